@@ -1,0 +1,105 @@
+# luge: `make demo` and `make test` do everything, packages included; `make help` lists the rest.
+# Variables: JOBS=2, REPORT=build/report, PREFIX=/usr/local, CUDA=AUTO|ON|OFF, CUDA_ARCHITECTURES="80-real;90",
+# BENCH_ARGS=...
+
+JOBS ?= $(shell nproc)
+REPORT ?= build/report
+PREFIX ?= /usr/local
+
+# These are evaluated in the recipes, when the packages are there.
+# $(call configure,PRESET,FOLDER); a folder keeps the generator it began with.
+configure = cmake $(if $(wildcard $(2)/CMakeCache.txt),,-G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)") \
+  --preset $(1)
+configure_release = $(call configure,release,build) $(if $(CUDA),-DLUGE_CUDA=$(CUDA)) \
+  $(if $(CUDA_ARCHITECTURES),-DLUGE_CUDA_ARCHITECTURES="$(CUDA_ARCHITECTURES)")
+compile = cmake --build $(1) --parallel $(JOBS)
+# $(call run_tests,FOLDER,PART,OPTIONS); the log stays behind for the summary.
+run_tests = tests/run.sh $(1) $(2) --parallel $(JOBS) $(3)
+
+test_parts := test-release test-package test-cuda-build test-clang test-asan test-tsan
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build demo examples test $(test_parts) bench bench-torch install format lint clean
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
+
+build:  ## the program build/luge, optimised, with CUDA where nvcc is found
+	@cmake/setup.sh
+	$(configure_release) -DLUGE_BUILD_TESTS=OFF -DLUGE_BUILD_BENCHMARKS=OFF
+	$(call compile,build) --target luge_program
+
+demo: build  ## one parameter, a million sets, Fashion-MNIST; ends with the reports
+	build/luge demo --report $(REPORT)/demo
+	build/luge demo --sets 1000000 --report $(REPORT)/sets
+	build/luge train --sets 4 --epochs 1 --report $(REPORT)/train
+	@printf '\nThe reports, to open in a browser:\n'; \
+	for part in demo sets train; do printf '  %s\n' $(REPORT)/$$part/index.html; done
+
+examples: build  ## build and run every example
+	$(call compile,build)
+	@set -e; for source in examples/*.cpp; do \
+	  name=$$(basename $$source .cpp); printf '\n-- %s\n' $$name; build/examples/$$name; done
+
+test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -clang, -asan, -tsan
+	@rm -f build*/ctest-*.log
+	@status=0; $(MAKE) --no-print-directory $(test_parts) || status=$$?; \
+	tests/summary.sh $$status $$(ls -tr build*/ctest-*.log 2>/dev/null)
+
+test-release:  ## the optimised build with g++, its tests and the examples
+	@cmake/setup.sh test
+	$(configure_release) -DLUGE_BUILD_TESTS=ON -DLUGE_BUILD_BENCHMARKS=ON
+	$(call compile,build)
+	$(call run_tests,build,release,-LE "package|cuda-build")
+
+test-package: test-release  ## another project that finds the installed luge, and one that takes its source
+	$(call run_tests,build,package,-L package)
+
+test-cuda-build: test-release  ## the CUDA build on a machine without a GPU: starts, and says why not
+	$(call run_tests,build,cuda-build,-L cuda-build --verbose)
+
+test-clang:  ## clang's warnings over everything but CUDA
+	@cmake/setup.sh test
+	@if ! command -v clang++ >/dev/null; then echo 'test-clang: skipped, there is no clang++ on this machine'; exit 0; fi; \
+	set -ex; $(call configure,clang,build-clang); $(call compile,build-clang)
+
+test-asan:  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@cmake/setup.sh test
+	$(call configure,asan,build-asan)
+	$(call compile,build-asan)
+	$(call run_tests,build-asan,asan)
+
+test-tsan:  ## the tests named *Thread* under ThreadSanitizer
+	@cmake/setup.sh test
+	$(call configure,tsan,build-tsan)
+	$(call compile,build-tsan)
+	$(call run_tests,build-tsan,tsan,-L threads)
+
+bench:  ## Google Benchmark over ops, reductions, matmul and training steps; also as build/bench.json
+	@cmake/setup.sh bench
+	$(configure_release) -DLUGE_BUILD_TESTS=OFF -DLUGE_BUILD_BENCHMARKS=ON
+	$(call compile,build) --target luge_bench
+	build/bench/luge_bench --benchmark_out=build/bench.json --benchmark_out_format=json $(BENCH_ARGS)
+
+bench-torch:  ## the same work in PyTorch on this machine in the same run, side by side
+	@cmake/setup.sh bench torch
+	$(configure_release) -DLUGE_BUILD_TESTS=OFF -DLUGE_BUILD_BENCHMARKS=ON
+	$(call compile,build) --target luge_bench
+	/usr/bin/python3 bench/compare_torch.py build/bench/luge_bench --output build/bench-torch.json $(BENCH_ARGS)
+
+install: build  ## library, headers and program into PREFIX
+	cmake --install build --prefix $(PREFIX)
+
+format:  ## clang-format over the sources
+	@cmake/setup.sh lint
+	git ls-files -co --exclude-standard '*.h' '*.cpp' '*.cu' '*.cuh' | xargs clang-format -i
+
+lint:  ## clang-tidy over core, the CPU kernels and the program
+	@cmake/setup.sh test lint
+	$(call configure,clang,build-clang)
+	git ls-files -co --exclude-standard 'core/*.cpp' 'kernels/cpu/*.cpp' 'bindings/*.cpp' | \
+	  xargs -P $(JOBS) -n 1 clang-tidy -p build-clang --quiet
+
+clean:  ## remove every build folder
+	rm -rf build build-*

@@ -1,0 +1,27 @@
+#pragma once
+// The groups of benchmarks; each function registers one. Names read group/what/size, so that
+// `luge_bench --benchmark_filter=demo` runs a part.
+
+#include <cstdint>
+
+#include <luge/tensor/tensor.h>
+
+namespace luge::bench {
+
+void add_elementwise();
+void add_reductions();
+void add_rows();        ///< softmax and cross entropy
+void add_matmul();
+void add_autograd();
+void add_demo();
+void add_training();    ///< the MLP step and the optimizers
+void add_allocation();
+
+/// Elements of a float32 tensor of 64 MB, beyond the caches of today's desktops.
+inline constexpr std::int64_t kLarge = std::int64_t{1} << 24;
+inline constexpr std::int64_t kSmall = 1000;
+
+/// Random numbers in [low, high); random, because constant data can be faster than any real one.
+Tensor uniform(const Shape& shape, double low = -1, double high = 1);
+
+}  // namespace luge::bench

@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+"""The same work in luge and in PyTorch, on the same machine, in the same run.
+
+Each case is timed in turns, PyTorch in this process and luge in a child (luge_bench), one thread each,
+and the medians are compared. With one thread each, what counts is processor time, which the neighbours'
+load does not stretch. Prints a table and writes a JSON file with machine, versions and date.
+
+    bench/compare_torch.py --bench build/bench/luge_bench [--filter REGEX] [--repetitions N] [--output FILE]
+
+PyTorch is called from Python, as its users do, with its defaults, except that gradients are dropped
+rather than zeroed (zero_grad(set_to_none=True), today's default and the faster one). To see it without
+the page faults of its allocator, set GLIBC_TUNABLES=glibc.malloc.mmap_threshold=17179869184:
+glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1 (one line); the file notes it.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import torch  # noqa: E402
+import torch.nn.functional as F  # noqa: E402
+
+LARGE = 1 << 24
+SIDE = 4096
+
+
+def uniform(*shape, low=-1.0, high=1.0):
+    return torch.empty(*shape).uniform_(low, high)
+
+
+def demo_step(n):
+    x = uniform(n, low=-2, high=2).requires_grad_()
+    optimizer = torch.optim.SGD([x], lr=0.01)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = 3 * x * x - 2 * x + 3
+        loss.sum().backward()
+        optimizer.step()
+
+    return step
+
+
+def mlp_step(optimizer_class):
+    hidden, output = torch.nn.Linear(784, 256), torch.nn.Linear(256, 10)
+    parameters = [*hidden.parameters(), *output.parameters()]
+    optimizer = optimizer_class(parameters, lr=1e-3)
+    images, labels = uniform(64, 784, low=0), torch.randint(0, 10, (64,))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = F.cross_entropy(output(torch.relu(hidden(images))), labels)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def update(optimizer_class, **options):
+    p = uniform(10_000_000).requires_grad_()
+    p.grad = 2 * p.detach()
+    return optimizer_class([p], lr=1e-6, **options).step
+
+
+def unary(function, low=-3.0, high=3.0):
+    def prepare():
+        x = uniform(LARGE, low=low, high=high)
+        return lambda: function(x)
+
+    return prepare
+
+
+def binary(function):
+    def prepare():
+        a, b = uniform(LARGE), uniform(LARGE)
+        return lambda: function(a, b)
+
+    return prepare
+
+
+def reduction(function):
+    def prepare():
+        x = uniform(SIDE, SIDE, low=0.5, high=1.5)
+        return lambda: function(x)
+
+    return prepare
+
+
+def softmax():
+    x = uniform(2048, 8192, low=-4, high=4)
+    return lambda: torch.softmax(x, -1)
+
+
+def taped_add():
+    a, b = uniform(1).requires_grad_(), uniform(1).requires_grad_()
+    return lambda: a + b
+
+
+def chain():
+    x = uniform(1).requires_grad_()
+
+    def step():
+        x.grad = None
+        y = x
+        for _ in range(10):
+            y = y * 0.999
+        y.backward()
+
+    return step
+
+
+def matmul(n):
+    a, b = uniform(n, n), uniform(n, n)
+    return lambda: a @ b
+
+
+# (what, luge's benchmark, PyTorch's twin)
+CASES = [
+    *((f"demo step, N = {n:,}", f"demo/eager/one_thread/{n}", lambda n=n: demo_step(n)) for n in (1, 1000, 10**6, 10**7)),
+    ("MLP 784-256-10 step, batch 64, SGD", "mlp/784-256-10/batch_64/sgd", lambda: mlp_step(torch.optim.SGD)),
+    ("MLP 784-256-10 step, batch 64, Adam", "mlp/784-256-10/batch_64/adam", lambda: mlp_step(torch.optim.Adam)),
+    ("Adam, 10,000,000", "optimizer/adam/10000000", lambda: update(torch.optim.Adam)),
+    ("SGD, 10,000,000", "optimizer/sgd/10000000", lambda: update(torch.optim.SGD)),
+    ("a + b, one element, taped", "autograd/add/taped", taped_add),
+    ("chain of 10, forward and backward", "autograd/chain_of_10/forward_backward", chain),
+    ("add, 64 MB", f"elementwise/add/forward/{LARGE}", binary(torch.add)),
+    ("mul, 64 MB", f"elementwise/mul/forward/{LARGE}", binary(torch.mul)),
+    ("exp, 64 MB", f"elementwise/exp/forward/{LARGE}", unary(torch.exp)),
+    ("tanh, 64 MB", f"elementwise/tanh/forward/{LARGE}", unary(torch.tanh)),
+    ("sigmoid, 64 MB", f"elementwise/sigmoid/forward/{LARGE}", unary(torch.sigmoid)),
+    ("relu, 64 MB", f"elementwise/relu/forward/{LARGE}", unary(torch.relu)),
+    ("sum of all, 64 MB", "reduction/sum/all", reduction(torch.sum)),
+    ("sum of rows, 64 MB", "reduction/sum/rows", reduction(lambda x: torch.sum(x, 1))),
+    ("sum of columns, 64 MB", "reduction/sum/columns", reduction(lambda x: torch.sum(x, 0))),
+    ("max of all, 64 MB", "reduction/max/all", reduction(torch.max)),
+    ("softmax, 2048 x 8192", "softmax/forward/2048x8192", softmax),
+    ("matmul, 1024 x 1024", "matmul/1x1024x1024x1024", lambda: matmul(1024)),
+]
+
+
+def time_torch(call, seconds):
+    """Processor seconds of one call, over at least `seconds`."""
+    call()
+    count = 1
+    while True:
+        start = time.process_time()
+        for _ in range(count):
+            call()
+        passed = time.process_time() - start
+        if passed >= seconds:
+            return passed / count
+        count = max(count + 1, int(count * min(1.4 * seconds / max(passed, 1e-9), 100)))
+
+
+def time_luge(program, name, seconds):
+    """Processor seconds of one iteration, and the fraction of the memory's bandwidth where luge_bench reports one."""
+    command = [program, f"--benchmark_filter=^{name}(/real_time)?$", "--benchmark_format=json",
+               f"--benchmark_min_time={seconds}"]
+    run = subprocess.run(command, env={**os.environ, "LUGE_NUM_THREADS": "1"}, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True, check=False)
+    if run.returncode != 0:
+        sys.exit(f"{program} failed on {name}:\n{run.stderr}")
+    found = json.loads(run.stdout).get("benchmarks", []) if run.stdout.strip() else []
+    if not found:
+        sys.exit(f"{program} has no benchmark {name}")
+    unit = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[found[0]["time_unit"]]
+    return found[0]["cpu_time"] * unit, found[0].get("of_copy", found[0].get("of_read"))
+
+
+def readable(seconds):
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def cpu_model():
+    for line in subprocess.run(["lscpu"], env={**os.environ, "LC_ALL": "C"}, stdout=subprocess.PIPE, text=True,
+                               check=False).stdout.splitlines():
+        if line.startswith("Model name:"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def commit():
+    run = subprocess.run(["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"], text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    return run.stdout.strip() or "unknown"
+
+
+def compare(arguments):
+    rows = []
+    print(f"| {'one thread, medians':38} | {'PyTorch':>9} | {'luge':>9} | ratio | of bandwidth |")
+    print(f"| {'---':38} | {'---:':>9} | {'---:':>9} | ----: | -----------: |")
+    for what, name, prepare in CASES:
+        if not re.search(arguments.filter, what):
+            continue
+        call = prepare()
+        torch_times, luge_times, fractions = [], [], []
+        for _ in range(arguments.repetitions):
+            torch_times.append(time_torch(call, arguments.seconds))
+            seconds, fraction = time_luge(arguments.bench, name, arguments.seconds)
+            luge_times.append(seconds)
+            if fraction is not None:
+                fractions.append(fraction)
+        theirs, ours = statistics.median(torch_times), statistics.median(luge_times)
+        fraction = statistics.median(fractions) if fractions else None
+        shown = f"{fraction:.0%}" if fraction is not None else ""
+        print(f"| {what:38} | {readable(theirs):>9} | {readable(ours):>9} | {theirs / ours:5.1f} | {shown:>12} |", flush=True)
+        rows.append({"case": what, "benchmark": name, "torch_seconds": theirs, "luge_seconds": ours,
+                     "ratio": theirs / ours, "of_bandwidth": fraction, "torch_all": torch_times, "luge_all": luge_times})
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description="luge beside PyTorch on the CPU, one thread each")
+    parser.add_argument("--bench", required=True, help="the built benchmark program, luge_bench")
+    parser.add_argument("--filter", default="", help="only cases whose description matches this regular expression")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.2, help="least time of one measurement")
+    parser.add_argument("--output", help="JSON file; default: results/torch-DATE.json beside this script")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    cpu = cpu_model()
+    print(f"{cpu}, PyTorch {torch.__version__}, luge {commit()}, {now:%Y-%m-%d}\n")
+    rows = compare(arguments)
+    output = Path(arguments.output or Path(__file__).parent / "results" / f"torch-{now:%Y-%m-%d}.json")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps({
+        "date": now.isoformat(timespec="seconds"), "cpu": cpu, "threads": 1, "repetitions": arguments.repetitions,
+        "versions": {"luge": commit(), "torch": torch.__version__, "python": platform.python_version()},
+        "glibc_tunables": os.environ.get("GLIBC_TUNABLES", ""), "cases": rows}, indent=1) + "\n")
+    print(f"\nwritten to {output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+// luge train: Fashion-MNIST, or any other set of images in IDX files.
+
+#include "train.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/backend.h>
+#include <luge/data/batches.h>
+#include <luge/data/dataset.h>
+#include <luge/nn/linear.h>
+#include <luge/ops/create.h>
+#include <luge/ops/loss.h>
+#include <luge/train/optimizer.h>
+
+#include "options.h"
+#include "table.h"
+#include "timing.h"
+
+namespace luge::cli {
+
+nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hidden, std::int64_t classes) {
+  return nn::Sequential(nn::Linear(params, "hidden", inputs, hidden), nn::Relu{}, nn::Linear(params, "output", hidden, classes));
+}
+
+namespace {
+
+/// Losses of that many sets are written one by one into the history.
+constexpr std::int64_t kKept = 16;
+/// Numbers that the hidden layer holds while accuracy is measured, at most.
+constexpr std::int64_t kHiddenNumbers = std::int64_t{1} << 24;
+
+std::vector<double> learning_rates(const TrainOptions& options) {
+  const NumberRange range = parse_range(options.lr);
+  std::vector<double> rates;
+  for (std::int64_t set = 0; set < options.sets; ++set) rates.push_back(range.at(set, options.sets));
+  return rates;
+}
+
+/// The fraction of the samples that each set classifies correctly.
+std::vector<double> accuracies(const nn::Sequential& model, const Batches& samples, std::int64_t sets) {
+  const NoGrad no_grad;
+  Tensor right = zeros({sets}, {.dtype = int64});
+  std::int64_t count = 0;
+  for (const Batch& batch : samples.epoch(0)) {
+    const Tensor correct = (model(batch.images).argmax(-1) == batch.labels).sum(-1);
+    right = right.to(correct.device()) + correct;
+    count += batch.labels.numel();
+  }
+  std::vector<double> result;
+  for (const auto n : right.to_vector<std::int64_t>()) result.push_back(static_cast<double>(n) / static_cast<double>(count));
+  return result;
+}
+
+void note_epoch(std::int64_t epoch, const std::vector<double>& accuracy) {
+  const auto [low, high] = std::minmax_element(accuracy.begin(), accuracy.end());
+  if (accuracy.size() == 1) {
+    fmt::print(stderr, "epoch {}: {:.2f} % of the test images are right\n", epoch, 100 * *high);
+  } else {
+    fmt::print(stderr, "epoch {}: {:.2f} % to {:.2f} % of the test images are right\n", epoch, 100 * *low, 100 * *high);
+  }
+}
+
+TrainResult train(const TrainOptions& options, const Common& common, Monitor& monitor, Dataset& data) {
+  TrainResult result;
+  result.lr = learning_rates(options);
+  result.train_images = data.train.count();
+  result.test_images = data.test.count();
+
+  Parameters params({.sets = options.sets, .device = common.device, .seed = common.seed});
+  const nn::Sequential model = make_mlp(params, data.pixels(), options.hidden, data.classes);
+  const Tensor lr = from_host(result.lr, {options.sets}).to(float32).to(common.device);
+  Adam optimizer(params, {.lr = lr});
+  const Batches batches(data.train, {.batch = options.batch, .seed = common.seed, .device = common.device});
+  const std::int64_t at_a_time = std::clamp<std::int64_t>(kHiddenNumbers / (options.sets * options.hidden), 1, data.test.count());
+  const Batches test(data.test, {.batch = at_a_time, .shuffle = false, .device = common.device});
+  data = {};  // it lives on the device now
+  Backend& queue = backend(common.device);
+
+  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    const Stopwatch watch;
+    // Falls linearly, epoch by epoch, so that the last steps settle what the first have found.
+    optimizer.set_lr(lr * (1 - static_cast<double>(epoch) / static_cast<double>(options.epochs)));
+    for (const Batch& batch : batches.epoch(epoch)) {
+      optimizer.zero_grad();
+      Tensor loss = cross_entropy(model(batch.images), batch.labels, Reduction::PerSet);
+      loss.sum().backward();
+      optimizer.step();
+      monitor.record(loss);
+      ++result.steps;
+    }
+    queue.synchronize();
+    result.seconds += watch.seconds();
+    if (epoch + 1 == options.epochs) monitor.finish();
+    result.accuracy.push_back(accuracies(model, test, options.sets));
+    if (epoch + 1 < options.epochs) monitor.finish();
+    note_epoch(epoch + 1, result.accuracy.back());
+  }
+  result.samples_per_second = static_cast<double>(options.epochs * result.train_images) / result.seconds;
+
+  for (std::int64_t set = 0; set < options.sets; ++set) {
+    const auto at = static_cast<std::size_t>(set);
+    result.ranking.push_back({set, result.lr[at], result.accuracy.back()[at]});
+  }
+  std::stable_sort(result.ranking.begin(), result.ranking.end(),
+                   [](const TrainedSet& a, const TrainedSet& b) { return a.accuracy > b.accuracy; });
+  return result;
+}
+
+void print_results(const TrainOptions& options, const TrainResult& result) {
+  fmt::print("{} model{} with {} hidden units, Adam, batch {}, {} epoch{} over {} images; accuracy on {} test images\n\n", options.sets,
+             options.sets == 1 ? "" : "s", options.hidden, options.batch, options.epochs, options.epochs == 1 ? "" : "s",
+             grouped(result.train_images), grouped(result.test_images));
+  Table table({{"rank"}, {"set"}, {"learning rate"}, {"accuracy"}});
+  for (std::size_t i = 0; i < result.ranking.size(); ++i) {
+    const TrainedSet& set = result.ranking[i];
+    table.add_row({fmt::format("{}", i + 1), fmt::format("{}", set.set), fmt::format("{:.3g}", set.lr), fmt::format("{:.2f} %", 100 * set.accuracy)});
+  }
+  fmt::print("{}\n", table.text());
+  const double all = result.samples_per_second * static_cast<double>(options.sets);
+  fmt::print("{:.2f} s of training, {} images/s", result.seconds, grouped(std::llround(result.samples_per_second)));
+  if (options.sets > 1) fmt::print(", each shown to {} models: {} samples/s", options.sets, grouped(std::llround(all)));
+  fmt::print("\n");
+}
+
+void print_json(const TrainOptions& options, const Common& common, const TrainResult& result) {
+  using Json = nlohmann::ordered_json;
+  Json sets = Json::array();
+  for (const TrainedSet& set : result.ranking) sets.push_back({{"set", set.set}, {"lr", set.lr}, {"accuracy", set.accuracy}});
+  const Json json = {{"epochs", options.epochs},
+                     {"batch", options.batch},
+                     {"hidden", options.hidden},
+                     {"device", to_string(common.device)},
+                     {"seed", common.seed},
+                     {"train_images", result.train_images},
+                     {"test_images", result.test_images},
+                     {"steps", result.steps},
+                     {"seconds", result.seconds},
+                     {"samples_per_second", result.samples_per_second * static_cast<double>(options.sets)},
+                     {"sets", sets},
+                     {"accuracy_by_epoch", result.accuracy}};
+  fmt::print("{}\n", json.dump(2));
+}
+
+void run(const TrainOptions& options, const Common& common) {
+  backend(common.device);  // a device that cannot be used is reported before the data are read
+  const std::string directory = options.data.empty() ? find_dataset("fashion-mnist") : options.data;
+  fmt::print(stderr, "reading {}\n", directory);
+  Dataset data = load_idx_dataset(directory);
+  normalize(data);
+  if (options.batch > data.train.count())
+    throw CLI::ValidationError("--batch", fmt::format("{} is more than the {} training images", options.batch, data.train.count()));
+
+  const std::int64_t steps = options.epochs * ((data.train.count() + options.batch - 1) / options.batch);
+  Monitor monitor({.total = steps, .keep_sets = std::min(options.sets, kKept)});
+  const TrainResult result = train(options, common, monitor, data);
+  if (common.json) {
+    print_json(options, common, result);
+  } else {
+    print_results(options, result);
+  }
+  if (!options.report.empty()) write_train_report(options, common, result, monitor);
+}
+
+}  // namespace
+
+Command add_train(CLI::App& program, Common& common) {
+  CLI::App* const app = program.add_subcommand("train", "Train image classifiers on Fashion-MNIST: one, or many at once.");
+  const auto options = std::make_shared<TrainOptions>();
+  const auto count = [&](const char* name, std::int64_t& value, std::int64_t most, const char* what) {
+    app->add_option(name, value, what)->check(whole_number(1, most))->type_name("N");
+  };
+  count("--sets", options->sets, 1'000'000, "models trained at once, each with its own start and learning rate (default 1)");
+  count("--epochs", options->epochs, 1'000'000, "passes over the training images (default 5)");
+  count("--batch", options->batch, std::numeric_limits<std::int32_t>::max(), "images per step (default 64)");
+  count("--hidden", options->hidden, 1'000'000, "units of the hidden layer (default 256)");
+  app->add_option("--lr", options->lr, "learning rate of Adam in the first epoch (default 1e-3; it falls linearly), or first:last, spread geometrically over the sets")
+      ->check(number_range())
+      ->type_name("LR[:LR]");
+  app->add_option("--data", options->data, "folder of four IDX files (default: Fashion-MNIST, see $LUGE_DATA)")->type_name("DIR");
+  add_report_option(*app, options->report);
+  add_common_options(*app, common);
+  return {app, [options, &common] {
+            if (parse_range(options->lr).is_range && options->sets < 2)
+              throw CLI::ValidationError("--lr", fmt::format("{} spreads learning rates over the sets; it needs --sets 2 or more", options->lr));
+            run(*options, common);
+          }};
+}
+
+}  // namespace luge::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+namespace luge {
+
+/// Whether ops are recorded on this thread; true unless a NoGrad is alive.
+bool grad_enabled();
+
+/// While it lives, ops on this thread are not recorded and in-place changes of parameters are allowed.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool previous_;
+};
+
+/// Runs `body` without recording and returns what it returns: `no_grad([&] { w.sub_(0.1 * w.grad()); })`.
+template <class Body>
+decltype(auto) no_grad(Body&& body) {
+  const NoGrad guard;
+  return body();
+}
+
+}  // namespace luge

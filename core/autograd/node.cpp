@@ -1,0 +1,166 @@
+#include <luge/autograd/node.h>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/check.h>
+#include <luge/tensor/values.h>
+#include <luge/tensor/tensor_impl.h>
+
+namespace luge {
+
+namespace {
+
+thread_local bool recording = true;
+thread_local std::uint64_t next_sequence = 0;
+
+}  // namespace
+
+bool grad_enabled() { return recording; }
+
+NoGrad::NoGrad() : previous_(recording) { recording = false; }
+NoGrad::~NoGrad() { recording = previous_; }
+
+// ---- slots --------------------------------------------------------------------------------------
+
+GradSlot::Target GradSlot::open(const Shape& shape, DType dtype, Backend& backend) {
+  if (!written_) {
+    if (!value_.defined()) value_ = empty_tensor(shape, dtype, backend);
+    owned_ = written_ = true;
+    return {value_, Store::Overwrite};
+  }
+  if (!owned_) {
+    Tensor own = empty_tensor(shape, dtype, backend);
+    copy_values(value_, own, Store::Overwrite);
+    value_ = std::move(own);
+    owned_ = true;
+  }
+  return {value_, Store::Accumulate};
+}
+
+void GradSlot::add(const Tensor& gradient, bool fresh) {
+  const bool keep = fresh ? gradient.is_contiguous() || may_alias_ : may_alias_;
+  if (!written_ && !value_.defined() && keep) {
+    value_ = gradient;
+    owned_ = fresh && gradient.is_contiguous();
+    written_ = true;
+    return;
+  }
+  const Target target = open(gradient.shape(), gradient.dtype(), gradient.storage()->backend());
+  copy_values(gradient, target.buffer, target.store);
+}
+
+Tensor GradSlot::take() {
+  Tensor gradient = std::move(value_);
+  value_ = {};
+  written_ = false;
+  owned_ = true;
+  return gradient;
+}
+
+GradSlot& LeafGradient::slot() {
+  if (epoch_ && seen_epoch_ != *epoch_) {
+    slot_.forget();
+    seen_epoch_ = *epoch_;
+  }
+  return slot_;
+}
+
+Tensor LeafGradient::read(TensorImpl& leaf) {
+  if (epoch_ && !written()) {
+    const GradSlot::Target target = slot().open(leaf.shape, leaf.dtype, leaf.storage->backend());
+    fill_values(target.buffer, 0);
+  }
+  return written() ? slot_.value() : Tensor();
+}
+
+void LeafGradient::zero() {
+  if (epoch_)
+    slot().forget();
+  else
+    slot_.drop();
+}
+
+void LeafGradient::bind(const Tensor& window, std::shared_ptr<const std::uint64_t> epoch, std::weak_ptr<void> arena) {
+  const Tensor collected = written() ? slot_.value() : Tensor();
+  slot_.bind(window);
+  epoch_ = std::move(epoch);
+  arena_ = std::move(arena);
+  seen_epoch_ = *epoch_;
+  if (collected.defined()) slot_.add(collected, false);
+}
+
+// ---- saved tensors ------------------------------------------------------------------------------
+
+void SavedTensor::save(const Tensor& tensor) {
+  impl_ = Ref<TensorImpl>(tensor.impl());
+  version_ = impl_->storage->version();
+}
+
+void SavedTensor::save_output(const Tensor& tensor) {
+  const TensorImpl& impl = *tensor.impl();
+  impl_ = new TensorImpl(impl.storage, impl.dtype, impl.shape, impl.strides, impl.offset, impl.numel);
+  version_ = impl_->storage->version();
+}
+
+Tensor SavedTensor::get(const char* op) const {
+  LUGE_CHECK(AutogradError, impl_->storage->version() == version_,
+             "backward: {}: a tensor of shape {} that the derivative needs was changed in place after it was used "
+             "(version {}, saved at version {}); change a clone() instead",
+             op, to_string(impl_->shape), impl_->storage->version(), version_);
+  return Tensor(impl_);
+}
+
+// ---- nodes --------------------------------------------------------------------------------------
+
+Node::Node(const char* name) : name_(name), sequence_(next_sequence++) { slot_.allow_alias(); }
+
+void Node::add_input(const Tensor& tensor) {
+  if (inputs_ >= kInline) more_edges_.emplace_back();
+  Edge& added = edge(inputs_++);
+  if (!tensor.defined()) return;
+  if (tensor.impl()->grad_fn)
+    added.node = tensor.impl()->grad_fn;
+  else if (tensor.impl()->requires_grad)
+    added.leaf = Ref<TensorImpl>(tensor.impl());
+}
+
+GradSlot* Node::target(int i) {
+  Edge& from = edge(i);
+  if (from.node) return &from.node->slot();
+  if (from.leaf) return &from.leaf->leaf->slot();
+  return nullptr;
+}
+
+void destroy(Node* node) {
+  thread_local std::vector<Node*> pending;
+  thread_local bool draining = false;
+  pending.push_back(node);
+  if (draining) return;
+  draining = true;
+  while (!pending.empty()) {
+    Node* next = pending.back();
+    pending.pop_back();
+    delete next;
+  }
+  draining = false;
+}
+
+void record(Tensor& result, Ref<Node> node) { result.impl()->grad_fn = std::move(node); }
+
+void check_writable(const Tensor& self, const char* op) {
+  const TensorImpl& impl = *self.impl();
+  for (int d = 0; d < impl.shape.ndim(); ++d)
+    LUGE_CHECK(ShapeError, impl.strides[d] != 0 || impl.shape[d] <= 1,
+               "{}: the tensor of shape {} was expanded, so several elements share memory along dim {}; clone() it first",
+               op, to_string(impl.shape), d);
+  if (!grad_enabled()) return;
+  LUGE_CHECK(AutogradError, !self.impl()->requires_grad,
+             "{}: a leaf that requires a gradient cannot be changed in place while gradients are recorded; use "
+             "no_grad or detach()",
+             op);
+  LUGE_CHECK(AutogradError, !self.impl()->grad_fn,
+             "{}: in-place changes are not recorded, and this tensor is part of a graph (made by {}); use the "
+             "out-of-place operation, no_grad or detach()",
+             op, self.impl()->grad_fn->name());
+}
+
+}  // namespace luge

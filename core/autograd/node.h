@@ -1,0 +1,156 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <luge/backend.h>
+#include <luge/tensor/tensor.h>
+
+namespace luge {
+
+/// Where one gradient is collected: on its way through a node, or for good in a leaf. The first
+/// contribution overwrites, later ones accumulate; kernels are told which (law 4).
+class GradSlot {
+ public:
+  /// A buffer to write a gradient of `shape` into, and how.
+  struct Target {
+    Tensor buffer;
+    Store store;
+  };
+
+  bool written() const { return written_; }
+  /// For kernels: makes the buffer on the first call and marks it written.
+  Target open(const Shape& shape, DType dtype, Backend& backend);
+  /// For gradients that already exist. `fresh`: nobody else holds this memory, the slot may keep it.
+  void add(const Tensor& gradient, bool fresh);
+  /// Hands the collected gradient over and empties the slot.
+  Tensor take();
+
+  const Tensor& value() const { return value_; }
+  void forget() { written_ = false; }
+  /// A slot that may keep somebody else's memory without copying (it is read only once).
+  void allow_alias() { may_alias_ = true; }
+  bool may_alias() const { return may_alias_; }
+
+ protected:
+  Tensor value_;
+  bool written_ = false;
+  bool owned_ = true;
+  bool may_alias_ = false;
+};
+
+/// The gradient of a leaf: loose memory of its own, or a window in an arena that keeps its address.
+/// An arena forgets all its gradients at once by counting its epoch up.
+class LeafGradient {
+ public:
+  /// Ready for writing: knows whether something has been written since zero_grad.
+  GradSlot& slot();
+  bool written() const { return slot_.written() && (!epoch_ || seen_epoch_ == *epoch_); }
+  /// What grad() returns: written values, zeros where an arena has none, undefined otherwise.
+  Tensor read(TensorImpl& leaf);
+  void zero();
+  /// From now on the gradient lives in `window`; what was collected so far moves along.
+  void bind(const Tensor& window, std::shared_ptr<const std::uint64_t> epoch, std::weak_ptr<void> arena);
+  /// The arena it lives in, or null: never in one, or that one is gone.
+  std::shared_ptr<void> arena() const { return arena_.lock(); }
+
+ private:
+  struct Slot : GradSlot {
+    void bind(const Tensor& window) {
+      value_ = window;
+      owned_ = true;
+      written_ = false;
+    }
+    void drop() { *this = {}; }
+  };
+
+  Slot slot_;
+  std::shared_ptr<const std::uint64_t> epoch_;
+  std::weak_ptr<void> arena_;
+  std::uint64_t seen_epoch_ = 0;
+};
+
+/// A tensor kept for the backward pass, and the version it had.
+class SavedTensor {
+ public:
+  /// Keeps an op's input.
+  void save(const Tensor& tensor);
+  /// Keeps an op's output without owning the node that made it (which owns this).
+  void save_output(const Tensor& tensor);
+  bool empty() const { return !impl_; }
+  /// Throws AutogradError naming `op` if the memory has been written since.
+  Tensor get(const char* op) const;
+  void clear() { impl_ = {}; }
+
+ private:
+  Ref<TensorImpl> impl_;
+  std::uint64_t version_ = 0;
+};
+
+/// A recorded op: knows its inputs and how to turn the gradient of its output into theirs.
+class Node : public RefCounted {
+ public:
+  explicit Node(const char* name);
+  virtual ~Node() = default;
+
+  const char* name() const { return name_; }
+  /// Grows from op to op on a thread, so an op's consumers have greater numbers than the op.
+  std::uint64_t sequence() const { return sequence_; }
+  GradSlot& slot() { return slot_; }
+  bool used() const { return used_; }
+
+  /// Registers the next input; the order is the one `input(i)` counts in.
+  void add_input(const Tensor& tensor);
+
+  /// One step of the sweep: the gradient of the output goes into the slots of the inputs.
+  virtual void backward(const Tensor& gradient) = 0;
+  /// Drops what was saved; the node cannot run again.
+  void finish() {
+    used_ = true;
+    release_saved();
+  }
+
+ protected:
+  virtual void release_saved() {}
+
+  /// Where the gradient of input i goes, or null if nobody wants it.
+  GradSlot* target(int i);
+  int inputs() const { return inputs_; }
+
+ private:
+  friend class Sweep;
+
+  /// What an input came from: a recorded op, a leaf that collects, or neither.
+  struct Edge {
+    Ref<Node> node;
+    Ref<TensorImpl> leaf;
+  };
+  Edge& edge(int i) {
+    return i < kInline ? edges_[static_cast<std::size_t>(i)] : more_edges_[static_cast<std::size_t>(i - kInline)];
+  }
+
+  static constexpr int kInline = 3;
+  const char* name_;
+  std::uint64_t sequence_;
+  int inputs_ = 0;
+  bool used_ = false;
+  bool queued_ = false;
+  std::array<Edge, kInline> edges_;
+  std::vector<Edge> more_edges_;
+  GradSlot slot_;
+};
+
+/// Frees a node and, one after the other, all that only it kept alive: never recursive, so a chain of
+/// a million ops does not overflow the stack.
+void destroy(Node* node);
+
+/// Makes `node` the history of `result`.
+void record(Tensor& result, Ref<Node> node);
+
+/// Throws AutogradError if changing `self` in place now would lose a gradient, and ShapeError if some of
+/// its elements share memory (an expanded tensor).
+void check_writable(const Tensor& self, const char* op);
+
+}  // namespace luge

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <luge/train/parameters.h>
+
+namespace luge::nn {
+
+/// A table of `count` vectors of `dim` numbers, "name.weight" in the arena.
+///   ordinary Parameters   weight (count, dim):        index (...) -> (..., dim)
+///   Parameters with sets  weight (sets, count, dim):  index (batch), the same for all sets, or
+///                                                     (sets, batch) -> (sets, batch, dim)
+class Embedding {
+ public:
+  /// `init` absent: standard normal, PyTorch's default.
+  Embedding(Parameters& params, std::string_view name, std::int64_t count, std::int64_t dim,
+            std::optional<Init> init = {});
+
+  /// index is int32 or int64 (DTypeError otherwise); IndexError for a value outside [0, count), ShapeError
+  /// naming the layer.
+  Tensor operator()(const Tensor& index) const;
+
+  const Tensor& weight() const { return weight_; }
+
+ private:
+  std::string name_;
+  Tensor weight_;
+};
+
+}  // namespace luge::nn

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <luge/nn/activation.h>
+#include <luge/tensor/tensor.h>
+
+namespace luge::nn {
+
+/// Layers one after the other: `Sequential model(Linear(params, "hidden", 784, 256), Relu{}, Linear(params,
+/// "out", 256, 10));`. A layer is anything that takes a tensor to a tensor.
+class Sequential {
+ public:
+  template <class... Layers>
+  requires(std::is_invocable_r_v<Tensor, const Layers&, const Tensor&>&&...) explicit Sequential(Layers... layers) {
+    (layers_.emplace_back(std::move(layers)), ...);
+  }
+
+  /// Adds a layer at the end.
+  template <class Layer>
+  requires std::is_invocable_r_v<Tensor, const Layer&, const Tensor&> Sequential& push_back(Layer layer) {
+    layers_.emplace_back(std::move(layer));
+    return *this;
+  }
+
+  Tensor operator()(const Tensor& x) const {
+    Tensor y = x;
+    for (const auto& layer : layers_) y = layer(y);
+    return y;
+  }
+
+  std::size_t size() const { return layers_.size(); }
+
+ private:
+  std::vector<std::function<Tensor(const Tensor&)>> layers_;
+};
+
+}  // namespace luge::nn

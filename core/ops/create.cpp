@@ -1,0 +1,223 @@
+#include <luge/ops/create.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <numeric>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/check.h>
+#include <luge/math/random.h>
+#include <luge/ops/random_state.h>
+#include <luge/tensor/iteration.h>
+#include <luge/tensor/tensor_impl.h>
+#include <luge/tensor/values.h>
+
+namespace luge {
+
+namespace {
+
+Tensor with_grad(Tensor tensor, const TensorOptions& options) {
+  if (options.requires_grad) tensor.requires_grad_();
+  return tensor;
+}
+
+/// Before anything is allocated.
+void check_options(const char* op, const TensorOptions& options) {
+  LUGE_CHECK(DTypeError, !options.requires_grad || is_floating(options.dtype),
+             "{}: requires_grad with dtype {}; only floating dtypes can require a gradient", op, name(options.dtype));
+}
+
+Tensor filled(const char* op, const Shape& shape, Scalar value, const TensorOptions& options) {
+  check_options(op, options);
+  Tensor result = empty_tensor(shape, options.dtype, backend(options.device));
+  fill_values(result, value);
+  return with_grad(std::move(result), options);
+}
+
+Tensor counted(const char* op, std::int64_t n, double start, double step, std::int64_t integer_start,
+               std::int64_t integer_step, const TensorOptions& options) {
+  check_options(op, options);
+  LUGE_CHECK(DTypeError, options.dtype != DType::Bool, "{}: dtype is bool; allowed are the numeric dtypes", op);
+  Tensor result = empty_tensor({n}, options.dtype, backend(options.device));
+  if (n > 0) {
+    Iota call;
+    call.n = n;
+    call.out = operand(result);
+    call.out.strides[0] = 1;
+    call.start = start;
+    call.step = step;
+    call.integer_start = integer_start;
+    call.integer_step = integer_step;
+    result.storage()->backend().run(call);
+  }
+  return with_grad(std::move(result), options);
+}
+
+std::atomic<std::uint64_t> seed_in_force{0};
+std::atomic<std::uint64_t> streams_taken{0};
+
+Tensor drawn(const char* op, const Shape& shape, Random call, const TensorOptions& options) {
+  check_options(op, options);
+  Tensor result = empty_tensor(shape, options.dtype, backend(options.device));
+  if (result.numel() > 0) {
+    call.sets = 1;
+    call.per_set = result.numel();
+    call.seed = global_seed();
+    call.stream = next_stream();
+    call.out = operand(result);
+    call.out.strides[0] = 1;
+    result.storage()->backend().run(call);
+  }
+  return with_grad(std::move(result), options);
+}
+
+void check_floating(const char* op, DType dtype) {
+  LUGE_CHECK(DTypeError, is_floating(dtype), "{}: dtype is {}; allowed are float32 and float64", op, name(dtype));
+}
+
+TensorOptions like(const Tensor& other, const char* op) {
+  checked(other, op);
+  return {.dtype = other.dtype(), .device = other.device()};
+}
+
+}  // namespace
+
+Tensor empty(const Shape& shape, TensorOptions options) {
+  check_options("empty", options);
+  return with_grad(empty_tensor(shape, options.dtype, backend(options.device)), options);
+}
+Tensor zeros(const Shape& shape, TensorOptions options) { return filled("zeros", shape, 0, options); }
+Tensor ones(const Shape& shape, TensorOptions options) { return filled("ones", shape, 1, options); }
+Tensor full(const Shape& shape, Scalar value, TensorOptions options) { return filled("full", shape, value, options); }
+
+Tensor arange(Scalar start, Scalar stop, Scalar step, TensorOptions options) {
+  const double first = start.to_double(), last = stop.to_double(), by = step.to_double();
+  LUGE_CHECK(ValueError, std::isfinite(first) && std::isfinite(last) && std::isfinite(by),
+             "arange: start, stop and step must be finite; they are {}, {} and {}", first, last, by);
+  LUGE_CHECK(ValueError, by != 0 && (last - first) / by >= 0,
+             "arange: step {} does not lead from {} to {}; it must not be 0 and point from start to stop", by, first, last);
+  const double count = std::ceil((last - first) / by);
+  LUGE_CHECK(ShapeError, count < 9.2e18, "arange: {} elements are more than 2^63 - 1", count);
+  return counted("arange", static_cast<std::int64_t>(count), first, by, start.to_int64(), step.to_int64(), options);
+}
+
+Tensor arange(Scalar start, Scalar stop, Scalar step) {
+  const bool floating = std::max({start.kind(), stop.kind(), step.kind()}) == Scalar::Kind::Float;
+  return arange(start, stop, step, {.dtype = floating ? DType::Float32 : DType::Int64});
+}
+Tensor arange(Scalar stop) { return arange(0, stop, 1); }
+Tensor arange(Scalar stop, TensorOptions options) { return arange(0, stop, 1, options); }
+
+Tensor linspace(double start, double stop, std::int64_t count, TensorOptions options) {
+  LUGE_CHECK(ValueError, count >= 0, "linspace: count is {}; it must be 0 or more", count);
+  check_floating("linspace", options.dtype);
+  const double step = count > 1 ? (stop - start) / static_cast<double>(count - 1) : 0;
+  Tensor result = counted("linspace", count, start, step, 0, 0, {.dtype = options.dtype, .device = options.device});
+  if (count > 1) fill_values(result.select(0, count - 1), stop);  // exactly, whatever the steps round to
+  return with_grad(std::move(result), options);
+}
+
+Tensor eye(std::int64_t rows, TensorOptions options) { return eye(rows, rows, options); }
+
+Tensor eye(std::int64_t rows, std::int64_t columns, TensorOptions options) {
+  Tensor result = zeros({rows, columns}, {.dtype = options.dtype, .device = options.device});
+  const std::int64_t n = std::min(rows, columns);
+  if (n > 0) fill_values(window_tensor(result, {n}, {columns + 1}, 0), 1);
+  return with_grad(std::move(result), options);
+}
+
+Tensor scalar(Scalar value) { return scalar(value, {.dtype = value.default_dtype()}); }
+Tensor scalar(Scalar value, TensorOptions options) { return full({}, value, options); }
+
+template <class T>
+Tensor from_host(std::span<const T> values, const Shape& shape, Device device) {
+  const std::int64_t count = element_count(shape);
+  LUGE_CHECK(ShapeError, count == static_cast<std::int64_t>(values.size()),
+             "from_host: {} values given; shape {} has {} elements", values.size(), to_string(shape), count);
+  Tensor result = empty_tensor(shape, dtype_of<T>(), backend(device));
+  if (count > 0) result.storage()->backend().copy_from_host(result.data(), values.data(), values.size_bytes());
+  return result;
+}
+template Tensor from_host(std::span<const std::int32_t>, const Shape&, Device);
+template Tensor from_host(std::span<const std::int64_t>, const Shape&, Device);
+template Tensor from_host(std::span<const float>, const Shape&, Device);
+template Tensor from_host(std::span<const double>, const Shape&, Device);
+template Tensor from_host(std::span<const bool>, const Shape&, Device);
+
+Tensor tensor(std::initializer_list<double> values, TensorOptions options) {
+  check_options("tensor", options);
+  const Tensor exact = from_host(std::span(values.begin(), values.size()), {static_cast<std::int64_t>(values.size())});
+  return with_grad(exact.to(options.dtype).to(options.device), options);
+}
+
+Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorOptions options) {
+  check_options("tensor", options);
+  std::vector<double> values;
+  for (const auto& row : rows) {
+    LUGE_CHECK(ShapeError, row.size() == rows.begin()->size(),
+               "tensor: rows have {} and {} values; all must have the same number", rows.begin()->size(), row.size());
+    values.insert(values.end(), row.begin(), row.end());
+  }
+  const auto columns = static_cast<std::int64_t>(rows.size() == 0 ? 0 : rows.begin()->size());
+  const Tensor exact = from_host(values, {static_cast<std::int64_t>(rows.size()), columns});
+  return with_grad(exact.to(options.dtype).to(options.device), options);
+}
+
+Tensor empty_like(const Tensor& other) { return empty(other.shape(), like(other, "empty_like")); }
+Tensor zeros_like(const Tensor& other) { return zeros(other.shape(), like(other, "zeros_like")); }
+Tensor ones_like(const Tensor& other) { return ones(other.shape(), like(other, "ones_like")); }
+Tensor full_like(const Tensor& other, Scalar value) { return full(other.shape(), value, like(other, "full_like")); }
+
+// ---- random -------------------------------------------------------------------------------------
+
+std::uint64_t global_seed() { return seed_in_force.load(); }
+std::uint64_t next_stream() { return streams_taken.fetch_add(1); }
+
+void manual_seed(std::uint64_t seed) {
+  seed_in_force = seed;
+  streams_taken = 0;
+}
+
+Tensor rand(const Shape& shape, TensorOptions options) {
+  check_floating("rand", options.dtype);
+  Random call;
+  call.kind = Random::Kind::Uniform;
+  return drawn("rand", shape, call, options);
+}
+
+Tensor randn(const Shape& shape, TensorOptions options) {
+  check_floating("randn", options.dtype);
+  Random call;
+  call.kind = Random::Kind::Normal;
+  return drawn("randn", shape, call, options);
+}
+
+Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOptions options) {
+  LUGE_CHECK(ValueError, low < high, "randint: low is {} and high is {}; low must be less than high", low, high);
+  LUGE_CHECK(DTypeError, is_integral(options.dtype), "randint: dtype is {}; allowed are int32 and int64",
+             name(options.dtype));
+  LUGE_CHECK(ValueError, options.dtype == DType::Int64 || (low >= INT32_MIN && high <= std::int64_t{INT32_MAX} + 1),
+             "randint: [{}, {}) does not fit int32", low, high);
+  Random call;
+  call.kind = Random::Kind::Integer;
+  call.integer_low = low;
+  call.integer_high = high;
+  return drawn("randint", shape, call, options);
+}
+
+Tensor rand_like(const Tensor& other) { return rand(other.shape(), like(other, "rand_like")); }
+Tensor randn_like(const Tensor& other) { return randn(other.shape(), like(other, "randn_like")); }
+
+Tensor randperm(std::int64_t n) {
+  LUGE_CHECK(ValueError, n >= 0, "randperm: n is {}; it must be 0 or more", n);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), 0);
+  const std::uint64_t seed = global_seed(), stream = next_stream();
+  // Fisher and Yates, one keyed draw per position.
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[math::uniform_integer(math::random_words(seed, stream, 0, i), i)]);
+  return from_host(order, {n});
+}
+
+}  // namespace luge

@@ -1,0 +1,382 @@
+#include <luge/ops/elementwise.h>
+
+#include <algorithm>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/check.h>
+#include <luge/math/elementwise.h>
+#include <luge/op.h>
+#include <luge/ops/sum_to.h>
+#include <luge/tensor/iteration.h>
+#include <luge/tensor/tensor_impl.h>
+
+namespace luge {
+
+namespace {
+
+constexpr int kOpSaves[] = {
+#define LUGE_ROW(function, Formula, ...) math::scalar::Formula::kSaves,
+    LUGE_ELEMENTWISE_ROWS(LUGE_ROW, LUGE_ROW)
+#undef LUGE_ROW
+};
+constexpr int saves(Op op) { return kOpSaves[static_cast<int>(op)]; }
+
+constexpr bool gives_bool(Op op) { return op >= Op::Equal && op <= Op::IsFinite; }
+
+/// Whether the gradient of input i is the gradient of the output, unchanged.
+constexpr bool passes_gradient(Op op, int i) { return op == Op::Add || (op == Op::Sub && i == 0); }
+
+/// One argument as the user gave it: a tensor, or a number.
+struct Argument {
+  Argument(const Tensor& t) : tensor(&t) {}     // NOLINT(google-explicit-constructor)
+  Argument(Scalar s) : tensor(nullptr), number(s) {}  // NOLINT(google-explicit-constructor)
+  const Tensor* tensor;
+  Scalar number;
+};
+
+constexpr int kMaxArguments = 3;
+using Parameters2 = std::array<double, 2>;
+
+class ElementwiseNode final : public Node {
+ public:
+  ElementwiseNode(Op op, const Parameters2& parameters, const Tensor& result, std::span<const Argument> arguments)
+      : Node(luge::name(op)), op_(op), arguments_(static_cast<int>(arguments.size())), parameters_(parameters) {
+    for (int i = 0; i < arguments_; ++i) {
+      const Argument& argument = arguments[static_cast<std::size_t>(i)];
+      Input& input = inputs_[static_cast<std::size_t>(i)];
+      if (!argument.tensor) {
+        input.number = argument.number;
+        add_input({});
+        continue;
+      }
+      add_input(*argument.tensor);
+      input.is_tensor = true;
+      input.shape = argument.tensor->impl()->shape;
+      const bool read_later = (saves(op) & math::scalar::kSavesInputs) && (op != Op::Where || i == 0);
+      if (read_later) input.saved.save(*argument.tensor);
+    }
+    if (saves(op) & math::scalar::kSavesOutput) output_.save_output(result);
+  }
+
+  void backward(const Tensor& gradient) override {
+    GradSlot* targets[kMaxArguments] = {};
+    for (int i = 0; i < arguments_; ++i) {
+      targets[i] = target(i);
+      if (targets[i] && passes_gradient(op_, i)) {
+        sum_to(gradient, inputs_[static_cast<std::size_t>(i)].shape, *targets[i], false);
+        targets[i] = nullptr;
+      }
+    }
+    // Two inputs that share a slot (x * x) take turns, because a call's outputs must not overlap.
+    const int last = arguments_ - 1;
+    if (last >= 1 && targets[last] && targets[last] == targets[last - 1]) {
+      GradSlot* const second = targets[last];
+      targets[last] = nullptr;
+      run(gradient, targets);
+      targets[last - 1] = nullptr;
+      targets[last] = second;
+    }
+    run(gradient, targets);
+  }
+
+  void release_saved() override {
+    for (Input& input : inputs_) input.saved.clear();
+    output_.clear();
+  }
+
+ private:
+  struct Input {
+    SavedTensor saved;
+    Shape shape;
+    Scalar number;
+    bool is_tensor = false;
+  };
+
+  void run(const Tensor& gradient, GradSlot* const* targets) {
+    bool any = false;
+    for (int i = 0; i < arguments_; ++i) any |= targets[i] != nullptr;
+    if (!any || gradient.numel() == 0) return empty_gradients(gradient, targets);
+
+    Elementwise call;
+    call.op = op_;
+    call.direction = Direction::Backward;
+    call.parameters = parameters_;
+    call.inputs = arguments_ + 2;
+    call.outputs = arguments_;
+    call.in[0] = operand(gradient);
+    Tensor kept[kMaxArguments + 1];
+    std::array<Binding, Elementwise::kMaxInputs + Elementwise::kMaxOutputs> bindings;
+    std::size_t count = 0;
+    bindings[count++] = {call.in.data(), &gradient};
+    const auto read = [&](std::size_t position, const SavedTensor& saved, Tensor& tensor) {
+      tensor = saved.get(name());
+      call.in[position] = operand(tensor);
+      bindings[count++] = {&call.in[position], &tensor};
+    };
+    for (int i = 0; i < arguments_; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      const Input& input = inputs_[at];
+      if (!input.saved.empty())
+        read(at + 1, input.saved, kept[i]);
+      else if (!input.is_tensor)
+        call.in[at + 1] = immediate(input.number, gradient.dtype());
+    }
+    if (!output_.empty()) read(static_cast<std::size_t>(arguments_) + 1, output_, kept[arguments_]);
+
+    const Shape& shape = gradient.impl()->shape;
+    const Shape compact = varying_shape(shape, std::span(bindings.data(), count));
+    const std::size_t inputs_bound = count;
+    Tensor results[kMaxArguments];
+    bool direct[kMaxArguments] = {};
+    for (int i = 0; i < arguments_; ++i) {
+      if (!targets[i]) continue;
+      const auto at = static_cast<std::size_t>(i);
+      // Straight into the slot where nothing has to be summed; the value computed once and repeated by
+      // strides where all inputs repeat (a sum's gradient on its way down).
+      direct[i] = inputs_[at].shape == shape && (compact == shape || !targets[i]->may_alias());
+      if (direct[i]) {
+        const GradSlot::Target slot = targets[i]->open(shape, gradient.dtype(), gradient.storage()->backend());
+        results[i] = slot.buffer;
+        call.store[at] = slot.store;
+      } else {
+        results[i] = empty_tensor(compact, gradient.dtype(), gradient.storage()->backend());
+      }
+      call.out[at] = operand(results[i]);
+      bindings[count++] = {&call.out[at], &results[i]};
+    }
+    // Outputs of different extents do not share a call; direct ones span all of `shape`.
+    bool all_direct = true;
+    for (int i = 0; i < arguments_; ++i) all_direct &= !targets[i] || direct[i];
+    if (compact == shape || all_direct) {
+      dispatch(call, shape, std::span(bindings.data(), count), gradient);
+    } else {
+      for (std::size_t b = inputs_bound; b < count; ++b) {
+        Elementwise single = call;
+        for (Operand& out : single.out) out.kind = Operand::Kind::Absent;
+        const auto at = static_cast<std::size_t>(bindings[b].operand - call.out.data());
+        single.out[at] = call.out[at];
+        std::array<Binding, Elementwise::kMaxInputs + 1> one;
+        for (std::size_t i = 0; i < inputs_bound; ++i)
+          one[i] = {&single.in[static_cast<std::size_t>(bindings[i].operand - call.in.data())], bindings[i].tensor};
+        one[inputs_bound] = {&single.out[at], bindings[b].tensor};
+        dispatch(single, bindings[b].tensor->impl()->shape, std::span(one.data(), inputs_bound + 1), gradient);
+      }
+    }
+    for (int i = 0; i < arguments_; ++i)
+      if (targets[i] && !direct[i])
+        sum_to(compact == shape ? results[i] : results[i].expand(shape), inputs_[static_cast<std::size_t>(i)].shape,
+               *targets[i], compact == shape);
+  }
+
+  static void dispatch(Elementwise& call, const Shape& shape, std::span<const Binding> bindings, const Tensor& on) {
+    set_extent(call.extent, shape, bindings);
+    on.storage()->backend().run(call);
+  }
+
+  /// `shape` with size 1 in the dimensions along which no input changes.
+  static Shape varying_shape(const Shape& shape, std::span<const Binding> inputs) {
+    Shape result = Dims::filled(shape.ndim(), 1);
+    for (const Binding& binding : inputs) {
+      const TensorImpl& impl = *binding.tensor->impl();
+      const int lead = shape.ndim() - impl.shape.ndim();
+      for (int d = lead; d < shape.ndim(); ++d)
+        if (impl.shape[d - lead] != 1 && impl.strides[d - lead] != 0) result[d] = shape[d];
+    }
+    return result;
+  }
+
+  /// A gradient without elements: inputs that were broadcast against an empty one still get zeros.
+  void empty_gradients(const Tensor& gradient, GradSlot* const* targets) {
+    for (int i = 0; i < arguments_; ++i)
+      if (targets[i]) sum_to(gradient, inputs_[static_cast<std::size_t>(i)].shape, *targets[i], false);
+  }
+
+  Op op_;
+  int arguments_;
+  Parameters2 parameters_;
+  std::array<Input, kMaxArguments> inputs_;
+  SavedTensor output_;
+};
+
+/// The dtype the formula is computed in.
+DType compute_dtype(Op op, std::span<const Argument> arguments) {
+  DType dtype = DType::Bool;
+  bool found = false;
+  for (const Argument& argument : arguments) {
+    if (!argument.tensor) continue;
+    dtype = found ? promote(dtype, argument.tensor->impl()->dtype) : argument.tensor->impl()->dtype;
+    found = true;
+  }
+  for (const Argument& argument : arguments)
+    if (!argument.tensor) dtype = promote(dtype, argument.number.kind());
+  switch (accepted(op)) {
+    case DTypes::Float: return is_floating(dtype) ? dtype : DType::Float32;
+    case DTypes::Numeric: return dtype == DType::Bool ? DType::Int64 : dtype;
+    case DTypes::Logical: return DType::Bool;
+    case DTypes::Any: break;
+  }
+  return dtype;
+}
+
+/// Runs and records op. With `into`, the result goes there instead (its shape and dtype have been
+/// checked) and nothing is recorded.
+Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters = {}, const Tensor* into = nullptr) {
+  static constexpr const char* kNames[] = {"a", "b", "c"};
+  for (std::size_t i = 0; i < arguments.size(); ++i)
+    if (arguments[i].tensor) checked(*arguments[i].tensor, name(op), arguments.size() == 1 ? "input" : kNames[i]);
+
+  const std::span<Argument> values = op == Op::Where ? arguments.subspan(1) : arguments;
+  const DType dtype = compute_dtype(op, values);
+  Tensor converted[kMaxArguments];
+  const auto convert = [&](std::size_t i, DType to) {
+    if (!arguments[i].tensor || arguments[i].tensor->impl()->dtype == to) return;
+    converted[i] = to == DType::Bool ? arguments[i].tensor->ne(0) : arguments[i].tensor->to(to);
+    arguments[i].tensor = &converted[i];
+  };
+
+  const Tensor* first = nullptr;
+  Shape shape;
+  for (const Argument& argument : arguments) {
+    if (!argument.tensor) continue;
+    const TensorImpl& impl = *argument.tensor->impl();
+    if (!first) {
+      first = argument.tensor;
+      shape = impl.shape;
+      continue;
+    }
+    LUGE_CHECK(DeviceError, &impl.storage->backend() == &first->impl()->storage->backend(),
+               "{}: arguments are on different devices: {} and {}; bring them together with to()", name(op),
+               to_string(first->device()), to_string(argument.tensor->device()));
+    if (impl.shape != shape) shape = broadcast_shapes(name(op), shape, impl.shape);
+  }
+  if (op == Op::Where) convert(0, DType::Bool);
+  for (std::size_t i = arguments.size() - values.size(); i < arguments.size(); ++i) convert(i, dtype);
+
+  Backend& on = first->impl()->storage->backend();
+  Tensor result = into ? *into : empty_tensor(shape, gives_bool(op) ? DType::Bool : dtype, on);
+  if (result.impl()->numel > 0) {
+    Elementwise call;
+    call.op = op;
+    call.parameters = parameters;
+    call.inputs = static_cast<int>(arguments.size());
+    call.outputs = 1;
+    call.out[0] = operand(result);
+    std::array<Binding, kMaxArguments + 1> bindings{{{call.out.data(), &result}}};
+    std::size_t count = 1;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (!arguments[i].tensor) {
+        call.in[i] = immediate(arguments[i].number, dtype);
+        continue;
+      }
+      call.in[i] = operand(*arguments[i].tensor);
+      bindings[count++] = {&call.in[i], arguments[i].tensor};
+    }
+    set_extent(call.extent, shape, std::span(bindings.data(), count));
+    on.run(call);
+  }
+
+  if (!into && grad_enabled() && is_floating(result.impl()->dtype)) {
+    bool wanted = false;
+    for (const Argument& argument : arguments) wanted |= argument.tensor && needs_grad(*argument.tensor);
+    if (wanted) record(result, Ref<Node>(new ElementwiseNode(op, parameters, result, arguments)));
+  }
+  return result;
+}
+
+Tensor unary(Op op, const Tensor& x, const Parameters2& parameters = {}) {
+  Argument arguments[] = {x};
+  return apply(op, arguments, parameters);
+}
+
+template <class A, class B>
+Tensor binary(Op op, const A& a, const B& b) {
+  Argument arguments[] = {a, b};
+  return apply(op, arguments);
+}
+
+/// self = op(self, other), in self's memory and dtype.
+template <class B>
+Tensor& in_place(Op op, Tensor& self, const B& other, const char* op_name) {
+  const TensorImpl& impl = checked(self, op_name, "self");
+  check_writable(self, op_name);
+  Argument arguments[] = {self, other};
+  const DType dtype = compute_dtype(op, arguments);
+  LUGE_CHECK(DTypeError, dtype == impl.dtype, "{}: the result is {} and does not fit the tensor, which is {}", op_name,
+             name(dtype), name(impl.dtype));
+  if constexpr (std::is_same_v<B, Tensor>) {
+    LUGE_CHECK(AutogradError, !grad_enabled() || !needs_grad(other),
+               "{}: in-place changes are not recorded, and the other argument requires a gradient; use the out-of-place "
+               "operation, no_grad or detach()",
+               op_name);
+    LUGE_CHECK(ShapeError, broadcast_shapes(op_name, impl.shape, checked(other, op_name, "other").shape) == impl.shape,
+               "{}: the other argument of shape {} does not broadcast to {}", op_name, to_string(other.shape()),
+               to_string(impl.shape));
+    const TensorImpl& from = *other.impl();
+    const bool same_window = from.offset == impl.offset && from.shape == impl.shape && from.strides == impl.strides;
+    if (from.storage == impl.storage && !same_window) return self.copy_(apply(op, arguments));
+  }
+  apply(op, arguments, {}, &self);
+  impl.storage->bump_version();
+  return self;
+}
+
+template <class A, class B>
+Tensor ternary(Op op, const Tensor& condition, const A& a, const B& b) {
+  Argument arguments[] = {condition, a, b};
+  return apply(op, arguments);
+}
+
+/// x^2 and x^0.5 have formulas of their own, which are faster and round once.
+Tensor power(const Tensor& x, Scalar exponent) {
+  const DType dtype = checked(x, "pow", "a").dtype;
+  const double value = exponent.to_double();
+  if (value == 2 && promote(dtype, exponent.kind()) == dtype && dtype != DType::Bool) return square(x);
+  if (value == 0.5 && is_floating(dtype)) return sqrt(x);
+  LUGE_CHECK(ValueError, value >= 0 || exponent.kind() == Scalar::Kind::Float || is_floating(dtype),
+             "pow: the base is {} and the exponent {}; an integer base allows integer exponents of 0 or more", name(dtype),
+             exponent.to_int64());
+  return binary(Op::Pow, x, exponent);
+}
+
+}  // namespace
+
+Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<double> parameters) {
+  Parameters2 values{};
+  std::copy(parameters.begin(), parameters.end(), values.begin());
+  return unary(op, x, values);
+}
+
+#define LUGE_ROW(function, Formula, ...)                                  \
+  Tensor function(const Tensor& x) { return unary(Op::Formula, x); }      \
+  Tensor Tensor::function() const { return unary(Op::Formula, *this); }
+LUGE_UNARY_ROWS(LUGE_ROW)
+LUGE_TEST_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+
+#define LUGE_ROW(function, Formula, ...)                                                      \
+  Tensor function(const Tensor& a, const Tensor& b) { return binary(Op::Formula, a, b); }     \
+  Tensor function(const Tensor& a, Scalar b) {                                                \
+    if constexpr (Op::Formula == Op::Pow) return power(a, b);                                 \
+    return binary(Op::Formula, a, b);                                                         \
+  }                                                                                           \
+  Tensor function(Scalar a, const Tensor& b) { return binary(Op::Formula, a, b); }            \
+  Tensor Tensor::function(const Tensor& other) const { return luge::function(*this, other); } \
+  Tensor Tensor::function(Scalar other) const { return luge::function(*this, other); }
+LUGE_BINARY_ROWS(LUGE_ROW)
+LUGE_COMPARE_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+
+#define LUGE_IN_PLACE(method, Formula)                                                                      \
+  Tensor& Tensor::method(const Tensor& other) { return in_place(Op::Formula, *this, other, #method); }       \
+  Tensor& Tensor::method(Scalar other) { return in_place(Op::Formula, *this, other, #method); }
+LUGE_IN_PLACE(add_, Add)
+LUGE_IN_PLACE(sub_, Sub)
+LUGE_IN_PLACE(mul_, Mul)
+LUGE_IN_PLACE(div_, Div)
+#undef LUGE_IN_PLACE
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) { return ternary(Op::Where, condition, a, b); }
+Tensor where(const Tensor& condition, const Tensor& a, Scalar b) { return ternary(Op::Where, condition, a, b); }
+Tensor where(const Tensor& condition, Scalar a, const Tensor& b) { return ternary(Op::Where, condition, a, b); }
+
+}  // namespace luge

@@ -1,0 +1,55 @@
+#pragma once
+// The elementwise operations as free functions: exp(x), maximum(a, b), where(c, a, b), a + b, ...
+// All broadcast, promote their dtypes and are recorded. One set of functions per row of
+// kernels/math/rows.h, where formulas, derivatives and accepted dtypes are.
+
+#include <luge/tensor/tensor.h>
+
+namespace luge {
+
+#define LUGE_ROW(function, ...) Tensor function(const Tensor& x);
+LUGE_UNARY_ROWS(LUGE_ROW)
+LUGE_TEST_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+
+#define LUGE_ROW(function, Formula, dtypes, declaration, arguments)                    \
+  inline Tensor function(const Tensor& x, LUGE_UNPACK declaration) {                   \
+    return unary_with_parameters(Op::Formula, x, {LUGE_UNPACK arguments});             \
+  }
+#define LUGE_UNPACK(...) __VA_ARGS__
+LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
+#undef LUGE_UNPACK
+#undef LUGE_ROW
+
+#define LUGE_ROW(function, ...)                    \
+  Tensor function(const Tensor& a, const Tensor& b); \
+  Tensor function(const Tensor& a, Scalar b);        \
+  Tensor function(Scalar a, const Tensor& b);
+LUGE_BINARY_ROWS(LUGE_ROW)
+LUGE_COMPARE_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+
+/// condition ? a : b, all broadcast together; condition is bool (anything else counts as "is not zero").
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
+Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
+
+#define LUGE_OPERATOR(symbol, function)                                                        \
+  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return function(a, b); }   \
+  inline Tensor operator symbol(const Tensor& a, Scalar b) { return function(a, b); }          \
+  inline Tensor operator symbol(Scalar a, const Tensor& b) { return function(a, b); }
+LUGE_OPERATOR(+, add)
+LUGE_OPERATOR(-, sub)
+LUGE_OPERATOR(*, mul)
+LUGE_OPERATOR(/, div)
+LUGE_OPERATOR(==, eq)
+LUGE_OPERATOR(!=, ne)
+LUGE_OPERATOR(<, lt)
+LUGE_OPERATOR(<=, le)
+LUGE_OPERATOR(>, gt)
+LUGE_OPERATOR(>=, ge)
+#undef LUGE_OPERATOR
+
+inline Tensor operator-(const Tensor& x) { return neg(x); }
+
+}  // namespace luge

@@ -1,0 +1,100 @@
+#include <luge/ops/index.h>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/autograd/node.h>
+#include <luge/check.h>
+#include <luge/ops/labels.h>
+#include <luge/tensor/iteration.h>
+#include <luge/tensor/tensor_impl.h>
+#include <luge/tensor/values.h>
+
+namespace luge {
+
+namespace {
+
+/// `index` has out's number of dimensions; size 1 repeats.
+void run_gather(Direction direction, const Tensor& source, int dim, const Tensor& index, const Tensor& out) {
+  Gather call;
+  call.direction = direction;
+  call.dim = dim;
+  call.source_size = source.shape()[dim];
+  call.source = operand(source);
+  call.index = operand(index);
+  call.out = operand(out);
+  const Binding bindings[] = {{&call.out, &out}, {&call.index, &index}};
+  set_plain_extent(call.extent, out.shape(), bindings);
+  for (int d = 0; d < source.ndim(); ++d) call.source.strides[static_cast<std::size_t>(d)] = source.strides()[d];
+  source.storage()->backend().run(call);
+}
+
+class GatherNode final : public Node {
+ public:
+  GatherNode(const char* name, const Tensor& source, int dim, const Tensor& index)
+      : Node(name), shape_(source.shape()), dim_(dim) {
+    add_input(source);
+    index_.save(index);
+  }
+
+  void backward(const Tensor& gradient) override {
+    GradSlot* const slot = target(0);
+    if (!slot) return;
+    const GradSlot::Target whole = slot->open(shape_, gradient.dtype(), gradient.storage()->backend());
+    if (whole.store == Store::Overwrite) fill_values(whole.buffer, 0);
+    if (gradient.numel() > 0) run_gather(Direction::Backward, whole.buffer, dim_, index_.get(name()), gradient);
+  }
+
+  void release_saved() override { index_.clear(); }
+
+ private:
+  Shape shape_;
+  int dim_;
+  SavedTensor index_;
+};
+
+Tensor picked(const char* op, const Tensor& x, int dim, const Tensor& index, const Shape& shape) {
+  Tensor out = empty_tensor(shape, x.dtype(), x.storage()->backend());
+  if (out.numel() > 0) run_gather(Direction::Forward, x, dim, index, out);
+  if (grad_enabled() && needs_grad(x)) record(out, Ref<Node>(new GatherNode(op, x, dim, index)));
+  return out;
+}
+
+void check_device(const char* op, const Tensor& x, const Tensor& index) {
+  LUGE_CHECK(DeviceError, x.device() == index.device(), "{}: the tensor is on {} and the index on {}", op,
+             to_string(x.device()), to_string(index.device()));
+}
+
+}  // namespace
+
+Tensor index_select(const Tensor& x, int dim, const Tensor& index) {
+  checked(x, "index_select");
+  checked(index, "index_select", "index");
+  check_device("index_select", x, index);
+  LUGE_CHECK(ShapeError, index.ndim() == 1, "index_select: index is {}; it must have one dimension",
+             to_string(index.shape()));
+  LUGE_CHECK(ShapeError, x.ndim() > 0, "index_select: the tensor is 0-d; it needs at least one dimension");
+  const int d = normalize_dim("index_select", dim, x.ndim());
+  const Tensor labels = checked_labels("index_select", index, x.shape()[d]);
+  Shape shape = x.shape(), along = Dims::filled(x.ndim(), 1);
+  shape[d] = along[d] = index.numel();
+  return picked("index_select", x, d, labels.view(along), shape);
+}
+
+Tensor gather(const Tensor& x, int dim, const Tensor& index) {
+  checked(x, "gather");
+  checked(index, "gather", "index");
+  check_device("gather", x, index);
+  LUGE_CHECK(ShapeError, x.ndim() > 0 && index.ndim() == x.ndim(),
+             "gather: the tensor is {} and the index {}; both need the same number (1 or more) of dimensions",
+             to_string(x.shape()), to_string(index.shape()));
+  const int d = normalize_dim("gather", dim, x.ndim());
+  for (int i = 0; i < x.ndim(); ++i)
+    LUGE_CHECK(ShapeError, i == d || index.shape()[i] <= x.shape()[i],
+               "gather: the index {} is larger than the tensor {} in dimension {}; only dim {} may be", to_string(index.shape()),
+               to_string(x.shape()), i, d);
+  return picked("gather", x, d, checked_labels("gather", index, x.shape()[d]), index.shape());
+}
+
+Tensor Tensor::index_select(int dim, const Tensor& index) const { return luge::index_select(*this, dim, index); }
+Tensor Tensor::gather(int dim, const Tensor& index) const { return luge::gather(*this, dim, index); }
+
+}  // namespace luge

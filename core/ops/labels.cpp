@@ -1,0 +1,22 @@
+#include <luge/ops/labels.h>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/check.h>
+#include <luge/tensor/tensor_impl.h>
+
+namespace luge {
+
+Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size) {
+  const TensorImpl& impl = checked(index, op, "index");
+  LUGE_CHECK(DTypeError, is_integral(impl.dtype), "{}: the index is {}; allowed are int32 and int64", op,
+             name(impl.dtype));
+  const Tensor labels = index.to(DType::Int64);
+  if (!labels.device().is_cpu() || labels.numel() == 0) return labels;
+  const std::int64_t low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
+  if (low >= 0 && high < size) return labels;
+  const std::int64_t wrong = low < 0 ? low : high;
+  raise<IndexError>("{}: index {} at position {} is out of range; allowed are 0 to {}", op, wrong,
+                    (low < 0 ? labels.argmin() : labels.argmax()).item<std::int64_t>(), size - 1);
+}
+
+}  // namespace luge

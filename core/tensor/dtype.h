@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace luge {
+
+/// Element types. Float16 and BFloat16 have a place in the type system (size, name, promotion);
+/// no operation accepts them yet and each says so.
+enum class DType : std::uint8_t { Bool, Int32, Int64, Float16, BFloat16, Float32, Float64 };
+
+inline constexpr int kDTypeCount = 7;
+
+/// The names PyTorch and NumPy users know.
+inline constexpr DType boolean = DType::Bool;
+inline constexpr DType int32 = DType::Int32;
+inline constexpr DType int64 = DType::Int64;
+inline constexpr DType float16 = DType::Float16;
+inline constexpr DType bfloat16 = DType::BFloat16;
+inline constexpr DType float32 = DType::Float32;
+inline constexpr DType float64 = DType::Float64;
+
+/// Bytes of one element.
+constexpr std::size_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::Bool: return 1;
+    case DType::Float16:
+    case DType::BFloat16: return 2;
+    case DType::Int32:
+    case DType::Float32: return 4;
+    case DType::Int64:
+    case DType::Float64: return 8;
+  }
+  return 0;
+}
+
+constexpr bool is_floating(DType dtype) { return dtype >= DType::Float16; }
+constexpr bool is_integral(DType dtype) { return dtype == DType::Int32 || dtype == DType::Int64; }
+
+/// "float32", "int64", "bool", ...
+constexpr std::string_view name(DType dtype) {
+  switch (dtype) {
+    case DType::Bool: return "bool";
+    case DType::Int32: return "int32";
+    case DType::Int64: return "int64";
+    case DType::Float16: return "float16";
+    case DType::BFloat16: return "bfloat16";
+    case DType::Float32: return "float32";
+    case DType::Float64: return "float64";
+  }
+  return "?";
+}
+
+/// The smallest type both operands convert to: the order is bool < int32 < int64 < float16, bfloat16
+/// < float32 < float64, and float16 with bfloat16 gives float32. As in PyTorch, an integer joined
+/// with a floating type takes that floating type.
+constexpr DType promote(DType a, DType b) {
+  if (a == b) return a;
+  const DType high = a > b ? a : b;
+  const DType low = a > b ? b : a;
+  if (low == DType::Float16 && high == DType::BFloat16) return DType::Float32;
+  return high;
+}
+
+/// The DType of a C++ element type: dtype_of<float>() is Float32.
+template <class T>
+constexpr DType dtype_of();
+template <>
+constexpr DType dtype_of<bool>() { return DType::Bool; }
+template <>
+constexpr DType dtype_of<std::int32_t>() { return DType::Int32; }
+template <>
+constexpr DType dtype_of<std::int64_t>() { return DType::Int64; }
+template <>
+constexpr DType dtype_of<float>() { return DType::Float32; }
+template <>
+constexpr DType dtype_of<double>() { return DType::Float64; }
+
+}  // namespace luge

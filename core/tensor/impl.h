@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <luge/tensor/dtype.h>
+#include <luge/tensor/shape.h>
+#include <luge/tensor/storage.h>
+
+namespace luge {
+
+class Node;
+void destroy(Node* node);
+class LeafGradient;
+
+/// What a Tensor handle points to: a window on a storage, and its place in the autograd graph. Users
+/// see it through Tensor only.
+class TensorImpl : public RefCounted {
+ public:
+  TensorImpl(Ref<Storage> storage_in, DType dtype_in, const Shape& shape_in, const Strides& strides_in,
+             std::int64_t offset_in, std::int64_t numel_in);
+  ~TensorImpl();
+
+  void* data() const {
+    return static_cast<char*>(storage->data()) + static_cast<std::size_t>(offset) * size_of(dtype);
+  }
+
+  Ref<Storage> storage;
+  std::int64_t offset;                 ///< elements from the start of the storage
+  std::int64_t numel;
+  Shape shape;
+  Strides strides;
+  DType dtype;
+  bool contiguous;
+  bool requires_grad = false;          ///< a leaf that collects a gradient
+  Ref<Node> grad_fn;                   ///< the recorded op that made this tensor; null for a leaf
+  std::unique_ptr<LeafGradient> leaf;  ///< where a leaf's gradient goes
+};
+
+void destroy(TensorImpl* impl);
+
+}  // namespace luge

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <luge/tensor/device.h>
+#include <luge/tensor/intrusive.h>
+
+namespace luge {
+
+class Backend;
+
+/// A block of device memory, shared by the tensors that view it. It carries the version counter that
+/// tells a saved tensor whether somebody has written to it since.
+class Storage : public RefCounted {
+ public:
+  /// Allocates `bytes` (0 allocates nothing). Throws OutOfMemoryError.
+  static Ref<Storage> allocate(Backend& backend, std::size_t bytes);
+  /// A window on a part of `block`, which stays alive; its version counter is its own.
+  static Ref<Storage> window(Ref<Storage> block, std::size_t offset, std::size_t bytes);
+  ~Storage();
+
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  Backend& backend() const { return *backend_; }
+  Device device() const;
+
+  std::uint64_t version() const { return version_; }
+  void bump_version() { ++version_; }
+
+  /// Lets every tensor that uses this storage see `block` from `offset` on instead; the contents are
+  /// the caller's to move. This is how an arena grows and how an optimizer adopts loose tensors.
+  void move_into(Ref<Storage> block, std::size_t offset);
+  /// The block this is a window of, or null.
+  const Ref<Storage>& block() const { return block_; }
+
+ private:
+  Storage(Backend& backend, void* data, std::size_t bytes) : backend_(&backend), data_(data), bytes_(bytes) {}
+
+  Backend* backend_;
+  void* data_;
+  std::size_t bytes_;
+  std::uint64_t version_ = 0;
+  Ref<Storage> block_;
+};
+
+void destroy(Storage* storage);
+
+}  // namespace luge

@@ -1,0 +1,80 @@
+#pragma once
+// Internal: the memory behind Parameters.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <luge/backend.h>
+#include <luge/tensor/tensor.h>
+#include <luge/train/parameters.h>
+
+namespace luge {
+
+/// Values and gradients in two blocks of one layout. While parameters are being added the blocks may grow
+/// and move; the tensors' storages move with them. An optimizer seals the arena: from then on addresses
+/// are fixed.
+class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena> {
+ public:
+  explicit Arena(const ParametersOptions& options);
+
+  /// Adds parameters of these per-set shapes and initialises them. All or none.
+  std::vector<Tensor> add(const std::vector<ParameterSpec>& specs);
+  /// Copies loose leaves in. They move, values and gradients, when the arena is sealed; until then nothing
+  /// of them has changed. The arena must be empty and of their dtype and device.
+  void prepare_adoption(const std::vector<Tensor>& leaves);
+
+  /// An optimizer takes hold: no parameter may be added any more, and loose leaves move in.
+  void seal();
+  void zero_grad() { ++*epoch_; }
+  /// Gradients that nothing has written since zero_grad become zeros.
+  void complete_gradients();
+  /// The values, or the gradients, have been written in place.
+  void bump_values();
+  void bump_gradients();
+
+  /// A block of the arena's layout, zeroed: an optimizer's state.
+  Ref<Storage> make_block() const;
+  ArenaLayout layout() const;
+  void* values() const { return values_->data(); }
+  void* gradients() const { return gradients_->data(); }
+
+  const ParametersOptions& options() const { return options_; }
+  Backend& backend() const { return *backend_; }
+  std::int64_t sets() const { return options_.sets.value_or(1); }
+  const std::vector<std::string>& names() const { return entries_.names; }
+  const std::vector<Tensor>& tensors() const { return entries_.tensors; }
+  std::int64_t count_per_set() const;
+
+ private:
+  /// Parameters that are about to be part of the arena.
+  struct Entries {
+    std::vector<std::string> names;
+    std::vector<Tensor> tensors, gradients;
+    std::vector<std::int64_t> offsets, per_set;
+    std::int64_t size = 0;  // of the arena with them
+  };
+
+  /// Gives the next parameter its place, with `count` elements in all.
+  void place(Entries& entries, std::string name, std::int64_t count) const;
+  /// Makes room for `size` elements, moving the blocks if they are full; what is new is zero.
+  void reserve(std::int64_t size);
+  /// A tensor over a part of a block: with a storage and so a version of its own.
+  Tensor window(const Ref<Storage>& block, std::int64_t offset, const Shape& shape) const;
+  void bind(const Tensor& tensor, const Tensor& gradient);
+  void initialize(const Tensor& tensor, const Init& init, std::uint64_t index) const;
+  void commit(Entries entries);
+  Ref<Storage> allocate(std::int64_t elements) const;
+
+  ParametersOptions options_;
+  Backend* backend_;
+  bool sealed_ = false, adopting_ = false;
+  std::shared_ptr<std::uint64_t> epoch_ = std::make_shared<std::uint64_t>(1);
+  Ref<Storage> values_, gradients_;
+  std::int64_t capacity_ = 0;  // elements
+  Entries entries_;
+  mutable Tensor device_table_;
+};
+
+}  // namespace luge

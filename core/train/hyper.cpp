@@ -1,0 +1,75 @@
+#include <luge/train/hyper.h>
+
+#include <cmath>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/check.h>
+#include <luge/ops/create.h>
+#include <luge/ops/elementwise.h>
+#include <luge/tensor/tensor_impl.h>
+
+namespace luge {
+
+namespace {
+
+const char* words(Allowed allowed) {
+  switch (allowed) {
+    case Allowed::NotNegative: return "0 or more";
+    case Allowed::Finite: return "0 or more and finite";
+    case Allowed::BelowOne: break;
+  }
+  return "at least 0 and less than 1";
+}
+
+bool fits(double value, Allowed allowed) {
+  if (allowed == Allowed::BelowOne) return value >= 0 && value < 1;
+  return value >= 0 && (allowed == Allowed::NotNegative || std::isfinite(value));
+}
+
+/// A number is judged as the kernels will see it: 1 - 1e-9 is 1 in float32.
+void check_number(const char* op, const char* name, double value, Allowed allowed, DType dtype) {
+  const double stored = dtype == DType::Float32 ? static_cast<double>(static_cast<float>(value)) : value;
+  if (fits(stored, allowed)) return;
+  if (fits(value, allowed))
+    raise<ValueError>("{}: {} is {}, which {} holds as {}; it must be {}", op, name, value, luge::name(dtype), stored,
+                      words(allowed));
+  raise<ValueError>("{}: {} is {}; it must be {}", op, name, value, words(allowed));
+}
+
+/// The least and the greatest value decide; NaN counts as both.
+void check_tensor(const char* op, const char* name, const Tensor& values, Allowed allowed) {
+  const Tensor flat = values.reshape({values.numel()});
+  for (const Tensor& at : {flat.argmin(), flat.argmax()}) {
+    const std::int64_t set = at.item<std::int64_t>();
+    const double value = flat[set].item();
+    LUGE_CHECK(ValueError, fits(value, allowed), "{}: {} of set {} is {}; it must be {}", op, name, set, value,
+               words(allowed));
+  }
+}
+
+}  // namespace
+
+Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
+                    const Parameters& parameters, Waiting waiting) {
+  const DType dtype = parameters.dtype();
+  const Device device = parameters.device();
+  if (!given.is_tensor()) {
+    check_number(op, name, given.value(), allowed, dtype);
+    return scalar(given.value(), {.dtype = dtype, .device = device});
+  }
+  const Tensor& values = given.values();
+  const TensorImpl& impl = checked(values, op, name);
+  const std::int64_t sets = parameters.sets();
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: {} is {}; allowed are float32 and float64", op, name,
+             luge::name(impl.dtype));
+  LUGE_CHECK(ShapeError, impl.shape.empty() || impl.shape == Shape{sets},
+             "{}: {} has shape {}; allowed are one number and a tensor of shape ({},), one value per set", op, name,
+             to_string(impl.shape), sets);
+  const NoGrad guard;
+  const Tensor converted = values.detach().to(dtype);
+  if (values.device().is_cpu() || waiting == Waiting::Allowed) check_tensor(op, name, converted, allowed);
+  const Tensor moved = converted.to(device);
+  return moved.storage() == values.storage() ? moved.clone() : moved;
+}
+
+}  // namespace luge

@@ -1,0 +1,29 @@
+#pragma once
+// Internal: hyperparameters on their way from what the user gave to where kernels read them.
+
+#include <cstdint>
+
+#include <luge/backend.h>
+#include <luge/train/optimizer.h>
+
+namespace luge {
+
+/// What values a hyperparameter may take; NaN never.
+enum class Allowed : std::uint8_t {
+  NotNegative,  ///< 0 or more, infinity too
+  Finite,       ///< 0 or more and finite
+  BelowOne,     ///< at least 0 and less than 1
+};
+
+/// Whether values on a GPU are worth waiting for to be checked.
+enum class Waiting : std::uint8_t { Never, Allowed };
+
+/// A copy of `given` in the dtype and on the device of `parameters`, of shape () or (sets). Throws
+/// ValueError, ShapeError or DTypeError: "Sgd: lr is -1; it must be 0 or more and finite".
+Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
+                    const Parameters& parameters, Waiting waiting);
+
+/// As kernels take it.
+inline Hyper hyper(const Tensor& values) { return {values.data(), values.numel() > 1 ? 1 : 0}; }
+
+}  // namespace luge

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <luge/tensor/tensor.h>
+
+namespace luge {
+
+struct MonitorOptions {
+  /// Steps that will be recorded, for the progress bar's ETA; 0: unknown.
+  std::int64_t total = 0;
+  /// Losses of the first sets that are kept one by one beside the summary.
+  std::int64_t keep_sets = 0;
+  /// Steps the ring holds; reading behind the training starts well before it is full.
+  std::int64_t capacity = 4096;
+  /// Draw a progress bar on standard error: only where that is a terminal.
+  bool progress = true;
+};
+
+/// What one recorded step left: over the finite losses of all sets.
+struct HistoryRow {
+  std::int64_t step = 0;
+  double seconds = 0;                ///< host time since the monitor began, when it was recorded
+  double mean = 0, min = 0, max = 0;
+  std::int64_t not_finite = 0;
+  std::vector<double> sets;          ///< losses of the first keep_sets sets
+};
+
+/// Watches a training without slowing it: record() queues one small kernel that writes to a ring which
+/// the host reads behind the training. Nothing waits for the device until history() is asked for (or
+/// the ring is full).
+class Monitor {
+ public:
+  explicit Monitor(MonitorOptions options = {});
+  ~Monitor();
+  Monitor(Monitor&&) noexcept;
+  Monitor& operator=(Monitor&&) noexcept;
+
+  /// Notes the losses of one step: any shape of a floating dtype; with sets, one per set.
+  void record(const Tensor& loss);
+  /// All steps so far; waits for the device.
+  const std::vector<HistoryRow>& history();
+  /// Ends the progress line.
+  void finish();
+
+  /// Writes the history: step, seconds, mean, min, max, not_finite, then set_0 ... Throws IoError.
+  void write_csv(const std::string& path);
+  /// One JSON object a line, the same fields. Numbers that JSON cannot hold (NaN) become null.
+  void write_jsonl(const std::string& path);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace luge

@@ -1,0 +1,213 @@
+#include <luge/train/optimizer.h>
+
+#include <unordered_set>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/check.h>
+#include <luge/ops/create.h>
+#include <luge/ops/elementwise.h>
+#include <luge/tensor/tensor_impl.h>
+#include <luge/train/arena.h>
+#include <luge/train/hyper.h>
+
+namespace luge {
+
+namespace {
+
+const char* name_of(UpdateRule rule) {
+  constexpr const char* names[] = {"Sgd", "Adam", "AdamW"};
+  return names[static_cast<int>(rule)];
+}
+
+}  // namespace
+
+/// Everything of an optimizer: the arena, the hyperparameters and buffers in device memory, and the call
+/// that uses them, filled once and run at every step.
+class Optimizer::State {
+ public:
+  /// Nothing of the arena has changed before the last line of these: a bad option leaves all as it was.
+  static std::unique_ptr<State> make(Parameters parameters, const SgdOptions& options);
+  template <class Options>
+  static std::unique_ptr<State> make(UpdateRule rule, Parameters parameters, const Options& options);
+  /// The arena of loose leaves: the one they all live in already, or a new one that they move into when it
+  /// is sealed.
+  static Parameters arena_of(UpdateRule rule, const std::vector<Tensor>& leaves);
+
+  State(UpdateRule rule, Parameters parameters);
+
+  void step();
+  void set_lr(const PerSet& lr);
+  const Tensor& lr() const { return lr_; }
+  const Tensor& steps() const { return steps_; }
+  Parameters& parameters() { return parameters_; }
+
+ private:
+  using Arena = Parameters::Arena;
+
+  Arena& arena() { return *parameters_.arena_; }
+  const char* name() const { return name_of(call_.rule); }
+  Tensor values(const char* name, const PerSet& given, Allowed allowed, Waiting waiting = Waiting::Allowed) const {
+    return hyper_values(this->name(), name, given, allowed, parameters_, waiting);
+  }
+  Hyper keep(const Tensor& values);
+  void* keep_block();
+
+  Parameters parameters_;
+  Update call_;
+  Tensor lr_, steps_;
+  std::vector<Tensor> kept_;           // what call_ points to
+  std::vector<Ref<Storage>> buffers_;  // likewise
+};
+
+Optimizer::State::State(UpdateRule rule, Parameters parameters) : parameters_(std::move(parameters)) {
+  call_.rule = rule;
+  call_.dtype = parameters_.dtype();
+  call_.layout = arena().layout();
+  LUGE_CHECK(ValueError, call_.layout.parameters > 0,
+             "{}: there are no parameters; add them before making the optimizer", name());
+  call_.value = arena().values();
+  call_.grad = arena().gradients();
+  steps_ = zeros({}, {.dtype = DType::Int64, .device = parameters_.device()});
+  call_.steps = static_cast<std::int64_t*>(steps_.data());
+}
+
+Hyper Optimizer::State::keep(const Tensor& values) {
+  kept_.push_back(values);
+  return hyper(values);
+}
+
+void* Optimizer::State::keep_block() {
+  buffers_.push_back(arena().make_block());
+  return buffers_.back()->data();
+}
+
+std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, const SgdOptions& options) {
+  auto state = std::make_unique<State>(UpdateRule::Sgd, std::move(parameters));
+  Update& call = state->call_;
+  state->set_lr(options.lr);
+  const Tensor momentum = state->values("momentum", options.momentum, Allowed::Finite);
+  Tensor dampening = state->values("dampening", options.dampening, Allowed::Finite);
+  if (options.nesterov)
+    LUGE_CHECK(ValueError, momentum.gt(0).all().item<bool>() && dampening.eq(0).all().item<bool>(),
+               "Sgd: nesterov is set; it needs a momentum above 0 and a dampening of 0");
+  const bool has_momentum = options.momentum.is_tensor() || options.momentum.value() != 0;
+  // A set without momentum among sets that have one: as alone, where dampening plays no part.
+  if (options.momentum.is_tensor()) dampening = where(momentum.eq(0), 0, dampening);
+  call.momentum = state->keep(momentum);
+  call.dampening = state->keep(dampening);
+  call.weight_decay = state->keep(state->values("weight_decay", options.weight_decay, Allowed::Finite));
+  call.nesterov = options.nesterov;
+  call.maximize = options.maximize;
+  if (has_momentum) call.first = state->keep_block();
+  state->arena().seal();
+  return state;
+}
+
+template <class Options>
+std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parameters parameters,
+                                                         const Options& options) {
+  auto state = std::make_unique<State>(rule, std::move(parameters));
+  Update& call = state->call_;
+  state->set_lr(options.lr);
+  call.beta1 = state->keep(state->values("beta1", options.beta1, Allowed::BelowOne));
+  call.beta2 = state->keep(state->values("beta2", options.beta2, Allowed::BelowOne));
+  call.epsilon = state->keep(state->values("epsilon", options.epsilon, Allowed::Finite));
+  call.weight_decay = state->keep(state->values("weight_decay", options.weight_decay, Allowed::Finite));
+  call.maximize = options.maximize;
+  call.first = state->keep_block();
+  call.second = state->keep_block();
+  state->arena().seal();
+  return state;
+}
+
+void Optimizer::State::set_lr(const PerSet& lr) {
+  const Tensor fresh = values("lr", lr, Allowed::Finite, lr_.defined() ? Waiting::Never : Waiting::Allowed);
+  if (lr_.defined() && lr_.shape() == fresh.shape()) {
+    lr_.copy_(fresh);  // in place: a recorded step reads this address
+    return;
+  }
+  lr_ = fresh;
+  call_.lr = hyper(lr_);
+}
+
+void Optimizer::State::step() {
+  arena().complete_gradients();
+  arena().backend().run(call_);
+  arena().bump_values();
+}
+
+Parameters Optimizer::State::arena_of(UpdateRule rule, const std::vector<Tensor>& leaves) {
+  const char* const op = name_of(rule);
+  LUGE_CHECK(ValueError, !leaves.empty(), "{}: no tensors given; at least one is needed", op);
+  std::unordered_set<const Storage*> seen;
+  std::shared_ptr<void> home;
+  std::size_t at_home = 0;
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    LUGE_CHECK(ValueError, leaves[i].defined(), "{}: tensor {} is undefined", op, i);
+    const TensorImpl& impl = *leaves[i].impl();
+    LUGE_CHECK(ValueError, !impl.grad_fn, "{}: tensor {} was made by {}; only leaves can be optimized", op, i,
+               impl.grad_fn->name());
+    LUGE_CHECK(ValueError, impl.requires_grad, "{}: tensor {} does not require a gradient; call requires_grad_() on it",
+               op, i);
+    LUGE_CHECK(DTypeError, impl.dtype == leaves[0].dtype(),
+               "{}: tensor {} is {} and tensor 0 is {}; all must share one dtype", op, i, luge::name(impl.dtype),
+               luge::name(leaves[0].dtype()));
+    LUGE_CHECK(DeviceError, leaves[i].device() == leaves[0].device(),
+               "{}: tensor {} is on {} and tensor 0 on {}; all must share one device", op, i,
+               to_string(leaves[i].device()), to_string(leaves[0].device()));
+    const bool owns_all = impl.contiguous && impl.offset == 0 &&
+                          impl.storage->bytes() == static_cast<std::size_t>(impl.numel) * size_of(impl.dtype);
+    LUGE_CHECK(ValueError, owns_all,
+               "{}: tensor {} of shape {} shares its memory with others: it is a view; give a tensor of its own "
+               "(detach().clone().requires_grad_())",
+               op, i, to_string(impl.shape));
+    LUGE_CHECK(ValueError, seen.insert(impl.storage.get()).second,
+               "{}: tensor {} is given twice, or shares its memory with an earlier one", op, i);
+    if (std::shared_ptr<void> arena = impl.leaf->arena(); arena && (!home || home == arena)) {
+      home = std::move(arena);
+      ++at_home;
+    }
+  }
+  if (!home) {
+    Parameters own({.device = leaves[0].device(), .dtype = leaves[0].dtype()});
+    own.arena_->prepare_adoption(leaves);
+    return own;
+  }
+  // Only arenas bind leaves, so that is what the pointer without a type points to.
+  Parameters existing(std::static_pointer_cast<Arena>(home));
+  const std::vector<Tensor>& members = existing.arena_->tensors();
+  LUGE_CHECK(
+      ValueError, at_home == leaves.size() && at_home == members.size(),
+      "{}: {} of the {} tensors given belong to an arena of {} (a Parameters, or another optimizer's tensors); pass "
+      "that Parameters, or all of its tensors and no others",
+      op, at_home, leaves.size(), members.size());
+  return existing;
+}
+
+// ---- what users see -----------------------------------------------------------------------------
+
+Optimizer::Optimizer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Optimizer::~Optimizer() = default;
+
+void Optimizer::zero_grad() { state_->parameters().zero_grad(); }
+void Optimizer::step() { state_->step(); }
+void Optimizer::set_lr(const PerSet& lr) { state_->set_lr(lr); }
+Tensor Optimizer::lr() const { return state_->lr().clone(); }
+std::int64_t Optimizer::steps_taken() const { return state_->steps().item<std::int64_t>(); }
+Parameters& Optimizer::parameters() { return state_->parameters(); }
+
+Sgd::Sgd(Parameters parameters, SgdOptions options) : Optimizer(State::make(std::move(parameters), options)) {}
+Sgd::Sgd(const std::vector<Tensor>& leaves, SgdOptions options)
+    : Optimizer(State::make(State::arena_of(UpdateRule::Sgd, leaves), options)) {}
+
+Adam::Adam(Parameters parameters, AdamOptions options)
+    : Optimizer(State::make(UpdateRule::Adam, std::move(parameters), options)) {}
+Adam::Adam(const std::vector<Tensor>& leaves, AdamOptions options)
+    : Optimizer(State::make(UpdateRule::Adam, State::arena_of(UpdateRule::Adam, leaves), options)) {}
+
+AdamW::AdamW(Parameters parameters, AdamWOptions options)
+    : Optimizer(State::make(UpdateRule::AdamW, std::move(parameters), options)) {}
+AdamW::AdamW(const std::vector<Tensor>& leaves, AdamWOptions options)
+    : Optimizer(State::make(UpdateRule::AdamW, State::arena_of(UpdateRule::AdamW, leaves), options)) {}
+
+}  // namespace luge

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <luge/backend.h>
+#include <luge/train/parameters.h>
+
+namespace luge {
+
+/// A hyperparameter: one number for all sets, or a tensor of shape (sets) with one for each. A tensor of
+/// shape () is one number. The optimizer keeps a copy in the arena's dtype and on its device.
+class PerSet {
+ public:
+  PerSet(double value) : value_(value) {}  // NOLINT(google-explicit-constructor): {.lr = 0.01}
+  PerSet(Tensor values) : is_tensor_(true), values_(std::move(values)) {}  // NOLINT(google-explicit-constructor)
+  bool is_tensor() const { return is_tensor_; }
+  double value() const { return value_; }
+  const Tensor& values() const { return values_; }
+
+ private:
+  double value_ = 0;
+  bool is_tensor_ = false;
+  Tensor values_;
+};
+
+struct SgdOptions {
+  PerSet lr = 1e-3;
+  PerSet momentum = 0.0;
+  PerSet dampening = 0.0;
+  PerSet weight_decay = 0.0;
+  bool nesterov = false;
+  bool maximize = false;
+};
+
+struct AdamOptions {
+  PerSet lr = 1e-3;
+  PerSet beta1 = 0.9;
+  PerSet beta2 = 0.999;
+  PerSet epsilon = 1e-8;
+  PerSet weight_decay = 0.0;
+  bool maximize = false;
+};
+
+struct AdamWOptions {
+  PerSet lr = 1e-3;
+  PerSet beta1 = 0.9;
+  PerSet beta2 = 0.999;
+  PerSet epsilon = 1e-8;
+  PerSet weight_decay = 1e-2;
+  bool maximize = false;
+};
+
+/// What all optimizers share. A step is one kernel call over the whole arena; hyperparameters and the
+/// step count live in device memory, so they can change between steps without anything going stale.
+///
+/// An optimizer works on a Parameters, or, as in PyTorch, on loose leaf tensors that require a gradient:
+/// those move into an arena of the optimizer's own, and every handle on them stays valid. All must share
+/// one dtype and one device, be contiguous and own their memory. Leaves that already live in an arena must
+/// be all of its parameters; the optimizer then works on that arena. A parameter without a gradient counts
+/// as one with a gradient of zeros.
+///
+/// Making one throws ValueError, DTypeError, DeviceError or ShapeError, naming optimizer, option and value,
+/// and then has changed nothing. Values of a tensor are checked too, which waits for its device.
+class Optimizer {
+ public:
+  virtual ~Optimizer();
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// Forgets all gradients; O(1).
+  void zero_grad();
+  /// Updates every parameter. Queued on the device. A graph recorded before cannot run backward again.
+  void step();
+
+  /// Changes the learning rate from the next step on. Throws ValueError for negative or NaN values,
+  /// ShapeError unless a tensor has shape (sets) or (). A tensor's values are checked on the CPU only: on a
+  /// GPU that would wait.
+  void set_lr(const PerSet& lr);
+  /// The learning rate in force: shape () or (sets), a copy.
+  Tensor lr() const;
+  /// Steps taken; waits for the device.
+  std::int64_t steps_taken() const;
+  /// The arena it works on.
+  Parameters& parameters();
+
+ protected:
+  class State;
+  explicit Optimizer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// Stochastic gradient descent with momentum, dampening, Nesterov and weight decay, as torch.optim.SGD.
+class Sgd : public Optimizer {
+ public:
+  explicit Sgd(Parameters parameters, SgdOptions options = {});
+  explicit Sgd(const std::vector<Tensor>& leaves, SgdOptions options = {});
+};
+
+/// Adam as torch.optim.Adam: weight decay is added to the gradient.
+class Adam : public Optimizer {
+ public:
+  explicit Adam(Parameters parameters, AdamOptions options = {});
+  explicit Adam(const std::vector<Tensor>& leaves, AdamOptions options = {});
+};
+
+/// AdamW as torch.optim.AdamW: weight decay is decoupled from the gradient.
+class AdamW : public Optimizer {
+ public:
+  explicit AdamW(Parameters parameters, AdamWOptions options = {});
+  explicit AdamW(const std::vector<Tensor>& leaves, AdamWOptions options = {});
+};
+
+}  // namespace luge

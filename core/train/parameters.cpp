@@ -1,0 +1,60 @@
+#include <luge/train/parameters.h>
+
+#include <algorithm>
+
+#include <luge/check.h>
+#include <luge/ops/create.h>
+#include <luge/train/arena.h>
+#include <luge/train/hyper.h>
+
+namespace luge {
+
+Parameters::Parameters(ParametersOptions options) : arena_(std::make_shared<Arena>(options)) {}
+
+Tensor Parameters::add(std::string_view name, const Shape& shape, const Init& init) {
+  return arena_->add({{std::string(name), shape, init}}).front();
+}
+
+std::vector<Tensor> Parameters::add(const std::vector<ParameterSpec>& specs) { return arena_->add(specs); }
+
+Tensor Parameters::operator[](std::string_view name) const {
+  const auto& names = arena_->names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  LUGE_CHECK(ValueError, found != names.end(), "Parameters: there is no '{}'; the names are: {}", name,
+             fmt::join(names, ", "));
+  return arena_->tensors()[static_cast<std::size_t>(found - names.begin())];
+}
+
+std::vector<std::string> Parameters::names() const { return arena_->names(); }
+std::vector<Tensor> Parameters::tensors() const { return arena_->tensors(); }
+std::int64_t Parameters::sets() const { return arena_->sets(); }
+bool Parameters::batched() const { return arena_->options().sets.has_value(); }
+std::int64_t Parameters::count_per_set() const { return arena_->count_per_set(); }
+DType Parameters::dtype() const { return arena_->options().dtype; }
+Device Parameters::device() const { return arena_->options().device; }
+void Parameters::zero_grad() { arena_->zero_grad(); }
+
+Tensor Parameters::clip_grad_norm_(double max_norm) {
+  return clip(hyper_values("clip_grad_norm_", "max_norm", max_norm, Allowed::NotNegative, *this, Waiting::Never));
+}
+
+Tensor Parameters::clip_grad_norm_(const Tensor& max_norm) {
+  return clip(hyper_values("clip_grad_norm_", "max_norm", max_norm, Allowed::NotNegative, *this, Waiting::Never));
+}
+
+Tensor Parameters::clip(const Tensor& max_norm) {
+  const Tensor norms = zeros(batched() ? Shape{sets()} : Shape{}, {.dtype = dtype(), .device = device()});
+  ClipNorm call;
+  call.dtype = dtype();
+  call.layout = arena_->layout();
+  call.grad = arena_->gradients();
+  call.norm = norms.data();
+  call.max_norm = hyper(max_norm);
+  if (call.layout.parameters == 0) return norms;
+  arena_->complete_gradients();
+  arena_->backend().run(call);
+  arena_->bump_gradients();
+  return norms;
+}
+
+}  // namespace luge

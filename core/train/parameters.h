@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <luge/backend.h>
+#include <luge/tensor/tensor.h>
+#include <luge/train/init.h>
+
+namespace luge {
+
+/// `Parameters params({.sets = 1'000'000, .device = Device::best()});`
+struct ParametersOptions {
+  /// Absent: an ordinary model, whose parameters have the shapes given to add(). With a number S >= 1
+  /// every parameter has a leading axis of S sets, trained at once.
+  std::optional<std::int64_t> sets = {};
+  Device device = Device::cpu();
+  DType dtype = DType::Float32;
+  /// Seed of the initialisation; absent: the global generator's (manual_seed) when a parameter is added.
+  /// Two arenas of one seed start the same.
+  std::optional<std::uint64_t> seed = {};
+  /// Number of the first set: set i here draws what set first_set + i of a larger batch draws.
+  std::int64_t first_set = 0;
+};
+
+/// What add() needs to know of a parameter.
+struct ParameterSpec {
+  std::string name;
+  Shape shape;
+  Init init;
+};
+
+/// The arena: values and gradients of a model's parameters, each in one block of the same layout,
+/// parameter after parameter, so that an optimizer step, a clip or a copy is one call. A Parameters is
+/// a handle; copies share the arena.
+class Parameters {
+ public:
+  explicit Parameters(ParametersOptions options = {});
+
+  /// Adds a parameter of `shape` (with the leading axis of the sets where there is one) and initialises
+  /// it, keyed by set, seed and the order of adding. The tensor is a leaf that requires a gradient and
+  /// stays valid for the life of the arena. Throws ValueError for a name in use (names are unique) and
+  /// once an optimizer works on the arena, ShapeError for an impossible shape, OutOfMemoryError.
+  Tensor add(std::string_view name, const Shape& shape, const Init& init);
+  /// Adds several, in order, or, where one cannot be added, none: what a layer does.
+  std::vector<Tensor> add(const std::vector<ParameterSpec>& specs);
+
+  /// By name. Throws ValueError naming what there is.
+  Tensor operator[](std::string_view name) const;
+  std::vector<std::string> names() const;
+  std::vector<Tensor> tensors() const;
+
+  /// Number of sets; 1 for an ordinary model.
+  std::int64_t sets() const;
+  /// Whether parameters have a leading axis of sets.
+  bool batched() const;
+  /// Parameters of one set, counted in elements.
+  std::int64_t count_per_set() const;
+  std::int64_t count() const { return sets() * count_per_set(); }
+  DType dtype() const;
+  Device device() const;
+
+  /// Forgets all gradients; O(1), touches no memory.
+  void zero_grad();
+
+  /// Scales the gradients of each set so that their joint 2-norm is at most `max_norm` (a number, or
+  /// a tensor of shape (sets)). Returns the norms before clipping, shape (sets) or () for an ordinary
+  /// model, on the device. As torch.nn.utils.clip_grad_norm_, set by set; gradients that nothing has
+  /// written count as zeros. Throws ValueError for a negative or NaN max_norm (a tensor's values are
+  /// looked at where that needs no waiting: on the CPU).
+  Tensor clip_grad_norm_(double max_norm);
+  Tensor clip_grad_norm_(const Tensor& max_norm);
+
+ private:
+  friend class Optimizer;
+  class Arena;
+  explicit Parameters(std::shared_ptr<Arena> arena) : arena_(std::move(arena)) {}
+  Tensor clip(const Tensor& max_norm);
+
+  std::shared_ptr<Arena> arena_;
+};
+
+}  // namespace luge

@@ -1,0 +1,53 @@
+#include "backend.h"
+
+#include <cstring>
+
+#include <cblas.h>
+
+#include "kernels.h"
+#include "memory.h"
+
+namespace luge::cpu {
+
+/// OpenBLAS is held at one thread: its threads spin, and how it splits a product would depend on their
+/// number. matmul.cpp splits products itself.
+CpuBackend::CpuBackend() { openblas_set_num_threads(1); }
+
+void* CpuBackend::allocate(std::size_t bytes) { return cpu::allocate(bytes); }
+void CpuBackend::free(void* data, std::size_t bytes) noexcept { cpu::free(data, bytes); }
+void* CpuBackend::allocate_host_visible(std::size_t bytes) { return std::memset(cpu::allocate(bytes), 0, bytes); }
+void CpuBackend::free_host_visible(void* data, std::size_t bytes) noexcept { cpu::free(data, bytes); }
+MemoryStats CpuBackend::memory() const { return cpu::memory_stats(); }
+void CpuBackend::reset_peak_memory() { cpu::reset_peak_memory(); }
+void CpuBackend::release_cache() { cpu::release_cache(); }
+
+void CpuBackend::copy_from_host(void* destination, const void* source, std::size_t bytes) {
+  std::memcpy(destination, source, bytes);
+}
+void CpuBackend::copy_to_host(void* destination, const void* source, std::size_t bytes) {
+  std::memcpy(destination, source, bytes);
+}
+
+void CpuBackend::run(const Elementwise& call) { cpu::run(call); }
+void CpuBackend::run(const Copy& call) { cpu::run(call); }
+void CpuBackend::run(const Reduce& call) { cpu::run(call); }
+void CpuBackend::run(const MatMul& call) { cpu::run(call); }
+void CpuBackend::run(const Softmax& call) { cpu::run(call); }
+void CpuBackend::run(const CrossEntropy& call) { cpu::run(call); }
+void CpuBackend::run(const Gather& call) { cpu::run(call); }
+void CpuBackend::run(const Iota& call) { cpu::run(call); }
+void CpuBackend::run(const Random& call) { cpu::run(call); }
+void CpuBackend::run(const Update& call) { cpu::run(call); }
+void CpuBackend::run(const ClipNorm& call) { cpu::run(call); }
+void CpuBackend::run(const Record& call) { cpu::run(call); }
+
+}  // namespace luge::cpu
+
+namespace luge {
+
+Backend& cpu_backend() {
+  static cpu::CpuBackend instance;
+  return instance;
+}
+
+}  // namespace luge

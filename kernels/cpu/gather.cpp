@@ -1,0 +1,113 @@
+// Picking along one dimension, and adding back. The extent is seen as lines along that dimension; a
+// line is walked in order by one thread, so sums into one element have one order.
+
+#include "kernels.h"
+#include "strided.h"
+#include "threads.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace luge::cpu {
+namespace {
+
+/// Sizes and strides of a call: `outer` holds every dimension but the one picked along.
+struct Lines {
+  Extent outer;
+  StridesArray source, index, out;
+  std::int64_t length, source_step, index_step, out_step, source_size;
+
+  explicit Lines(const Gather& call) : source_size(call.source_size) {
+    const auto dim = static_cast<std::size_t>(call.dim);
+    length = call.extent.sizes[dim];
+    source_step = call.source.strides[dim];
+    index_step = call.index.strides[dim];
+    out_step = call.out.strides[dim];
+    for (int d = 0; d < call.extent.ndim; ++d) {
+      if (d == call.dim) continue;
+      const auto from = static_cast<std::size_t>(d), to = static_cast<std::size_t>(outer.ndim++);
+      outer.sizes[to] = call.extent.sizes[from];
+      source[to] = call.source.strides[from];
+      index[to] = call.index.strides[from];
+      out[to] = call.out.strides[from];
+    }
+  }
+
+  /// How many innermost outer elements share one index and lie side by side in source and out: whole
+  /// rows then move at once, as in an embedding.
+  std::int64_t row() const {
+    if (outer.ndim == 0) return 1;
+    const auto last = static_cast<std::size_t>(outer.ndim - 1);
+    return index[last] == 0 && source[last] == 1 && out[last] == 1 ? outer.sizes[last] : 1;
+  }
+
+  bool valid(std::int64_t label) const { return label >= 0 && label < source_size; }
+};
+
+/// Forward: a label that does not exist gives zeros.
+template <class Word>
+void pick(const Gather& call, const Lines& lines) {
+  const Word* const source = static_cast<const Word*>(call.source.data);
+  const std::int64_t* const index = static_cast<const std::int64_t*>(call.index.data);
+  Word* const out = static_cast<Word*>(call.out.data);
+  const std::int64_t row = lines.row(), length = lines.length;
+  parallel_for(lines.outer.count() / row * length, row, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t item = begin; item < end;) {
+      const std::int64_t position = item / length * row, stop = std::min(end, (item / length + 1) * length);
+      const Word* const from = source + offset_at(lines.outer, lines.source, position);
+      const std::int64_t* const labels = index + offset_at(lines.outer, lines.index, position);
+      Word* const to = out + offset_at(lines.outer, lines.out, position);
+      for (std::int64_t i = item % length; item < stop; ++item, ++i) {
+        const std::int64_t label = labels[i * lines.index_step];
+        Word* const target = to + i * lines.out_step;
+        if (!lines.valid(label))
+          std::fill_n(target, row, Word(0));
+        else if (row == 1)
+          *target = from[label * lines.source_step];
+        else
+          std::memcpy(target, from + label * lines.source_step, static_cast<std::size_t>(row) * sizeof(Word));
+      }
+    }
+  });
+}
+
+/// Backward: threads share out the lines (or the columns of rows), never one line.
+template <class T>
+void add_back(const Gather& call, const Lines& lines) {
+  T* const source = static_cast<T*>(call.source.data);
+  const std::int64_t* const index = static_cast<const std::int64_t*>(call.index.data);
+  const T* const out = static_cast<const T*>(call.out.data);
+  const std::int64_t row = lines.row();
+  parallel_for(lines.outer.count(), lines.length, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t position = begin; position < end;) {
+      const std::int64_t width = std::min(row - position % row, end - position);
+      T* const to = source + offset_at(lines.outer, lines.source, position);
+      const std::int64_t* const labels = index + offset_at(lines.outer, lines.index, position);
+      const T* const from = out + offset_at(lines.outer, lines.out, position);
+      for (std::int64_t i = 0; i < lines.length; ++i) {
+        const std::int64_t label = labels[i * lines.index_step];
+        if (!lines.valid(label)) continue;
+        T* const target = to + label * lines.source_step;
+        const T* const gradient = from + i * lines.out_step;
+        for (std::int64_t j = 0; j < width; ++j) target[j] += gradient[j];
+      }
+      position += width;
+    }
+  });
+}
+
+}  // namespace
+
+void run(const Gather& call) {
+  const Lines lines(call);
+  if (call.direction == Direction::Backward)
+    return call.source.dtype == float32 ? add_back<float>(call, lines) : add_back<double>(call, lines);
+  switch (size_of(call.source.dtype)) {
+    case 1: return pick<std::uint8_t>(call, lines);
+    case 2: return pick<std::uint16_t>(call, lines);
+    case 4: return pick<std::uint32_t>(call, lines);
+    default: return pick<std::uint64_t>(call, lines);
+  }
+}
+
+}  // namespace luge::cpu

@@ -1,0 +1,215 @@
+#include "targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(strided.cpp)
+#include <hwy/foreach_target.h>
+
+#include "vector.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <hwy/cache_control.h>
+
+#include "strided.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace luge::cpu::HWY_NAMESPACE {
+
+template <class T>
+void accumulate_as(T* to, const T* from, std::size_t n) {
+  std::size_t i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) store(to + i, load(to + i) + load(from + i));
+  for (; i < n; ++i) to[i] += from[i];
+}
+
+void accumulate(void* to, const void* from, DType dtype, std::int64_t n) {
+  if (dtype == float32)
+    accumulate_as(static_cast<float*>(to), static_cast<const float*>(from), static_cast<std::size_t>(n));
+  else
+    accumulate_as(static_cast<double*>(to), static_cast<const double*>(from), static_cast<std::size_t>(n));
+}
+
+void stream(void* to, const void* from, std::size_t bytes) {
+  constexpr std::size_t kStep = kLanes<float> * sizeof(float);
+  std::byte* out = static_cast<std::byte*>(to);
+  const std::byte* in = static_cast<const std::byte*>(from);
+  const std::size_t misaligned = reinterpret_cast<std::uintptr_t>(out) % kStep;
+  const std::size_t head = misaligned == 0 ? 0 : std::min(kStep - misaligned, bytes);
+  std::memcpy(out, in, head);
+  out += head, in += head, bytes -= head;
+  const Vec<float>::D d;
+  std::size_t i = 0;
+  for (; i + kStep <= bytes; i += kStep)
+    hn::Stream(hn::LoadU(d, reinterpret_cast<const float*>(in + i)), d, reinterpret_cast<float*>(out + i));
+  std::memcpy(out + i, in + i, bytes - i);
+}
+
+}  // namespace luge::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <unistd.h>
+
+#include <fstream>
+
+namespace luge::cpu {
+
+HWY_EXPORT(accumulate);
+HWY_EXPORT(stream);
+
+void accumulate(void* to, const void* from, DType dtype, std::int64_t n) {
+  HWY_DYNAMIC_DISPATCH(accumulate)(to, from, dtype, n);
+}
+void stream(void* to, const void* from, std::size_t bytes) { HWY_DYNAMIC_DISPATCH(stream)(to, from, bytes); }
+void finish_streams() { hwy::FlushStream(); }
+
+/// Bytes of the last-level cache that one processor sees. The kernel's file comes first, because on some
+/// processors sysconf counts all such caches of the package together.
+static std::int64_t last_level_cache() {
+  std::ifstream file("/sys/devices/system/cpu/cpu0/cache/index3/size");
+  std::int64_t kilobytes = 0;
+  if (file >> kilobytes && kilobytes > 0) return kilobytes << 10;
+  return static_cast<std::int64_t>(sysconf(_SC_LEVEL3_CACHE_SIZE));
+}
+
+bool worth_streaming(std::int64_t bytes) {
+  static const std::int64_t threshold = std::max<std::int64_t>(last_level_cache() / 2, std::int64_t{8} << 20);
+  return bytes >= threshold;
+}
+
+namespace {
+
+/// Walks the rows (runs along the last dimension) that cover [begin, begin + n) of an extent:
+/// visit(offset of the first element, stride, length) for each in turn.
+template <class Visit>
+void for_each_run(const Extent& extent, const StridesArray& strides, std::int64_t begin, std::int64_t n, Visit visit) {
+  if (extent.ndim == 0) {
+    visit(std::int64_t{0}, std::int64_t{0}, n);
+    return;
+  }
+  const int last = extent.ndim - 1;
+  std::array<std::int64_t, kMaxDims> index{};
+  std::int64_t offset = 0;
+  for (int d = last; d >= 0; --d) {
+    const auto i = static_cast<std::size_t>(d);
+    index[i] = begin % extent.sizes[i];
+    begin /= extent.sizes[i];
+    offset += index[i] * strides[i];
+  }
+  const auto inner = static_cast<std::size_t>(last);
+  while (true) {
+    const std::int64_t run = std::min(n, extent.sizes[inner] - index[inner]);
+    visit(offset, strides[inner], run);
+    n -= run;
+    if (n == 0) return;
+    offset -= index[inner] * strides[inner];
+    index[inner] = 0;
+    for (int d = last - 1; d >= 0; --d) {
+      const auto i = static_cast<std::size_t>(d);
+      offset += strides[i];
+      if (++index[i] < extent.sizes[i]) break;
+      offset -= extent.sizes[i] * strides[i];
+      index[i] = 0;
+    }
+  }
+}
+
+/// f(type) with the unsigned type of `size` bytes.
+template <class F>
+void with_word(std::size_t size, F f) {
+  switch (size) {
+    case 1: f(std::uint8_t{}); break;
+    case 2: f(std::uint16_t{}); break;
+    case 4: f(std::uint32_t{}); break;
+    default: f(std::uint64_t{}); break;
+  }
+}
+
+template <class T>
+void scatter_sum(const T* from, T* to, const Extent& extent, const StridesArray& strides, std::int64_t begin,
+                 std::int64_t n) {
+  for_each_run(extent, strides, begin, n, [&](std::int64_t offset, std::int64_t stride, std::int64_t run) {
+    T* const row = to + offset;
+    for (std::int64_t i = 0; i < run; ++i) row[i * stride] += from[i];
+    from += run;
+  });
+}
+
+}  // namespace
+
+bool is_contiguous(const Extent& extent, const StridesArray& strides) {
+  std::int64_t expected = 1;
+  for (int d = extent.ndim - 1; d >= 0; --d) {
+    const auto i = static_cast<std::size_t>(d);
+    if (extent.sizes[i] == 1) continue;
+    if (strides[i] != expected) return false;
+    expected *= extent.sizes[i];
+  }
+  return true;
+}
+
+bool is_constant(const Extent& extent, const StridesArray& strides) {
+  for (int d = 0; d < extent.ndim; ++d)
+    if (strides[static_cast<std::size_t>(d)] != 0 && extent.sizes[static_cast<std::size_t>(d)] != 1) return false;
+  return true;
+}
+
+void fill(void* to, const void* element, std::size_t size, std::int64_t n) {
+  with_word(size, [&](auto word) {
+    std::memcpy(&word, element, sizeof(word));
+    std::fill_n(static_cast<decltype(word)*>(to), n, word);
+  });
+}
+
+void gather(void* tile, const void* data, std::size_t size, const Extent& extent, const StridesArray& strides,
+            std::int64_t begin, std::int64_t n) {
+  with_word(size, [&](auto word) {
+    using Word = decltype(word);
+    Word* to = static_cast<Word*>(tile);
+    for_each_run(extent, strides, begin, n, [&](std::int64_t offset, std::int64_t stride, std::int64_t run) {
+      const Word* const row = static_cast<const Word*>(data) + offset;
+      if (stride == 1)
+        std::copy_n(row, run, to);
+      else if (stride == 0)
+        std::fill_n(to, run, *row);
+      else
+        for (std::int64_t i = 0; i < run; ++i) to[i] = row[i * stride];
+      to += run;
+    });
+  });
+}
+
+void scatter(const void* tile, void* data, DType dtype, Store store, const Extent& extent, const StridesArray& strides,
+             std::int64_t begin, std::int64_t n) {
+  if (store == Store::Accumulate) {
+    if (dtype == float32)
+      scatter_sum(static_cast<const float*>(tile), static_cast<float*>(data), extent, strides, begin, n);
+    else
+      scatter_sum(static_cast<const double*>(tile), static_cast<double*>(data), extent, strides, begin, n);
+    return;
+  }
+  with_word(size_of(dtype), [&](auto word) {
+    using Word = decltype(word);
+    const Word* from = static_cast<const Word*>(tile);
+    for_each_run(extent, strides, begin, n, [&](std::int64_t offset, std::int64_t stride, std::int64_t run) {
+      Word* const row = static_cast<Word*>(data) + offset;
+      for (std::int64_t i = 0; i < run; ++i) row[i * stride] = from[i];
+      from += run;
+    });
+  });
+}
+
+void write_immediate(void* to, const Operand& operand) {
+  switch (operand.dtype) {
+    case DType::Bool: *static_cast<bool*>(to) = operand.integer != 0; break;
+    case DType::Int32: *static_cast<std::int32_t*>(to) = static_cast<std::int32_t>(operand.integer); break;
+    case DType::Int64: *static_cast<std::int64_t*>(to) = operand.integer; break;
+    case DType::Float32: *static_cast<float*>(to) = static_cast<float>(operand.floating); break;
+    case DType::Float64: *static_cast<double*>(to) = operand.floating; break;
+    case DType::Float16:
+    case DType::BFloat16: break;  // core lets no such operand through
+  }
+}
+
+}  // namespace luge::cpu
+#endif

@@ -1,0 +1,20 @@
+#pragma once
+// Which instruction sets the vector code is compiled for, chosen at run time: AVX-512, AVX2, and plain
+// C++ for anything older on x86 (few targets keep compile time low). Also makes each pass of Highway's
+// foreach_target a dialect of the formula headers. Included before any Highway header.
+
+#ifndef HWY_DISABLED_TARGETS
+#define HWY_DISABLED_TARGETS (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL)
+#endif
+// The fallback is Highway's one-lane target with every compiler, not emulated 128-bit vectors.
+#ifndef HWY_BROKEN_EMU128
+#define HWY_BROKEN_EMU128 1
+#endif
+
+#define LUGE_DIALECT HWY_NAMESPACE
+#define LUGE_BEFORE_DIALECT HWY_BEFORE_NAMESPACE();
+#define LUGE_AFTER_DIALECT HWY_AFTER_NAMESPACE();
+
+/// What HWY_TARGET_INCLUDE must be for a source file of this folder: found by way of the linked
+/// folder luge/math, so that no compiler flag is needed.
+#define LUGE_CPU_SOURCE(file) <luge/math/../cpu/file>

@@ -1,0 +1,33 @@
+#pragma once
+// Tile functions: one elementwise formula over short contiguous arrays. The driver in elementwise.cpp
+// brings operands of any layout into this form; whoever fuses chains of calls uses the same functions,
+// so fusing cannot change a bit.
+
+#include <cstddef>
+
+#include <luge/op.h>
+#include <luge/tensor/dtype.h>
+
+namespace luge::cpu {
+
+/// in and out as in struct Elementwise (for its direction), each contiguous or null where absent; an
+/// output may be the very same array as an input. The result of element i depends on element i alone,
+/// never on n or on its position.
+using TileFn = void (*)(const void* const* in, void* const* out, const double* parameters, std::size_t n);
+
+/// The tile of an op for value inputs of `dtype`; null where the op does not take it. For Where `dtype`
+/// is that of the two values.
+TileFn forward_tile(Op op, DType dtype);
+/// The tile of its derivative, float32 and float64; null for an op without one.
+TileFn backward_tile(Op op, DType dtype);
+
+/// [op][dtype]; filled by the three files that hold the tile functions.
+struct TileTable {
+  TileFn forward[kOpCount][kDTypeCount] = {};
+  TileFn backward[kOpCount][kDTypeCount] = {};
+};
+void add_unary_tiles(TileTable& table);
+void add_binary_tiles(TileTable& table);
+void add_choice_tiles(TileTable& table);  ///< comparisons, logic, tests and where
+
+}  // namespace luge::cpu

@@ -1,0 +1,120 @@
+#include "backend.h"
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <luge/check.h>
+#include <luge/cuda_status.h>
+
+#include "check.h"
+
+namespace luge {
+
+namespace cuda {
+
+namespace {
+
+constexpr const char* name(ReduceOp op) {
+  constexpr const char* names[] = {"sum", "mean", "prod", "min", "max", "argmin", "argmax", "logsumexp"};
+  return names[static_cast<int>(op)];
+}
+
+constexpr const char* name(UpdateRule rule) {
+  constexpr const char* names[] = {"sgd step", "adam step", "adamw step"};
+  return names[static_cast<int>(rule)];
+}
+
+}  // namespace
+
+void* CudaBackend::allocate(std::size_t bytes) {
+  const Context context(gpu_, "allocate");
+  return gpu_.memory().allocate(bytes);
+}
+
+void CudaBackend::free(void* data, std::size_t bytes) noexcept {
+  if (cudaSetDevice(gpu_.index()) != cudaSuccess) cudaGetLastError();
+  gpu_.memory().free(data, bytes);
+}
+
+void* CudaBackend::allocate_host_visible(std::size_t bytes) {
+  const Context context(gpu_, "allocate host memory");
+  return gpu_.memory().allocate_host_visible(bytes);
+}
+
+void CudaBackend::free_host_visible(void* data, std::size_t bytes) noexcept {
+  if (cudaSetDevice(gpu_.index()) != cudaSuccess) cudaGetLastError();
+  gpu_.memory().free_host_visible(data, bytes);
+}
+
+MemoryStats CudaBackend::memory() const { return gpu_.memory().stats(); }
+
+void CudaBackend::reset_peak_memory() { gpu_.memory().reset_peak(); }
+
+void CudaBackend::release_cache() {
+  const Context context(gpu_, "release_cache");
+  gpu_.memory().release_cache();
+}
+
+void CudaBackend::copy_from_host(void* destination, const void* source, std::size_t bytes) {
+  const Context context(gpu_, "copy to the GPU");
+  gpu_.memory().copy_from_host(destination, source, bytes);
+}
+
+void CudaBackend::copy_to_host(void* destination, const void* source, std::size_t bytes) {
+  const Context context(gpu_, "copy to the host");
+  check(cudaMemcpyAsync(destination, source, bytes, cudaMemcpyDeviceToHost, gpu_.stream()), context.op(),
+        "cudaMemcpyAsync");
+  wait(context.op());
+}
+
+void CudaBackend::synchronize() {
+  const Context context(gpu_, "synchronize");
+  wait(context.op());
+}
+
+void CudaBackend::wait(const char* op) {
+  check(cudaStreamSynchronize(gpu_.stream()), op, "cudaStreamSynchronize");
+  IndexFault& fault = *gpu_.fault();
+  if (fault.reported == 0) return;
+  const IndexFault report = fault;
+  fault = {};
+  raise<IndexError>("gather: index {} is outside [0, {})", report.index, report.size);
+}
+
+void CudaBackend::run(const Elementwise& call) { cuda::run(Context(gpu_, luge::name(call.op)), call); }
+void CudaBackend::run(const Copy& call) { cuda::run(Context(gpu_, "copy"), call); }
+void CudaBackend::run(const Reduce& call) { cuda::run(Context(gpu_, name(call.op)), call); }
+void CudaBackend::run(const MatMul& call) { cuda::run(Context(gpu_, "matmul"), call); }
+void CudaBackend::run(const Softmax& call) { cuda::run(Context(gpu_, call.log ? "log_softmax" : "softmax"), call); }
+void CudaBackend::run(const CrossEntropy& call) { cuda::run(Context(gpu_, "cross_entropy"), call); }
+void CudaBackend::run(const Gather& call) { cuda::run(Context(gpu_, "gather"), call); }
+void CudaBackend::run(const Iota& call) { cuda::run(Context(gpu_, "arange"), call); }
+void CudaBackend::run(const Random& call) { cuda::run(Context(gpu_, "random"), call); }
+void CudaBackend::run(const Update& call) { cuda::run(Context(gpu_, name(call.rule)), call); }
+void CudaBackend::run(const ClipNorm& call) { cuda::run(Context(gpu_, "clip_grad_norm_"), call); }
+void CudaBackend::run(const Record& call) { cuda::run(Context(gpu_, "record"), call); }
+
+}  // namespace cuda
+
+Backend& cuda_backend(int index) {
+  // Never destroyed: tensors in static storage may outlive any order of destruction, and the driver
+  // takes everything back when the process ends.
+  static std::mutex mutex;
+  static auto& backends = *new std::vector<std::unique_ptr<cuda::CudaBackend>>;
+  const CudaStatus& status = cuda_status();
+  LUGE_CHECK(DeviceError, status.usable, "cuda:{}: {}", index, status.reason);
+  const auto count = static_cast<int>(status.gpus.size());
+  LUGE_CHECK(DeviceError, index >= 0 && index < count, "cuda:{}: there is no such GPU; this machine has {}", index,
+             count);
+  const auto at = static_cast<std::size_t>(index);
+  const CudaStatus::Gpu& gpu = status.gpus[at];
+  LUGE_CHECK(DeviceError, gpu.usable, "cuda:{}: {} has architecture sm_{}{}, and this binary holds code for {}", index,
+             gpu.name, gpu.major, gpu.minor, status.architectures);
+  const std::scoped_lock lock(mutex);
+  backends.resize(static_cast<std::size_t>(count));
+  if (!backends[at]) backends[at] = std::make_unique<cuda::CudaBackend>(index);
+  return *backends[at];
+}
+
+}  // namespace luge

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include <cuda_runtime_api.h>
+
+#include "cublas.h"
+#include "memory.h"
+
+namespace luge::cuda {
+
+/// Where a kernel reports an index outside its range; in host-visible memory, read by the next
+/// synchronisation. The first report since then wins.
+struct IndexFault {
+  int reported = 0;
+  std::int64_t index = 0, size = 0;
+};
+
+/// One GPU: everything that lives as long as the process.
+class Gpu {
+ public:
+  /// Opens the index-th GPU. Throws DeviceError where it cannot be used.
+  explicit Gpu(int index);
+  Gpu(const Gpu&) = delete;
+  Gpu& operator=(const Gpu&) = delete;
+
+  int index() const { return index_; }
+  cudaStream_t stream() const { return stream_; }
+  int multiprocessors() const { return multiprocessors_; }
+  Memory& memory() { return memory_; }
+  const Memory& memory() const { return memory_; }
+  IndexFault* fault() const { return fault_; }
+
+  /// A zero in device memory with which the blocks of one launch count who finishes last; that block
+  /// puts the zero back. One is enough: the stream runs one kernel after another.
+  unsigned* finished_blocks() const { return finished_blocks_; }
+
+  /// The handle, on luge's stream, float32 without TF32. Opened on first use.
+  cublasHandle_t blas(const char* op);
+
+ private:
+  int index_;
+  int multiprocessors_ = 1;
+  cudaStream_t stream_ = nullptr;
+  Memory memory_;
+  IndexFault* fault_ = nullptr;
+  unsigned* finished_blocks_ = nullptr;
+  std::once_flag blas_once_;
+  cublasHandle_t blas_ = nullptr;
+};
+
+/// What a call runs under: its GPU made current, its name for messages and profilers (an NVTX range).
+class Context {
+ public:
+  Context(Gpu& gpu, const char* op);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  Gpu& gpu() const { return gpu_; }
+  const char* op() const { return op_; }
+  cudaStream_t stream() const { return gpu_.stream(); }
+
+ private:
+  Gpu& gpu_;
+  const char* op_;
+};
+
+/// Device memory for the length of a call; given back in stream order.
+class Scratch {
+ public:
+  Scratch(const Context& context, std::int64_t bytes)
+      : memory_(context.gpu().memory()),
+        bytes_(static_cast<std::size_t>(bytes)),
+        data_(bytes_ > 0 ? memory_.allocate(bytes_) : nullptr) {}
+  ~Scratch() {
+    if (data_) memory_.free(data_, bytes_);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  Memory& memory_;
+  std::size_t bytes_;
+  void* data_;
+};
+
+}  // namespace luge::cuda

@@ -1,0 +1,68 @@
+// Cross entropy of rows of logits against class labels. A label that does not exist gives NaN.
+
+#include "kernels.h"
+#include "rows.cuh"
+
+namespace luge::cuda {
+
+namespace {
+
+/// out = lse - logits[target]
+template <class Team, class T>
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_kernel(const Rows<const T> logits, const Rows<const std::int64_t> target, const Rows<T> lse,
+                         const Rows<T> out, std::int64_t rows, std::int64_t columns, bool accumulate) {
+  for (std::int64_t r = Team::first(); r < rows; r += Team::step()) {
+    const auto state = sum_exponentials<Team>(logits.row(r), columns);
+    if (Team::rank() != 0) continue;
+    const T total = LogSumExp<T>{}.finish(state, columns);
+    const std::int64_t label = *target.row(r);
+    const bool exists = label >= 0 && label < columns;
+    *lse.row(r) = total;
+    put(out.row(r), exists ? total - logits.row(r)[label] : std::numeric_limits<T>::quiet_NaN(), accumulate);
+  }
+}
+
+/// dlogits = dy (exp(logits - lse) - [column is the label])
+template <class Team, class T>
+__global__ void __launch_bounds__(kThreads)
+    cross_entropy_backward_kernel(const Rows<const T> logits, const Rows<const std::int64_t> target,
+                                  const Rows<const T> lse, const Rows<const T> dy, const Rows<T> out, std::int64_t rows,
+                                  std::int64_t columns, bool accumulate) {
+  for (std::int64_t r = Team::first(); r < rows; r += Team::step()) {
+    const T* const x = logits.row(r);
+    const std::int64_t label = *target.row(r);
+    const bool exists = label >= 0 && label < columns;
+    const T shift = *lse.row(r), gradient = exists ? *dy.row(r) : std::numeric_limits<T>::quiet_NaN();
+    for (std::int64_t c = Team::rank(); c < columns; c += Team::kSize)
+      put(out.row(r) + c, gradient * (math::scalar::exp(x[c] - shift) - (c == label ? T(1) : T(0))), accumulate);
+  }
+}
+
+template <class Team, class T>
+void cross_entropy(const Context& context, const CrossEntropy& call) {
+  const bool accumulate = call.store == Store::Accumulate;
+  const Grid grid = row_grid<Team>(context, call.rows);
+  const auto target = rows_of<const std::int64_t>(call.target);
+  if (call.direction == Direction::Forward)
+    launch(context, cross_entropy_kernel<Team, T>, grid, rows_of<const T>(call.logits), target, rows_of<T>(call.lse),
+           rows_of<T>(call.out), call.rows, call.columns, accumulate);
+  else
+    launch(context, cross_entropy_backward_kernel<Team, T>, grid, rows_of<const T>(call.logits), target,
+           rows_of<const T>(call.lse), rows_of<const T>(call.dy), rows_of<T>(call.out), call.rows, call.columns,
+           accumulate);
+}
+
+template <class T>
+void cross_entropy_as(const Context& context, const CrossEntropy& call) {
+  call.columns <= kShortRow ? cross_entropy<WarpTeam, T>(context, call) : cross_entropy<BlockTeam, T>(context, call);
+}
+
+}  // namespace
+
+void run(const Context& context, const CrossEntropy& call) {
+  call.logits.dtype == DType::Float64 ? cross_entropy_as<double>(context, call)
+                                      : cross_entropy_as<float>(context, call);
+}
+
+}  // namespace luge::cuda

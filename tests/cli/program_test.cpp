@@ -1,0 +1,217 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include <luge/cuda_status.h>
+#include <luge/version.h>
+
+#include "has_words.h"
+#include "run_program.h"
+
+namespace luge {
+namespace {
+
+using namespace luge::test;
+using Json = nlohmann::json;
+
+TEST(Program, HelpAndVersion) {
+  const Run version = run_luge("--version");
+  EXPECT_EQ(version.code, 0);
+  EXPECT_EQ(version.out, "luge " LUGE_VERSION "\n");
+  const Run help = run_luge("--help");
+  EXPECT_EQ(help.code, 0);
+  EXPECT_TRUE(has_words(help.out, {"doctor", "demo", "train", "bench"}));
+  for (const char* command : {"doctor", "demo", "train", "bench"}) {
+    const Run sub = run_luge(std::string(command) + " --help");
+    EXPECT_EQ(sub.code, 0);
+    EXPECT_TRUE(has_words(sub.out, {"--device", "--seed", "--json", "--threads"}));
+    EXPECT_EQ(sub.err, "");
+  }
+}
+
+struct BadUsage {
+  const char* arguments;
+  const char* words;
+};
+
+TEST(Program, BadUsageIsCode2AndSaysWhatIsWrong) {
+  const BadUsage cases[] = {
+      {"", "subcommand"},
+      {"dance", "dance"},
+      {"demo --sideways", "--sideways"},
+      {"demo --lr", "--lr"},
+      {"demo --lr=-0.1", "-0.1 is negative"},
+      {"demo --lr nan", "'nan' is not a finite number"},
+      {"demo --lr 1x", "'1x' is not a finite number"},
+      {"demo --start inf", "'inf' is not a finite number"},
+      {"demo --epochs -3", "-3"},
+      {"demo --every 0", "--every"},
+      {"demo --sets 0", "--sets"},
+      {"demo --sets many", "many"},
+      {"demo --sets 10 --lr 0.1", "--sets excludes --lr"},
+      {"demo --dtype float16", "float16"},
+      {"demo --device tpu", "'tpu' is not a device; allowed are cpu, cuda and cuda:n"},
+      {"demo --device cuda:x", "'cuda:x'"},
+      {"demo --threads 0", "--threads"},
+      {"demo --seed -1", "--seed"},
+      {"train --lr 0", "number > 0"},
+      {"train --lr 1e-4:", "--lr"},
+      {"train --lr 1e-4:1e-2", "needs --sets 2 or more"},
+      {"train --batch 0", "--batch"},
+      {"train --sets 0", "--sets"},
+      {"train --hidden 0", "--hidden"},
+      {"train --epochs 0", "--epochs"},
+      {"bench --sets 1,0", "--sets"},
+      {"bench --seconds -1", "--seconds"},
+  };
+  for (const BadUsage& bad : cases) {
+    SCOPED_TRACE(bad.arguments);
+    const Run run = run_luge(bad.arguments);
+    EXPECT_EQ(run.code, 2);
+    EXPECT_EQ(run.out, "");
+    EXPECT_TRUE(has_words(run.err, {bad.words}));
+  }
+}
+
+TEST(Program, ADeviceThatCannotBeUsedIsCode1WithTheReason) {
+  if (cuda_status().usable) GTEST_SKIP() << "this machine has a GPU";
+  for (const char* command : {"demo", "demo --sets 10", "train", "bench"}) {
+    SCOPED_TRACE(command);
+    const Run run = run_luge(std::string(command) + " --device cuda");
+    EXPECT_EQ(run.code, 1);
+    EXPECT_EQ(run.out, "");
+    EXPECT_TRUE(has_words(run.err, {"luge: error: ", cuda_status().reason}));
+  }
+}
+
+TEST(Program, ResultsThatCannotBeWrittenAreAFailure) {
+  const Run run = run_luge("demo --json >/dev/full; exit $?;");
+  EXPECT_EQ(run.code, 1);
+}
+
+TEST(Program, NoMemoryIsCode1WithTheSizes) {
+  const Run run = run_luge("demo --sets 1000000", "LUGE_MEMORY_LIMIT=100000000");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(has_words(run.err, {"luge: error: ", "bytes", "limit"}));
+}
+
+TEST(Doctor, TellsAboutTheMachine) {
+  const Run run = run_luge("doctor");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_TRUE(has_words(run.out, {LUGE_VERSION, "CPU", "threads", "memory", "OpenBLAS", "CUDA"}));
+  const Json json = Json::parse(run_luge("doctor --json --threads 1").out);
+  EXPECT_EQ(json["version"], LUGE_VERSION);
+  EXPECT_EQ(json["cpu"]["threads"], 1);
+  EXPECT_EQ(json["cuda"]["built"], cuda_status().built);
+  EXPECT_EQ(json["cuda"]["usable"], cuda_status().usable);
+  if (!cuda_status().usable) EXPECT_NE(json["cuda"]["reason"], "");
+}
+
+TEST(Demo, PrintsTheKnownResult) {
+  const Run run = run_luge("demo");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_TRUE(has_words(run.out, {"x = 0.3238891, f = 2.6669342", "epoch", "gradient", "closed form", "x = 0.3333333, f = 2.6666667",
+                                  "-8.0000000", "moves right"}));
+}
+
+TEST(Demo, Float64FollowsTheClosedForm) {
+  const Json json = Json::parse(run_luge("demo --dtype float64 --json").out);
+  const double expected = 1.0 / 3 - 4.0 / 3 * std::pow(0.94, 80);
+  EXPECT_NEAR(json["x"].get<double>(), expected, 1e-12);
+  EXPECT_EQ(json["history"].size(), 81U);
+  EXPECT_EQ(json["history"][0]["gradient"], -8.0);
+}
+
+TEST(Demo, TakesItsOptions) {
+  const Json json = Json::parse(run_luge("demo --start -3 --lr 0.1 --epochs 5 --json").out);
+  EXPECT_EQ(json["start"], -3.0);
+  EXPECT_NEAR(json["x"].get<double>(), 1.0 / 3 - 10.0 / 3 * std::pow(0.4, 5), 1e-6);
+  const Run none = run_luge("demo --epochs 0");
+  EXPECT_EQ(none.code, 0);
+  EXPECT_TRUE(has_words(none.out, {"after 0 epochs", "x = -1.0000000"}));
+}
+
+TEST(Demo, DivergenceIsShownAndExplained) {
+  const Run run = run_luge("demo --lr 0.5 --epochs 400");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_TRUE(has_words(run.out, {"nan", "diverged"}));
+  EXPECT_TRUE(Json::parse(run_luge("demo --lr 0.5 --epochs 400 --json").out)["x"].is_null());
+}
+
+TEST(DemoSets, EverySetKeepsToItsClosedForm) {
+  for (const char* arguments : {"--sets 1", "--sets 1000", "--sets 100003", "--sets 5000 --dtype float64", "--sets 1000 --epochs 0"}) {
+    SCOPED_TRACE(arguments);
+    const Run run = run_luge(std::string("demo --json ") + arguments);
+    ASSERT_EQ(run.code, 0) << run.err;
+    const Json json = Json::parse(run.out);
+    EXPECT_LE(json["worst_error_units"].get<double>(), 4);
+    EXPECT_EQ(json["not_finite"], 0);
+    EXPECT_GT(json["copy_bandwidth"].get<double>(), 1e8);
+  }
+}
+
+TEST(DemoSets, PrintsWhatIsCounted) {
+  const Run run = run_luge("demo --sets 1000");
+  EXPECT_EQ(run.code, 0);
+  EXPECT_TRUE(has_words(run.out, {"1,000 sets", "worst error", "eps / min(1, 6 lr)", "parameter-steps", "B/s, 108 per parameter and step",
+                                  "copy bandwidth"}));
+}
+
+TEST(Train, LearnsASmallSetOfImages) {
+  const Folder folder;
+  write_dataset(folder, 200, 40, 4);
+  const Run run = run_luge("train --sets 3 --lr 1e-3:1e-1 --batch 20 --epochs 30 --hidden 16 --json --data " + folder.path());
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json json = Json::parse(run.out);
+  ASSERT_EQ(json["sets"].size(), 3U);
+  EXPECT_EQ(json["steps"], 300);
+  EXPECT_GE(json["sets"][0]["accuracy"].get<double>(), json["sets"][1]["accuracy"].get<double>());
+  EXPECT_GE(json["sets"][1]["accuracy"].get<double>(), json["sets"][2]["accuracy"].get<double>());
+  EXPECT_GT(json["sets"][0]["accuracy"].get<double>(), 0.3);  // chance is 0.25
+  EXPECT_EQ(json["accuracy_by_epoch"].size(), 30U);
+  EXPECT_TRUE(has_words(run.err, {"reading", "epoch 30"}));
+}
+
+TEST(Train, TheSameSeedGivesTheSameResult) {
+  const Folder folder;
+  write_dataset(folder, 100, 50, 5);
+  const auto accuracy = [&](int seed) {
+    const Run run = run_luge("train --sets 4 --epochs 3 --hidden 8 --batch 10 --json --seed " + std::to_string(seed) + " --data " + folder.path());
+    return Json::parse(run.out)["accuracy_by_epoch"].dump();
+  };
+  EXPECT_EQ(accuracy(3), accuracy(3));
+  EXPECT_NE(accuracy(3), accuracy(4));
+}
+
+TEST(Train, MissingAndBadDataAreNamed) {
+  const Folder folder;
+  const Run missing = run_luge("train --data " + folder.path("nowhere"));
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_TRUE(has_words(missing.err, {"luge: error: ", folder.path("nowhere"), "no such folder"}));
+  write_dataset(folder, 10, 5, 2);
+  write_plain(folder.path("train-images-idx3-ubyte"), {0, 0, 8, 3, 0});
+  const Run truncated = run_luge("train --data " + folder.path());
+  EXPECT_EQ(truncated.code, 1);
+  EXPECT_TRUE(has_words(truncated.err, {"luge: error: ", "train-images-idx3-ubyte", "offset 4"}));
+  write_dataset(folder, 10, 5, 2);
+  const Run batch = run_luge("train --batch 11 --data " + folder.path());
+  EXPECT_EQ(batch.code, 2);
+  EXPECT_TRUE(has_words(batch.err, {"--batch", "10 training images"}));
+}
+
+TEST(Bench, MeasuresWhatItIsAskedFor) {
+  const Run run = run_luge("bench --sets 1,1000 --models 1,2 --seconds 0 --json");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Json json = Json::parse(run.out);
+  ASSERT_EQ(json["demo_step"].size(), 2U);
+  ASSERT_EQ(json["training_step"].size(), 2U);
+  EXPECT_EQ(json["demo_step"][1]["sets"], 1000);
+  EXPECT_GT(json["training_step"][1]["samples_per_second"].get<double>(), 0);
+  const Run table = run_luge("bench --sets 10 --models 1 --seconds 0");
+  EXPECT_TRUE(has_words(table.out, {"demo step", "of copy", "training step", "784-256-10"}));
+}
+
+}  // namespace
+}  // namespace luge

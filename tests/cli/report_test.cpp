@@ -1,0 +1,113 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "has_words.h"
+#include "run_program.h"
+
+namespace luge {
+namespace {
+
+using namespace luge::test;
+
+bool gnuplot_is_there() { return std::system("command -v gnuplot >/dev/null 2>&1") == 0; }
+
+/// Every address in the page is a name space, a file beside it or a place in it.
+void expect_self_contained(const std::string& html) {
+  for (const char* tag : {"<script", "<link", "<img", "<iframe", "@import", "<?xml"}) EXPECT_EQ(html.find(tag), std::string::npos) << tag;
+  for (std::size_t at = html.find("http"); at != std::string::npos; at = html.find("http", at + 1)) {
+    const std::string address = html.substr(at, html.find('"', at) - at);
+    EXPECT_TRUE(address == "http://www.w3.org/2000/svg" || address == "http://www.w3.org/1999/xlink") << address;
+  }
+}
+
+void expect_no_repeated_ids(const std::string& html) {
+  std::vector<std::string> ids;
+  for (std::size_t at = html.find(" id="); at != std::string::npos; at = html.find(" id=", at + 1))
+    ids.push_back(html.substr(at + 5, html.find(html[at + 4], at + 5) - at - 5));
+  std::sort(ids.begin(), ids.end());
+  const auto twice = std::adjacent_find(ids.begin(), ids.end());
+  EXPECT_TRUE(twice == ids.end()) << *twice;
+}
+
+void expect_report(const std::string& arguments, std::initializer_list<const char*> plots, std::initializer_list<std::string_view> words) {
+  SCOPED_TRACE(arguments);
+  const Folder folder;
+  const std::string directory = folder.path("a/report");
+  const Run run = run_luge(arguments + " --report " + directory);
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(has_words(run.err, {"report: " + directory + "/index.html"}));
+  const std::string html = text_of(directory + "/index.html");
+  EXPECT_TRUE(has_words(html, words));
+  EXPECT_TRUE(has_words(html, {"prefers-color-scheme: dark", "Machine", "Options", "BLAS", "history.csv"}));
+  expect_self_contained(html);
+  for (const char* file : {"/history.csv", "/history.jsonl"}) EXPECT_GT(std::filesystem::file_size(directory + file), 0U);
+  std::istringstream lines(text_of(directory + "/history.jsonl"));
+  for (std::string line; std::getline(lines, line);) EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+  if (!gnuplot_is_there()) GTEST_SKIP() << "gnuplot is not installed";
+  for (const char* plot : plots) EXPECT_TRUE(has_words(text_of(directory + "/" + plot + ".svg"), {"<svg", "</svg>"})) << plot;
+  EXPECT_EQ(static_cast<std::size_t>(std::count(html.begin(), html.end(), '\0')), 0U);
+  EXPECT_TRUE(has_words(html, {"<svg", "currentColor"}));
+  EXPECT_EQ(html.find("No pictures"), std::string::npos);
+  expect_no_repeated_ids(html);
+}
+
+TEST(Report, OfOneParameter) {
+  expect_report("demo", {"descent", "loss", "gradient", "distance"}, {"0.3238891", "2.6669342", "The descent on the curve"});
+}
+TEST(Report, OfADivergingDescent) { expect_report("demo --lr 0.5 --epochs 400", {"descent", "loss", "gradient"}, {"Gradient"}); }
+TEST(Report, OfADescentWithoutSteps) { expect_report("demo --epochs 0", {"descent", "loss", "gradient", "distance"}, {"Loss"}); }
+
+TEST(Report, OfManySets) {
+  expect_report("demo --sets 5000", {"loss", "sets", "errors", "errors_by_rate", "losses"}, {"5,000 parameter sets", "copy bandwidth"});
+}
+TEST(Report, OfOneSet) { expect_report("demo --sets 1", {"loss", "sets"}, {"1 parameter set"}); }
+
+TEST(Report, OfTrainedModels) {
+  const Folder folder;
+  write_dataset(folder, 60, 20, 3);
+  const std::string train = "train --batch 10 --hidden 8 --epochs 2 --data " + folder.path();
+  expect_report(train, {"loss", "accuracy"}, {"An image classifier"});
+  expect_report(train + " --sets 3 --lr 1e-3:1e-2", {"loss", "accuracy", "ranking"}, {"3 image classifiers", "Final accuracy of every set"});
+  expect_report(train + " --sets 45 --lr 1e-3:1e-2", {"loss", "accuracy", "ranking"}, {"45 image classifiers"});
+}
+
+TEST(Report, WithoutGnuplotKeepsTheHistoryAndSaysSo) {
+  const Folder folder;
+  std::filesystem::create_directories(folder.path("empty"));
+  const Run run = run_luge("demo --report " + folder.path("report"), "PATH=" + folder.path("empty"));
+  ASSERT_EQ(run.code, 0) << run.err;
+  const std::string html = text_of(folder.path("report/index.html"));
+  EXPECT_TRUE(has_words(html, {"No pictures", "gnuplot is not installed", "apt-get install gnuplot-nox", "history.csv"}));
+  EXPECT_EQ(html.find("<svg"), std::string::npos);
+  expect_self_contained(html);
+  EXPECT_TRUE(has_words(text_of(folder.path("report/history.csv")), {"epoch,x,f,gradient,closed_form"}));
+}
+
+TEST(Report, AGnuplotThatFailsIsNamed) {
+  const Folder folder;
+  write_plain(folder.path("gnuplot"), {'#', '!', '/', 'b', 'i', 'n', '/', 's', 'h', '\n', 'e', 'c', 'h', 'o', ' ', 'n', 'o', '\n',
+                                       'e', 'x', 'i', 't', ' ', '3', '\n'});
+  std::filesystem::permissions(folder.path("gnuplot"), std::filesystem::perms::owner_all);
+  const Run run = run_luge("demo --report " + folder.path("report"), "PATH=" + folder.path());
+  EXPECT_EQ(run.code, 0);
+  EXPECT_TRUE(has_words(text_of(folder.path("report/index.html")), {"No pictures", "gnuplot failed on descent.gp: no"}));
+}
+
+TEST(Report, AFolderThatCannotBeMadeIsNamed) {
+  const Folder folder;
+  write_plain(folder.path("file"), {1});
+  const Run run = run_luge("demo --report " + folder.path("file/report"));
+  EXPECT_EQ(run.code, 1);
+  EXPECT_TRUE(has_words(run.err, {"luge: error: report: ", folder.path("file/report")}));
+}
+
+}  // namespace
+}  // namespace luge

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+
+#include "data/idx_files.h"
+
+namespace luge::test {
+
+/// What a run of the program left.
+struct Run {
+  int code = -1;
+  std::string out, err;
+};
+
+/// Runs `luge arguments` in a shell and waits for it; `environment` as in "A=1 B=2".
+Run run_luge(const std::string& arguments, const std::string& environment = {});
+
+/// The text of a file.
+std::string text_of(const std::string& path);
+
+}  // namespace luge::test

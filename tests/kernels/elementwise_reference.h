@@ -1,0 +1,130 @@
+#pragma once
+// What each elementwise op means, written a second time and independently: in float64, from the
+// mathematical definition. (Arithmetic of kernels/math/elementwise.h is not used here.)
+
+#include <cmath>
+#include <stdexcept>
+
+#include <luge/op.h>
+
+namespace luge::test {
+
+inline double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
+inline double normal_cdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+inline double normal_pdf(double x) { return std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0)); }
+
+inline double reference(Op op, double a, double b, double c, const double* p) {
+  switch (op) {
+    case Op::Neg: return -a;
+    case Op::Square: return a * a;
+    case Op::Abs: return std::fabs(a);
+    case Op::Sign: return a > 0 ? 1 : a < 0 ? -1 : a;
+    case Op::Sqrt: return std::sqrt(a);
+    case Op::Rsqrt: return 1 / std::sqrt(a);
+    case Op::Exp: return std::exp(a);
+    case Op::Expm1: return std::expm1(a);
+    case Op::Log: return std::log(a);
+    case Op::Log1p: return std::log1p(a);
+    case Op::Sin: return std::sin(a);
+    case Op::Cos: return std::cos(a);
+    case Op::Tanh: return std::tanh(a);
+    case Op::Sigmoid: return sigmoid(a);
+    case Op::Relu: return a < 0 ? 0 : a;
+    case Op::Gelu: return a * normal_cdf(a);
+    case Op::Silu: return a * sigmoid(a);
+    case Op::LeakyRelu: return a < 0 ? p[0] * a : a;
+    case Op::Softplus: return p[0] * a > 30 ? a : std::log1p(std::exp(p[0] * a)) / p[0];
+    case Op::Clamp: return std::fmin(std::fmax(a, p[0]), p[1]);
+    case Op::Add: return a + b;
+    case Op::Sub: return a - b;
+    case Op::Mul: return a * b;
+    case Op::Div: return a / b;
+    case Op::Pow: return std::pow(a, b);
+    case Op::Maximum: return std::isnan(a) || std::isnan(b) ? NAN : std::fmax(a, b);
+    case Op::Minimum: return std::isnan(a) || std::isnan(b) ? NAN : std::fmin(a, b);
+    case Op::Equal: return a == b;
+    case Op::NotEqual: return a != b;
+    case Op::Less: return a < b;
+    case Op::LessEqual: return a <= b;
+    case Op::Greater: return a > b;
+    case Op::GreaterEqual: return a >= b;
+    case Op::LogicalAnd: return a != 0 && b != 0;
+    case Op::LogicalOr: return a != 0 || b != 0;
+    case Op::LogicalXor: return (a != 0) != (b != 0);
+    case Op::LogicalNot: return a == 0;
+    case Op::IsNan: return std::isnan(a);
+    case Op::IsFinite: return std::isfinite(a);
+    case Op::Where: return a != 0 ? b : c;
+  }
+  throw std::logic_error("an op without a reference");
+}
+
+/// d op / d input `which`; for Where `a` is the condition and inputs 1 and 2 have derivatives.
+inline double reference_derivative(Op op, int which, double a, double b, const double* p) {
+  switch (op) {
+    case Op::Neg: return -1;
+    case Op::Square: return 2 * a;
+    case Op::Abs: return a > 0 ? 1 : a < 0 ? -1 : 0;
+    case Op::Sign: return 0;
+    case Op::Sqrt: return 0.5 / std::sqrt(a);
+    case Op::Rsqrt: return -0.5 / (a * std::sqrt(a));
+    case Op::Exp: return std::exp(a);
+    case Op::Expm1: return std::exp(a);
+    case Op::Log: return 1 / a;
+    case Op::Log1p: return 1 / (1 + a);
+    case Op::Sin: return std::cos(a);
+    case Op::Cos: return -std::sin(a);
+    case Op::Tanh: return 1 / (std::cosh(a) * std::cosh(a));
+    case Op::Sigmoid: return sigmoid(a) * sigmoid(-a);
+    case Op::Relu: return a > 0 ? 1 : 0;
+    case Op::Gelu: return normal_cdf(a) + a * normal_pdf(a);
+    case Op::Silu: return sigmoid(a) + a * sigmoid(a) * sigmoid(-a);
+    case Op::LeakyRelu: return a > 0 ? 1 : p[0];
+    case Op::Softplus: return sigmoid(p[0] * a);
+    case Op::Clamp: return a < p[0] || a > p[1] ? 0 : 1;
+    case Op::Add: return 1;
+    case Op::Sub: return which == 0 ? 1 : -1;
+    case Op::Mul: return which == 0 ? b : a;
+    case Op::Div: return which == 0 ? 1 / b : -a / (b * b);
+    case Op::Pow: return which == 0 ? b * std::pow(a, b - 1) : std::pow(a, b) * std::log(a);
+    case Op::Maximum: return a == b ? 0.5 : (a > b) == (which == 0) ? 1 : 0;
+    case Op::Minimum: return a == b ? 0.5 : (a < b) == (which == 0) ? 1 : 0;
+    case Op::Where: return (a != 0) == (which == 1) ? 1 : 0;
+    default: throw std::logic_error("an op without a derivative");
+  }
+}
+
+/// The number of inputs of an op.
+inline int arity(Op op) {
+#define LUGE_ROW(function, Formula, ...) \
+  if (op == Op::Formula) return kArity;
+  {
+    constexpr int kArity = 1;
+    LUGE_UNARY_ROWS(LUGE_ROW)
+    LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
+    LUGE_TEST_ROWS(LUGE_ROW)
+  }
+  {
+    constexpr int kArity = 2;
+    LUGE_BINARY_ROWS(LUGE_ROW)
+    LUGE_COMPARE_ROWS(LUGE_ROW)
+  }
+#undef LUGE_ROW
+  return 3;
+}
+
+/// True where the result is bool.
+inline bool gives_bool(Op op) { return op >= Op::Equal && op < Op::Where; }
+inline bool has_derivative(Op op) { return !gives_bool(op); }
+
+inline bool takes(Op op, DType dtype) {
+  switch (accepted(op)) {
+    case DTypes::Float: return is_floating(dtype);
+    case DTypes::Numeric: return dtype != boolean;
+    case DTypes::Any: return true;
+    case DTypes::Logical: return dtype == boolean;
+  }
+  return false;
+}
+
+}  // namespace luge::test

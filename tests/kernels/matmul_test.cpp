@@ -1,0 +1,149 @@
+#include "backend_fixture.h"
+
+namespace luge::test {
+namespace {
+
+/// How a matrix lies in memory.
+enum class Layout { Rows, Columns, GapRows, GapColumns, Scattered };
+
+struct Strides {
+  std::int64_t row, column, elements;
+};
+Strides strides_of(Layout layout, std::int64_t rows, std::int64_t columns) {
+  switch (layout) {
+    case Layout::Rows: return {columns, 1, rows * columns};
+    case Layout::Columns: return {1, rows, rows * columns};
+    case Layout::GapRows: return {columns + 3, 1, rows * (columns + 3)};
+    case Layout::GapColumns: return {1, rows + 2, columns * (rows + 2)};
+    case Layout::Scattered: return {2 * columns + 1, 2, rows * (2 * columns + 1)};
+  }
+  return {};
+}
+
+struct MatMulCase {
+  DType dtype;
+  std::int64_t batch, m, n, k;
+  Layout a = Layout::Rows, b = Layout::Rows, c = Layout::Rows;
+  bool shared_a = false, shared_b = false, accumulate = false;
+};
+
+class MatMulTest : public BackendTest {
+ protected:
+  /// Runs members [first, first + count) of the case and gives the result.
+  Array run(const MatMulCase& x, std::int64_t first, std::int64_t count, bool verify) {
+    const Strides sa = strides_of(x.a, x.m, x.k), sb = strides_of(x.b, x.k, x.n), sc = strides_of(x.c, x.m, x.n);
+    const std::int64_t a_members = x.shared_a ? 1 : x.batch, b_members = x.shared_b ? 1 : x.batch;
+    Array a(x.dtype, a_members * sa.elements), b(x.dtype, b_members * sb.elements), c(x.dtype, x.batch * sc.elements);
+    Chooser choose(static_cast<std::uint64_t>(x.m * 7 + x.n * 5 + x.k));
+    choose.fill(a, -1, 1);
+    choose.fill(b, -1, 1);
+    choose.fill(c, -1, 1);
+    if (!x.accumulate)  // what is overwritten must not matter
+      for (std::int64_t i = 0; i < c.count(); ++i) c.set(i, std::numeric_limits<double>::quiet_NaN());
+    const std::int64_t a_step = x.shared_a ? 0 : sa.elements, b_step = x.shared_b ? 0 : sb.elements;
+    DeviceArray da(backend(), a), db(backend(), b), dc(backend(), c);
+    MatMul call;
+    call.batch = extent({count});
+    call.m = x.m;
+    call.n = x.n;
+    call.k = x.k;
+    call.a = da.operand({a_step, sa.row, sa.column}, first * a_step);
+    call.b = db.operand({b_step, sb.row, sb.column}, first * b_step);
+    call.c = dc.operand({sc.elements, sc.row, sc.column}, first * sc.elements);
+    if (x.batch == 1) {
+      call.batch = extent({});
+      call.a = da.operand({sa.row, sa.column});
+      call.b = db.operand({sb.row, sb.column});
+      call.c = dc.operand({sc.row, sc.column});
+    }
+    call.store = x.accumulate ? Store::Accumulate : Store::Overwrite;
+    backend().run(call);
+    Array result = dc.download();
+    if (verify) compare(x, a, b, c, result);
+    return result;
+  }
+
+  void compare(const MatMulCase& x, const Array& a, const Array& b, const Array& before, const Array& result) {
+    const Strides sa = strides_of(x.a, x.m, x.k), sb = strides_of(x.b, x.k, x.n), sc = strides_of(x.c, x.m, x.n);
+    for (std::int64_t s = 0; s < x.batch; ++s) {
+      for (std::int64_t i = 0; i < x.m; ++i) {
+        for (std::int64_t j = 0; j < x.n; ++j) {
+          double sum = 0, magnitude = 1;
+          for (std::int64_t p = 0; p < x.k; ++p) {
+            const double term = a.get((x.shared_a ? 0 : s * sa.elements) + i * sa.row + p * sa.column) *
+                                b.get((x.shared_b ? 0 : s * sb.elements) + p * sb.row + j * sb.column);
+            sum += term;
+            magnitude += std::abs(term);
+          }
+          const std::int64_t at = s * sc.elements + i * sc.row + j * sc.column;
+          if (x.accumulate) sum += before.get(at);
+          // Chains of k additions, as BLAS makes them, err like a random walk.
+          const double tolerance = 2 * epsilon(x.dtype) * (1 + std::sqrt(static_cast<double>(x.k))) * magnitude;
+          ASSERT_TRUE(close(result.get(at), sum, tolerance))
+              << name(x.dtype) << " " << x.batch << " x (" << x.m << " x " << x.k << ")(" << x.k << " x " << x.n << ") member " << s << " at "
+              << i << ", " << j << ": " << result.get(at) << " instead of " << sum;
+        }
+      }
+    }
+  }
+};
+LUGE_ON_EVERY_DEVICE(MatMulTest);
+
+TEST_P(MatMulTest, ManySizes) {
+  for (const DType dtype : {float32, float64}) {
+    for (const std::int64_t m : {1, 2, 5, 16, 33, 130}) {
+      for (const std::int64_t n : {1, 3, 8, 17, 64, 129}) {
+        for (const std::int64_t k : {1, 2, 7, 16, 65, 300}) {
+          run({.dtype = dtype, .batch = 1, .m = m, .n = n, .k = k}, 0, 1, true);
+          run({.dtype = dtype, .batch = 3, .m = m, .n = n, .k = k, .accumulate = true}, 0, 3, true);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(MatMulTest, EveryLayout) {
+  constexpr Layout kAll[] = {Layout::Rows, Layout::Columns, Layout::GapRows, Layout::GapColumns, Layout::Scattered};
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 4, 5}, {1, 40, 30}, {40, 1, 30}, {40, 30, 1}, {1, 1, 500}, {37, 41, 53}, {1, 300, 70}}) {
+    for (const Layout a : kAll) {
+      for (const Layout b : kAll) {
+        for (const Layout c : {Layout::Rows, Layout::Columns, Layout::GapRows, Layout::GapColumns}) {
+          for (const bool accumulate : {false, true}) {
+            run({.dtype = float32, .batch = 2, .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .accumulate = accumulate}, 0, 2, true);
+            run({.dtype = float64, .batch = 1, .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .accumulate = accumulate}, 0, 1, true);
+            if (HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(MatMulTest, SharedOperands) {
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{2, 3, 4}, {30, 50, 60}, {1, 50, 60}}) {
+    run({.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .shared_a = true}, 0, 7, true);
+    run({.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .shared_b = true}, 0, 7, true);
+    run({.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .shared_a = true, .shared_b = true, .accumulate = true}, 0, 7, true);
+  }
+}
+
+TEST_P(MatMulTest, LargeProduct) { run({.dtype = float32, .batch = 1, .m = 260, .n = 520, .k = 310}, 0, 1, true); }
+
+/// Law 7, for the CPU: a member of a batch has the bits it has alone.
+TEST_P(MatMulTest, MembersHaveTheBitsTheyHaveAlone) {
+  if (!backend().device().is_cpu()) GTEST_SKIP() << "cuBLAS chooses its algorithm by batch size";
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 8}, {4, 5, 6}, {1, 64, 64}, {64, 1, 33}, {33, 65, 17}, {256, 200, 100}, {700, 90, 300}}) {
+    for (const Layout layout : {Layout::Rows, Layout::Columns}) {
+      const MatMulCase x{.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .a = layout, .b = Layout::Rows};
+      const Array together = run(x, 0, 7, false);
+      for (std::int64_t s = 0; s < 7; ++s) {
+        const Array alone = run(x, s, 1, false);
+        for (std::int64_t i = 0; i < m * n; ++i) ASSERT_TRUE(together.same_bits(s * m * n + i, alone, s * m * n + i)) << m << " " << n << " " << k;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace luge::test

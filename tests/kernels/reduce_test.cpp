@@ -1,0 +1,238 @@
+#include <algorithm>
+
+#include "backend_fixture.h"
+
+namespace luge::test {
+namespace {
+
+constexpr ReduceOp kOps[] = {ReduceOp::Sum, ReduceOp::Mean, ReduceOp::Prod, ReduceOp::Min,
+                             ReduceOp::Max, ReduceOp::ArgMin, ReduceOp::ArgMax, ReduceOp::LogSumExp};
+constexpr const char* kNames[] = {"sum", "mean", "prod", "min", "max", "argmin", "argmax", "logsumexp"};
+
+bool takes(ReduceOp op, DType dtype) { return is_floating(dtype) || (op != ReduceOp::Mean && op != ReduceOp::LogSumExp); }
+
+DType result_type(ReduceOp op, DType dtype) {
+  if (op == ReduceOp::ArgMin || op == ReduceOp::ArgMax) return int64;
+  if (!is_floating(dtype) && (op == ReduceOp::Sum || op == ReduceOp::Prod)) return int64;
+  return dtype;
+}
+
+/// The extreme's position: the first of equals, a NaN before everything.
+std::int64_t position(const std::vector<double>& row, bool largest) {
+  std::int64_t best = 0;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(row.size()); ++i) {
+    const double x = row[static_cast<std::size_t>(i)], b = row[static_cast<std::size_t>(best)];
+    if (std::isnan(b)) break;
+    if (std::isnan(x) || (largest ? x > b : x < b)) best = i;
+  }
+  return best;
+}
+
+double reference(ReduceOp op, const std::vector<double>& row) {
+  const bool largest = op == ReduceOp::Max || op == ReduceOp::ArgMax || op == ReduceOp::LogSumExp;
+  long double sum = 0, product = 1;
+  for (const double x : row) sum += x, product *= x;
+  switch (op) {
+    case ReduceOp::Sum: return static_cast<double>(sum);
+    case ReduceOp::Mean: return static_cast<double>(sum / static_cast<long double>(row.size()));
+    case ReduceOp::Prod: return static_cast<double>(product);
+    case ReduceOp::Min:
+    case ReduceOp::Max: return row[static_cast<std::size_t>(position(row, largest))];
+    case ReduceOp::ArgMin:
+    case ReduceOp::ArgMax: return static_cast<double>(position(row, largest));
+    case ReduceOp::LogSumExp: {
+      const double most = row[static_cast<std::size_t>(position(row, true))];
+      if (std::isnan(most) || std::isinf(most)) return most;
+      long double total = 0;
+      for (const double x : row) total += std::exp(static_cast<long double>(x - most));
+      return most + static_cast<double>(std::log(total));
+    }
+  }
+  return 0;
+}
+
+class ReduceTest : public BackendTest {
+ protected:
+  /// Reduces a random window and checks every element of the target's memory.
+  void check(ReduceOp op, DType dtype, const Extent& space, int reduced, Chooser& choose, bool plain, double special = 0) {
+    const int kept = space.ndim - reduced;
+    Extent outer = space;
+    outer.ndim = kept;
+    const std::int64_t outputs = outer.count(), length = space.count() / outputs;
+    std::int64_t in_count = space.count(), out_count = outputs;
+    std::array<std::int64_t, kMaxDims> in_strides{}, out_strides{};
+    if (plain) {
+      std::int64_t stride = 1;
+      for (int d = space.ndim - 1; d >= 0; --d) in_strides[static_cast<std::size_t>(d)] = stride, stride *= space.sizes[static_cast<std::size_t>(d)];
+      stride = 1;
+      for (int d = kept - 1; d >= 0; --d) out_strides[static_cast<std::size_t>(d)] = stride, stride *= space.sizes[static_cast<std::size_t>(d)];
+    } else {
+      in_strides = choose.strides(space, true, in_count);
+      out_strides = choose.strides(outer, false, out_count);
+    }
+    Array source(dtype, in_count), target(result_type(op, dtype), out_count);
+    if (op == ReduceOp::Prod && !is_floating(dtype))
+      choose.fill(source, -1.9, 1.9);
+    else if (op == ReduceOp::Prod)
+      choose.fill(source, 0.9, 1.1);
+    else
+      choose.fill(source, -4, 4);
+    if (special != 0)
+      for (std::int64_t i = choose.below(9); i < in_count; i += 1 + choose.below(5000)) source.set(i, special);
+    choose.fill(target, -3, 3);
+    DeviceArray in(backend(), source), out(backend(), target);
+    Reduce call;
+    call.op = op;
+    call.extent = space;
+    call.reduced = reduced;
+    call.in = in.window();
+    call.in.strides = in_strides;
+    call.out = out.window();
+    call.out.strides = out_strides;
+    const bool sums = is_floating(target.dtype()) && choose.chance(0.3);
+    call.store = sums ? Store::Accumulate : Store::Overwrite;
+    backend().run(call);
+    const Array result = out.download();
+    Array expected = target;
+    std::vector<double> row(static_cast<std::size_t>(length));
+    std::vector<bool> touched(static_cast<std::size_t>(out_count), false);
+    for (std::int64_t o = 0; o < outputs; ++o) {
+      double magnitude = 0;
+      for (std::int64_t i = 0; i < length; ++i) {
+        row[static_cast<std::size_t>(i)] = source.get(offset_of(space, in_strides, o * length + i));
+        magnitude += std::abs(row[static_cast<std::size_t>(i)]);
+      }
+      const std::int64_t at = offset_of(outer, out_strides, o);
+      touched[static_cast<std::size_t>(at)] = true;
+      double wanted = luge::test::reference(op, row) + (sums ? target.get(at) : 0);
+      if (dtype == float32 && std::abs(wanted) > static_cast<double>(std::numeric_limits<float>::max()))
+        wanted = std::copysign(std::numeric_limits<double>::infinity(), wanted);
+      // Sums err by a few units of the sum of magnitudes; products by one rounding a factor at worst.
+      double tolerance = 0;
+      if (is_floating(dtype) && op != ReduceOp::ArgMin && op != ReduceOp::ArgMax) {
+        tolerance = 4 * epsilon(dtype) * (std::abs(wanted) + std::abs(target.get(at)));
+        if (op == ReduceOp::LogSumExp) tolerance += 16 * epsilon(dtype);  // a maximum of up to 4 and a logarithm are added
+        if (op == ReduceOp::Sum) tolerance += 4 * epsilon(dtype) * magnitude;
+        if (op == ReduceOp::Mean) tolerance += 4 * epsilon(dtype) * magnitude / static_cast<double>(length);
+        if (op == ReduceOp::Prod) tolerance += static_cast<double>(length) * epsilon(float64) * std::abs(wanted);
+      }
+      ASSERT_TRUE(close(result.get(at), wanted, tolerance))
+          << kNames[static_cast<int>(op)] << " of " << name(dtype) << " over " << length << " elements, output " << o << " of " << outputs << ": "
+          << result.get(at) << " instead of " << wanted;
+    }
+    for (std::int64_t i = 0; i < out_count; ++i)
+      ASSERT_TRUE(touched[static_cast<std::size_t>(i)] || result.same_bits(i, target, i)) << "wrote beside the output at " << i;
+  }
+
+  Array run(ReduceOp op, DeviceArray& in, const Extent& space, int reduced, std::initializer_list<std::int64_t> strides,
+            std::initializer_list<std::int64_t> out_strides, std::int64_t outputs, DType dtype, std::int64_t offset = 0) {
+    DeviceArray out(backend(), Array(result_type(op, dtype), outputs));
+    Reduce call;
+    call.op = op;
+    call.extent = space;
+    call.reduced = reduced;
+    call.in = in.operand(strides, offset);
+    call.out = out.operand(out_strides);
+    backend().run(call);
+    return out.download();
+  }
+};
+LUGE_ON_EVERY_DEVICE(ReduceTest);
+
+TEST_P(ReduceTest, EveryOpAndTypeAtEverySize) {
+  Chooser choose(1);
+  for (const ReduceOp op : kOps) {
+    for (const DType dtype : {boolean, int32, int64, float32, float64}) {
+      if (!takes(op, dtype)) continue;
+      for (const std::int64_t n : kSizes) {
+        if (op == ReduceOp::Prod && n > 5000) continue;
+        check(op, dtype, extent({n}), 1, choose, true);
+        check(op, dtype, extent({3, n}), 1, choose, true);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_P(ReduceTest, AnyLayout) {
+  for (const ReduceOp op : kOps) {
+    for (const DType dtype : {boolean, int32, int64, float32, float64}) {
+      if (!takes(op, dtype)) continue;
+      for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        Chooser choose(seed * 100 + static_cast<std::uint64_t>(op));
+        const Extent space = choose.space(1, 4, 30000);
+        check(op, dtype, space, 1 + static_cast<int>(choose.below(space.ndim)), choose, false);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_P(ReduceTest, SpecialValues) {
+  Chooser choose(5);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const ReduceOp op : kOps) {
+    for (const DType dtype : {float32, float64}) {
+      for (const double special : {std::numeric_limits<double>::quiet_NaN(), kInfinity, -kInfinity}) {
+        for (const std::int64_t n : {std::int64_t{5}, std::int64_t{100}, std::int64_t{20000}}) {
+          check(op, dtype, extent({n}), 1, choose, true, special);
+          check(op, dtype, extent({4, n}), 1, choose, false, special);
+          if (HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+/// A row gives the same bits alone, among others, in the middle of memory, and as a column.
+TEST_P(ReduceTest, BitsDependOnTheRowAlone) {
+  for (const DType dtype : {float32, float64}) {
+    for (const std::int64_t length : {std::int64_t{1}, std::int64_t{7}, std::int64_t{16}, std::int64_t{100}, std::int64_t{513},
+                                      std::int64_t{8193}, std::int64_t{30000}}) {
+      constexpr std::int64_t kRows = 19;
+      Array rows(dtype, kRows * length), columns(dtype, kRows * length);
+      Chooser choose(11);
+      choose.fill(rows, -2, 3);
+      for (std::int64_t r = 0; r < kRows; ++r)
+        for (std::int64_t i = 0; i < length; ++i) columns.set(i * kRows + r, rows.get(r * length + i));
+      DeviceArray by_row(backend(), rows), by_column(backend(), columns);
+      for (const ReduceOp op : kOps) {
+        const Array together = run(op, by_row, extent({kRows, length}), 1, {length, 1}, {1}, kRows, dtype);
+        const Array as_columns = run(op, by_column, extent({kRows, length}), 1, {1, kRows}, {1}, kRows, dtype);
+        const Array two_dims =
+            length % 2 != 0 ? together : run(op, by_row, extent({kRows, 2, length / 2}), 2, {length, length / 2, 1}, {1}, kRows, dtype);
+        for (std::int64_t r = 0; r < kRows; ++r) {
+          const Array alone = run(op, by_row, extent({length}), 1, {1}, {}, 1, dtype, r * length);
+          const Array in_a_set = run(op, by_row, extent({1, length}), 1, {length, 1}, {1}, 1, dtype, r * length);
+          ASSERT_TRUE(together.same_bits(r, alone, 0)) << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+          ASSERT_TRUE(together.same_bits(r, in_a_set, 0)) << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+          ASSERT_TRUE(together.same_bits(r, as_columns, r)) << kNames[static_cast<int>(op)] << " column " << r << " of length " << length;
+          ASSERT_TRUE(together.same_bits(r, two_dims, r)) << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(ReduceTest, SignOfZeroIsThatOfTheFirst) {
+  Array values(float32, 200);
+  values.set(3, -0.0);
+  for (std::int64_t i = 0; i < 3; ++i) values.set(i, -1);
+  DeviceArray in(backend(), values);
+  const Array result = run(ReduceOp::Max, in, extent({200}), 1, {1}, {}, 1, float32);
+  EXPECT_EQ(result.at<float>(0), 0);
+  EXPECT_TRUE(std::signbit(result.at<float>(0)));
+}
+
+TEST_P(ReduceTest, LongSumsKeepTheirDigits) {
+  constexpr std::int64_t kN = 3'000'000;
+  Array values(float32, kN);
+  for (std::int64_t i = 0; i < kN; ++i) values.set(i, 0.1);
+  DeviceArray in(backend(), values);
+  const Array sum = run(ReduceOp::Sum, in, extent({kN}), 1, {1}, {}, 1, float32);
+  const double exact = static_cast<double>(0.1F) * static_cast<double>(kN);
+  EXPECT_NEAR(sum.get(0), exact, exact * 4 * epsilon(float32));
+}
+
+}  // namespace
+}  // namespace luge::test

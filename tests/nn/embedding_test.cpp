@@ -1,0 +1,81 @@
+#include <cstdint>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <luge/luge.h>
+
+#include "nn/layer_gradcheck.h"
+#include "train/messages.h"
+
+namespace luge {
+namespace {
+
+Tensor index(const std::vector<std::int64_t>& values, const Shape& shape) { return from_host(values, shape); }
+
+TEST(Embedding, PicksRowsForIndicesOfAnyShape) {
+  Parameters params({.seed = 1});
+  const nn::Embedding table(params, "tokens", 5, 3);
+  EXPECT_EQ(table.weight().shape(), Shape({5, 3}));
+  const Tensor w = table.weight().detach();
+  const Tensor y = table(index({4, 0, 0, 2, 1, 3}, {2, 3}));
+  EXPECT_EQ(y.shape(), Shape({2, 3, 3}));
+  EXPECT_EQ(y[0][0].to_vector<float>(), w[4].to_vector<float>());
+  EXPECT_EQ(y[1][2].to_vector<float>(), w[3].to_vector<float>());
+  EXPECT_EQ(table(scalar(2)).to_vector<float>(), w[2].to_vector<float>());
+  EXPECT_EQ(table(index({1, 2}, {2}).to(int32))[1].to_vector<float>(), w[2].to_vector<float>());
+  EXPECT_EQ(table(zeros({0}, {.dtype = int64})).shape(), Shape({0, 3}));
+  EXPECT_EQ(table(zeros({2, 0}, {.dtype = int64})).shape(), Shape({2, 0, 3}));
+}
+
+TEST(Embedding, AddsUpTheGradientsOfEqualIndices) {
+  Parameters params({.dtype = float64, .seed = 1});
+  const nn::Embedding table(params, "tokens", 4, 2);
+  (table(index({1, 3, 1}, {3})) * tensor({{1, 2}, {10, 20}, {100, 200}}, {.dtype = float64})).sum().backward();
+  EXPECT_EQ(table.weight().grad().to_vector<double>(), (std::vector<double>{0, 0, 101, 202, 0, 0, 10, 20}));
+}
+
+TEST(Embedding, OfEverySetIsAnOrdinaryOne) {
+  Parameters batched({.sets = 3, .seed = 1});
+  const nn::Embedding all(batched, "tokens", 5, 2);
+  const Tensor w = all.weight().detach();
+  const Tensor shared = all(index({4, 0}, {2})), own = all(index({4, 0, 1, 1, 2, 3}, {3, 2}));
+  EXPECT_EQ(shared.shape(), Shape({3, 2, 2}));
+  EXPECT_EQ(own.shape(), Shape({3, 2, 2}));
+  for (std::int64_t set = 0; set < 3; ++set) {
+    EXPECT_EQ(shared[set][0].to_vector<float>(), w[set][4].to_vector<float>());
+    EXPECT_EQ(shared[set][1].to_vector<float>(), w[set][0].to_vector<float>());
+  }
+  EXPECT_EQ(own[1][0].to_vector<float>(), w[1][1].to_vector<float>());
+  EXPECT_EQ(own[2][1].to_vector<float>(), w[2][3].to_vector<float>());
+  (own * 2).sum().backward();
+  EXPECT_EQ(all.weight().grad()[1].to_vector<float>(), (std::vector<float>{0, 0, 4, 4, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST(Embedding, PassesGradcheck) {
+  Parameters ordinary({.dtype = float64, .seed = 1}), batched({.sets = 2, .dtype = float64, .seed = 1});
+  const nn::Embedding one(ordinary, "tokens", 4, 3), sets(batched, "tokens", 4, 3);
+  const Tensor shared = index({1, 1, 3}, {3}), own = index({1, 1, 3, 0, 2, 0}, {2, 3});
+  for (const Tensor& at : {shared, own}) {
+    test::expect_gradients(
+        ordinary, [&](const Tensor& i) { return tanh(one(i)); }, at);
+    test::expect_gradients(
+        batched, [&](const Tensor& i) { return tanh(sets(i)); }, at);
+  }
+}
+
+TEST(Embedding, NamesItselfInErrors) {
+  Parameters params, batched({.sets = 3});
+  const nn::Embedding table(params, "tokens", 5, 3), sets(batched, "tokens", 5, 3);
+  EXPECT_MESSAGE(ValueError, "Embedding e: count is 0 and dim is 2; both must be 1 or more",
+                 nn::Embedding(params, "e", 0, 2));
+  EXPECT_MESSAGE(DTypeError, "Embedding tokens: index is float32; allowed are int32 and int64", table(zeros({2})));
+  EXPECT_MESSAGE(ShapeError, "Embedding tokens: index is (2, 4); allowed are (batch) and (3, batch)",
+                 sets(zeros({2, 4}, {.dtype = int64})));
+  EXPECT_THROW(table(index({0, 5}, {2})), IndexError);
+  EXPECT_THROW(sets(index({0, -1}, {2})), IndexError);
+  EXPECT_THROW(sets(index({0, 5, 0}, {3, 1})), IndexError);
+}
+
+}  // namespace
+}  // namespace luge

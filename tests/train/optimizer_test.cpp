@@ -1,0 +1,343 @@
+// Optimizers against the formulas that torch.optim documents, and what they refuse.
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <luge/luge.h>
+
+#include "train/messages.h"
+#include "train/reference.h"
+
+namespace luge {
+namespace {
+
+using test::Element;
+using test::Numbers;
+using test::Rule;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Hyperparameters of `sets` sets: numbers where all agree, tensors with one value per set otherwise.
+struct Hypers {
+  std::vector<Numbers> of_set;
+
+  PerSet get(double Numbers::*member) const {
+    bool same = true;
+    std::vector<double> values;
+    for (const Numbers& n : of_set) {
+      values.push_back(n.*member);
+      same &= n.*member == of_set[0].*member;
+    }
+    return same ? PerSet(values[0]) : PerSet(from_host(values, {static_cast<std::int64_t>(values.size())}));
+  }
+};
+
+std::unique_ptr<Optimizer> make(Rule rule, const Parameters& params, const Hypers& h) {
+  const Numbers& n = h.of_set[0];
+  const PerSet lr = h.get(&Numbers::lr), decay = h.get(&Numbers::weight_decay);
+  if (rule == Rule::Sgd)
+    return std::make_unique<Sgd>(params, SgdOptions{.lr = lr,
+                                                    .momentum = h.get(&Numbers::momentum),
+                                                    .dampening = h.get(&Numbers::dampening),
+                                                    .weight_decay = decay,
+                                                    .nesterov = n.nesterov,
+                                                    .maximize = n.maximize});
+  const PerSet beta1 = h.get(&Numbers::beta1), beta2 = h.get(&Numbers::beta2), epsilon = h.get(&Numbers::epsilon);
+  if (rule == Rule::Adam)
+    return std::make_unique<Adam>(params, AdamOptions{lr, beta1, beta2, epsilon, decay, n.maximize});
+  return std::make_unique<AdamW>(params, AdamWOptions{lr, beta1, beta2, epsilon, decay, n.maximize});
+}
+
+/// 1.5 (p - 0.7)^2 + cos(p), smooth and not quadratic; turned over where it is to be maximized.
+Tensor objective(const Tensor& p, bool maximize) {
+  const Tensor f = 1.5 * square(p - 0.7) + cos(p);
+  return maximize ? -f : f;
+}
+double slope(double p, bool maximize) {
+  const double f = 3 * (p - 0.7) - std::sin(p);
+  return maximize ? -f : f;
+}
+
+/// Trains 100 steps both ways and compares every element after each step. The reference keeps its own state
+/// but goes on from the value it is given: a last bit would grow where Adam divides by a tiny average (at a
+/// start next to the minimum its steps oscillate), and that is the objective's doing, not a step's error.
+void compare(Rule rule, const Hypers& h, DType dtype, double tolerance, bool batched = true) {
+  const auto sets = static_cast<std::int64_t>(h.of_set.size());
+  ParametersOptions options{.dtype = dtype, .seed = 5};
+  if (batched) options.sets = sets;
+  Parameters params(options);
+  const Tensor a = params.add("a", {}, init::uniform(-2, 2)), b = params.add("b", {3, 7}, init::uniform(-2, 2));
+  const auto optimizer = make(rule, params, h);
+
+  std::vector<std::vector<Element>> reference;
+  for (const Tensor& p : {a, b}) {
+    auto& elements = reference.emplace_back();
+    for (const double value : p.to_vector<double>()) elements.push_back({.value = value});
+  }
+  double worst = 0;
+  for (int step = 0; step < 100; ++step) {
+    optimizer->zero_grad();
+    (objective(a, h.of_set[0].maximize).sum() + objective(b, h.of_set[0].maximize).sum()).backward();
+    optimizer->step();
+    for (std::size_t p = 0; p < 2; ++p) {
+      const std::vector<double> values = (p == 0 ? a : b).to_vector<double>();
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        Element& element = reference[p][i];
+        const Numbers& n = h.of_set[i / (values.size() / h.of_set.size())];
+        element.step(rule, n, slope(element.value, n.maximize));
+        worst = std::max(worst, std::abs(values[i] - element.value));
+        element.value = values[i];
+      }
+    }
+  }
+  EXPECT_LE(worst, tolerance);
+  EXPECT_EQ(optimizer->steps_taken(), 100);
+}
+
+/// A step rounds values up to 3 a few times (measured: 3.3e-7 and 3.3e-16).
+constexpr double kTolerance32 = 1e-6, kTolerance64 = 2e-15;
+
+void compare_everywhere(Rule rule, const Hypers& h) {
+  compare(rule, h, float64, kTolerance64);
+  compare(rule, h, float32, kTolerance32);
+}
+
+TEST(Sgd, FollowsPyTorchForEveryCombinationOfOptions) {
+  for (const double momentum : {0.0, 0.9})
+    for (const double dampening : {0.0, 0.3})
+      for (const double weight_decay : {0.0, 0.1})
+        for (const bool nesterov : {false, true})
+          for (const bool maximize : {false, true}) {
+            if (nesterov && (momentum == 0 || dampening != 0)) continue;
+            SCOPED_TRACE(testing::Message()
+                         << momentum << ' ' << dampening << ' ' << weight_decay << ' ' << nesterov << ' ' << maximize);
+            compare_everywhere(Rule::Sgd, {{{.lr = 0.02,
+                                             .momentum = momentum,
+                                             .dampening = dampening,
+                                             .weight_decay = weight_decay,
+                                             .nesterov = nesterov,
+                                             .maximize = maximize}}});
+          }
+}
+
+TEST(Adam, FollowsPyTorchForEveryCombinationOfOptions) {
+  for (const Rule rule : {Rule::Adam, Rule::AdamW})
+    for (const double beta1 : {0.0, 0.9})
+      for (const double beta2 : {0.0, 0.999})
+        for (const double weight_decay : {0.0, 0.1})
+          for (const bool maximize : {false, true}) {
+            SCOPED_TRACE(testing::Message() << static_cast<int>(rule) << ' ' << beta1 << ' ' << beta2 << ' '
+                                            << weight_decay << ' ' << maximize);
+            // Without averages of the squares every step has the length lr and its sign flips at the
+            // minimum; an epsilon that counts keeps that from depending on the last bit.
+            compare_everywhere(rule, {{{.lr = 0.02,
+                                        .weight_decay = weight_decay,
+                                        .beta1 = beta1,
+                                        .beta2 = beta2,
+                                        .epsilon = beta2 == 0 ? 1 : 1e-6,
+                                        .maximize = maximize}}});
+          }
+}
+
+TEST(Optimizer, OrdinaryModelIsTheCaseOfOneSet) {
+  for (const Rule rule : {Rule::Sgd, Rule::Adam, Rule::AdamW})
+    compare(rule, {{{.lr = 0.03}}}, float64, kTolerance64, false);
+}
+
+TEST(Sgd, EverySetHasItsOwnHyperparameters) {
+  Hypers h;
+  for (int set = 0; set < 7; ++set)
+    h.of_set.push_back({.lr = 0.005 * (set + 1),
+                        .momentum = 0.1 * set,  // the first has none: there dampening plays no part
+                        .dampening = 0.05 * set + 0.1,
+                        .weight_decay = 0.02 * set});
+  compare_everywhere(Rule::Sgd, h);
+  for (Numbers& n : h.of_set) n.nesterov = true, n.dampening = 0, n.momentum += 0.1;
+  compare_everywhere(Rule::Sgd, h);
+}
+
+TEST(Adam, EverySetHasItsOwnHyperparameters) {
+  Hypers h;
+  for (int set = 0; set < 7; ++set)
+    h.of_set.push_back({.lr = 0.005 * (set + 1),
+                        .weight_decay = 0.02 * set,
+                        .beta1 = 0.5 + 0.05 * set,
+                        .beta2 = 0.9 + 0.01 * set,
+                        .epsilon = 1e-6 * (set + 1)});
+  compare_everywhere(Rule::Adam, h);
+  compare_everywhere(Rule::AdamW, h);
+}
+
+TEST(Optimizer, OneHyperparameterPerSetAndTheOthersShared) {
+  Hypers h{{{.lr = 0.01, .momentum = 0.5}, {.lr = 0.02, .momentum = 0.5}, {.lr = 0.04, .momentum = 0.5}}};
+  compare_everywhere(Rule::Sgd, h);
+  compare_everywhere(Rule::AdamW, h);
+}
+
+TEST(Optimizer, LearningRateCanChangeBetweenSteps) {
+  Parameters params({.sets = 3, .dtype = float64});
+  const Tensor x = params.add("x", {}, init::constant(1));
+  Sgd optimizer(params, {.lr = 0.1});
+  const auto step = [&] {
+    optimizer.zero_grad();
+    x.sum().backward();
+    optimizer.step();
+    return x.to_vector<double>();
+  };
+  step();
+  optimizer.set_lr(0.25);
+  EXPECT_DOUBLE_EQ(step()[0], 0.65);
+  EXPECT_EQ(optimizer.lr().shape(), Shape());
+  optimizer.set_lr(tensor({0, 0.5, 1}));
+  EXPECT_EQ(optimizer.lr().shape(), Shape({3}));
+  const std::vector<double> after = step();
+  EXPECT_DOUBLE_EQ(after[0], 0.65);
+  EXPECT_DOUBLE_EQ(after[1], 0.15);
+  EXPECT_DOUBLE_EQ(after[2], -0.35);
+  optimizer.set_lr(optimizer.lr() * 2);
+  EXPECT_DOUBLE_EQ(step()[2], -2.35);
+  optimizer.set_lr(scalar(0.0));
+  EXPECT_DOUBLE_EQ(step()[2], -2.35);
+  EXPECT_EQ(optimizer.steps_taken(), 5);
+}
+
+TEST(Optimizer, KeepsCopiesOfHyperparameters) {
+  Parameters params({.sets = 2});
+  const Tensor x = params.add("x", {}, init::constant(1));
+  Tensor lr = tensor({1, 2});
+  Sgd optimizer(params, {.lr = lr});
+  lr.fill_(100);
+  optimizer.lr().fill_(100);
+  x.sum().backward();
+  optimizer.step();
+  EXPECT_EQ(x.to_vector<float>(), (std::vector<float>{0, -1}));
+}
+
+TEST(Optimizer, UnwrittenGradientsAreZeros) {
+  Parameters params;
+  const Tensor used = params.add("used", {3}, init::constant(1)), unused = params.add("unused", {3}, init::constant(1));
+  Sgd optimizer(params, {.lr = 0.5, .weight_decay = 0.5});
+  used.sum().backward();
+  unused.sum().backward();
+  optimizer.zero_grad();
+  used.sum().backward();
+  optimizer.step();
+  EXPECT_EQ(used.to_vector<float>(), std::vector<float>(3, 0.25F));    // 1 - 0.5 (1 + 0.5)
+  EXPECT_EQ(unused.to_vector<float>(), std::vector<float>(3, 0.75F));  // 1 - 0.5 (0 + 0.5)
+}
+
+TEST(Optimizer, StepMakesOldGraphsUnusable) {
+  Parameters params;
+  const Tensor w = params.add("w", {2}, init::constant(2));
+  Sgd optimizer(params);
+  const Tensor loss = square(w).sum();
+  loss.backward({}, true);
+  optimizer.step();
+  EXPECT_THROW(loss.backward(), AutogradError);
+}
+
+TEST(Optimizer, DescribesThePlainMinimumOfTheDemo) {
+  for (const DType dtype : {float32, float64}) {
+    Parameters params({.dtype = dtype});
+    const Tensor x = params.add("x", {}, init::constant(-1));
+    Sgd optimizer(params, {.lr = 0.01});
+    for (int epoch = 0; epoch < 80; ++epoch) {
+      optimizer.zero_grad();
+      (3 * x * x - 2 * x + 3).backward();
+      optimizer.step();
+    }
+    const double exact = 1.0 / 3 + (-1 - 1.0 / 3) * std::pow(0.94, 80);
+    EXPECT_NEAR(x.item(), exact, dtype == float32 ? 1e-6 : 1e-12);
+  }
+}
+
+TEST(Optimizer, RefusesImpossibleNumbers) {
+  Parameters params({.sets = 3});
+  params.add("x", {}, init::zeros());
+  EXPECT_MESSAGE(ValueError, "Sgd: lr is -1; it must be 0 or more and finite", Sgd(params, {.lr = -1}));
+  EXPECT_MESSAGE(ValueError, "Sgd: lr is nan; it must be 0 or more and finite", Sgd(params, {.lr = kNaN}));
+  EXPECT_MESSAGE(ValueError, "Adam: lr is inf; it must be 0 or more and finite", Adam(params, {.lr = kInfinity}));
+  EXPECT_MESSAGE(ValueError, "Sgd: momentum is -0.5; it must be 0 or more and finite", Sgd(params, {.momentum = -0.5}));
+  EXPECT_MESSAGE(ValueError, "Sgd: dampening is nan; it must be 0 or more and finite",
+                 Sgd(params, {.dampening = kNaN}));
+  EXPECT_MESSAGE(ValueError, "AdamW: weight_decay is -1; it must be 0 or more and finite",
+                 AdamW(params, {.weight_decay = -1}));
+  EXPECT_MESSAGE(ValueError, "Adam: beta1 is 1; it must be at least 0 and less than 1", Adam(params, {.beta1 = 1}));
+  EXPECT_MESSAGE(ValueError, "Adam: beta2 is -0.1; it must be at least 0 and less than 1",
+                 Adam(params, {.beta2 = -0.1}));
+  EXPECT_MESSAGE(ValueError, "Adam: epsilon is -1e-08; it must be 0 or more and finite",
+                 Adam(params, {.epsilon = -1e-8}));
+  EXPECT_MESSAGE(ValueError,
+                 "Adam: beta2 is 0.999999999, which float32 holds as 1; it must be at least 0 and less than 1",
+                 Adam(params, {.beta2 = 0.999999999}));
+  const std::string nesterov = "Sgd: nesterov is set; it needs a momentum above 0 and a dampening of 0";
+  EXPECT_MESSAGE(ValueError, nesterov, Sgd(params, {.nesterov = true}));
+  EXPECT_MESSAGE(ValueError, nesterov, Sgd(params, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}));
+  EXPECT_MESSAGE(ValueError, nesterov, Sgd(params, {.momentum = tensor({0.5, 0, 0.5}), .nesterov = true}));
+  params.add("y", {}, init::zeros());  // none of them took hold of the arena
+}
+
+TEST(Optimizer, RefusesImpossibleTensors) {
+  Parameters params({.sets = 3});
+  params.add("x", {}, init::zeros());
+  EXPECT_MESSAGE(ValueError, "Sgd: lr of set 1 is -2; it must be 0 or more and finite",
+                 Sgd(params, {.lr = tensor({1, -2, 3})}));
+  EXPECT_MESSAGE(ValueError, "Sgd: lr of set 2 is nan; it must be 0 or more and finite",
+                 Sgd(params, {.lr = tensor({1, 2, kNaN})}));
+  EXPECT_MESSAGE(ValueError, "Sgd: momentum of set 0 is inf; it must be 0 or more and finite",
+                 Sgd(params, {.momentum = tensor({kInfinity, 0, 0})}));
+  EXPECT_MESSAGE(ValueError, "Adam: beta1 of set 2 is 1; it must be at least 0 and less than 1",
+                 Adam(params, {.beta1 = tensor({0, 0.5, 1})}));
+  EXPECT_MESSAGE(ShapeError,
+                 "Adam: lr has shape (2,); allowed are one number and a tensor of shape (3,), one value per set",
+                 Adam(params, {.lr = tensor({1, 2})}));
+  EXPECT_MESSAGE(DTypeError, "Adam: lr is int64; allowed are float32 and float64", Adam(params, {.lr = arange(3)}));
+  EXPECT_MESSAGE(ValueError, "Adam: lr is an undefined tensor", Adam(params, {.lr = Tensor()}));
+  params.add("y", {}, init::zeros());
+
+  Sgd optimizer(params, {.lr = tensor({1, 2, 3})});
+  EXPECT_MESSAGE(ValueError, "Sgd: lr of set 0 is -1; it must be 0 or more and finite",
+                 optimizer.set_lr(tensor({-1, 0, 0})));
+  EXPECT_THROW(optimizer.set_lr(-1), ValueError);
+  EXPECT_THROW(optimizer.set_lr(tensor({1, 2})), ShapeError);
+  EXPECT_EQ(optimizer.lr().to_vector<float>(), (std::vector<float>{1, 2, 3}));
+}
+
+TEST(Optimizer, RefusesAnEmptyArenaAndLateParameters) {
+  Parameters params;
+  EXPECT_MESSAGE(ValueError, "Adam: there are no parameters; add them before making the optimizer", Adam{params});
+  params.add("x", {2}, init::zeros());
+  const Adam optimizer(params);
+  EXPECT_MESSAGE(
+      ValueError,
+      "Parameters: 'y' cannot be added: an optimizer works on these parameters; add all of them before making "
+      "the optimizer",
+      params.add("y", {2}, init::zeros()));
+}
+
+TEST(Optimizer, TakesParametersWithoutElements) {
+  Parameters params;
+  const Tensor none = params.add("none", {0, 3}, init::uniform(0, 1)),
+               some = params.add("some", {2}, init::constant(1));
+  Adam optimizer(params, {.lr = 0.5});
+  optimizer.zero_grad();
+  some.sum().backward();
+  EXPECT_FLOAT_EQ(params.clip_grad_norm_(100).item<float>(), std::sqrt(2.0F));
+  optimizer.step();
+  EXPECT_NEAR(some.to_vector<float>()[0], 0.5, 1e-6);
+  EXPECT_EQ(none.numel(), 0);
+
+  Parameters empty;
+  empty.add("none", {0}, init::zeros());
+  Sgd only(empty, {.momentum = 0.5});
+  only.step();
+  EXPECT_EQ(only.steps_taken(), 1);
+}
+
+}  // namespace
+}  // namespace luge
