@@ -19,7 +19,8 @@ namespace luge::cpu::HWY_NAMESPACE {
 template <class T>
 HWY_NOINLINE double square_sum(const T* x, std::int64_t n) {
   double sum = 0;
-  for (std::int64_t i = 0; i < n; i += kChunk) sum += FloatSum<T, Squared>::chunk(x + i, std::min(kChunk, n - i), i, T(0));
+  for (std::int64_t i = 0; i < n; i += kChunk)
+    sum += FloatSum<T, Squared>::chunk(x + i, std::min(kChunk, n - i), i, T(0));
   return sum;
 }
 

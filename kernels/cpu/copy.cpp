@@ -26,7 +26,9 @@ To convert_one(From x) {
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     constexpr From kLow = static_cast<From>(std::numeric_limits<To>::min());
     if (x != x) return 0;
-    return x <= kLow ? std::numeric_limits<To>::min() : x >= -kLow ? std::numeric_limits<To>::max() : static_cast<To>(x);
+    return x <= kLow    ? std::numeric_limits<To>::min()
+           : x >= -kLow ? std::numeric_limits<To>::max()
+                        : static_cast<To>(x);
   } else {
     return static_cast<To>(x);
   }
@@ -136,8 +138,10 @@ int transposed_dim(const Copy& call) {
   const int last = call.extent.ndim - 1;
   if (last < 1 || call.in.dtype != call.out.dtype || call.store != Store::Overwrite) return -1;
   if (call.out.strides[static_cast<std::size_t>(last)] != 1) return -1;
+  if (call.in.strides[static_cast<std::size_t>(last)] == 0) return -1;  // repeated, not transposed
   for (int d = 0; d < last; ++d)
-    if (call.in.strides[static_cast<std::size_t>(d)] == 1 && call.extent.sizes[static_cast<std::size_t>(d)] > 1) return d;
+    if (call.in.strides[static_cast<std::size_t>(d)] == 1 && call.extent.sizes[static_cast<std::size_t>(d)] > 1)
+      return d;
   return -1;
 }
 
@@ -186,15 +190,18 @@ void copy_transposed(const Copy& call, int dim) {
 void copy_tiles(const Copy& call) {
   const ConvertFn convert = HWY_DYNAMIC_DISPATCH(converter)(call.in.dtype, call.out.dtype);
   const bool converts = call.in.dtype != call.out.dtype;
-  const bool in_place = is_contiguous(call.extent, call.in.strides), out_place = is_contiguous(call.extent, call.out.strides);
+  const bool in_place = is_contiguous(call.extent, call.in.strides),
+             out_place = is_contiguous(call.extent, call.out.strides);
   const std::size_t in_size = size_of(call.in.dtype), out_size = size_of(call.out.dtype);
+  const bool overwrites = out_place && call.store == Store::Overwrite;
+  const bool streams = overwrites && worth_streaming(call.extent.count() * static_cast<std::int64_t>(out_size));
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     alignas(64) std::byte gathered[kTile * 8];
     alignas(64) std::byte converted[kTile * 8];
     for (std::int64_t i = begin; i < end; i += kTile) {
       const std::int64_t n = std::min(kTile, end - i);
       std::byte* const out = static_cast<std::byte*>(call.out.data) + i * static_cast<std::int64_t>(out_size);
-      const bool direct = out_place && call.store == Store::Overwrite;
+      const bool direct = overwrites && !streams;
       const std::byte* tile = static_cast<const std::byte*>(call.in.data) + i * static_cast<std::int64_t>(in_size);
       if (!in_place) {
         std::byte* const to = direct && !converts ? out : gathered;
@@ -207,11 +214,14 @@ void copy_tiles(const Copy& call) {
         tile = to;
       }
       if (direct) continue;
-      if (out_place)
+      if (streams)
+        stream(out, tile, static_cast<std::size_t>(n) * out_size);
+      else if (out_place)
         accumulate(out, tile, call.out.dtype, n);
       else
         scatter(tile, call.out.data, call.out.dtype, call.store, call.extent, call.out.strides, i, n);
     }
+    if (streams) finish_streams();
   };
   parallel_for(call.extent.count(), 1, body, kTile);
 }

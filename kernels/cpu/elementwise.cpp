@@ -1,6 +1,7 @@
 // The driver of all elementwise calls: it walks the iteration space in tiles and brings each operand
 // into the contiguous form the tile functions want.
 
+#include "boxes.h"
 #include "kernels.h"
 #include "strided.h"
 #include "threads.h"
@@ -19,8 +20,8 @@ constexpr std::int64_t kTile = 1024;
 constexpr std::int64_t kLongRow = 128;
 /// Streaming breaks whole cache lines at the ends of a row; it pays from this many elements on.
 constexpr std::int64_t kLongStream = 512;
-/// Tile of calls whose operands lie in memory rather than in a cache. With touch() it lets the memory
-/// serve one long run after the other, which was measured to be up to 1.7 times as fast.
+/// Tile of calls whose operands lie in memory rather than in a cache: with touch() it makes the memory
+/// serve one run after the other, which was measured to be up to 1.7 times as fast.
 constexpr std::int64_t kColdTile = 512;
 
 const TileTable& tiles() {
@@ -88,7 +89,8 @@ bool run_small(const Elementwise& call, TileFn tile, std::int64_t n) {
   if (sums) {
     for (int i = 0; i < call.outputs; ++i) {
       const auto u = static_cast<std::size_t>(i);
-      if (out[i] != nullptr && call.store[u] == Store::Accumulate) accumulate(call.out[u].data, out[i], call.out[u].dtype, n);
+      if (out[i] != nullptr && call.store[u] == Store::Accumulate)
+        accumulate(call.out[u].data, out[i], call.out[u].dtype, n);
     }
   }
   return true;
@@ -107,13 +109,13 @@ enum class Access : std::uint8_t {
 struct Plan {
   const Elementwise& call;
   TileFn tile;
-  Extent space;                  ///< as walked: one dimension where every operand permits
-  std::int64_t row = 0;          ///< length of a row of `space`
-  std::int64_t segment = 0;      ///< longest run handed to the tile function
+  Extent space;              ///< as walked: one dimension where every operand permits
+  std::int64_t row = 0;      ///< length of a row of `space`
+  std::int64_t segment = 0;  ///< longest run handed to the tile function
   std::array<Access, Elementwise::kMaxInputs> in;
   std::array<Access, Elementwise::kMaxOutputs> out;
   std::array<bool, Elementwise::kMaxOutputs> stream{};
-  bool touches = false;          ///< several operands come from memory
+  bool cold = false;  ///< the operands come from memory
 
   explicit Plan(const Elementwise& c);
   void run(std::int64_t begin, std::int64_t end) const;
@@ -122,8 +124,6 @@ struct Plan {
   Access access(const Operand& operand, bool rows) const;
   bool is_input(const Operand& output) const;
 };
-
-constexpr bool reads_in_place(Access access) { return access == Access::Whole || access == Access::Row; }
 
 Access Plan::access(const Operand& operand, bool rows) const {
   if (operand.is_absent()) return Access::Absent;
@@ -141,14 +141,16 @@ bool Plan::is_input(const Operand& output) const {
 
 Plan::Plan(const Elementwise& c) : call(c), tile(tile_of(c)), space(c.extent) {
   const std::int64_t n = call.extent.count();
-  const std::int64_t inner = call.extent.ndim == 0 ? 1 : call.extent.sizes[static_cast<std::size_t>(call.extent.ndim - 1)];
+  const std::int64_t inner =
+      call.extent.ndim == 0 ? 1 : call.extent.sizes[static_cast<std::size_t>(call.extent.ndim - 1)];
   const bool rows = call.extent.ndim > 1 && inner >= kLongRow;
   bool walks_rows = false, made_up = false;
   const auto note = [&](Access access) {
     walks_rows |= access == Access::Row || access == Access::Repeated;
     made_up |= access == Access::Constant || access == Access::Repeated || access == Access::Gather;
   };
-  for (int i = 0; i < call.inputs; ++i) note(in[static_cast<std::size_t>(i)] = access(call.in[static_cast<std::size_t>(i)], rows));
+  for (int i = 0; i < call.inputs; ++i)
+    note(in[static_cast<std::size_t>(i)] = access(call.in[static_cast<std::size_t>(i)], rows));
   for (int i = 0; i < call.outputs; ++i) {
     const auto u = static_cast<std::size_t>(i);
     Access& how = out[u] = access(call.out[u], rows);
@@ -164,15 +166,8 @@ Plan::Plan(const Elementwise& c) : call(c), tile(tile_of(c)), space(c.extent) {
                 worth_streaming(n * static_cast<std::int64_t>(size_of(call.out[u].dtype))) && !is_input(call.out[u]);
     made_up |= stream[u];
   }
-  const bool cold = worth_streaming(n * static_cast<std::int64_t>(size_of(call.in[0].dtype)));
+  cold = worth_streaming(n * static_cast<std::int64_t>(size_of(call.in[0].dtype)));
   segment = cold ? kColdTile : made_up ? kTile : row;
-  int read = 0;
-  for (int i = 0; i < call.inputs; ++i) read += reads_in_place(in[static_cast<std::size_t>(i)]) ? 1 : 0;
-  for (int i = 0; i < call.outputs; ++i) {
-    const auto u = static_cast<std::size_t>(i);
-    read += reads_in_place(out[u]) && call.store[u] == Store::Accumulate ? 1 : 0;
-  }
-  touches = cold && read > 1;
 }
 
 void Plan::run(std::int64_t begin, std::int64_t end) const {
@@ -213,7 +208,8 @@ void Plan::run(std::int64_t begin, std::int64_t end) const {
         case Access::Constant:
         case Access::Repeated: break;
       }
-      if (touches && reads_in_place(in[u])) touch(in_data[i], static_cast<std::size_t>(n) * size);
+      if (cold && (in[u] == Access::Whole || in[u] == Access::Row))
+        touch(in_data[i], static_cast<std::size_t>(n) * size);
     }
     std::array<std::byte*, Elementwise::kMaxOutputs> target{};  // where it lies, if it lies in one piece
     for (int i = 0; i < call.outputs; ++i) {
@@ -228,7 +224,8 @@ void Plan::run(std::int64_t begin, std::int64_t end) const {
         if (new_row) out_row[u] = offset_at(call.extent, operand.strides, row_index * row) * size;
         target[u] = data + out_row[u] + column * size;
       }
-      if (touches && target[u] != nullptr && call.store[u] == Store::Accumulate) touch(target[u], static_cast<std::size_t>(n * size));
+      if (cold && target[u] != nullptr && call.store[u] == Store::Accumulate)
+        touch(target[u], static_cast<std::size_t>(n * size));
       const bool direct = target[u] != nullptr && call.store[u] == Store::Overwrite && !stream[u];
       out_data[i] = direct ? target[u] : buffers[Elementwise::kMaxInputs + i].bytes;
     }
@@ -252,6 +249,47 @@ void Plan::run(std::int64_t begin, std::int64_t end) const {
   if (std::find(stream.begin(), stream.end(), true) != stream.end()) finish_streams();
 }
 
+/// Elements from which on crossed operands are worth walking in boxes.
+constexpr std::int64_t kManyCrossed = 4096;
+
+/// The dimension along which an operand is contiguous that is not so along the last one; -1: none.
+int crossed_dim(const Elementwise& call) {
+  const int last = call.extent.ndim - 1;
+  if (last < 1 || call.extent.ndim + 2 > kMaxDims || call.extent.count() < kManyCrossed) return -1;
+  const auto dim_of = [&](const Operand& operand) {
+    if (!operand.is_memory() || operand.strides[static_cast<std::size_t>(last)] < BoxGrid::kBoxRows) return -1;
+    for (int d = 0; d < last; ++d)
+      if (operand.strides[static_cast<std::size_t>(d)] == 1 &&
+          call.extent.sizes[static_cast<std::size_t>(d)] >= BoxGrid::kBoxRows)
+        return d;
+    return -1;
+  };
+  int dim = -1;
+  for (int i = 0; i < call.inputs; ++i) dim = std::max(dim, dim_of(call.in[static_cast<std::size_t>(i)]));
+  for (int i = 0; i < call.outputs; ++i) dim = std::max(dim, dim_of(call.out[static_cast<std::size_t>(i)]));
+  return dim;
+}
+
+void run_planned(const Elementwise& call) {
+  const Plan plan(call);
+  parallel_for(
+      call.extent.count(), 1, [&](std::int64_t begin, std::int64_t end) { plan.run(begin, end); }, kTile);
+}
+
+void run_boxes(const Elementwise& call, int dim) {
+  for (int part = 0; part < BoxGrid::kGrids; ++part) {
+    const BoxGrid grid(call.extent, dim, part);
+    if (grid.empty()) continue;
+    Elementwise boxes = call;
+    boxes.extent = grid.extent();
+    for (int i = 0; i < call.inputs; ++i)
+      boxes.in[static_cast<std::size_t>(i)] = grid.operand(call.in[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < call.outputs; ++i)
+      boxes.out[static_cast<std::size_t>(i)] = grid.operand(call.out[static_cast<std::size_t>(i)]);
+    run_planned(boxes);
+  }
+}
+
 }  // namespace
 
 TileFn forward_tile(Op op, DType dtype) { return tiles().forward[static_cast<int>(op)][static_cast<int>(dtype)]; }
@@ -262,9 +300,8 @@ void run(const Elementwise& call) {
     const std::int64_t n = call.extent.ndim == 0 ? 1 : call.extent.sizes[0];
     if (n <= kTile && run_small(call, tile_of(call), n)) return;
   }
-  const Plan plan(call);
-  parallel_for(
-      call.extent.count(), 1, [&](std::int64_t begin, std::int64_t end) { plan.run(begin, end); }, kTile);
+  if (const int dim = crossed_dim(call); dim >= 0) return run_boxes(call, dim);
+  run_planned(call);
 }
 
 }  // namespace luge::cpu

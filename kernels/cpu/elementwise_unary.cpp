@@ -24,7 +24,8 @@ struct UnaryForward : LoopShape<T, 1, 1> {
 template <class F, class T>
 struct UnaryBackward : LoopShape<T, 3, 1> {
   static HWY_NOINLINE void run(const void* const* in, void* const* out, const double* parameters, std::size_t n) {
-    constexpr bool kInput = (F::kSaves & formula::kSavesInputs) != 0, kOutput = (F::kSaves & formula::kSavesOutput) != 0;
+    constexpr bool kInput = (F::kSaves & formula::kSavesInputs) != 0,
+                   kOutput = (F::kSaves & formula::kSavesOutput) != 0;
     const Parameters<F, Vec<T>> p(parameters);
     const T* const dy = static_cast<const T*>(in[0]);
     const T* const x = static_cast<const T*>(in[1]);

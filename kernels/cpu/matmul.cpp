@@ -121,8 +121,8 @@ void blas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, bla
                const double* b, blasint ldb, double beta, double* c, blasint ldc) {
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, beta, c, ldc);
 }
-void blas_gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const float* a, blasint lda, const float* x, blasint incx, float beta,
-               float* y, blasint incy) {
+void blas_gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const float* a, blasint lda, const float* x, blasint incx,
+               float beta, float* y, blasint incy) {
   cblas_sgemv(CblasRowMajor, ta, m, n, 1.0F, a, lda, x, incx, beta, y, incy);
 }
 void blas_gemv(CBLAS_TRANSPOSE ta, blasint m, blasint n, const double* a, blasint lda, const double* x, blasint incx,
@@ -137,8 +137,10 @@ constexpr std::int64_t kLargestLeading = std::int64_t{1} << 30;  // BLAS counts 
 
 template <class T>
 Layout layout(const Matrix<T>& x, std::int64_t rows, std::int64_t columns) {
-  if ((x.column == 1 || columns == 1) && (rows == 1 || (x.row >= columns && x.row < kLargestLeading))) return Layout::Rows;
-  if ((x.row == 1 || rows == 1) && (columns == 1 || (x.column >= rows && x.column < kLargestLeading))) return Layout::Columns;
+  if ((x.column == 1 || columns == 1) && (rows == 1 || (x.row >= columns && x.row < kLargestLeading)))
+    return Layout::Rows;
+  if ((x.row == 1 || rows == 1) && (columns == 1 || (x.column >= rows && x.column < kLargestLeading)))
+    return Layout::Columns;
   return Layout::Neither;
 }
 
@@ -150,7 +152,8 @@ struct Readable {
   blasint leading;
   std::unique_ptr<Scratch<T>> copy;
 
-  Readable(const Matrix<const T>& x, std::int64_t rows, std::int64_t columns) : matrix(x), how(layout(x, rows, columns)) {
+  Readable(const Matrix<const T>& x, std::int64_t rows, std::int64_t columns)
+      : matrix(x), how(layout(x, rows, columns)) {
     if (how == Layout::Neither) {
       copy = std::make_unique<Scratch<T>>(rows * columns);
       Extent extent{.ndim = 2, .sizes = {rows, columns}};
@@ -177,9 +180,11 @@ void vector_product(const Product<T>& p) {
   const T beta = p.accumulate ? T(1) : T(0);
   const auto c_increment = static_cast<blasint>(p.m == 1 ? 1 : p.c.row);
   if (a.how == Layout::Rows)
-    blas_gemv(CblasNoTrans, rows, columns, a.matrix.data, a.leading, x.matrix.data, increment, beta, p.c.data, c_increment);
+    blas_gemv(CblasNoTrans, rows, columns, a.matrix.data, a.leading, x.matrix.data, increment, beta, p.c.data,
+              c_increment);
   else
-    blas_gemv(CblasTrans, columns, rows, a.matrix.data, a.leading, x.matrix.data, increment, beta, p.c.data, c_increment);
+    blas_gemv(CblasTrans, columns, rows, a.matrix.data, a.leading, x.matrix.data, increment, beta, p.c.data,
+              c_increment);
 }
 
 /// c's rows are contiguous.
@@ -188,9 +193,9 @@ void matrix_product(const Product<T>& p) {
   if (p.n == 1) return vector_product(p);
   if (p.m == 1) return vector_product(p.transposed());
   const Readable<T> a(p.a, p.m, p.k), b(p.b, p.k, p.n);
-  blas_gemm(a.transpose(), b.transpose(), static_cast<blasint>(p.m), static_cast<blasint>(p.n), static_cast<blasint>(p.k),
-            a.matrix.data, a.leading, b.matrix.data, b.leading, p.accumulate ? T(1) : T(0), p.c.data,
-            static_cast<blasint>(p.c.row));
+  blas_gemm(a.transpose(), b.transpose(), static_cast<blasint>(p.m), static_cast<blasint>(p.n),
+            static_cast<blasint>(p.k), a.matrix.data, a.leading, b.matrix.data, b.leading, p.accumulate ? T(1) : T(0),
+            p.c.data, static_cast<blasint>(p.c.row));
 }
 
 /// Multiplications that a part of a split product has at least.
@@ -212,7 +217,8 @@ void run_as(const MatMul& call) {
   const auto readable = [&](const Operand& x) {
     return Matrix<const T>{static_cast<const T*>(x.data), x.strides[row_dim], x.strides[column_dim]};
   };
-  Product<T> whole{call.m, call.n, call.k, readable(call.a), readable(call.b), matrix(call.c), call.store == Store::Accumulate};
+  Product<T> whole{
+      call.m, call.n, call.k, readable(call.a), readable(call.b), matrix(call.c), call.store == Store::Accumulate};
   const std::int64_t work = call.m * call.n * call.k;
   const bool tiny = work <= kTinyWork && call.k <= kTinyTerms &&
                     std::max({call.m * call.k, call.k * call.n, call.m * call.n}) <= kTinyMatrix;
@@ -225,22 +231,23 @@ void run_as(const MatMul& call) {
   const std::int64_t parts = (whole.m + rows - 1) / rows;
   const Operand& first = swapped ? call.b : call.a;
   const Operand& second = swapped ? call.a : call.b;
-  parallel_for(call.batch.count() * parts, std::max<std::int64_t>(work / parts / 8, 1), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t member = i / parts, start = i % parts * rows;
-      Product<T> p = whole;
-      p.m = std::min(rows, whole.m - start);
-      p.a.data += offset_at(call.batch, first.strides, member) + start * p.a.row;
-      p.b.data += offset_at(call.batch, second.strides, member);
-      p.c.data += offset_at(call.batch, call.c.strides, member) + start * p.c.row;
-      if (!tiny)
-        matrix_product(p);
-      else if constexpr (std::is_same_v<T, float>)
-        HWY_DYNAMIC_DISPATCH(tiny_product_float)(p);
-      else
-        HWY_DYNAMIC_DISPATCH(tiny_product_double)(p);
-    }
-  });
+  parallel_for(call.batch.count() * parts, std::max<std::int64_t>(work / parts / 8, 1),
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   const std::int64_t member = i / parts, start = i % parts * rows;
+                   Product<T> p = whole;
+                   p.m = std::min(rows, whole.m - start);
+                   p.a.data += offset_at(call.batch, first.strides, member) + start * p.a.row;
+                   p.b.data += offset_at(call.batch, second.strides, member);
+                   p.c.data += offset_at(call.batch, call.c.strides, member) + start * p.c.row;
+                   if (!tiny)
+                     matrix_product(p);
+                   else if constexpr (std::is_same_v<T, float>)
+                     HWY_DYNAMIC_DISPATCH(tiny_product_float)(p);
+                   else
+                     HWY_DYNAMIC_DISPATCH(tiny_product_double)(p);
+                 }
+               });
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ namespace luge::cpu {
 namespace {
 
 constexpr std::size_t kAlignment = 256;
-constexpr std::size_t kSlab = std::size_t{256} << 10;      ///< aligned to its own size
+constexpr std::size_t kSlab = std::size_t{256} << 10;  ///< aligned to its own size
 constexpr std::size_t kLargestSmall = std::size_t{16} << 10;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 /// A thread keeps this many bytes per small class for itself; half of them move when it overflows.
@@ -37,7 +37,7 @@ constexpr int class_of(std::size_t bytes) {
   const std::size_t units = (bytes + kAlignment - 1) / kAlignment;
   if (units <= kLinearClasses) return static_cast<int>(units) - 1;
   const int log = static_cast<int>(std::bit_width(units - 1)) - 1;  // units in (2^log, 2^(log + 1)]
-  const std::size_t step = (units - 1) >> (log - 3);  // 8..15
+  const std::size_t step = (units - 1) >> (log - 3);                // 8..15
   return kLinearClasses + (log - 3) * 8 + static_cast<int>(step) - 8;
 }
 constexpr std::size_t class_size(int c) {
@@ -50,7 +50,8 @@ constexpr int kSmallClasses = class_of(kLargestSmall) + 1;
 constexpr std::size_t kLargest = std::size_t{1} << 50;
 constexpr int kClasses = class_of(kLargest) + 1;
 static_assert(class_size(class_of(1)) == 256 && class_size(class_of(2048)) == 2048);
-static_assert(class_size(class_of(2049)) == 2304 && class_size(class_of(4096)) == 4096 && class_size(class_of(4097)) == 4608);
+static_assert(class_size(class_of(2049)) == 2304 && class_size(class_of(4096)) == 4096 &&
+              class_size(class_of(4097)) == 4608);
 static_assert(class_size(kSmallClasses - 1) == kLargestSmall);
 
 /// A free block holds the link to the next one.
@@ -91,7 +92,8 @@ bool parse(const std::string& text, std::size_t& value) {
 /// LUGE_MEMORY_LIMIT, else the smaller of physical memory and this control group's limit.
 std::size_t default_limit() {
   std::size_t value = 0;
-  if (const char* const text = std::getenv("LUGE_MEMORY_LIMIT"); text != nullptr && parse(text, value) && value > 0) return value;
+  if (const char* const text = std::getenv("LUGE_MEMORY_LIMIT"); text != nullptr && parse(text, value) && value > 0)
+    return value;
   std::size_t limit = physical_memory();
   for (const char* const path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     std::ifstream file(path);
@@ -140,9 +142,7 @@ void unmap(void* data, std::size_t bytes) {
   reserved.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
-Slab* slab_of(void* block) {
-  return reinterpret_cast<Slab*>(reinterpret_cast<std::uintptr_t>(block) / kSlab * kSlab);
-}
+Slab* slab_of(void* block) { return reinterpret_cast<Slab*>(reinterpret_cast<std::uintptr_t>(block) / kSlab * kSlab); }
 constexpr std::size_t blocks_per_slab(int c) { return (kSlab - kAlignment) / class_size(c); }
 
 /// What a large block takes from the system.
@@ -176,7 +176,8 @@ void release_locked() {
 [[noreturn]] void refuse(std::size_t bytes) {
   const std::size_t held = reserved.load(), most = limit();
   raise<OutOfMemoryError>(
-      "allocate: {} bytes on cpu cannot be had: {} bytes are in tensors, {} are held from the system, the limit is {}; {}",
+      "allocate: {} bytes on cpu cannot be had: {} bytes are in tensors, {} are held from the system, the limit is {}; "
+      "{}",
       bytes, allocated.load(), held, most,
       bytes > most || held > most - bytes ? "the limit is set by luge::set_memory_limit or LUGE_MEMORY_LIMIT"
                                           : "the system refused");

@@ -44,7 +44,8 @@ void fill_floating(const Random& call) {
 
 template <class T>
 void fill_integer(const Random& call) {
-  const auto range = static_cast<unsigned long long>(call.integer_high) - static_cast<unsigned long long>(call.integer_low);
+  const auto range =
+      static_cast<unsigned long long>(call.integer_high) - static_cast<unsigned long long>(call.integer_low);
   fill_random<T>(call, [&](math::Words words) {
     return static_cast<T>(static_cast<unsigned long long>(call.integer_low) + math::uniform_integer(words, range));
   });

@@ -28,8 +28,8 @@ HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
 
 inline constexpr std::int64_t kSumLanes = 16;
-inline constexpr std::int64_t kSumRun = 512;   ///< elements summed in the element type
-inline constexpr std::int64_t kChunk = 8192;   ///< elements of one partial result
+inline constexpr std::int64_t kSumRun = 512;    ///< elements summed in the element type
+inline constexpr std::int64_t kChunk = 8192;    ///< elements of one partial result
 inline constexpr std::int64_t kColumns = 2048;  ///< columns reduced together: whole pages of rows
 
 /// Asks for the rows of a block of columns, line by line in the order of memory, ahead of their use:
@@ -59,13 +59,17 @@ class RowsAhead {
   std::int64_t skip_, width_, left_;
 };
 
-
 /// Elements of one group.
 template <class T>
 inline constexpr std::int64_t kGroup = 16 / sizeof(T);
 
 /// Adds 16 lanes pairwise. Lanes that nothing was added to are +0 and change nothing.
 HWY_INLINE double add_lanes(double* lanes, std::int64_t used) {
+  if (used == kSumLanes) {
+    for (std::int64_t j = 0; j < 8; ++j) lanes[j] += lanes[j + 8];
+    for (std::int64_t j = 0; j < 4; ++j) lanes[j] += lanes[j + 4];
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+  }
   for (std::int64_t half = kSumLanes / 2; half > 0; half /= 2)
     for (std::int64_t j = 0; j < half && j + half < used; ++j) lanes[j] += lanes[j + half];
   return lanes[0];
@@ -108,16 +112,22 @@ HWY_INLINE Vec<double> add_groups(const Vec<double>* x) {
 /// Elements as they are.
 struct Identity {
   template <class T>
-  HWY_INLINE Vec<T> operator()(Vec<T> x, Vec<T>) const { return x; }
+  HWY_INLINE Vec<T> operator()(Vec<T> x, Vec<T>) const {
+    return x;
+  }
 };
 /// For the logarithm of a sum of exponentials: e^(x - shift).
 struct ShiftedExp {
   template <class T>
-  HWY_INLINE Vec<T> operator()(Vec<T> x, Vec<T> shift) const { return exp(x - shift); }
+  HWY_INLINE Vec<T> operator()(Vec<T> x, Vec<T> shift) const {
+    return exp(x - shift);
+  }
 };
 struct Squared {
   template <class T>
-  HWY_INLINE Vec<T> operator()(Vec<T> x, Vec<T>) const { return x * x; }
+  HWY_INLINE Vec<T> operator()(Vec<T> x, Vec<T>) const {
+    return x * x;
+  }
 };
 
 /// Sums of float32 or float64.
@@ -157,13 +167,14 @@ struct FloatSum {
                                    const T* shifts, double* out) {
     const std::int64_t width = (n + kN - 1) / kN * kN, groups = (rows + kGroup<T> - 1) / kGroup<T>;
     const std::int64_t used = std::min(groups, kSumLanes);
+    const bool one_run = rows <= kSumRun;
     Scratch<T> sum_lanes(used * width), padded_shifts(width);
-    Scratch<double> double_lanes(used * width);
+    Scratch<double> double_lanes(one_run ? 0 : used * width);
     T* const sums = sum_lanes.data();
     double* const lanes = double_lanes.data();
     std::fill_n(padded_shifts.data(), width, T(0));
     if (shifts != nullptr) std::copy_n(shifts, n, padded_shifts.data());
-    std::fill_n(lanes, used * width, 0.0);
+    if (!one_run) std::fill_n(lanes, used * width, 0.0);
     RowsAhead<T> ahead(x, stride, n, kGroup<T>);
     for (std::int64_t s = 0; s < rows; s += kSumRun) {
       const std::int64_t run = std::min(kSumRun, rows - s);
@@ -171,20 +182,17 @@ struct FloatSum {
       for (std::int64_t i = 0; i < run; i += kGroup<T>)
         add_rows(x + (s + i) * stride, stride, std::min(kGroup<T>, run - i), n, padded_shifts.data(),
                  sums + i / kGroup<T> % kSumLanes * width, ahead);
-      for (std::int64_t v = 0; v < used * width; ++v) lanes[v] += static_cast<double>(sums[v]);
+      for (std::int64_t v = 0; !one_run && v < used * width; ++v) lanes[v] += static_cast<double>(sums[v]);
     }
-    for (std::int64_t half = kSumLanes / 2; half > 0; half /= 2)
-      for (std::int64_t j = 0; j < half && j + half < used; ++j)
-        for (std::int64_t v = 0; v < n; ++v) lanes[j * width + v] += lanes[(j + half) * width + v];
-    std::copy_n(lanes, n, out);
+    one_run ? fold(sums, used, width, n, out) : fold(lanes, used, width, n, out);
   }
 
   static double merge(double a, double b) { return a + b; }
 
  private:
   static constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
-  static constexpr std::int64_t kVectors = kSumLanes / kN;             ///< vectors that hold the lanes
-  static constexpr std::int64_t kRound = kSumLanes * kGroup<T>;        ///< elements that visit each lane once
+  static constexpr std::int64_t kVectors = kSumLanes / kN;       ///< vectors that hold the lanes
+  static constexpr std::int64_t kRound = kSumLanes * kGroup<T>;  ///< elements that visit each lane once
 
   template <class M>
   static HWY_INLINE void add_round(const T* x, Vec<T> shift, const M& map, Vec<T>* acc) {
@@ -210,7 +218,8 @@ struct FloatSum {
     const std::int64_t groups = (n + kGroup<T> - 1) / kGroup<T>, whole = n / kGroup<T>;
     double lanes[kSumLanes];
     if constexpr (std::is_same_v<Map, Identity>) {
-      for (std::int64_t g = 0; g < whole; ++g) lanes[g] = 0.0 + static_cast<double>(add_group(x + g * kGroup<T>, kMembers));
+      for (std::int64_t g = 0; g < whole; ++g)
+        lanes[g] = 0.0 + static_cast<double>(add_group(x + g * kGroup<T>, kMembers));
       if (whole != groups) {
         T rest[kGroup<T>] = {};
         for (std::int64_t i = whole * kGroup<T>; i < n; ++i) rest[i % kGroup<T>] = x[i];
@@ -219,14 +228,31 @@ struct FloatSum {
     } else {
       HWY_ALIGN T mapped[kRound + kN];
       map_part(x, n, groups * kGroup<T>, shift, mapped);
-      for (std::int64_t g = 0; g < groups; ++g) lanes[g] = 0.0 + static_cast<double>(add_group(mapped + g * kGroup<T>, kMembers));
+      for (std::int64_t g = 0; g < groups; ++g)
+        lanes[g] = 0.0 + static_cast<double>(add_group(mapped + g * kGroup<T>, kMembers));
     }
     return add_lanes(lanes, groups);
   }
 
+  /// Adds the lanes of n columns pairwise, as add_lanes does.
+  template <class L>
+  static HWY_INLINE void fold(const L* lanes, std::int64_t used, std::int64_t width, std::int64_t n, double* out) {
+    constexpr std::int64_t kPart = 64;
+    double part[kSumLanes][kPart];
+    for (std::int64_t begin = 0; begin < n; begin += kPart) {
+      const std::int64_t count = std::min(kPart, n - begin);
+      for (std::int64_t j = 0; j < used; ++j)
+        for (std::int64_t v = 0; v < count; ++v) part[j][v] = static_cast<double>(lanes[j * width + begin + v]);
+      for (std::int64_t half = kSumLanes / 2; half > 0; half /= 2)
+        for (std::int64_t j = 0; j < half && j + half < used; ++j)
+          for (std::int64_t v = 0; v < count; ++v) part[j][v] += part[j + half][v];
+      std::copy_n(part[0], count, out + begin);
+    }
+  }
+
   /// Adds a group of rows to the lanes of n columns; a row beyond `rows` counts as zeros.
-  static HWY_INLINE void add_rows(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, const T* shifts, T* sums,
-                                  RowsAhead<T>& ahead) {
+  static HWY_INLINE void add_rows(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, const T* shifts,
+                                  T* sums, RowsAhead<T>& ahead) {
     constexpr std::integral_constant<std::int64_t, kGroup<T>> kMembers;
     const Map map;
     std::int64_t v = 0;
@@ -246,7 +272,7 @@ struct FloatSum {
       Vec<T> members[kGroup<T>];
       for (std::int64_t m = 0; m < kGroup<T>; ++m) {
         const T* const row = x + m * stride + v;
-        members[m] = m >= rows      ? Vec<T>(0.0)
+        members[m] = m >= rows     ? Vec<T>(0.0)
                      : v + kN <= n ? map(load(row), shift)
                                    : map(load_part(row, static_cast<std::size_t>(n - v)), shift);
       }
@@ -267,8 +293,8 @@ struct FloatProduct {
     return lanes[0];
   }
   static HWY_NOINLINE double chunk(const T* x, std::int64_t n, std::int64_t, T) { return strided(x, 1, n); }
-  static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t, const T*,
-                                   double* out) {
+  static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t,
+                                   const T*, double* out) {
     for (std::int64_t v = 0; v < n; ++v) out[v] = strided(x + v, stride, rows);
   }
   static double merge(double a, double b) { return a * b; }
@@ -279,128 +305,6 @@ struct FloatProduct {
     std::fill_n(lanes, kSumLanes, 1.0);
     for (std::int64_t i = 0; i < n; ++i) lanes[i % kSumLanes] *= static_cast<double>(x[i * stride]);
     return finish(lanes, std::min(n, kSumLanes));
-  }
-};
-
-/// Sums and products of integers and bools, modulo 2^64: the order does not matter.
-template <class T, bool product>
-struct IntegerFold {
-  using Element = T;
-  using Partial = std::int64_t;
-
-  static HWY_NOINLINE std::int64_t chunk(const T* x, std::int64_t n, std::int64_t, T) {
-    std::int64_t result = product ? 1 : 0;
-    for (std::int64_t i = 0; i < n; ++i) result = merge(result, static_cast<std::int64_t>(x[i]));
-    return result;
-  }
-  static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t, const T*,
-                                   std::int64_t* out) {
-    std::fill_n(out, n, std::int64_t{product ? 1 : 0});
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t v = 0; v < n; ++v) out[v] = merge(out[v], static_cast<std::int64_t>(x[r * stride + v]));
-  }
-  static std::int64_t merge(std::int64_t a, std::int64_t b) { return product ? a * b : a + b; }
-};
-
-/// The extreme element and, where `positions` asks for it, where it is: the first of equals, and a NaN,
-/// the first one, before all.
-template <class T, bool largest, bool positions>
-struct Extreme {
-  using Element = T;
-  struct Partial {
-    T value;
-    std::int64_t position;
-  };
-
-  /// b is to take the place of an earlier a. Without short cuts, so that loops can be vectorised.
-  static HWY_INLINE bool beats(T b, T a) {
-    if constexpr (std::is_floating_point_v<T>)
-      return bool((largest ? a < b : b < a) | (bool(b != b) & bool(a == a)));
-    else
-      return largest ? a < b : b < a;
-  }
-
-  static HWY_NOINLINE Partial chunk(const T* x, std::int64_t n, std::int64_t first, T) {
-    if constexpr (std::is_floating_point_v<T>) {
-      const T extreme = extreme_value(x, n);
-      // The first zero has the sign that counts.
-      if (!positions && extreme != T(0)) return {extreme, first};
-      const std::int64_t i = find(x, n, extreme);
-      return {x[i], first + i};
-    } else {
-      T extreme = x[0];
-      for (std::int64_t i = 1; i < n; ++i) extreme = beats(x[i], extreme) ? x[i] : extreme;
-      return {extreme, positions ? first + (std::find(x, x + n, extreme) - x) : first};
-    }
-  }
-
-  static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t first,
-                                   const T*, Partial* out) {
-    using Row = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;  // as wide as the elements
-    HWY_ALIGN T best[kColumns];
-    HWY_ALIGN Row best_row[kColumns];
-    for (std::int64_t v = 0; v < n; ++v) best[v] = x[v], best_row[v] = 0;
-    constexpr std::int64_t kLine = 64 / sizeof(T);
-    RowsAhead<T> ahead(x, stride, n, 1);
-    for (std::int64_t r = 1; r < rows; ++r) {
-      const T* const row = x + r * stride;
-      for (std::int64_t v = 0; v < n; v += kLine) ahead.advance(kLine);
-      for (std::int64_t v = 0; v < n; ++v) {
-        const bool better = beats(row[v], best[v]);
-        best[v] = better ? row[v] : best[v];
-        if constexpr (positions) best_row[v] = better ? static_cast<Row>(r) : best_row[v];
-      }
-    }
-    for (std::int64_t v = 0; v < n; ++v) out[v] = {best[v], first + static_cast<std::int64_t>(best_row[v])};
-  }
-
-  static Partial merge(Partial a, Partial b) { return beats(b.value, a.value) ? b : a; }
-
- private:
-  /// Where `wanted`, or a NaN if it is one, is for the first time.
-  static HWY_INLINE std::int64_t find(const T* x, std::int64_t n, T wanted) {
-    constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
-    const typename Vec<T>::D d;
-    const Vec<T> target(static_cast<double>(wanted));
-    const bool nan = wanted != wanted;
-    std::int64_t i = 0;
-    for (; i + kN <= n; i += kN) {
-      const Vec<T> v = load(x + i);
-      if (!hn::AllFalse(d, (nan ? is_nan(v) : v == target).raw)) break;
-    }
-    while (nan ? x[i] == x[i] : x[i] != wanted) ++i;
-    return i;
-  }
-
-  /// The extreme, of either sign if zero; NaN if there is one.
-  static HWY_INLINE T extreme_value(const T* x, std::int64_t n) {
-    constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
-    constexpr std::int64_t kChains = 4;
-    T extreme = x[0];
-    std::int64_t i = 0;
-    if (n >= kChains * kN) {
-      Vec<T> best[kChains], nans[kChains];  // nans: a NaN where there was one, an element otherwise
-      for (std::int64_t c = 0; c < kChains; ++c) {
-        best[c] = load(x + c * kN);
-        nans[c] = best[c];
-      }
-      for (i = kChains * kN; i + kChains * kN <= n; i += kChains * kN) {
-        for (std::int64_t c = 0; c < kChains; ++c) {
-          const Vec<T> v = load(x + i + c * kN);
-          best[c] = Vec<T>(largest ? hn::Max(best[c].raw, v.raw) : hn::Min(best[c].raw, v.raw));
-          nans[c] = select(is_nan(v), v, nans[c]);
-        }
-      }
-      HWY_ALIGN T lanes[kLanes<T>];
-      for (std::int64_t c = 0; c < kChains; ++c) {
-        store(lanes, select(is_nan(nans[c]), nans[c], best[c]));
-        for (const T lane : lanes)
-          if (beats(lane, extreme)) extreme = lane;
-      }
-    }
-    for (; i < n; ++i)
-      if (beats(x[i], extreme)) extreme = x[i];
-    return extreme;
   }
 };
 

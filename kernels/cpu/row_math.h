@@ -1,5 +1,5 @@
 // Whole contiguous rows of floats: maximum, sums, and writing a row by a formula; per target.
-#include "reducers.h"
+#include "extremes.h"
 
 #include <cmath>
 

@@ -114,6 +114,16 @@ void for_each_run(const Extent& extent, const StridesArray& strides, std::int64_
   }
 }
 
+/// Rows of [begin, begin + n) if these are whole rows that lie side by side in memory, each with a
+/// stride: then column by column is the order of memory. 0 otherwise.
+std::int64_t crossed_rows(const Extent& extent, const StridesArray& strides, std::int64_t begin, std::int64_t n) {
+  if (extent.ndim < 2) return 0;
+  const auto inner = static_cast<std::size_t>(extent.ndim - 1), outer = inner - 1;
+  const std::int64_t length = extent.sizes[inner];
+  if (strides[outer] != 1 || strides[inner] <= 1 || begin % length != 0 || n % length != 0) return 0;
+  return begin / length % extent.sizes[outer] + n / length <= extent.sizes[outer] ? n / length : 0;
+}
+
 /// f(type) with the unsigned type of `size` bytes.
 template <class F>
 void with_word(std::size_t size, F f) {
@@ -166,6 +176,14 @@ void gather(void* tile, const void* data, std::size_t size, const Extent& extent
   with_word(size, [&](auto word) {
     using Word = decltype(word);
     Word* to = static_cast<Word*>(tile);
+    if (const std::int64_t rows = crossed_rows(extent, strides, begin, n); rows > 0) {
+      const std::int64_t columns = n / rows, stride = strides[static_cast<std::size_t>(extent.ndim - 1)];
+      const Word* const from = static_cast<const Word*>(data) + offset_at(extent, strides, begin);
+      for (std::int64_t c = 0; c < columns; ++c) __builtin_prefetch(from + c * stride);  // all columns at once
+      for (std::int64_t c = 0; c < columns; ++c)
+        for (std::int64_t r = 0; r < rows; ++r) to[r * columns + c] = from[c * stride + r];
+      return;
+    }
     for_each_run(extent, strides, begin, n, [&](std::int64_t offset, std::int64_t stride, std::int64_t run) {
       const Word* const row = static_cast<const Word*>(data) + offset;
       if (stride == 1)
@@ -191,6 +209,13 @@ void scatter(const void* tile, void* data, DType dtype, Store store, const Exten
   with_word(size_of(dtype), [&](auto word) {
     using Word = decltype(word);
     const Word* from = static_cast<const Word*>(tile);
+    if (const std::int64_t rows = crossed_rows(extent, strides, begin, n); rows > 0) {
+      const std::int64_t columns = n / rows, stride = strides[static_cast<std::size_t>(extent.ndim - 1)];
+      Word* const to = static_cast<Word*>(data) + offset_at(extent, strides, begin);
+      for (std::int64_t c = 0; c < columns; ++c)
+        for (std::int64_t r = 0; r < rows; ++r) to[c * stride + r] = from[r * columns + c];
+      return;
+    }
     for_each_run(extent, strides, begin, n, [&](std::int64_t offset, std::int64_t stride, std::int64_t run) {
       Word* const row = static_cast<Word*>(data) + offset;
       for (std::int64_t i = 0; i < run; ++i) row[i * stride] = from[i];

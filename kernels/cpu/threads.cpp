@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <cstdlib>
@@ -18,6 +19,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <luge/check.h>
+#include <luge/threads.h>
 
 namespace luge {
 namespace {
@@ -81,9 +83,13 @@ void set_num_threads(int count) {
 
 namespace cpu {
 
-void run_blocks(std::int64_t count, std::int64_t block, void (*body)(const void*, std::int64_t, std::int64_t),
-                const void* context) {
-  const std::int64_t blocks = (count + block - 1) / block;
+void run_ranges(std::int64_t count, std::int64_t work, std::int64_t align, RangeFn body, const void* context) {
+  if (count * work < kForkWork || count <= align || num_threads() == 1) {
+    body(context, 0, count);
+    return;
+  }
+  const std::int64_t items = std::max<std::int64_t>(kBlockWork / std::max<std::int64_t>(work, 1), 1);
+  const std::int64_t block = (items + align - 1) / align * align, blocks = (count + block - 1) / block;
   const std::shared_ptr<Pool> running = current_pool();
   running->arena.execute([&] {
     tbb::parallel_for(tbb::blocked_range<std::int64_t>(0, blocks), [&](const tbb::blocked_range<std::int64_t>& range) {

@@ -52,7 +52,8 @@ void tile(const void* const* in, void* const* out, const double* parameters, std
   for (int i = 0; i < Loop::kOutputs; ++i) {
     if (out[i] == nullptr) continue;
     if (Loop::kBoolOutput) {
-      for (std::size_t j = 0; j < rest; ++j) static_cast<bool*>(out[i])[whole + j] = static_cast<const bool*>(tail_out[i])[j];
+      for (std::size_t j = 0; j < rest; ++j)
+        static_cast<bool*>(out[i])[whole + j] = static_cast<const bool*>(tail_out[i])[j];
     } else {
       store_part(static_cast<T*>(out[i]) + whole, load(static_cast<const T*>(tail_out[i])), rest);
     }

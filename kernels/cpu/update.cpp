@@ -23,71 +23,116 @@ namespace rule = luge::math::HWY_NAMESPACE;
 enum Number { kLr, kDecay, kMomentum, kKept, kBeta1, kRest1, kBeta2, kRest2, kEpsilon, kBias1, kRootBias2, kNumbers };
 
 /// Elements whose numbers are laid out at a time where sets are small and have their own.
-constexpr std::int64_t kTile = 256;
+constexpr std::int64_t kTile = 512;
 /// Sets at least this large get their numbers as constants instead.
 constexpr std::int64_t kLargeSet = 64;
 
-/// values[number][i] for sets first_set + i, i < count; derived numbers included.
+/// The numbers of some sets at a time: at[number][i] for the i-th of them.
 template <class T>
-void set_numbers(const Update& call, std::int64_t step, std::int64_t first_set, std::int64_t count, T (*values)[kTile]) {
-  const auto read = [&](const Hyper& hyper, Number number) {
-    const T* const data = static_cast<const T*>(hyper.data);
-    T* const to = values[number];
-    if (data == nullptr)
-      std::fill_n(to, count, T(0));
-    else if (hyper.stride == 0)
-      std::fill_n(to, count, *data);
-    else
-      std::copy_n(data + first_set, count, to);
-  };
-  const auto rest_of = [&](Number number, Number rest) {
-    for (std::int64_t i = 0; i < count; ++i) values[rest][i] = T(1) - values[number][i];
-  };
-  // 1 - beta^t in float64: in float32 it would lose half of its digits at the first steps.
-  const auto bias_of = [&](const Hyper& beta, Number number, Number bias, bool root) {
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (i > 0 && beta.stride == 0) {
-        values[bias][i] = values[bias][0];
-        continue;
-      }
-      const double b = 1.0 - std::pow(static_cast<double>(values[number][i]), static_cast<double>(step));
-      values[bias][i] = static_cast<T>(root ? std::sqrt(b) : b);
+class SetNumbers {
+ public:
+  SetNumbers(const Update& call, std::int64_t step) : step_(static_cast<double>(step)) {
+    std::fill_n(&tiles_[0][0], kNumbers * kTile, T(0));
+    for (int n = 0; n < kNumbers; ++n) at[n] = tiles_[n];
+    add(call.lr, kLr);
+    add(call.weight_decay, kDecay);
+    if (call.rule == UpdateRule::Sgd) {
+      if (call.first == nullptr) return;
+      add(call.momentum, kMomentum);
+      add(call.dampening, kKept);
+    } else {
+      for (const Number number : {kBeta1, kRest1, kBias1}) add(call.beta1, number);
+      for (const Number number : {kBeta2, kRest2, kRootBias2}) add(call.beta2, number);
+      add(call.epsilon, kEpsilon);
     }
-  };
-  read(call.lr, kLr);
-  read(call.weight_decay, kDecay);
-  if (call.rule == UpdateRule::Sgd) {
-    if (call.first == nullptr) return;
-    read(call.momentum, kMomentum);
-    read(call.dampening, kKept);
-    rest_of(kKept, kKept);
-    return;
   }
-  read(call.beta1, kBeta1);
-  read(call.beta2, kBeta2);
-  rest_of(kBeta1, kRest1);
-  rest_of(kBeta2, kRest2);
-  read(call.epsilon, kEpsilon);
-  bias_of(call.beta1, kBeta1, kBias1, false);
-  bias_of(call.beta2, kBeta2, kRootBias2, true);
-}
+
+  /// True where every set has the same numbers; they are then there for any set.
+  bool shared() const { return own_count_ == 0; }
+
+  void load_sets(std::int64_t first_set, std::int64_t count) {
+    for (int i = 0; i < own_count_; ++i) {
+      const auto [data, number] = own_[i];
+      if (raw(number))
+        at[number] = data + first_set;
+      else
+        for (std::int64_t s = 0; s < count; ++s) tiles_[number][s] = derived(data[first_set + s], number);
+    }
+  }
+
+  /// Lays out, in `elements`, the numbers that sets have of their own for n elements, the first of which
+  /// is number `begin` of the loaded sets of `per_set` elements each, and points `laid_out` there.
+  void spread(std::int64_t begin, std::int64_t per_set, std::int64_t n, T (*elements)[kTile],
+              const T** laid_out) const {
+    for (int i = 0; i < own_count_; ++i) {
+      const Number number = own_[i].number;
+      laid_out[number] = elements[number];
+      const T* from = at[number];
+      std::int64_t left = per_set - begin;
+      for (std::int64_t j = 0; j < n; ++j, --left) {
+        if (left == 0) ++from, left = per_set;
+        elements[number][j] = *from;
+      }
+    }
+  }
+
+  const T* at[kNumbers];
+
+ private:
+  struct Own {
+    const T* data;
+    Number number;
+  };
+
+  static bool raw(Number number) {
+    return number != kKept && number != kRest1 && number != kRest2 && number != kBias1 && number != kRootBias2;
+  }
+
+  /// 1 - beta^t in float64: in float32 it would lose half of its digits at the first steps.
+  T derived(T value, Number number) const {
+    if (number == kBias1) return static_cast<T>(1.0 - std::pow(static_cast<double>(value), step_));
+    if (number == kRootBias2) return static_cast<T>(std::sqrt(1.0 - std::pow(static_cast<double>(value), step_)));
+    return T(1) - value;
+  }
+
+  void add(const Hyper& hyper, Number number) {
+    const T* const data = static_cast<const T*>(hyper.data);
+    if (data != nullptr && hyper.stride != 0)
+      own_[own_count_++] = {data, number};
+    else
+      std::fill_n(tiles_[number], kTile,
+                  raw(number) ? (data == nullptr ? T(0) : *data) : derived(data == nullptr ? T(0) : *data, number));
+  }
+
+  double step_;
+  int own_count_ = 0;
+  Own own_[kNumbers];
+  HWY_ALIGN T tiles_[kNumbers][kTile];
+};
 
 /// One set's numbers, for any number of elements.
 template <class T>
 struct Uniform {
   Vec<T> values[kNumbers];
 
-  Uniform(const T (*from)[kTile], std::int64_t index) {
-    for (int n = 0; n < kNumbers; ++n) values[n] = Vec<T>(static_cast<double>(from[n][index]));
+  explicit Uniform(const T* const* at) {
+    for (int n = 0; n < kNumbers; ++n) values[n] = Vec<T>(static_cast<double>(*at[n]));
   }
-  HWY_INLINE Vec<T> get(Number number, std::int64_t) const { return values[number]; }
+  template <class Load>
+  HWY_INLINE Vec<T> get(Number number, std::int64_t, Load) const {
+    return values[number];
+  }
 };
 
-/// Numbers laid out element by element, padded to whole vectors.
+/// Numbers laid out element by element.
 template <class T>
 struct PerElement {
-  const T (*values)[kTile];
-  HWY_INLINE Vec<T> get(Number number, std::int64_t i) const { return load(values[number] + i); }
+  const T* const* at;
+
+  template <class Load>
+  HWY_INLINE Vec<T> get(Number number, std::int64_t i, Load load_from) const {
+    return load_from(at[number] + i);
+  }
 };
 
 /// Parts of the arena that begin at the same element.
@@ -111,7 +156,7 @@ struct PlainSgd {
   HWY_INLINE void operator()(const Block<T>& b, std::int64_t i, const Source& n, Load get, Save put) const {
     Vec<T> p = get(b.value + i), g = get(b.grad + i);
     if (maximize) g = -g;
-    rule::Sgd<Vec<T>>{n.get(kLr, i), Vec<T>(0.0), Vec<T>(0.0), n.get(kDecay, i)}.step(p, g);
+    rule::Sgd<Vec<T>>{n.get(kLr, i, get), Vec<T>(0.0), Vec<T>(0.0), n.get(kDecay, i, get)}.step(p, g);
     put(b.value + i, p);
   }
 };
@@ -124,8 +169,8 @@ struct MomentumSgd {
   HWY_INLINE void operator()(const Block<T>& b, std::int64_t i, const Source& n, Load get, Save put) const {
     Vec<T> p = get(b.value + i), g = get(b.grad + i), buffer = get(b.first + i);
     if (maximize) g = -g;
-    rule::Sgd<Vec<T>>{n.get(kLr, i), n.get(kMomentum, i), n.get(kKept, i), n.get(kDecay, i)}.step(p, g, buffer, first_step,
-                                                                                                nesterov);
+    rule::Sgd<Vec<T>>{n.get(kLr, i, get), n.get(kMomentum, i, get), n.get(kKept, i, get), n.get(kDecay, i, get)}.step(
+        p, g, buffer, first_step, nesterov);
     put(b.value + i, p);
     put(b.first + i, buffer);
   }
@@ -139,8 +184,9 @@ struct AdamStep {
   HWY_INLINE void operator()(const Block<T>& b, std::int64_t i, const Source& n, Load get, Save put) const {
     Vec<T> p = get(b.value + i), g = get(b.grad + i), m = get(b.first + i), v = get(b.second + i);
     if (maximize) g = -g;
-    rule::Adam<Vec<T>>{n.get(kLr, i),      n.get(kBeta1, i),   n.get(kRest1, i), n.get(kBeta2, i),    n.get(kRest2, i),
-                       n.get(kEpsilon, i), n.get(kDecay, i),   n.get(kBias1, i), n.get(kRootBias2, i)}
+    rule::Adam<Vec<T>>{n.get(kLr, i, get),    n.get(kBeta1, i, get), n.get(kRest1, i, get),
+                       n.get(kBeta2, i, get), n.get(kRest2, i, get), n.get(kEpsilon, i, get),
+                       n.get(kDecay, i, get), n.get(kBias1, i, get), n.get(kRootBias2, i, get)}
         .step(p, g, m, v, decoupled);
     put(b.value + i, p);
     put(b.first + i, m);
@@ -150,21 +196,29 @@ struct AdamStep {
 
 struct LoadWhole {
   template <class T>
-  HWY_INLINE Vec<T> operator()(const T* from) const { return load(from); }
+  HWY_INLINE Vec<T> operator()(const T* from) const {
+    return load(from);
+  }
 };
 struct LoadPart {
   std::size_t n;
   template <class T>
-  HWY_INLINE Vec<T> operator()(const T* from) const { return load_part(from, n); }
+  HWY_INLINE Vec<T> operator()(const T* from) const {
+    return load_part(from, n);
+  }
 };
 struct SaveWhole {
   template <class T>
-  HWY_INLINE void operator()(T* to, Vec<T> v) const { store(to, v); }
+  HWY_INLINE void operator()(T* to, Vec<T> v) const {
+    store(to, v);
+  }
 };
 struct SavePart {
   std::size_t n;
   template <class T>
-  HWY_INLINE void operator()(T* to, Vec<T> v) const { store_part(to, v, n); }
+  HWY_INLINE void operator()(T* to, Vec<T> v) const {
+    store_part(to, v, n);
+  }
 };
 
 template <class Rule, class T, class Source>
@@ -183,46 +237,35 @@ void update_range(const Update& call, const Rule& rule, std::int64_t step, std::
   const ArenaLayout& layout = call.layout;
   const Block<T> block{static_cast<T*>(call.value), static_cast<const T*>(call.grad), static_cast<T*>(call.first),
                        static_cast<T*>(call.second)};
-  bool shared = true;
-  for (const Hyper* hyper : {&call.lr, &call.momentum, &call.dampening, &call.weight_decay, &call.beta1, &call.beta2, &call.epsilon})
-    shared &= hyper->data == nullptr || hyper->stride == 0;
-  HWY_ALIGN T sets[kNumbers][kTile];
+  SetNumbers<T> numbers(call, step);
   HWY_ALIGN T elements[kNumbers][kTile];
-  std::fill_n(&sets[0][0], kNumbers * kTile, T(0));
-  std::fill_n(&elements[0][0], kNumbers * kTile, T(0));
-  if (shared) set_numbers(call, step, 0, 1, sets);
   const std::int64_t* const past = std::upper_bound(layout.offset, layout.offset + layout.parameters, begin);
   for (std::int64_t p = std::max<std::int64_t>(past - layout.offset - 1, 0); p < layout.parameters; ++p) {
     const std::int64_t offset = layout.offset[p], per_set = layout.per_set[p];
     if (offset >= end) break;
     const std::int64_t low = std::max(begin, offset), high = std::min(end, offset + layout.sets * per_set);
-    if (low >= high) continue;
-    if (shared) {
-      update_run(rule, block.from(low), high - low, Uniform<T>(sets, 0));
-      continue;
-    }
     for (std::int64_t i = low; i < high;) {
-      const std::int64_t set = (i - offset) / per_set;
-      if (per_set >= kLargeSet) {
-        const std::int64_t n = std::min(high, offset + (set + 1) * per_set) - i;
-        set_numbers(call, step, set, 1, sets);
-        update_run(rule, block.from(i), n, Uniform<T>(sets, 0));
-        i += n;
+      const std::int64_t set = (i - offset) / per_set, past_set = offset + (set + 1) * per_set;
+      std::int64_t n = high - i;
+      if (numbers.shared()) {
+        update_run(rule, block.from(i), n, Uniform<T>(numbers.at));
+      } else if (per_set >= kLargeSet) {
+        n = std::min(n, past_set - i);
+        numbers.load_sets(set, 1);
+        update_run(rule, block.from(i), n, Uniform<T>(numbers.at));
       } else {
-        const std::int64_t n = std::min(high - i, kTile), last = (i + n - 1 - offset) / per_set;
-        set_numbers(call, step, set, last - set + 1, per_set == 1 ? elements : sets);
-        if (per_set > 1) {
-          for (int number = 0; number < kNumbers; ++number) {
-            std::int64_t left = (set + 1) * per_set - (i - offset), from = 0;
-            for (std::int64_t j = 0; j < n; ++j, --left) {
-              if (left == 0) ++from, left = per_set;
-              elements[number][j] = sets[number][from];
-            }
-          }
+        n = std::min(n, kTile);
+        numbers.load_sets(set, (i + n - 1 - offset) / per_set - set + 1);
+        if (per_set == 1) {
+          update_run(rule, block.from(i), n, PerElement<T>{numbers.at});
+        } else {
+          const T* laid_out[kNumbers];
+          std::copy_n(numbers.at, static_cast<int>(kNumbers), laid_out);
+          numbers.spread(i - offset - set * per_set, per_set, n, elements, laid_out);
+          update_run(rule, block.from(i), n, PerElement<T>{laid_out});
         }
-        update_run(rule, block.from(i), n, PerElement<T>{elements});
-        i += n;
       }
+      i += n;
     }
   }
 }

@@ -166,11 +166,15 @@ HWY_NOINLINE void each_lane(const T* x, const bool* where, T* y, F f) {
 
 struct LibmSin {
   template <class T>
-  T operator()(T x) const { return scalar_math::sin(x); }
+  T operator()(T x) const {
+    return scalar_math::sin(x);
+  }
 };
 struct LibmCos {
   template <class T>
-  T operator()(T x) const { return scalar_math::cos(x); }
+  T operator()(T x) const {
+    return scalar_math::cos(x);
+  }
 };
 
 /// Highway reduces arguments of sin and cos well up to this magnitude; libm takes the lanes beyond.
@@ -192,7 +196,7 @@ HWY_INLINE Vec<T> with_libm_beyond(Vec<T> x, Vec<T> y) {
 }
 
 /// Unary functions that libm computes lane by lane on the fallback target.
-#define LUGE_LIBM_FALLBACK(function, x)                                                              \
+#define LUGE_LIBM_FALLBACK(function, x) \
   if constexpr (kUseLibm) return Vec<T>(hn::Set(typename Vec<T>::D(), scalar_math::function(hn::GetLane(x.raw))))
 
 template <class T>
@@ -270,12 +274,10 @@ HWY_INLINE Vec<T> erf(Vec<T> x) {
   small_q = V(hn::MulAdd(small_q.raw, z.raw, V(2.84423683343917062e3).raw));
 
   V large_p(2.15311535474403846e-8), large_q(1.0);
-  constexpr double kP[] = {5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
-                           2.98635138197400131e2,  8.81952221241769090e2, 1.71204761263407058e3,
-                           2.05107837782607147e3,  1.23033935479799725e3};
-  constexpr double kQ[] = {1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2,
-                           1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3,
-                           3.43936767414372164e3, 1.23033935480374942e3};
+  constexpr double kP[] = {5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1, 2.98635138197400131e2,
+                           8.81952221241769090e2,  1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3};
+  constexpr double kQ[] = {1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2, 1.62138957456669019e3,
+                           3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3, 1.23033935480374942e3};
   for (int i = 0; i < 8; ++i) {
     large_p = V(hn::MulAdd(large_p.raw, a.raw, V(kP[i]).raw));
     large_q = V(hn::MulAdd(large_q.raw, a.raw, V(kQ[i]).raw));
@@ -302,8 +304,8 @@ HWY_INLINE Vec<T> pow(Vec<T> x, Vec<T> y) {
 template <class T>
 HWY_INLINE Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
   if constexpr (kUseLibm)
-    return Vec<T>(hn::Set(typename Vec<T>::D(),
-                          scalar_math::fma(hn::GetLane(a.raw), hn::GetLane(b.raw), hn::GetLane(c.raw))));
+    return Vec<T>(
+        hn::Set(typename Vec<T>::D(), scalar_math::fma(hn::GetLane(a.raw), hn::GetLane(b.raw), hn::GetLane(c.raw))));
   else
     return Vec<T>(hn::MulAdd(a.raw, b.raw, c.raw));
 }

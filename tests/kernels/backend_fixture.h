@@ -18,7 +18,8 @@
 namespace luge::test {
 
 /// The sizes at which tails, vectors and tiles begin and end.
-inline constexpr std::int64_t kSizes[] = {1, 2, 3, 15, 16, 17, 127, 128, 129, 1023, 1024, 1025, 4095, 4096, 4097, 100000};
+inline constexpr std::int64_t kSizes[] = {1,   2,    3,    15,   16,   17,   127,  128,
+                                          129, 1023, 1024, 1025, 4095, 4096, 4097, 100000};
 
 /// Host memory of a run-time element type, read and written as float64.
 class Array {
@@ -58,8 +59,8 @@ class Array {
   }
   bool same_bits(std::int64_t i, const Array& other, std::int64_t j) const {
     const std::size_t size = size_of(dtype_);
-    return std::memcmp(bytes_.data() + static_cast<std::size_t>(i) * size, other.bytes_.data() + static_cast<std::size_t>(j) * size,
-                       size) == 0;
+    return std::memcmp(bytes_.data() + static_cast<std::size_t>(i) * size,
+                       other.bytes_.data() + static_cast<std::size_t>(j) * size, size) == 0;
   }
 
  private:
@@ -75,7 +76,8 @@ class Array {
 /// A copy of an array on a backend, given back at the end.
 class DeviceArray {
  public:
-  DeviceArray(Backend& backend, const Array& host) : backend_(backend), host_(host), data_(backend.allocate(host.size())) {
+  DeviceArray(Backend& backend, const Array& host)
+      : backend_(backend), host_(host), data_(backend.allocate(host.size())) {
     backend_.copy_from_host(data_, host.data(), host.size());
   }
   ~DeviceArray() { backend_.free(data_, host_.size()); }
@@ -130,7 +132,8 @@ inline Extent extent(std::initializer_list<std::int64_t> sizes) {
 }
 
 /// Element number `position` (row-major) of a window with these strides.
-inline std::int64_t offset_of(const Extent& extent, const std::array<std::int64_t, kMaxDims>& strides, std::int64_t position) {
+inline std::int64_t offset_of(const Extent& extent, const std::array<std::int64_t, kMaxDims>& strides,
+                              std::int64_t position) {
   std::int64_t offset = 0;
   for (int d = extent.ndim - 1; d >= 0; --d) {
     const auto i = static_cast<std::size_t>(d);
@@ -195,7 +198,8 @@ class Chooser {
 };
 
 inline double epsilon(DType dtype) {
-  return dtype == float32 ? static_cast<double>(std::numeric_limits<float>::epsilon()) : std::numeric_limits<double>::epsilon();
+  return dtype == float32 ? static_cast<double>(std::numeric_limits<float>::epsilon())
+                          : std::numeric_limits<double>::epsilon();
 }
 
 /// Equal, both NaN, or within `tolerance`.
@@ -221,7 +225,8 @@ class BackendTest : public ::testing::TestWithParam<const char*> {
   Backend* backend_ = nullptr;
 };
 
-#define LUGE_ON_EVERY_DEVICE(Suite) \
-  INSTANTIATE_TEST_SUITE_P(Device, Suite, ::testing::Values("cpu", "cuda"), [](const auto& suite_info) { return std::string(suite_info.param); })
+#define LUGE_ON_EVERY_DEVICE(Suite)                                         \
+  INSTANTIATE_TEST_SUITE_P(Device, Suite, ::testing::Values("cpu", "cuda"), \
+                           [](const auto& suite_info) { return std::string(suite_info.param); })
 
 }  // namespace luge::test

@@ -11,7 +11,8 @@ class CopyTest : public BackendTest {
   void check_random(DType from, DType to, std::uint64_t seed, const Extent& space) {
     Chooser choose(seed);
     std::int64_t in_count = 0, out_count = 0;
-    const auto in_strides = choose.strides(space, true, in_count), out_strides = choose.strides(space, false, out_count);
+    const auto in_strides = choose.strides(space, true, in_count),
+               out_strides = choose.strides(space, false, out_count);
     Array source(from, in_count), target(to, out_count);
     choose.fill(source, -100, 100);
     if (choose.chance(0.3)) choose.fill(source, -1, 1);  // fractions that truncate to zero
@@ -40,8 +41,8 @@ class CopyTest : public BackendTest {
     }
     const Array result = out.download();
     for (std::int64_t i = 0; i < out_count; ++i)
-      ASSERT_TRUE(result.same_bits(i, expected, i)) << name(from) << " to " << name(to) << ", seed " << seed << ", at " << i << ": "
-                                                    << result.get(i) << " instead of " << expected.get(i);
+      ASSERT_TRUE(result.same_bits(i, expected, i)) << name(from) << " to " << name(to) << ", seed " << seed << ", at "
+                                                    << i << ": " << result.get(i) << " instead of " << expected.get(i);
   }
 };
 LUGE_ON_EVERY_DEVICE(CopyTest);
@@ -72,15 +73,21 @@ TEST_P(CopyTest, ContiguousOfEverySize) {
       call.out = out.operand();
       backend().run(call);
       const Array result = out.download();
-      for (std::int64_t i = 0; i < n; ++i) ASSERT_TRUE(result.same_bits(i, source, i)) << name(dtype) << " " << i << " of " << n;
+      for (std::int64_t i = 0; i < n; ++i)
+        ASSERT_TRUE(result.same_bits(i, source, i)) << name(dtype) << " " << i << " of " << n;
     }
   }
 }
 
 TEST_P(CopyTest, TransposesOfEveryShape) {
   for (const DType dtype : {boolean, float32, float64}) {
-    for (const auto& [batch, rows, columns] :
-         {std::array<std::int64_t, 3>{1, 1, 5}, {1, 16, 16}, {3, 17, 33}, {2, 64, 65}, {1, 130, 67}, {1, 1000, 3}, {5, 3, 200}}) {
+    for (const auto& [batch, rows, columns] : {std::array<std::int64_t, 3>{1, 1, 5},
+                                               {1, 16, 16},
+                                               {3, 17, 33},
+                                               {2, 64, 65},
+                                               {1, 130, 67},
+                                               {1, 1000, 3},
+                                               {5, 3, 200}}) {
       Array source(dtype, batch * rows * columns);
       Chooser choose(static_cast<std::uint64_t>(rows));
       choose.fill(source, -9, 9);
@@ -94,7 +101,8 @@ TEST_P(CopyTest, TransposesOfEveryShape) {
         backend().run(call);
         const Array result = out.download();
         for (std::int64_t i = 0; i < source.count(); ++i)
-          ASSERT_TRUE(result.same_bits(i, source, offset_of(call.extent, call.in.strides, i))) << rows << " x " << columns << " " << i;
+          ASSERT_TRUE(result.same_bits(i, source, offset_of(call.extent, call.in.strides, i)))
+              << rows << " x " << columns << " " << i;
       }
     }
   }

@@ -37,7 +37,8 @@ double tolerance(DType dtype, double expected, double a, double b) {
 /// A call on windows of random layout and everything to check it.
 class ElementwiseCase {
  public:
-  ElementwiseCase(Backend& backend, Op op, DType dtype, Direction direction, const Extent& space, Chooser& choose, bool plain)
+  ElementwiseCase(Backend& backend, Op op, DType dtype, Direction direction, const Extent& space, Chooser& choose,
+                  bool plain)
       : backend_(backend), choose_(choose), dtype_(dtype), plain_(plain) {
     call_.op = op;
     call_.direction = direction;
@@ -75,7 +76,8 @@ class ElementwiseCase {
     }
     add_result();
     for (int i = 1; i <= n; ++i)
-      if ((saves & math::scalar::kSavesInputs) == 0 || (op == Op::Where && i > 1)) call_.in[static_cast<std::size_t>(i)] = absent();
+      if ((saves & math::scalar::kSavesInputs) == 0 || (op == Op::Where && i > 1))
+        call_.in[static_cast<std::size_t>(i)] = absent();
     if ((saves & math::scalar::kSavesOutput) == 0) call_.in[static_cast<std::size_t>(n + 1)] = absent();
     const int first = op == Op::Where ? 1 : 0;
     const int skipped = n - first > 1 && choose_.chance(0.5) ? first + static_cast<int>(choose_.below(2)) : -1;
@@ -152,8 +154,9 @@ class ElementwiseCase {
     Side side = window(dtype_, false);
     for (std::int64_t i = 0; i < call_.extent.count(); ++i) {
       const int n = arity(call_.op);
-      side.before.set(offset_of(call_.extent, side.strides, i),
-                      reference(call_.op, input(1, i), n > 1 ? input(2, i) : 0, n > 2 ? input(3, i) : 0, call_.parameters.data()));
+      side.before.set(
+          offset_of(call_.extent, side.strides, i),
+          reference(call_.op, input(1, i), n > 1 ? input(2, i) : 0, n > 2 ? input(3, i) : 0, call_.parameters.data()));
     }
     side.device = std::make_shared<DeviceArray>(backend_, side.before);
     Operand& operand = call_.in[in_.size()];
@@ -190,11 +193,13 @@ class ElementwiseCase {
     const std::int64_t at = offset_of(call_.extent, side.strides, element);
     if (call_.store[static_cast<std::size_t>(index)] == Store::Accumulate) expected += side.before.get(at);
     const double actual = side.after.get(at);
-    if (side.before.dtype() == int32) expected = static_cast<double>(static_cast<std::int32_t>(static_cast<std::int64_t>(expected)));
+    if (side.before.dtype() == int32)
+      expected = static_cast<double>(static_cast<std::int32_t>(static_cast<std::int64_t>(expected)));
     if (side.before.dtype() == int64) expected = static_cast<double>(static_cast<std::int64_t>(expected));
     ASSERT_TRUE(close(actual, expected, tolerance(side.before.dtype(), expected, a, b)))
-        << name(call_.op) << (call_.direction == Direction::Backward ? " backward " : " ") << name(dtype_) << " element " << element
-        << " of " << call_.extent.count() << ": " << actual << " instead of " << expected << " for a = " << a << ", b = " << b;
+        << name(call_.op) << (call_.direction == Direction::Backward ? " backward " : " ") << name(dtype_)
+        << " element " << element << " of " << call_.extent.count() << ": " << actual << " instead of " << expected
+        << " for a = " << a << ", b = " << b;
     touched_.push_back({index, at});
   }
 
@@ -202,7 +207,8 @@ class ElementwiseCase {
   void check_untouched() {
     std::vector<std::vector<bool>> touched;
     for (const Side& side : out_) touched.emplace_back(static_cast<std::size_t>(side.before.count()), false);
-    for (const auto& [side, at] : touched_) touched[static_cast<std::size_t>(side)][static_cast<std::size_t>(at)] = true;
+    for (const auto& [side, at] : touched_)
+      touched[static_cast<std::size_t>(side)][static_cast<std::size_t>(at)] = true;
     for (std::size_t s = 0; s < out_.size(); ++s)
       for (std::int64_t i = 0; i < out_[s].before.count(); ++i)
         ASSERT_TRUE(touched[s][static_cast<std::size_t>(i)] || out_[s].after.same_bits(i, out_[s].before, i))
@@ -252,6 +258,38 @@ TEST_P(ElementwiseTest, EveryOpOnAnyLayout) {
         if (!has_derivative(op) || !is_floating(dtype)) continue;
         ElementwiseCase(backend(), op, dtype, Direction::Backward, space, choose, false).run_backward();
         if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_P(ElementwiseTest, TransposedOperands) {
+  for (const auto& [rows, columns] :
+       {std::array<std::int64_t, 2>{64, 128}, {100, 70}, {17, 1000}, {2000, 16}, {333, 333}}) {
+    Array a(float32, rows * columns), b(float32, rows * columns);
+    Chooser choose(static_cast<std::uint64_t>(rows));
+    choose.fill(a, -2, 2);
+    choose.fill(b, -2, 2);
+    for (const bool output : {false, true}) {
+      DeviceArray x(backend(), a), y(backend(), b), z(backend(), a);
+      Elementwise call;
+      call.op = Op::Sub;
+      call.extent = extent({rows, columns});
+      call.inputs = 2;
+      call.outputs = 1;
+      call.in = {x.operand({columns, 1}), output ? y.operand({columns, 1}) : y.operand({1, rows})};
+      call.out = {output ? z.operand({1, rows}) : z.operand({columns, 1})};
+      call.store[0] = output ? Store::Accumulate : Store::Overwrite;
+      backend().run(call);
+      const Array result = z.download();
+      for (std::int64_t i = 0; i < rows; ++i) {
+        for (std::int64_t j = 0; j < columns; ++j) {
+          const std::int64_t at = i * columns + j, crossed = j * rows + i;
+          const float old = output ? a.at<float>(crossed) : 0;
+          const float expected = old + (a.at<float>(at) - b.at<float>(output ? at : crossed));
+          ASSERT_EQ(result.at<float>(output ? crossed : at), expected)
+              << rows << " x " << columns << " at " << i << ", " << j;
+        }
       }
     }
   }
@@ -318,7 +356,8 @@ TEST_P(ElementwiseTest, NeighboursDoNotMatter) {
         i += n;
       }
       const Array apart = out.download();
-      for (std::int64_t i = 0; i < kN; ++i) ASSERT_TRUE(together.same_bits(i, apart, i)) << name(op) << " element " << i;
+      for (std::int64_t i = 0; i < kN; ++i)
+        ASSERT_TRUE(together.same_bits(i, apart, i)) << name(op) << " element " << i;
     }
   }
 }
@@ -343,8 +382,13 @@ TEST_P(ElementwiseTest, LargeOutputsAreCompleteAtOddAddresses) {
 }
 
 TEST_P(ElementwiseTest, ComparisonsTestsAndExtremesOfSpecialValues) {
-  const double special[] = {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
-                            -std::numeric_limits<double>::infinity(), 0.0, -0.0, 1.0, -2.5};
+  const double special[] = {std::numeric_limits<double>::quiet_NaN(),
+                            std::numeric_limits<double>::infinity(),
+                            -std::numeric_limits<double>::infinity(),
+                            0.0,
+                            -0.0,
+                            1.0,
+                            -2.5};
   constexpr std::int64_t kValues = 7, kN = kValues * kValues;
   for (const DType dtype : {float32, float64}) {
     Array a(dtype, kN), b(dtype, kN);
@@ -355,7 +399,8 @@ TEST_P(ElementwiseTest, ComparisonsTestsAndExtremesOfSpecialValues) {
     DeviceArray x(backend(), a), y(backend(), b);
     for (int o = 0; o < kOpCount; ++o) {
       const Op op = static_cast<Op>(o);
-      const bool exact = gives_bool(op) || op == Op::Maximum || op == Op::Minimum || op == Op::Relu || op == Op::Abs || op == Op::Sign;
+      const bool exact =
+          gives_bool(op) || op == Op::Maximum || op == Op::Minimum || op == Op::Relu || op == Op::Abs || op == Op::Sign;
       if (!exact || !takes(op, dtype)) continue;
       DeviceArray out(backend(), Array(gives_bool(op) ? boolean : dtype, kN));
       Elementwise call;

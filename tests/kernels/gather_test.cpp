@@ -37,14 +37,16 @@ class GatherTest : public BackendTest {
     const Array result = forward ? dout.download() : ds.download();
     Array expected = forward ? out : source;
     std::vector<double> magnitude(static_cast<std::size_t>(expected.count()), 0);
-    for (std::int64_t i = 0; i < expected.count(); ++i) magnitude[static_cast<std::size_t>(i)] = std::abs(expected.get(i));
+    for (std::int64_t i = 0; i < expected.count(); ++i)
+      magnitude[static_cast<std::size_t>(i)] = std::abs(expected.get(i));
     std::vector<double> sums(static_cast<std::size_t>(expected.count()));
     for (std::int64_t i = 0; i < expected.count(); ++i) sums[static_cast<std::size_t>(i)] = expected.get(i);
     auto source_rest = source_strides;
     source_rest[u] = 0;
     for (std::int64_t i = 0; i < space.count(); ++i) {
       const std::int64_t label = index.at<std::int64_t>(offset_of(space, index_strides, i));
-      const std::int64_t from = offset_of(space, source_rest, i) + label * source_strides[u], to = offset_of(space, out_strides, i);
+      const std::int64_t from = offset_of(space, source_rest, i) + label * source_strides[u],
+                         to = offset_of(space, out_strides, i);
       if (forward) {
         sums[static_cast<std::size_t>(to)] = source.get(from);
       } else {
@@ -55,7 +57,8 @@ class GatherTest : public BackendTest {
     for (std::int64_t i = 0; i < expected.count(); ++i) {
       const double tolerance = forward ? 0 : 64 * epsilon(dtype) * magnitude[static_cast<std::size_t>(i)];
       ASSERT_TRUE(close(result.get(i), sums[static_cast<std::size_t>(i)], tolerance))
-          << name(dtype) << " seed " << seed << " at " << i << ": " << result.get(i) << " instead of " << sums[static_cast<std::size_t>(i)];
+          << name(dtype) << " seed " << seed << " at " << i << ": " << result.get(i) << " instead of "
+          << sums[static_cast<std::size_t>(i)];
     }
   }
 };
@@ -109,8 +112,10 @@ TEST_P(GatherTest, RowsOfATable) {
   for (std::int64_t i = 0; i < kWords * kWidth; ++i) expected[static_cast<std::size_t>(i)] = table.at<float>(i);
   for (std::int64_t i = 0; i < kN; ++i)
     for (std::int64_t j = 0; j < kWidth; ++j)
-      if (i != 7 && i != 8) expected[static_cast<std::size_t>(labels.at<std::int64_t>(i) * kWidth + j)] += result.at<float>(i * kWidth + j);
-  for (std::int64_t i = 0; i < kWords * kWidth; ++i) ASSERT_NEAR(sums.get(i), static_cast<double>(expected[static_cast<std::size_t>(i)]), 1e-4) << i;
+      if (i != 7 && i != 8)
+        expected[static_cast<std::size_t>(labels.at<std::int64_t>(i) * kWidth + j)] += result.at<float>(i * kWidth + j);
+  for (std::int64_t i = 0; i < kWords * kWidth; ++i)
+    ASSERT_NEAR(sums.get(i), static_cast<double>(expected[static_cast<std::size_t>(i)]), 1e-4) << i;
 }
 
 }  // namespace

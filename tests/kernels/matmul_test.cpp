@@ -80,8 +80,8 @@ class MatMulTest : public BackendTest {
           // Chains of k additions, as BLAS makes them, err like a random walk.
           const double tolerance = 2 * epsilon(x.dtype) * (1 + std::sqrt(static_cast<double>(x.k))) * magnitude;
           ASSERT_TRUE(close(result.get(at), sum, tolerance))
-              << name(x.dtype) << " " << x.batch << " x (" << x.m << " x " << x.k << ")(" << x.k << " x " << x.n << ") member " << s << " at "
-              << i << ", " << j << ": " << result.get(at) << " instead of " << sum;
+              << name(x.dtype) << " " << x.batch << " x (" << x.m << " x " << x.k << ")(" << x.k << " x " << x.n
+              << ") member " << s << " at " << i << ", " << j << ": " << result.get(at) << " instead of " << sum;
         }
       }
     }
@@ -105,13 +105,37 @@ TEST_P(MatMulTest, ManySizes) {
 
 TEST_P(MatMulTest, EveryLayout) {
   constexpr Layout kAll[] = {Layout::Rows, Layout::Columns, Layout::GapRows, Layout::GapColumns, Layout::Scattered};
-  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 4, 5}, {1, 40, 30}, {40, 1, 30}, {40, 30, 1}, {1, 1, 500}, {37, 41, 53}, {1, 300, 70}}) {
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 4, 5},
+                                {1, 40, 30},
+                                {40, 1, 30},
+                                {40, 30, 1},
+                                {1, 1, 500},
+                                {37, 41, 53},
+                                {1, 300, 70}}) {
     for (const Layout a : kAll) {
       for (const Layout b : kAll) {
         for (const Layout c : {Layout::Rows, Layout::Columns, Layout::GapRows, Layout::GapColumns}) {
           for (const bool accumulate : {false, true}) {
-            run({.dtype = float32, .batch = 2, .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .accumulate = accumulate}, 0, 2, true);
-            run({.dtype = float64, .batch = 1, .m = m, .n = n, .k = k, .a = a, .b = b, .c = c, .accumulate = accumulate}, 0, 1, true);
+            run({.dtype = float32,
+                 .batch = 2,
+                 .m = m,
+                 .n = n,
+                 .k = k,
+                 .a = a,
+                 .b = b,
+                 .c = c,
+                 .accumulate = accumulate},
+                0, 2, true);
+            run({.dtype = float64,
+                 .batch = 1,
+                 .m = m,
+                 .n = n,
+                 .k = k,
+                 .a = a,
+                 .b = b,
+                 .c = c,
+                 .accumulate = accumulate},
+                0, 1, true);
             if (HasFatalFailure()) return;
           }
         }
@@ -124,7 +148,8 @@ TEST_P(MatMulTest, SharedOperands) {
   for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{2, 3, 4}, {30, 50, 60}, {1, 50, 60}}) {
     run({.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .shared_a = true}, 0, 7, true);
     run({.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .shared_b = true}, 0, 7, true);
-    run({.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .shared_a = true, .shared_b = true, .accumulate = true}, 0, 7, true);
+    run({.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .shared_a = true, .shared_b = true, .accumulate = true},
+        0, 7, true);
   }
 }
 
@@ -133,13 +158,20 @@ TEST_P(MatMulTest, LargeProduct) { run({.dtype = float32, .batch = 1, .m = 260, 
 /// Law 7, for the CPU: a member of a batch has the bits it has alone.
 TEST_P(MatMulTest, MembersHaveTheBitsTheyHaveAlone) {
   if (!backend().device().is_cpu()) GTEST_SKIP() << "cuBLAS chooses its algorithm by batch size";
-  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 8}, {4, 5, 6}, {1, 64, 64}, {64, 1, 33}, {33, 65, 17}, {256, 200, 100}, {700, 90, 300}}) {
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 8},
+                                {4, 5, 6},
+                                {1, 64, 64},
+                                {64, 1, 33},
+                                {33, 65, 17},
+                                {256, 200, 100},
+                                {700, 90, 300}}) {
     for (const Layout layout : {Layout::Rows, Layout::Columns}) {
       const MatMulCase x{.dtype = float32, .batch = 7, .m = m, .n = n, .k = k, .a = layout, .b = Layout::Rows};
       const Array together = run(x, 0, 7, false);
       for (std::int64_t s = 0; s < 7; ++s) {
         const Array alone = run(x, s, 1, false);
-        for (std::int64_t i = 0; i < m * n; ++i) ASSERT_TRUE(together.same_bits(s * m * n + i, alone, s * m * n + i)) << m << " " << n << " " << k;
+        for (std::int64_t i = 0; i < m * n; ++i)
+          ASSERT_TRUE(together.same_bits(s * m * n + i, alone, s * m * n + i)) << m << " " << n << " " << k;
       }
     }
   }

@@ -36,7 +36,8 @@ TEST_F(MemoryTest, BlocksAreAlignedApartAndWritable) {
     if (!blocks.empty() && engine() % 2 == 0) {
       const std::size_t pick = engine() % blocks.size();
       const Block block = blocks[pick];
-      for (const std::size_t at : {std::size_t{0}, block.bytes / 2, block.bytes - 1}) ASSERT_EQ(block.data[at], block.mark);
+      for (const std::size_t at : {std::size_t{0}, block.bytes / 2, block.bytes - 1})
+        ASSERT_EQ(block.data[at], block.mark);
       cpu::free(block.data, block.bytes);
       blocks[pick] = blocks.back();
       blocks.pop_back();

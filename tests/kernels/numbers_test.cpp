@@ -60,7 +60,8 @@ TEST_P(RandomTest, MomentsAndRange) {
   for (const DType dtype : {float32, float64}) {
     const std::int64_t n = 400000;
     const Array uniform = draw({.per_set = n, .seed = 5, .low = -2, .high = 3, .out = {}}, dtype);
-    const Array normal = draw({.kind = Random::Kind::Normal, .per_set = n, .seed = 5, .low = 1, .high = 2, .out = {}}, dtype);
+    const Array normal =
+        draw({.kind = Random::Kind::Normal, .per_set = n, .seed = 5, .low = 1, .high = 2, .out = {}}, dtype);
     double mean = 0, normal_mean = 0, normal_square = 0;
     for (std::int64_t i = 0; i < n; ++i) {
       ASSERT_GE(uniform.get(i), -2);
@@ -77,7 +78,9 @@ TEST_P(RandomTest, MomentsAndRange) {
 
 TEST_P(RandomTest, IntegersCoverTheirRange) {
   for (const DType dtype : {int32, int64}) {
-    const Array values = draw({.kind = Random::Kind::Integer, .per_set = 10000, .seed = 9, .integer_low = -3, .integer_high = 4, .out = {}}, dtype);
+    const Array values = draw(
+        {.kind = Random::Kind::Integer, .per_set = 10000, .seed = 9, .integer_low = -3, .integer_high = 4, .out = {}},
+        dtype);
     std::array<int, 7> seen{};
     for (std::int64_t i = 0; i < values.count(); ++i) {
       ASSERT_GE(values.get(i), -3);
@@ -92,7 +95,8 @@ TEST_P(RandomTest, ASetDrawsTheSameAloneAndInABatch) {
   for (const auto kind : {Random::Kind::Uniform, Random::Kind::Normal}) {
     const Array all = draw({.kind = kind, .sets = 50, .per_set = 37, .seed = 123, .stream = 4, .out = {}}, float32);
     for (std::int64_t s = 0; s < 50; ++s) {
-      const Array one = draw({.kind = kind, .sets = 1, .per_set = 37, .first_set = s, .seed = 123, .stream = 4, .out = {}}, float32);
+      const Array one =
+          draw({.kind = kind, .sets = 1, .per_set = 37, .first_set = s, .seed = 123, .stream = 4, .out = {}}, float32);
       for (std::int64_t i = 0; i < 37; ++i) ASSERT_TRUE(all.same_bits(s * 37 + i, one, i));
     }
     const Array other = draw({.kind = kind, .sets = 50, .per_set = 37, .seed = 123, .stream = 5, .out = {}}, float32);

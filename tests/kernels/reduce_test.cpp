@@ -5,11 +5,13 @@
 namespace luge::test {
 namespace {
 
-constexpr ReduceOp kOps[] = {ReduceOp::Sum, ReduceOp::Mean, ReduceOp::Prod, ReduceOp::Min,
+constexpr ReduceOp kOps[] = {ReduceOp::Sum, ReduceOp::Mean,   ReduceOp::Prod,   ReduceOp::Min,
                              ReduceOp::Max, ReduceOp::ArgMin, ReduceOp::ArgMax, ReduceOp::LogSumExp};
 constexpr const char* kNames[] = {"sum", "mean", "prod", "min", "max", "argmin", "argmax", "logsumexp"};
 
-bool takes(ReduceOp op, DType dtype) { return is_floating(dtype) || (op != ReduceOp::Mean && op != ReduceOp::LogSumExp); }
+bool takes(ReduceOp op, DType dtype) {
+  return is_floating(dtype) || (op != ReduceOp::Mean && op != ReduceOp::LogSumExp);
+}
 
 DType result_type(ReduceOp op, DType dtype) {
   if (op == ReduceOp::ArgMin || op == ReduceOp::ArgMax) return int64;
@@ -54,7 +56,8 @@ double reference(ReduceOp op, const std::vector<double>& row) {
 class ReduceTest : public BackendTest {
  protected:
   /// Reduces a random window and checks every element of the target's memory.
-  void check(ReduceOp op, DType dtype, const Extent& space, int reduced, Chooser& choose, bool plain, double special = 0) {
+  void check(ReduceOp op, DType dtype, const Extent& space, int reduced, Chooser& choose, bool plain,
+             double special = 0) {
     const int kept = space.ndim - reduced;
     Extent outer = space;
     outer.ndim = kept;
@@ -63,9 +66,11 @@ class ReduceTest : public BackendTest {
     std::array<std::int64_t, kMaxDims> in_strides{}, out_strides{};
     if (plain) {
       std::int64_t stride = 1;
-      for (int d = space.ndim - 1; d >= 0; --d) in_strides[static_cast<std::size_t>(d)] = stride, stride *= space.sizes[static_cast<std::size_t>(d)];
+      for (int d = space.ndim - 1; d >= 0; --d)
+        in_strides[static_cast<std::size_t>(d)] = stride, stride *= space.sizes[static_cast<std::size_t>(d)];
       stride = 1;
-      for (int d = kept - 1; d >= 0; --d) out_strides[static_cast<std::size_t>(d)] = stride, stride *= space.sizes[static_cast<std::size_t>(d)];
+      for (int d = kept - 1; d >= 0; --d)
+        out_strides[static_cast<std::size_t>(d)] = stride, stride *= space.sizes[static_cast<std::size_t>(d)];
     } else {
       in_strides = choose.strides(space, true, in_count);
       out_strides = choose.strides(outer, false, out_count);
@@ -111,21 +116,24 @@ class ReduceTest : public BackendTest {
       double tolerance = 0;
       if (is_floating(dtype) && op != ReduceOp::ArgMin && op != ReduceOp::ArgMax) {
         tolerance = 4 * epsilon(dtype) * (std::abs(wanted) + std::abs(target.get(at)));
-        if (op == ReduceOp::LogSumExp) tolerance += 16 * epsilon(dtype);  // a maximum of up to 4 and a logarithm are added
+        if (op == ReduceOp::LogSumExp)
+          tolerance += 16 * epsilon(dtype);  // a maximum of up to 4 and a logarithm are added
         if (op == ReduceOp::Sum) tolerance += 4 * epsilon(dtype) * magnitude;
         if (op == ReduceOp::Mean) tolerance += 4 * epsilon(dtype) * magnitude / static_cast<double>(length);
         if (op == ReduceOp::Prod) tolerance += static_cast<double>(length) * epsilon(float64) * std::abs(wanted);
       }
       ASSERT_TRUE(close(result.get(at), wanted, tolerance))
-          << kNames[static_cast<int>(op)] << " of " << name(dtype) << " over " << length << " elements, output " << o << " of " << outputs << ": "
-          << result.get(at) << " instead of " << wanted;
+          << kNames[static_cast<int>(op)] << " of " << name(dtype) << " over " << length << " elements, output " << o
+          << " of " << outputs << ": " << result.get(at) << " instead of " << wanted;
     }
     for (std::int64_t i = 0; i < out_count; ++i)
-      ASSERT_TRUE(touched[static_cast<std::size_t>(i)] || result.same_bits(i, target, i)) << "wrote beside the output at " << i;
+      ASSERT_TRUE(touched[static_cast<std::size_t>(i)] || result.same_bits(i, target, i))
+          << "wrote beside the output at " << i;
   }
 
   Array run(ReduceOp op, DeviceArray& in, const Extent& space, int reduced, std::initializer_list<std::int64_t> strides,
-            std::initializer_list<std::int64_t> out_strides, std::int64_t outputs, DType dtype, std::int64_t offset = 0) {
+            std::initializer_list<std::int64_t> out_strides, std::int64_t outputs, DType dtype,
+            std::int64_t offset = 0) {
     DeviceArray out(backend(), Array(result_type(op, dtype), outputs));
     Reduce call;
     call.op = op;
@@ -187,8 +195,8 @@ TEST_P(ReduceTest, SpecialValues) {
 /// A row gives the same bits alone, among others, in the middle of memory, and as a column.
 TEST_P(ReduceTest, BitsDependOnTheRowAlone) {
   for (const DType dtype : {float32, float64}) {
-    for (const std::int64_t length : {std::int64_t{1}, std::int64_t{7}, std::int64_t{16}, std::int64_t{100}, std::int64_t{513},
-                                      std::int64_t{8193}, std::int64_t{30000}}) {
+    for (const std::int64_t length : {std::int64_t{1}, std::int64_t{7}, std::int64_t{16}, std::int64_t{100},
+                                      std::int64_t{513}, std::int64_t{8193}, std::int64_t{30000}}) {
       constexpr std::int64_t kRows = 19;
       Array rows(dtype, kRows * length), columns(dtype, kRows * length);
       Chooser choose(11);
@@ -199,15 +207,20 @@ TEST_P(ReduceTest, BitsDependOnTheRowAlone) {
       for (const ReduceOp op : kOps) {
         const Array together = run(op, by_row, extent({kRows, length}), 1, {length, 1}, {1}, kRows, dtype);
         const Array as_columns = run(op, by_column, extent({kRows, length}), 1, {1, kRows}, {1}, kRows, dtype);
-        const Array two_dims =
-            length % 2 != 0 ? together : run(op, by_row, extent({kRows, 2, length / 2}), 2, {length, length / 2, 1}, {1}, kRows, dtype);
+        const Array two_dims = length % 2 != 0 ? together
+                                               : run(op, by_row, extent({kRows, 2, length / 2}), 2,
+                                                     {length, length / 2, 1}, {1}, kRows, dtype);
         for (std::int64_t r = 0; r < kRows; ++r) {
           const Array alone = run(op, by_row, extent({length}), 1, {1}, {}, 1, dtype, r * length);
           const Array in_a_set = run(op, by_row, extent({1, length}), 1, {length, 1}, {1}, 1, dtype, r * length);
-          ASSERT_TRUE(together.same_bits(r, alone, 0)) << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
-          ASSERT_TRUE(together.same_bits(r, in_a_set, 0)) << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
-          ASSERT_TRUE(together.same_bits(r, as_columns, r)) << kNames[static_cast<int>(op)] << " column " << r << " of length " << length;
-          ASSERT_TRUE(together.same_bits(r, two_dims, r)) << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+          ASSERT_TRUE(together.same_bits(r, alone, 0))
+              << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+          ASSERT_TRUE(together.same_bits(r, in_a_set, 0))
+              << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+          ASSERT_TRUE(together.same_bits(r, as_columns, r))
+              << kNames[static_cast<int>(op)] << " column " << r << " of length " << length;
+          ASSERT_TRUE(together.same_bits(r, two_dims, r))
+              << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
         }
       }
     }

@@ -31,7 +31,8 @@ TEST_P(SoftmaxTest, ForwardAndBackward) {
         for (const Store store : {Store::Overwrite, Store::Accumulate}) {
           const std::int64_t rows = 5, in_step = columns + 3, out_step = columns + 1;
           Chooser choose(static_cast<std::uint64_t>(columns));
-          Array x(dtype, rows * in_step), before(dtype, rows * out_step), dy(dtype, rows * in_step), y(dtype, rows * in_step);
+          Array x(dtype, rows * in_step), before(dtype, rows * out_step), dy(dtype, rows * in_step),
+              y(dtype, rows * in_step);
           choose.fill(x, -6, 6);
           choose.fill(before, -1, 1);
           choose.fill(dy, -1, 1);
@@ -52,7 +53,10 @@ TEST_P(SoftmaxTest, ForwardAndBackward) {
               const double old = store == Store::Accumulate ? before.get(r * out_step + i) : 0;
               const double wanted = exact[static_cast<std::size_t>(i)] + old;
               // x - max is rounded at the size of x, up to 12, before the exponential.
-              ASSERT_NEAR(forward.get(r * out_step + i), wanted, 16 * epsilon(dtype) * (std::abs(wanted) + std::abs(old) + (log ? 12 : std::abs(exact[static_cast<std::size_t>(i)]))));
+              ASSERT_NEAR(
+                  forward.get(r * out_step + i), wanted,
+                  16 * epsilon(dtype) *
+                      (std::abs(wanted) + std::abs(old) + (log ? 12 : std::abs(exact[static_cast<std::size_t>(i)]))));
             }
             ASSERT_TRUE(forward.same_bits(r * out_step + columns, before, r * out_step + columns));
           }
@@ -74,7 +78,8 @@ TEST_P(SoftmaxTest, ForwardAndBackward) {
               const double value = y.get(r * in_step + i), d = dy.get(r * in_step + i);
               const double old = store == Store::Accumulate ? before.get(r * out_step + i) : 0;
               const double wanted = (log ? d - std::exp(value) * sum : value * (d - sum)) + old;
-              const double scale = (log ? std::exp(value) : std::abs(value)) * (magnitude + 1) + std::abs(d) + std::abs(old);
+              const double scale =
+                  (log ? std::exp(value) : std::abs(value)) * (magnitude + 1) + std::abs(d) + std::abs(old);
               ASSERT_NEAR(backward.get(r * out_step + i), wanted, 16 * epsilon(dtype) * scale) << columns;
             }
           }
@@ -116,7 +121,8 @@ TEST_P(CrossEntropyTest, ForwardAndBackward) {
       for (const Store store : {Store::Overwrite, Store::Accumulate}) {
         const std::int64_t rows = 7, step = columns + 2;
         Chooser choose(static_cast<std::uint64_t>(columns));
-        Array x(dtype, rows * step), labels(int64, rows), loss(dtype, rows), lse(dtype, rows), dy(dtype, rows), grad(dtype, rows * step);
+        Array x(dtype, rows * step), labels(int64, rows), loss(dtype, rows), lse(dtype, rows), dy(dtype, rows),
+            grad(dtype, rows * step);
         choose.fill(x, -8, 8);
         choose.fill(dy, -1, 1);
         choose.fill(loss, -1, 1);
@@ -124,7 +130,8 @@ TEST_P(CrossEntropyTest, ForwardAndBackward) {
         for (std::int64_t r = 0; r < rows; ++r) labels.set(r, static_cast<double>(choose.below(columns)));
         labels.set(2, -1);
         labels.set(4, static_cast<double>(columns));
-        DeviceArray dx(backend(), x), dl(backend(), labels), dloss(backend(), loss), dlse(backend(), lse), ddy(backend(), dy), dgrad(backend(), grad);
+        DeviceArray dx(backend(), x), dl(backend(), labels), dloss(backend(), loss), dlse(backend(), lse),
+            ddy(backend(), dy), dgrad(backend(), grad);
         CrossEntropy call;
         call.rows = rows;
         call.columns = columns;
@@ -147,13 +154,16 @@ TEST_P(CrossEntropyTest, ForwardAndBackward) {
           const std::vector<double> log_softmax = softmax(x, r * step, columns, true);
           const double old = store == Store::Accumulate ? loss.get(r) : 0;
           const double wanted = valid ? old - log_softmax[static_cast<std::size_t>(label)] : NAN;
-          ASSERT_TRUE(close(losses.get(r), wanted, 32 * epsilon(dtype) * 20)) << losses.get(r) << " instead of " << wanted;
+          ASSERT_TRUE(close(losses.get(r), wanted, 32 * epsilon(dtype) * 20))
+              << losses.get(r) << " instead of " << wanted;
           for (std::int64_t i = 0; i < columns; ++i) {
             const double before = store == Store::Accumulate ? grad.get(r * step + i) : 0;
             const double probability = std::exp(log_softmax[static_cast<std::size_t>(i)]);
             const double exact = valid ? before + dy.get(r) * (probability - (i == label ? 1 : 0)) : NAN;
-            ASSERT_TRUE(close(gradients.get(r * step + i), exact, 32 * epsilon(dtype) * (20 * probability + 1 + std::abs(before))))
-                << gradients.get(r * step + i) << " instead of " << exact << ", row " << r << " column " << i << " of " << columns;
+            ASSERT_TRUE(close(gradients.get(r * step + i), exact,
+                              32 * epsilon(dtype) * (20 * probability + 1 + std::abs(before))))
+                << gradients.get(r * step + i) << " instead of " << exact << ", row " << r << " column " << i << " of "
+                << columns;
           }
           ASSERT_TRUE(gradients.same_bits(r * step + columns, grad, r * step + columns));
         }

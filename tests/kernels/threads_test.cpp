@@ -30,7 +30,8 @@ class ThreadsTest : public ::testing::Test {
       DeviceArray out(cpu_backend(), start);
       run(out);
       const Array result = out.download();
-      for (std::int64_t i = 0; i < result.count(); ++i) ASSERT_TRUE(result.same_bits(i, expected, i)) << threads << " threads, element " << i;
+      for (std::int64_t i = 0; i < result.count(); ++i)
+        ASSERT_TRUE(result.same_bits(i, expected, i)) << threads << " threads, element " << i;
     }
   }
 
@@ -71,7 +72,8 @@ TEST_F(ThreadsTest, EveryItemIsVisitedOnce) {
 
 TEST_F(ThreadsTest, ErrorsReachTheCaller) {
   set_num_threads(4);
-  EXPECT_THROW(cpu::parallel_for(10'000'000, 1, [](std::int64_t, std::int64_t) { throw ValueError("no"); }), ValueError);
+  EXPECT_THROW(cpu::parallel_for(10'000'000, 1, [](std::int64_t, std::int64_t) { throw ValueError("no"); }),
+               ValueError);
 }
 
 TEST_F(ThreadsTest, SameBitsElementwiseInThreads) {

@@ -99,11 +99,13 @@ class UpdateTest : public BackendTest {
   static constexpr int kSteps = 4;
 
   /// kSteps steps with fixed random gradients; the values afterwards.
-  Array train(const Arena& arena, DType dtype, const Settings& x, const Array& start, const std::vector<Array>& grads, const Hypers& h) {
+  Array train(const Arena& arena, DType dtype, const Settings& x, const Array& start, const std::vector<Array>& grads,
+              const Hypers& h) {
     Array zero(dtype, arena.size), one(int64, 1);
-    DeviceArray table(backend(), arena.table()), value(backend(), start), first(backend(), zero), second(backend(), zero), steps(backend(), one);
-    DeviceArray lr(backend(), h.lr), momentum(backend(), h.momentum), dampening(backend(), h.dampening), decay(backend(), h.decay),
-        beta1(backend(), h.beta1), beta2(backend(), h.beta2), epsilon(backend(), h.epsilon);
+    DeviceArray table(backend(), arena.table()), value(backend(), start), first(backend(), zero),
+        second(backend(), zero), steps(backend(), one);
+    DeviceArray lr(backend(), h.lr), momentum(backend(), h.momentum), dampening(backend(), h.dampening),
+        decay(backend(), h.decay), beta1(backend(), h.beta1), beta2(backend(), h.beta2), epsilon(backend(), h.epsilon);
     const std::int64_t stride = h.lr.count() > 1 ? 1 : 0;
     for (const Array& grad : grads) {
       DeviceArray g(backend(), grad);
@@ -139,7 +141,8 @@ class UpdateTest : public BackendTest {
         for (const UpdateRule rule : {UpdateRule::Sgd, UpdateRule::Adam, UpdateRule::AdamW})
           result.push_back({.rule = rule, .maximize = maximize, .per_set = per_set});
         result.push_back({.rule = UpdateRule::Sgd, .momentum = true, .maximize = maximize, .per_set = per_set});
-        result.push_back({.rule = UpdateRule::Sgd, .momentum = true, .nesterov = true, .maximize = maximize, .per_set = per_set});
+        result.push_back(
+            {.rule = UpdateRule::Sgd, .momentum = true, .nesterov = true, .maximize = maximize, .per_set = per_set});
       }
     }
     return result;
@@ -164,10 +167,12 @@ TEST_P(UpdateTest, FollowsTheRules) {
         arena.each([&](std::int64_t s, std::int64_t i) {
           parameter[static_cast<std::size_t>(i)] = true;
           Element element{start.get(i)};
-          for (int t = 1; t <= kSteps; ++t) element.step(x, hypers, x.per_set ? s : 0, grads[static_cast<std::size_t>(t - 1)].get(i), t);
+          for (int t = 1; t <= kSteps; ++t)
+            element.step(x, hypers, x.per_set ? s : 0, grads[static_cast<std::size_t>(t - 1)].get(i), t);
           // Adam divides two small numbers: near a second moment of zero its step is as inexact as the first.
           ASSERT_TRUE(close(result.get(i), element.p, 200 * epsilon(dtype)))
-              << "rule " << static_cast<int>(x.rule) << " set " << s << ": " << result.get(i) << " instead of " << element.p;
+              << "rule " << static_cast<int>(x.rule) << " set " << s << ": " << result.get(i) << " instead of "
+              << element.p;
         });
         for (std::int64_t i = 0; i < arena.size; ++i)
           ASSERT_TRUE(parameter[static_cast<std::size_t>(i)] || result.get(i) == 0) << "padding changed at " << i;
@@ -194,19 +199,22 @@ TEST_P(UpdateTest, ASetHasTheBitsItHasAlone) {
         Hypers own(float32, 1, false);
         if (x.per_set) {
           const auto take = [&](Array& to, const Array& from) { to.set(0, from.get(s)); };
-          take(own.lr, hypers.lr), take(own.momentum, hypers.momentum), take(own.dampening, hypers.dampening), take(own.decay, hypers.decay);
+          take(own.lr, hypers.lr), take(own.momentum, hypers.momentum), take(own.dampening, hypers.dampening),
+              take(own.decay, hypers.decay);
           take(own.beta1, hypers.beta1), take(own.beta2, hypers.beta2), take(own.epsilon, hypers.epsilon);
         }
         const auto part = [&](const Array& from) {
           Array to(float32, single.size);
           for (std::size_t p = 0; p < 2; ++p)
-            for (std::int64_t i = 0; i < single.per_set[p]; ++i) to.set(single.offset[p] + i, from.get(arena.offset[p] + s * arena.per_set[p] + i));
+            for (std::int64_t i = 0; i < single.per_set[p]; ++i)
+              to.set(single.offset[p] + i, from.get(arena.offset[p] + s * arena.per_set[p] + i));
           return to;
         };
         std::vector<Array> own_grads;
         for (const Array& grad : grads) own_grads.push_back(part(grad));
         const Array alone = train(single, float32, x, part(start), own_grads, own), expected = part(together);
-        for (std::int64_t i = 0; i < single.size; ++i) ASSERT_TRUE(alone.same_bits(i, expected, i)) << "set " << s << " element " << i;
+        for (std::int64_t i = 0; i < single.size; ++i)
+          ASSERT_TRUE(alone.same_bits(i, expected, i)) << "set " << s << " element " << i;
       }
     }
   }
@@ -223,7 +231,8 @@ TEST_P(ClipNormTest, ScalesEachSetByItsNorm) {
         Chooser choose(1);
         arena.each([&](std::int64_t, std::int64_t i) { grad.set(i, choose.uniform(-1, 1)); });
         choose.fill(most, 1, 20);
-        DeviceArray table(backend(), arena.table()), g(backend(), grad), m(backend(), most), norm(backend(), Array(dtype, arena.sets));
+        DeviceArray table(backend(), arena.table()), g(backend(), grad), m(backend(), most),
+            norm(backend(), Array(dtype, arena.sets));
         ClipNorm call;
         call.dtype = dtype;
         call.layout = arena.layout(table);
@@ -232,7 +241,9 @@ TEST_P(ClipNormTest, ScalesEachSetByItsNorm) {
         call.max_norm = {m.data(), per_set ? 1 : 0};
         backend().run(call);
         std::vector<long double> squares(static_cast<std::size_t>(arena.sets), 0);
-        arena.each([&](std::int64_t s, std::int64_t i) { squares[static_cast<std::size_t>(s)] += static_cast<long double>(grad.get(i)) * grad.get(i); });
+        arena.each([&](std::int64_t s, std::int64_t i) {
+          squares[static_cast<std::size_t>(s)] += static_cast<long double>(grad.get(i)) * grad.get(i);
+        });
         const Array norms = norm.download(), result = g.download();
         arena.each([&](std::int64_t s, std::int64_t i) {
           const auto exact = static_cast<double>(std::sqrt(squares[static_cast<std::size_t>(s)]));

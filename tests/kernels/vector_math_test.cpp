@@ -52,10 +52,41 @@ template <class T>
 std::vector<T> arguments(const Function& function) {
   std::vector<T> result;
   using Limits = std::numeric_limits<T>;
-  for (const T x : {T(0), Limits::denorm_min(), Limits::min() / 3, Limits::min(), Limits::epsilon() / 2, Limits::epsilon(),
-                    T(1e-4), T(0.25), T(0.346), T(0.3466), T(0.5), T(0.7), T(1), std::nextafter(T(1), T(0)), std::nextafter(T(1), T(2)),
-                    T(1.5), T(1.5707964), T(3.1415927), T(10), T(20), T(88.7), T(88.73), T(103.9), T(104.1), T(709.7), T(709.79),
-                    T(745), T(745.2), T(38999), T(39001), T(1e5), T(1e9), T(1e30), Limits::max(), Limits::infinity()}) {
+  for (const T x : {T(0),
+                    Limits::denorm_min(),
+                    Limits::min() / 3,
+                    Limits::min(),
+                    Limits::epsilon() / 2,
+                    Limits::epsilon(),
+                    T(1e-4),
+                    T(0.25),
+                    T(0.346),
+                    T(0.3466),
+                    T(0.5),
+                    T(0.7),
+                    T(1),
+                    std::nextafter(T(1), T(0)),
+                    std::nextafter(T(1), T(2)),
+                    T(1.5),
+                    T(1.5707964),
+                    T(3.1415927),
+                    T(10),
+                    T(20),
+                    T(88.7),
+                    T(88.73),
+                    T(103.9),
+                    T(104.1),
+                    T(709.7),
+                    T(709.79),
+                    T(745),
+                    T(745.2),
+                    T(38999),
+                    T(39001),
+                    T(1e5),
+                    T(1e9),
+                    T(1e30),
+                    Limits::max(),
+                    Limits::infinity()}) {
     result.push_back(x);
     result.push_back(-x);
   }
@@ -66,7 +97,8 @@ std::vector<T> arguments(const Function& function) {
     result.push_back(static_cast<T>(usual(engine)));
     result.push_back(static_cast<T>(small(engine)));
     result.push_back(static_cast<T>(usual(engine) * (sizeof(T) == 8 ? 7.4 : 1)));
-    result.push_back(static_cast<T>(std::copysign(std::pow(10.0, exponent(engine) / (sizeof(T) == 4 ? 8 : 1)), small(engine))));
+    result.push_back(
+        static_cast<T>(std::copysign(std::pow(10.0, exponent(engine) / (sizeof(T) == 4 ? 8 : 1)), small(engine))));
   }
   // Near the zeros of sine and cosine almost everything cancels.
   for (int k = 1; k < 12000; ++k) result.push_back(static_cast<T>(k * 1.57079632679489661923L));
@@ -94,7 +126,8 @@ void check(const cpu::TileTable& table, const char* target) {
     }
     EXPECT_LE(worst, 4) << name(function.op) << " of " << name(kDType) << " on " << target << " at " << where;
     if (std::getenv("LUGE_TEST_VERBOSE") != nullptr)
-      std::printf("%-8s %-6s %s %.2f ulp at %.17g\n", target, name(function.op), sizeof(T) == 4 ? "f32" : "f64", worst, static_cast<double>(where));
+      std::printf("%-8s %-6s %s %.2f ulp at %.17g\n", target, name(function.op), sizeof(T) == 4 ? "f32" : "f64", worst,
+                  static_cast<double>(where));
   }
 }
 
@@ -110,16 +143,19 @@ void check_gelu(const cpu::TileTable& table, const char* target) {
   table.forward[static_cast<int>(Op::Gelu)][static_cast<int>(kDType)](in, out, nullptr, x.size());
   double worst = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const long double scale = std::fabs(static_cast<long double>(x[i])) * static_cast<long double>(std::numeric_limits<T>::epsilon());
+    const long double scale =
+        std::fabs(static_cast<long double>(x[i])) * static_cast<long double>(std::numeric_limits<T>::epsilon());
     const long double error = std::fabs(static_cast<long double>(y[i]) - exact_gelu(static_cast<long double>(x[i])));
-    worst = std::max(worst, static_cast<double>(error / std::max(scale, static_cast<long double>(std::numeric_limits<T>::min()))));
+    worst = std::max(
+        worst, static_cast<double>(error / std::max(scale, static_cast<long double>(std::numeric_limits<T>::min()))));
   }
   EXPECT_LE(worst, 3) << "gelu of " << name(kDType) << " on " << target;
 }
 
 void on_every_target(void (*test)(const cpu::TileTable&, const char*)) {
   const std::int64_t supported = hwy::SupportedTargets();
-  for (std::int64_t targets = supported & (HWY_AVX3 | HWY_AVX2 | HWY_NEON | HWY_SCALAR); targets != 0; targets &= targets - 1) {
+  for (std::int64_t targets = supported & (HWY_AVX3 | HWY_AVX2 | HWY_NEON | HWY_SCALAR); targets != 0;
+       targets &= targets - 1) {
     const std::int64_t target = targets & -targets;
     hwy::SetSupportedTargetsForTest(target);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());

@@ -1,0 +1,58 @@
+// Reductions of bool, int32 and int64: plain loops, compiled for the baseline only.
+#include "reduce_loops.h"
+
+namespace luge::cpu {
+namespace {
+
+using namespace HWY_NAMESPACE;
+
+/// Sums and products of integers and bools, modulo 2^64: the order does not matter.
+template <class T, bool product>
+struct IntegerFold {
+  using Element = T;
+  using Partial = std::int64_t;
+
+  static HWY_NOINLINE std::int64_t chunk(const T* x, std::int64_t n, std::int64_t, T) {
+    std::int64_t result = product ? 1 : 0;
+    for (std::int64_t i = 0; i < n; ++i) result = merge(result, static_cast<std::int64_t>(x[i]));
+    return result;
+  }
+  static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t,
+                                   const T*, std::int64_t* out) {
+    std::fill_n(out, n, std::int64_t{product ? 1 : 0});
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t v = 0; v < n; ++v) out[v] = merge(out[v], static_cast<std::int64_t>(x[r * stride + v]));
+  }
+  static std::int64_t merge(std::int64_t a, std::int64_t b) { return product ? a * b : a + b; }
+};
+
+template <class T>
+void reduce_as(const Reduce& call, const ReduceSpace& space) {
+  const bool accumulate = call.store == Store::Accumulate;
+  const Sink<std::int64_t> numbers{space, static_cast<std::int64_t*>(call.out.data), accumulate};
+  const Sink<T> values{space, static_cast<T*>(call.out.data), accumulate};
+  const auto value = [&](std::int64_t o, const auto& p) { values(o, p.value); };
+  const auto position = [&](std::int64_t o, const auto& p) { numbers(o, p.position); };
+  switch (call.op) {
+    case ReduceOp::Sum: return reduce_with<IntegerFold<T, false>>(space, call.in.data, nullptr, numbers);
+    case ReduceOp::Prod: return reduce_with<IntegerFold<T, true>>(space, call.in.data, nullptr, numbers);
+    case ReduceOp::Min: return reduce_with<Extreme<T, false, true>>(space, call.in.data, nullptr, value);
+    case ReduceOp::Max: return reduce_with<Extreme<T, true, true>>(space, call.in.data, nullptr, value);
+    case ReduceOp::ArgMin: return reduce_with<Extreme<T, false, true>>(space, call.in.data, nullptr, position);
+    case ReduceOp::ArgMax: return reduce_with<Extreme<T, true, true>>(space, call.in.data, nullptr, position);
+    case ReduceOp::Mean:
+    case ReduceOp::LogSumExp: return;  // floating only, as core sees to
+  }
+}
+
+}  // namespace
+
+void reduce_integers(const Reduce& call, const ReduceSpace& space) {
+  switch (call.in.dtype) {
+    case DType::Bool: return reduce_as<bool>(call, space);
+    case DType::Int32: return reduce_as<std::int32_t>(call, space);
+    default: return reduce_as<std::int64_t>(call, space);
+  }
+}
+
+}  // namespace luge::cpu
