@@ -16,17 +16,23 @@ class Sweep {
  public:
   explicit Sweep(bool retain_graph) : retain_graph_(retain_graph) {}
   ~Sweep() {
-    // Only non-empty after an exception: leave the graph as it was.
+    if (finished_) return;
+    // After an exception: nothing half collected stays behind, neither on the way nor in a leaf that had no
+    // gradient before. (One that had may have received a part of what this pass adds.)
     for (const Ref<Node>& node : heap_) {
       node->queued_ = false;
       node->slot().take();
     }
+    for (int i = 0; running_ && i < running_->inputs(); ++i)
+      if (const Ref<Node>& input = running_->edge(i).node) input->slot().take();
+    for (const Ref<TensorImpl>& leaf : first_written_) leaf->leaf->zero();
   }
 
   void run(const Ref<Node>& root, const Tensor& gradient, bool fresh) {
     root->slot().add(gradient, fresh);
     push(root);
     while (!heap_.empty()) step();
+    finished_ = true;
   }
 
  private:
@@ -49,6 +55,9 @@ class Sweep {
                "backward: the graph of {} has been used and freed; pass retain_graph = true to the first backward() to "
                "run it again",
                node->name());
+    running_ = node;
+    for (int i = 0; i < node->inputs(); ++i)
+      if (const Ref<TensorImpl>& leaf = node->edge(i).leaf; leaf && !leaf->leaf->written()) first_written_.push_back(leaf);
     node->backward(gradient);
     for (int i = 0; i < node->inputs(); ++i)
       if (const Ref<Node>& input = node->edge(i).node; input && input->slot().written()) push(input);
@@ -56,7 +65,10 @@ class Sweep {
   }
 
   bool retain_graph_;
+  bool finished_ = false;
+  Ref<Node> running_;                           ///< the node whose step has begun
   std::vector<Ref<Node>> heap_;
+  std::vector<Ref<TensorImpl>> first_written_;  ///< leaves that had no gradient before this pass
 };
 
 void Tensor::backward(const Tensor& gradient, bool retain_graph) const {

@@ -99,7 +99,15 @@ Tensor arange(Scalar start, Scalar stop, Scalar step, TensorOptions options) {
              "arange: step {} does not lead from {} to {}; it must not be 0 and point from start to stop", by, first, last);
   const double count = std::ceil((last - first) / by);
   LUGE_CHECK(ShapeError, count < 9.2e18, "arange: {} elements are more than 2^63 - 1", count);
-  return counted("arange", static_cast<std::int64_t>(count), first, by, start.to_int64(), step.to_int64(), options);
+  auto n = static_cast<std::int64_t>(count);
+  const std::int64_t from = start.to_int64(), to = stop.to_int64(), stride = step.to_int64();
+  if (std::max({start.kind(), stop.kind(), step.kind()}) != Scalar::Kind::Float) {  // float64 does not hold every int64
+    std::int64_t distance = 0;
+    LUGE_CHECK(ShapeError, !__builtin_sub_overflow(to, from, &distance), "arange: from {} to {} is further than 2^63 - 1",
+               from, to);
+    n = distance / stride + (distance % stride != 0);
+  }
+  return counted("arange", n, first, by, from, stride, options);
 }
 
 Tensor arange(Scalar start, Scalar stop, Scalar step) {

@@ -26,6 +26,14 @@ constexpr bool gives_bool(Op op) { return op >= Op::Equal && op <= Op::IsFinite;
 /// Whether the gradient of input i is the gradient of the output, unchanged.
 constexpr bool passes_gradient(Op op, int i) { return op == Op::Add || (op == Op::Sub && i == 0); }
 
+/// Whether the gradient of input `of`, if somebody wants it, reads input i: one factor's is the other's alone.
+constexpr bool reads_input(Op op, int of, int i) {
+  if (op == Op::Mul) return of != i;
+  if (op == Op::Div) return i == 1 || of == 1;
+  if (op == Op::Where) return i == 0;
+  return true;
+}
+
 /// One argument as the user gave it: a tensor, or a number.
 struct Argument {
   Argument(const Tensor& t) : tensor(&t) {}     // NOLINT(google-explicit-constructor)
@@ -52,7 +60,11 @@ class ElementwiseNode final : public Node {
       add_input(*argument.tensor);
       input.is_tensor = true;
       input.shape = argument.tensor->impl()->shape;
-      const bool read_later = (saves(op) & math::scalar::kSavesInputs) && (op != Op::Where || i == 0);
+      bool read_later = false;
+      for (int of = 0; (saves(op) & math::scalar::kSavesInputs) && of < arguments_; ++of) {
+        const Tensor* const tensor = arguments[static_cast<std::size_t>(of)].tensor;
+        read_later |= tensor && needs_grad(*tensor) && reads_input(op, of, i);
+      }
       if (read_later) input.saved.save(*argument.tensor);
     }
     if (saves(op) & math::scalar::kSavesOutput) output_.save_output(result);
@@ -113,12 +125,14 @@ class ElementwiseNode final : public Node {
       call.in[position] = operand(tensor);
       bindings[count++] = {&call.in[position], &tensor};
     };
+    // An input that no wanted gradient reads was not kept: any number does in its place.
+    const bool unread = (saves(op_) & math::scalar::kSavesInputs) && op_ != Op::Where;
     for (int i = 0; i < arguments_; ++i) {
       const auto at = static_cast<std::size_t>(i);
       const Input& input = inputs_[at];
       if (!input.saved.empty())
         read(at + 1, input.saved, kept[i]);
-      else if (!input.is_tensor)
+      else if (!input.is_tensor || unread)
         call.in[at + 1] = immediate(input.number, gradient.dtype());
     }
     if (!output_.empty()) read(static_cast<std::size_t>(arguments_) + 1, output_, kept[arguments_]);

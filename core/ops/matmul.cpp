@@ -77,18 +77,20 @@ void add_product(const Tensor& x, const Tensor& y, const Shape& batch, const Sha
 
 class MatMulNode final : public Node {
  public:
-  MatMulNode(const Tensor& a, const Tensor& b) : Node("matmul") {
+  /// Keeps a factor only where the other one wants a gradient.
+  MatMulNode(const Tensor& a, const Tensor& b) : Node("matmul"), a_shape_(a.shape()), b_shape_(b.shape()) {
     add_input(a);
     add_input(b);
-    a_.save(a);
-    b_.save(b);
+    if (needs_grad(b)) a_.save(a);
+    if (needs_grad(a)) b_.save(b);
   }
 
   void backward(const Tensor& gradient) override {
     const Shape batch = batch_of(gradient.shape());
-    const Tensor a = a_.get(name()), b = b_.get(name());
-    if (GradSlot* const slot = target(0)) add_product(gradient, b.transpose(-1, -2), batch, a.shape(), *slot);
-    if (GradSlot* const slot = target(1)) add_product(a.transpose(-1, -2), gradient, batch, b.shape(), *slot);
+    if (GradSlot* const slot = target(0))
+      add_product(gradient, b_.get(name()).transpose(-1, -2), batch, a_shape_, *slot);
+    if (GradSlot* const slot = target(1))
+      add_product(a_.get(name()).transpose(-1, -2), gradient, batch, b_shape_, *slot);
   }
 
   void release_saved() override {
@@ -97,25 +99,27 @@ class MatMulNode final : public Node {
   }
 
  private:
+  Shape a_shape_, b_shape_;
   SavedTensor a_, b_;
 };
 
 class LinearNode final : public Node {
  public:
-  LinearNode(const Tensor& x, const Tensor& weight, const Tensor& bias) : Node("linear") {
+  /// Keeps a factor only where the other one wants a gradient.
+  LinearNode(const Tensor& x, const Tensor& weight, const Tensor& bias)
+      : Node("linear"), x_shape_(x.shape()), weight_shape_(weight.shape()) {
     add_input(x);
     add_input(weight);
     add_input(bias);
-    x_.save(x);
-    weight_.save(weight);
+    if (needs_grad(weight)) x_.save(x);
+    if (needs_grad(x)) weight_.save(weight);
   }
 
   void backward(const Tensor& gradient) override {
-    const Tensor x = x_.get(name()), weight = weight_.get(name());
     const Shape batch = batch_of(gradient.shape());
-    if (GradSlot* const slot = target(0)) add_product(gradient, weight, batch, x.shape(), *slot);
+    if (GradSlot* const slot = target(0)) add_product(gradient, weight_.get(name()), batch, x_shape_, *slot);
     if (GradSlot* const slot = target(1))
-      add_product(gradient.transpose(-1, -2), x, batch, weight.shape(), *slot);
+      add_product(gradient.transpose(-1, -2), x_.get(name()), batch, weight_shape_, *slot);
     if (GradSlot* const slot = target(2)) {
       Shape shape = batch;  // (out) or (sets, out)
       shape.push_back(gradient.shape().back());
@@ -139,6 +143,7 @@ class LinearNode final : public Node {
       fill_values(buffer, 0);
   }
 
+  Shape x_shape_, weight_shape_;
   SavedTensor x_, weight_;
 };
 
@@ -161,7 +166,12 @@ Tensor matrix_product(const Tensor& a, const Tensor& b) {
 }
 
 /// The leading dimensions of `x` become rows of one matrix; back again with `restored`.
-Tensor as_rows(const Tensor& x) { return x.ndim() == 2 ? x : x.reshape({-1, x.shape().back()}); }
+Tensor as_rows(const Tensor& x) {
+  if (x.ndim() == 2) return x;
+  std::int64_t rows = 1;  // not -1: a tensor without elements does not tell it
+  for (int d = 0; d + 1 < x.ndim(); ++d) rows *= x.shape()[d];
+  return x.reshape({rows, x.shape().back()});
+}
 Tensor restored(const Tensor& rows, const Tensor& x) {
   if (x.ndim() == 2) return rows;
   Shape shape = x.shape();
@@ -189,8 +199,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     const Tensor product = matmul(a, b.unsqueeze(1));
     return product.squeeze(product.ndim() - 1);
   }
-  const bool one_matrix = b.ndim() == 2 && a.numel() > 0;
-  return one_matrix ? restored(matrix_product(as_rows(a), b), a) : matrix_product(a, b);
+  return b.ndim() == 2 ? restored(matrix_product(as_rows(a), b), a) : matrix_product(a, b);
 }
 
 Tensor Tensor::matmul(const Tensor& other) const { return luge::matmul(*this, other); }
@@ -213,7 +222,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   }
   if (weight.ndim() == 2 && x.ndim() != 2) {
     if (x.ndim() == 1) return linear(x.unsqueeze(0), weight, bias).squeeze(0);
-    if (x.numel() > 0) return restored(linear(as_rows(x), weight, bias), x);
+    return restored(linear(as_rows(x), weight, bias), x);
   }
   LUGE_CHECK(ShapeError, weight.ndim() == 2 || x.ndim() == 2 || (x.ndim() == 3 && x.size(0) == weight.size(0)),
              "linear: x is {} and weight is {}; allowed are x (batch, in) or (sets, batch, in)", to_string(x.shape()),

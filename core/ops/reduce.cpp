@@ -177,7 +177,7 @@ LUGE_REDUCTION(argmin, ArgMin)
 Tensor Tensor::logsumexp(const DimList& dims, bool keepdim) const {
   return reduce(ReduceOp::LogSumExp, *this, &dims, keepdim);
 }
-Tensor Tensor::var(double correction) const { return variance(*this, nullptr, correction, false); }
+Tensor Tensor::var() const { return variance(*this, nullptr, 1, false); }
 Tensor Tensor::var(const DimList& dims, double correction, bool keepdim) const {
   return variance(*this, &dims, correction, keepdim);
 }

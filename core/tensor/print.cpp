@@ -39,18 +39,18 @@ class NumberFormat {
   explicit NumberFormat(const std::vector<double>& values) {
     double smallest = HUGE_VAL, largest = 0;
     for (const double v : values) {
-      if (!std::isfinite(v)) continue;
+      if (!std::isfinite(v) || v == 0) continue;
       whole_ &= v == std::floor(v);
-      if (v == 0) continue;
       smallest = std::min(smallest, std::abs(v));
       largest = std::max(largest, std::abs(v));
     }
-    scientific_ = largest > 0 && (largest >= 1e8 || largest / smallest > 1000 || smallest < 1e-4) &&
-                  !(whole_ && largest < 1e8);
-    for (const double v : values) width_ = std::max(width_, text(v).size());
+    scientific_ = largest > 0 && (largest > 1e8 || largest / smallest > 1000 || (!whole_ && smallest < 1e-4));
+    for (const double v : values)  // NaN and infinity do not widen the column
+      if (std::isfinite(v) && v != 0) width_ = std::max(width_, text(v).size());
   }
 
   std::string padded(double value) const { return fmt::format("{:>{}}", text(value), width_); }
+  std::size_t width() const { return width_; }
 
  private:
   std::string text(double value) const {
@@ -61,55 +61,56 @@ class NumberFormat {
   }
 
   bool whole_ = true, scientific_ = false;
-  std::size_t width_ = 0;
+  std::size_t width_ = 1;
 };
 
 /// Writes the brackets.
 class Writer {
  public:
-  Writer(const Shape& full, const Shape& shown, std::vector<std::string> cells)
-      : full_(full), shown_(shown), cells_(std::move(cells)) {}
+  Writer(const Shape& full, const Shape& shown, std::vector<std::string> cells, std::size_t width)
+      : full_(full), shown_(shown), cells_(std::move(cells)), width_(width) {}
 
   std::string write() {
+    if (full_.empty()) return cells_[0];
     level(0);
     return std::move(out_);
   }
 
  private:
   void level(int d) {
-    if (d == full_.ndim()) {
-      out_ += cells_[next_++];
-      return;
-    }
+    const bool innermost = d + 1 == full_.ndim(), abbreviated = shown_[d] != full_[d];
+    const std::size_t indent = kPrefix + static_cast<std::size_t>(d) + 1;
+    const std::size_t per_line = innermost ? std::max<std::size_t>((kLineWidth - indent + 1) / (width_ + 2), 1) : 1;
+    const std::int64_t entries = shown_[d] + (abbreviated ? 1 : 0);
     out_ += '[';
-    const bool abbreviated = shown_[d] != full_[d];
-    for (std::int64_t i = 0; i < shown_[d]; ++i) {
-      if (i > 0) separate(d);
-      if (abbreviated && i == kEdge) {
-        out_ += "...";
-        separate(d);
-      }
-      level(d + 1);
+    for (std::int64_t i = 0; i < entries; ++i) {
+      if (i > 0) separate(full_.ndim() - 1 - d, static_cast<std::size_t>(i) % per_line == 0, indent);
+      if (abbreviated && i == kEdge)
+        out_ += innermost ? " ..." : "...";
+      else if (innermost)
+        out_ += cells_[next_++];
+      else
+        level(d + 1);
     }
     out_ += ']';
   }
 
-  void separate(int d) {
+  /// Between two entries that have `inner` dimensions themselves.
+  void separate(int inner, bool new_line, std::size_t indent) {
     out_ += ',';
-    const int inner = full_.ndim() - 1 - d;
-    if (inner == 0 && out_.size() - (out_.rfind('\n') + 1) + cells_[std::min(next_, cells_.size() - 1)].size() < kLineWidth) {
+    if (inner == 0 && !new_line) {
       out_ += ' ';
       return;
     }
     out_.append(static_cast<std::size_t>(std::max(inner, 1)), '\n');
-    out_.append(kPrefix + static_cast<std::size_t>(d) + 1, ' ');
+    out_.append(indent, ' ');
   }
 
   static constexpr std::size_t kPrefix = 7;  // "tensor("
   const Shape& full_;
   const Shape& shown_;
   std::vector<std::string> cells_;
-  std::size_t next_ = 0;
+  std::size_t width_, next_ = 0;
   std::string out_;
 };
 
@@ -120,27 +121,28 @@ std::string to_string(const Tensor& tensor) {
   const NoGrad guard;
   const Tensor part = shown_part(tensor.detach());
   std::vector<std::string> cells;
-  if (tensor.dtype() == DType::Bool) {
-    for (const bool value : part.to_vector<bool>()) cells.push_back(value ? " True" : "False");
-  } else if (!is_floating(tensor.dtype())) {
-    std::size_t width = 0;
-    for (const std::int64_t value : part.to_vector<std::int64_t>()) {
-      cells.push_back(fmt::format("{}", value));
-      width = std::max(width, cells.back().size());
-    }
-    for (std::string& cell : cells) cell = fmt::format("{:>{}}", cell, width);
-  } else {
+  std::size_t width = 0;
+  if (is_floating(tensor.dtype())) {
     const std::vector<double> values = part.to_vector<double>();
     const NumberFormat format(values);
     for (const double value : values) cells.push_back(format.padded(value));
+    width = format.width();
+  } else {
+    const bool truth = tensor.dtype() == DType::Bool;
+    for (const std::int64_t value : part.to_vector<std::int64_t>()) {
+      cells.push_back(!truth ? fmt::format("{}", value) : value ? "True" : "False");
+      width = std::max(width, cells.back().size());
+    }
+    for (std::string& cell : cells) cell = fmt::format("{:>{}}", cell, width);
   }
+  const bool empty = tensor.numel() == 0;
   std::string text = "tensor(";
-  text += tensor.numel() == 0 ? "[]" : Writer(tensor.shape(), part.shape(), std::move(cells)).write();
-  if (tensor.numel() == 0 && tensor.ndim() != 1) text += fmt::format(", size={}", to_string(tensor.shape()));
-  const DType dtype = tensor.dtype();
+  text += empty ? "[]" : Writer(tensor.shape(), part.shape(), std::move(cells), width).write();
   if (tensor.device().is_cuda()) text += fmt::format(", device='{}'", to_string(tensor.device()));
-  const bool is_default = dtype == DType::Float32 || dtype == DType::Int64 || dtype == DType::Bool;
-  if (!is_default || tensor.numel() == 0) text += fmt::format(", dtype={}", name(dtype));
+  if (empty && tensor.ndim() != 1) text += fmt::format(", size={}", to_string(tensor.shape()));
+  const DType dtype = tensor.dtype();
+  const bool is_told = dtype == DType::Float32 || (!empty && (dtype == DType::Int64 || dtype == DType::Bool));
+  if (!is_told) text += fmt::format(", dtype={}", name(dtype));
   if (tensor.impl()->grad_fn)
     text += fmt::format(", grad_fn=<{}>", tensor.impl()->grad_fn->name());
   else if (tensor.impl()->requires_grad)

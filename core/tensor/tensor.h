@@ -71,6 +71,7 @@ class Tensor {
   template <class T = double>
   T item() const {
     const Scalar value = item_as_scalar();
+    if constexpr (std::is_same_v<T, bool>) return value.to_double() != 0;
     if constexpr (std::is_integral_v<T>) return static_cast<T>(value.to_int64());
     return static_cast<T>(value.to_double());
   }
@@ -90,7 +91,9 @@ class Tensor {
   void zero_grad();
   /// Adds d(this)/d(leaf) to the gradient of every leaf it depends on. `gradient` is d(result)/d(this),
   /// of this tensor's shape and dtype; it may be left out for a tensor of one element. The graph is
-  /// freed unless `retain_graph`. Throws AutogradError, ShapeError, DTypeError.
+  /// freed unless `retain_graph`. Throws AutogradError, ShapeError, DTypeError. If it throws half way (no
+  /// memory, a saved tensor that was changed), leaves without a gradient still have none; a gradient that
+  /// was there before may have grown by a part of this pass's, and zero_grad() makes it whole.
   void backward(const Tensor& gradient = {}, bool retain_graph = false) const;
   /// The same data outside the graph.
   Tensor detach() const;
@@ -169,7 +172,7 @@ class Tensor {
   Tensor mean() const;
   Tensor mean(const DimList& dims, bool keepdim = false) const;
   /// Divides by (n - correction); correction 1 is Bessel's, PyTorch's default.
-  Tensor var(double correction = 1) const;
+  Tensor var() const;
   Tensor var(const DimList& dims, double correction = 1, bool keepdim = false) const;
   Tensor prod() const;
   Tensor prod(const DimList& dims, bool keepdim = false) const;
