@@ -30,13 +30,14 @@ int main(int argc, char** argv) {
   using namespace luge::cli;
   CLI::App program("luge trains: one model, or a million parameter sets at once, on the CPU or a GPU.", "luge");
   program.set_version_flag("--version", "luge " LUGE_VERSION);
-  program.require_subcommand(1);
+  program.require_subcommand(0, 1);
   program.footer("`luge COMMAND --help` lists the options of a command.");
   Common common;
   const std::vector<Command> commands{add_doctor(program, common), add_demo(program, common), add_train(program, common),
                                       add_bench(program, common)};
   try {
     program.parse(argc, argv);
+    if (program.get_subcommands().empty()) throw CLI::RequiredError("One command");
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? 0 : kBadUsage;
   }

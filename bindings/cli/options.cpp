@@ -14,8 +14,9 @@ namespace {
 constexpr int kMostThreads = 4096;
 
 /// The whole text as a number.
-std::optional<double> parse_number(std::string_view text) {
-  double value = 0;
+template <class T>
+std::optional<T> parse_number(std::string_view text) {
+  T value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return {};
   return value;
@@ -37,9 +38,13 @@ CLI::Validator validator(std::string description, Parse parse) {
 }
 
 double require_number(const std::string& text) {
-  const std::optional<double> value = parse_number(text);
+  const std::optional<double> value = parse_number<double>(text);
   LUGE_CHECK(ValueError, value.has_value() && std::isfinite(*value), "'{}' is not a finite number", text);
   return *value;
+}
+
+void require_seed(const std::string& text) {
+  LUGE_CHECK(ValueError, parse_number<std::uint64_t>(text).has_value(), "'{}' is not a whole number from 0 to 2^64 - 1", text);
 }
 
 }  // namespace
@@ -80,7 +85,7 @@ void add_common_options(CLI::App& app, Common& common) {
       ->check(validator("", Device::parse))
       ->type_name("DEVICE")
       ->group("Common options");
-  app.add_option("--seed", common.seed, "seed of everything random (default 0)")->group("Common options");
+  app.add_option("--seed", common.seed, "seed of everything random (default 0)")->check(validator("", require_seed))->group("Common options");
   app.add_option_function<int>("--threads", set_num_threads, "threads of the CPU (default: all, or $LUGE_NUM_THREADS)")
       ->check(whole_number(1, kMostThreads))
       ->group("Common options");

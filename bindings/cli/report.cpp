@@ -112,6 +112,7 @@ std::string inlined(const std::string& file, const std::string& name) {
   if (start == std::string::npos) return {};
   svg.erase(0, start);
   for (const char* const ink : kInkInSvg) replace_all(svg, ink, "currentColor");
+  replace_all(svg, "color=\"black\"", "color=\"currentColor\"");
   for (const char* const reference : {" id='", " id=\"", "'#", "url(#"}) replace_all(svg, reference, reference + name + "_");
   return svg;
 }

@@ -22,13 +22,14 @@ std::string cell(double value) { return std::isfinite(value) ? fmt::format("{:.7
 
 /// Averages of the history over windows of equal length: epoch, mean, least, largest, then the kept sets.
 std::string loss_csv(const std::vector<HistoryRow>& history, std::int64_t steps_per_epoch) {
-  const std::size_t window = std::max<std::size_t>(1, history.size() / kPoints);
+  const std::size_t window = std::max<std::size_t>(1, history.size() / kPoints), windows = history.size() / window;
   std::string csv = "epoch,mean,min,max";
   const std::size_t kept = history.empty() ? 0 : history.front().sets.size();
   for (std::size_t set = 0; set < kept; ++set) csv += fmt::format(",set_{}", set);
   csv += "\n";
-  for (std::size_t first = 0; first < history.size(); first += window) {
-    const std::size_t end = std::min(first + window, history.size());
+  for (std::size_t w = 0; w < windows; ++w) {
+    // The last one takes what is left over: a window of few steps would only show their noise.
+    const std::size_t first = w * window, end = w + 1 == windows ? history.size() : first + window;
     const auto count = static_cast<double>(end - first);
     const auto add_average = [&](auto value) {
       double sum = 0;
@@ -76,12 +77,14 @@ std::string ranking_csv(const TrainResult& result) {
 std::string series(const std::string& file, const TrainResult& result, const char* style) {
   const std::size_t sets = result.lr.size();
   if (sets == 1) return fmt::format("plot '{}' skip 1 using 1:2 with {} lc rgb \"{}\" notitle\n", file, style, kColours[0]);
-  std::string script = "plot '" + file + "' skip 1 using 1:3:4 with filledcurves lc rgb \"#c0808890\" title \"all sets\"";
   if (sets > kSingle)
-    return script + fmt::format(", \\\n  '{}' skip 1 using 1:2 with {} lc rgb \"{}\" title \"mean\"\n", file, style, kColours[0]);
+    return fmt::format("plot '{0}' skip 1 using 1:3:4 with filledcurves lc rgb \"#c0808890\" title \"all sets\", \\\n"
+                       "  '{0}' skip 1 using 1:2 with {1} lc rgb \"{2}\" title \"mean\"\n",
+                       file, style, kColours[0]);
+  std::string script = "plot ";
   for (std::size_t set = 0; set < sets; ++set)
-    script += fmt::format(", \\\n  '{}' skip 1 using 1:{} with {} lc rgb \"{}\" title \"lr {:.2g}\"", file, set + 5, style,
-                          kColours[set % kColourCount], result.lr[set]);
+    script += fmt::format("{}'{}' skip 1 using 1:{} with {} lc rgb \"{}\" title \"lr {:.2g}\"", set == 0 ? "" : ", \\\n  ", file, set + 5,
+                          style, kColours[set % kColourCount], result.lr[set]);
   return script + "\n";
 }
 

@@ -17,14 +17,14 @@ using namespace luge::test;
 using Json = nlohmann::json;
 
 TEST(Program, HelpAndVersion) {
-  const Run version = run_luge("--version");
+  const Outcome version = run_luge("--version");
   EXPECT_EQ(version.code, 0);
   EXPECT_EQ(version.out, "luge " LUGE_VERSION "\n");
-  const Run help = run_luge("--help");
+  const Outcome help = run_luge("--help");
   EXPECT_EQ(help.code, 0);
   EXPECT_TRUE(has_words(help.out, {"doctor", "demo", "train", "bench"}));
   for (const char* command : {"doctor", "demo", "train", "bench"}) {
-    const Run sub = run_luge(std::string(command) + " --help");
+    const Outcome sub = run_luge(std::string(command) + " --help");
     EXPECT_EQ(sub.code, 0);
     EXPECT_TRUE(has_words(sub.out, {"--device", "--seed", "--json", "--threads"}));
     EXPECT_EQ(sub.err, "");
@@ -38,7 +38,7 @@ struct BadUsage {
 
 TEST(Program, BadUsageIsCode2AndSaysWhatIsWrong) {
   const BadUsage cases[] = {
-      {"", "subcommand"},
+      {"", "command is required"},
       {"dance", "dance"},
       {"demo --sideways", "--sideways"},
       {"demo --lr", "--lr"},
@@ -68,7 +68,7 @@ TEST(Program, BadUsageIsCode2AndSaysWhatIsWrong) {
   };
   for (const BadUsage& bad : cases) {
     SCOPED_TRACE(bad.arguments);
-    const Run run = run_luge(bad.arguments);
+    const Outcome run = run_luge(bad.arguments);
     EXPECT_EQ(run.code, 2);
     EXPECT_EQ(run.out, "");
     EXPECT_TRUE(has_words(run.err, {bad.words}));
@@ -79,7 +79,7 @@ TEST(Program, ADeviceThatCannotBeUsedIsCode1WithTheReason) {
   if (cuda_status().usable) GTEST_SKIP() << "this machine has a GPU";
   for (const char* command : {"demo", "demo --sets 10", "train", "bench"}) {
     SCOPED_TRACE(command);
-    const Run run = run_luge(std::string(command) + " --device cuda");
+    const Outcome run = run_luge(std::string(command) + " --device cuda");
     EXPECT_EQ(run.code, 1);
     EXPECT_EQ(run.out, "");
     EXPECT_TRUE(has_words(run.err, {"luge: error: ", cuda_status().reason}));
@@ -87,18 +87,18 @@ TEST(Program, ADeviceThatCannotBeUsedIsCode1WithTheReason) {
 }
 
 TEST(Program, ResultsThatCannotBeWrittenAreAFailure) {
-  const Run run = run_luge("demo --json >/dev/full; exit $?;");
+  const Outcome run = run_luge("demo --json >/dev/full; exit $?;");
   EXPECT_EQ(run.code, 1);
 }
 
 TEST(Program, NoMemoryIsCode1WithTheSizes) {
-  const Run run = run_luge("demo --sets 1000000", "LUGE_MEMORY_LIMIT=100000000");
+  const Outcome run = run_luge("demo --sets 1000000", "LUGE_MEMORY_LIMIT=100000000");
   EXPECT_EQ(run.code, 1);
   EXPECT_TRUE(has_words(run.err, {"luge: error: ", "bytes", "limit"}));
 }
 
 TEST(Doctor, TellsAboutTheMachine) {
-  const Run run = run_luge("doctor");
+  const Outcome run = run_luge("doctor");
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(has_words(run.out, {LUGE_VERSION, "CPU", "threads", "memory", "OpenBLAS", "CUDA"}));
   const Json json = Json::parse(run_luge("doctor --json --threads 1").out);
@@ -106,11 +106,11 @@ TEST(Doctor, TellsAboutTheMachine) {
   EXPECT_EQ(json["cpu"]["threads"], 1);
   EXPECT_EQ(json["cuda"]["built"], cuda_status().built);
   EXPECT_EQ(json["cuda"]["usable"], cuda_status().usable);
-  if (!cuda_status().usable) EXPECT_NE(json["cuda"]["reason"], "");
+  EXPECT_EQ(json["cuda"]["reason"], cuda_status().reason);
 }
 
 TEST(Demo, PrintsTheKnownResult) {
-  const Run run = run_luge("demo");
+  const Outcome run = run_luge("demo");
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(has_words(run.out, {"x = 0.3238891, f = 2.6669342", "epoch", "gradient", "closed form", "x = 0.3333333, f = 2.6666667",
                                   "-8.0000000", "moves right"}));
@@ -128,13 +128,13 @@ TEST(Demo, TakesItsOptions) {
   const Json json = Json::parse(run_luge("demo --start -3 --lr 0.1 --epochs 5 --json").out);
   EXPECT_EQ(json["start"], -3.0);
   EXPECT_NEAR(json["x"].get<double>(), 1.0 / 3 - 10.0 / 3 * std::pow(0.4, 5), 1e-6);
-  const Run none = run_luge("demo --epochs 0");
+  const Outcome none = run_luge("demo --epochs 0");
   EXPECT_EQ(none.code, 0);
   EXPECT_TRUE(has_words(none.out, {"after 0 epochs", "x = -1.0000000"}));
 }
 
 TEST(Demo, DivergenceIsShownAndExplained) {
-  const Run run = run_luge("demo --lr 0.5 --epochs 400");
+  const Outcome run = run_luge("demo --lr 0.5 --epochs 400");
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(has_words(run.out, {"nan", "diverged"}));
   EXPECT_TRUE(Json::parse(run_luge("demo --lr 0.5 --epochs 400 --json").out)["x"].is_null());
@@ -143,7 +143,7 @@ TEST(Demo, DivergenceIsShownAndExplained) {
 TEST(DemoSets, EverySetKeepsToItsClosedForm) {
   for (const char* arguments : {"--sets 1", "--sets 1000", "--sets 100003", "--sets 5000 --dtype float64", "--sets 1000 --epochs 0"}) {
     SCOPED_TRACE(arguments);
-    const Run run = run_luge(std::string("demo --json ") + arguments);
+    const Outcome run = run_luge(std::string("demo --json ") + arguments);
     ASSERT_EQ(run.code, 0) << run.err;
     const Json json = Json::parse(run.out);
     EXPECT_LE(json["worst_error_units"].get<double>(), 4);
@@ -153,7 +153,7 @@ TEST(DemoSets, EverySetKeepsToItsClosedForm) {
 }
 
 TEST(DemoSets, PrintsWhatIsCounted) {
-  const Run run = run_luge("demo --sets 1000");
+  const Outcome run = run_luge("demo --sets 1000");
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(has_words(run.out, {"1,000 sets", "worst error", "eps / min(1, 6 lr)", "parameter-steps", "B/s, 108 per parameter and step",
                                   "copy bandwidth"}));
@@ -162,14 +162,14 @@ TEST(DemoSets, PrintsWhatIsCounted) {
 TEST(Train, LearnsASmallSetOfImages) {
   const Folder folder;
   write_dataset(folder, 200, 40, 4);
-  const Run run = run_luge("train --sets 3 --lr 1e-3:1e-1 --batch 20 --epochs 30 --hidden 16 --json --data " + folder.path());
+  const Outcome run = run_luge("train --sets 3 --lr 1e-3:1e-1 --batch 20 --epochs 30 --hidden 16 --json --data " + folder.path());
   ASSERT_EQ(run.code, 0) << run.err;
   const Json json = Json::parse(run.out);
   ASSERT_EQ(json["sets"].size(), 3U);
   EXPECT_EQ(json["steps"], 300);
   EXPECT_GE(json["sets"][0]["accuracy"].get<double>(), json["sets"][1]["accuracy"].get<double>());
   EXPECT_GE(json["sets"][1]["accuracy"].get<double>(), json["sets"][2]["accuracy"].get<double>());
-  EXPECT_GT(json["sets"][0]["accuracy"].get<double>(), 0.3);  // chance is 0.25
+  EXPECT_GT(json["sets"][0]["accuracy"].get<double>(), 0.9);
   EXPECT_EQ(json["accuracy_by_epoch"].size(), 30U);
   EXPECT_TRUE(has_words(run.err, {"reading", "epoch 30"}));
 }
@@ -178,7 +178,7 @@ TEST(Train, TheSameSeedGivesTheSameResult) {
   const Folder folder;
   write_dataset(folder, 100, 50, 5);
   const auto accuracy = [&](int seed) {
-    const Run run = run_luge("train --sets 4 --epochs 3 --hidden 8 --batch 10 --json --seed " + std::to_string(seed) + " --data " + folder.path());
+    const Outcome run = run_luge("train --sets 4 --epochs 3 --hidden 8 --batch 10 --json --seed " + std::to_string(seed) + " --data " + folder.path());
     return Json::parse(run.out)["accuracy_by_epoch"].dump();
   };
   EXPECT_EQ(accuracy(3), accuracy(3));
@@ -187,29 +187,29 @@ TEST(Train, TheSameSeedGivesTheSameResult) {
 
 TEST(Train, MissingAndBadDataAreNamed) {
   const Folder folder;
-  const Run missing = run_luge("train --data " + folder.path("nowhere"));
+  const Outcome missing = run_luge("train --data " + folder.path("nowhere"));
   EXPECT_EQ(missing.code, 1);
   EXPECT_TRUE(has_words(missing.err, {"luge: error: ", folder.path("nowhere"), "no such folder"}));
   write_dataset(folder, 10, 5, 2);
   write_plain(folder.path("train-images-idx3-ubyte"), {0, 0, 8, 3, 0});
-  const Run truncated = run_luge("train --data " + folder.path());
+  const Outcome truncated = run_luge("train --data " + folder.path());
   EXPECT_EQ(truncated.code, 1);
   EXPECT_TRUE(has_words(truncated.err, {"luge: error: ", "train-images-idx3-ubyte", "offset 4"}));
   write_dataset(folder, 10, 5, 2);
-  const Run batch = run_luge("train --batch 11 --data " + folder.path());
+  const Outcome batch = run_luge("train --batch 11 --data " + folder.path());
   EXPECT_EQ(batch.code, 2);
   EXPECT_TRUE(has_words(batch.err, {"--batch", "10 training images"}));
 }
 
 TEST(Bench, MeasuresWhatItIsAskedFor) {
-  const Run run = run_luge("bench --sets 1,1000 --models 1,2 --seconds 0 --json");
+  const Outcome run = run_luge("bench --sets 1,1000 --models 1,2 --seconds 0 --json");
   ASSERT_EQ(run.code, 0) << run.err;
   const Json json = Json::parse(run.out);
   ASSERT_EQ(json["demo_step"].size(), 2U);
   ASSERT_EQ(json["training_step"].size(), 2U);
   EXPECT_EQ(json["demo_step"][1]["sets"], 1000);
   EXPECT_GT(json["training_step"][1]["samples_per_second"].get<double>(), 0);
-  const Run table = run_luge("bench --sets 10 --models 1 --seconds 0");
+  const Outcome table = run_luge("bench --sets 10 --models 1 --seconds 0");
   EXPECT_TRUE(has_words(table.out, {"demo step", "of copy", "training step", "784-256-10"}));
 }
 

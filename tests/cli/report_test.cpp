@@ -41,7 +41,7 @@ void expect_report(const std::string& arguments, std::initializer_list<const cha
   SCOPED_TRACE(arguments);
   const Folder folder;
   const std::string directory = folder.path("a/report");
-  const Run run = run_luge(arguments + " --report " + directory);
+  const Outcome run = run_luge(arguments + " --report " + directory);
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_TRUE(has_words(run.err, {"report: " + directory + "/index.html"}));
   const std::string html = text_of(directory + "/index.html");
@@ -82,7 +82,7 @@ TEST(Report, OfTrainedModels) {
 TEST(Report, WithoutGnuplotKeepsTheHistoryAndSaysSo) {
   const Folder folder;
   std::filesystem::create_directories(folder.path("empty"));
-  const Run run = run_luge("demo --report " + folder.path("report"), "PATH=" + folder.path("empty"));
+  const Outcome run = run_luge("demo --report " + folder.path("report"), "PATH=" + folder.path("empty"));
   ASSERT_EQ(run.code, 0) << run.err;
   const std::string html = text_of(folder.path("report/index.html"));
   EXPECT_TRUE(has_words(html, {"No pictures", "gnuplot is not installed", "apt-get install gnuplot-nox", "history.csv"}));
@@ -96,7 +96,7 @@ TEST(Report, AGnuplotThatFailsIsNamed) {
   write_plain(folder.path("gnuplot"), {'#', '!', '/', 'b', 'i', 'n', '/', 's', 'h', '\n', 'e', 'c', 'h', 'o', ' ', 'n', 'o', '\n',
                                        'e', 'x', 'i', 't', ' ', '3', '\n'});
   std::filesystem::permissions(folder.path("gnuplot"), std::filesystem::perms::owner_all);
-  const Run run = run_luge("demo --report " + folder.path("report"), "PATH=" + folder.path());
+  const Outcome run = run_luge("demo --report " + folder.path("report"), "PATH=" + folder.path());
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(has_words(text_of(folder.path("report/index.html")), {"No pictures", "gnuplot failed on descent.gp: no"}));
 }
@@ -104,7 +104,7 @@ TEST(Report, AGnuplotThatFailsIsNamed) {
 TEST(Report, AFolderThatCannotBeMadeIsNamed) {
   const Folder folder;
   write_plain(folder.path("file"), {1});
-  const Run run = run_luge("demo --report " + folder.path("file/report"));
+  const Outcome run = run_luge("demo --report " + folder.path("file/report"));
   EXPECT_EQ(run.code, 1);
   EXPECT_TRUE(has_words(run.err, {"luge: error: report: ", folder.path("file/report")}));
 }

@@ -15,7 +15,7 @@ std::string text_of(const std::string& path) {
   return all.str();
 }
 
-Run run_luge(const std::string& arguments, const std::string& environment) {
+Outcome run_luge(const std::string& arguments, const std::string& environment) {
   const Folder folder;
   const std::string out = folder.path("out"), err = folder.path("err");
   const std::string command = environment + " " LUGE_PROGRAM " " + arguments + " >" + out + " 2>" + err + " </dev/null";

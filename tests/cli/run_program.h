@@ -7,13 +7,13 @@
 namespace luge::test {
 
 /// What a run of the program left.
-struct Run {
+struct Outcome {
   int code = -1;
   std::string out, err;
 };
 
 /// Runs `luge arguments` in a shell and waits for it; `environment` as in "A=1 B=2".
-Run run_luge(const std::string& arguments, const std::string& environment = {});
+Outcome run_luge(const std::string& arguments, const std::string& environment = {});
 
 /// The text of a file.
 std::string text_of(const std::string& path);

@@ -75,15 +75,18 @@ inline Bytes read_all(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-/// A folder with `train` and `test` images of 2 by 3 pixels: pixel p of image i is (i + p) % 256, its label i % classes.
+/// A folder with `train` and `test` images of 2 by 3 pixels: image i has label i % classes, pixel p is (i + p) % 50, and 200 more
+/// where p % classes is the label, so that up to six classes are easy to learn.
 inline void write_dataset(const Folder& folder, std::uint32_t train, std::uint32_t test, int classes, bool gzip = false) {
   const auto write = gzip ? write_gzip : write_plain;
   const std::string ending = gzip ? ".gz" : "";
   for (const auto& [part, count] : {std::pair{"train", train}, std::pair{"t10k", test}}) {
     std::vector<unsigned char> pixels, labels;
     for (std::uint32_t i = 0; i < count; ++i) {
-      for (std::uint32_t p = 0; p < 6; ++p) pixels.push_back(static_cast<unsigned char>(i + p));
-      labels.push_back(static_cast<unsigned char>(i % static_cast<unsigned>(classes)));
+      const std::uint32_t label = i % static_cast<std::uint32_t>(classes);
+      for (std::uint32_t p = 0; p < 6; ++p)
+        pixels.push_back(static_cast<unsigned char>((i + p) % 50 + (p % static_cast<std::uint32_t>(classes) == label ? 200 : 0)));
+      labels.push_back(static_cast<unsigned char>(label));
     }
     write(folder.path(std::string(part) + "-images-idx3-ubyte" + ending), idx_bytes<std::uint8_t>(0x08, {count, 2, 3}, pixels));
     write(folder.path(std::string(part) + "-labels-idx1-ubyte" + ending), idx_bytes<std::uint8_t>(0x08, {count}, labels));
