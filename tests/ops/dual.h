@@ -1,0 +1,49 @@
+#pragma once
+// Dual numbers: a dialect (kernels/math/dialect.h) that carries a derivative along, so that the very text of
+// a formula differentiates itself, exactly to rounding.
+
+#include <cmath>
+
+namespace luge::test {
+
+/// value + slope * epsilon with epsilon^2 = 0.
+struct Dual {
+  double value = 0, slope = 0;
+
+  Dual() = default;
+  explicit Dual(double v, double s = 0) : value(v), slope(s) {}
+
+  friend Dual operator-(Dual x) { return Dual(-x.value, -x.slope); }
+  friend Dual operator+(Dual a, Dual b) { return Dual(a.value + b.value, a.slope + b.slope); }
+  friend Dual operator-(Dual a, Dual b) { return Dual(a.value - b.value, a.slope - b.slope); }
+  friend Dual operator*(Dual a, Dual b) { return Dual(a.value * b.value, a.slope * b.value + a.value * b.slope); }
+  friend Dual operator/(Dual a, Dual b) {
+    return Dual(a.value / b.value, (a.slope - a.value / b.value * b.slope) / b.value);
+  }
+  friend bool operator==(Dual a, Dual b) { return a.value == b.value; }
+  friend bool operator!=(Dual a, Dual b) { return a.value != b.value; }
+  friend bool operator<(Dual a, Dual b) { return a.value < b.value; }
+  friend bool operator<=(Dual a, Dual b) { return a.value <= b.value; }
+  friend bool operator>(Dual a, Dual b) { return a.value > b.value; }
+  friend bool operator>=(Dual a, Dual b) { return a.value >= b.value; }
+};
+
+inline Dual exp(Dual x) { return Dual(std::exp(x.value), std::exp(x.value) * x.slope); }
+inline Dual expm1(Dual x) { return Dual(std::expm1(x.value), std::exp(x.value) * x.slope); }
+inline Dual log(Dual x) { return Dual(std::log(x.value), x.slope / x.value); }
+inline Dual log1p(Dual x) { return Dual(std::log1p(x.value), x.slope / (1 + x.value)); }
+inline Dual sin(Dual x) { return Dual(std::sin(x.value), std::cos(x.value) * x.slope); }
+inline Dual cos(Dual x) { return Dual(std::cos(x.value), -std::sin(x.value) * x.slope); }
+inline Dual tanh(Dual x) { return Dual(std::tanh(x.value), x.slope / (std::cosh(x.value) * std::cosh(x.value))); }
+/// 2 / sqrt(pi) e^-x^2
+inline Dual erf(Dual x) { return Dual(std::erf(x.value), 1.12837916709551257390 * std::exp(-x.value * x.value) * x.slope); }
+inline Dual sqrt(Dual x) { return Dual(std::sqrt(x.value), x.slope / (2 * std::sqrt(x.value))); }
+inline Dual abs(Dual x) { return Dual(std::abs(x.value), x.value < 0 ? -x.slope : x.slope); }
+inline Dual pow(Dual a, Dual b) {
+  const double by_a = b.value * std::pow(a.value, b.value - 1), by_b = std::pow(a.value, b.value) * std::log(a.value);
+  return Dual(std::pow(a.value, b.value), by_a * a.slope + (b.slope == 0 ? 0 : by_b * b.slope));
+}
+inline Dual fma(Dual a, Dual b, Dual c) { return a * b + c; }
+inline bool is_nan(Dual x) { return std::isnan(x.value); }
+
+}  // namespace luge::test
