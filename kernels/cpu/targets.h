@@ -11,6 +11,8 @@
 #define HWY_BROKEN_EMU128 1
 #endif
 
+// Formulas are always inlined: g++ -O0 passes wide vectors between functions of a target wrongly.
+#define LUGE_FN inline __attribute__((always_inline))
 #define LUGE_DIALECT HWY_NAMESPACE
 #define LUGE_BEFORE_DIALECT HWY_BEFORE_NAMESPACE();
 #define LUGE_AFTER_DIALECT HWY_AFTER_NAMESPACE();

@@ -83,6 +83,23 @@ void set_num_threads(int count) {
 
 namespace cpu {
 
+namespace {
+
+// ThreadSanitizer cannot see into TBB, so the order of fork, bodies and join is said with atomics of ours.
+std::atomic<int> forked{0}, left{0};
+
+struct BodyScope {
+  BodyScope() { (void)forked.load(std::memory_order_acquire); }
+  ~BodyScope() { left.fetch_add(1, std::memory_order_release); }
+};
+
+struct ForkScope {
+  ForkScope() { forked.fetch_add(1, std::memory_order_release); }
+  ~ForkScope() { (void)left.load(std::memory_order_acquire); }
+};
+
+}  // namespace
+
 void run_ranges(std::int64_t count, std::int64_t work, std::int64_t align, RangeFn body, const void* context) {
   if (count * work < kForkWork || count <= align || num_threads() == 1) {
     body(context, 0, count);
@@ -91,8 +108,10 @@ void run_ranges(std::int64_t count, std::int64_t work, std::int64_t align, Range
   const std::int64_t items = std::max<std::int64_t>(kBlockWork / std::max<std::int64_t>(work, 1), 1);
   const std::int64_t block = (items + align - 1) / align * align, blocks = (count + block - 1) / block;
   const std::shared_ptr<Pool> running = current_pool();
+  const ForkScope fork;
   running->arena.execute([&] {
     tbb::parallel_for(tbb::blocked_range<std::int64_t>(0, blocks), [&](const tbb::blocked_range<std::int64_t>& range) {
+      const BodyScope scope;
       body(context, range.begin() * block, std::min(range.end() * block, count));
     });
   });
