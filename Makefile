@@ -16,8 +16,7 @@ compile = cmake --build $(1) --parallel $(JOBS)
 # $(call run_tests,FOLDER,PART,OPTIONS); the log stays behind for the summary.
 run_tests = tests/run.sh $(1) $(2) --parallel $(JOBS) $(3)
 
-test_parts := test-release test-package test-cuda-build
-# Not yet run from end to end, so not yet part of `make test`: test-clang test-asan test-tsan.
+test_parts := test-release test-package test-cuda-build test-clang test-asan test-tsan
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -43,7 +42,7 @@ examples: build  ## build and run every example
 	@set -e; for source in examples/*.cpp; do \
 	  name=$$(basename $$source .cpp); printf '\n-- %s\n' $$name; build/examples/$$name; done
 
-test:  ## everything CI checks; parts: test-release, -package, -cuda-build; beside it: -clang, -asan, -tsan
+test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -clang, -asan, -tsan
 	@rm -f build*/ctest-*.log
 	@status=0; $(MAKE) --no-print-directory $(test_parts) || status=$$?; \
 	tests/summary.sh $$status $$(ls -tr build*/ctest-*.log 2>/dev/null)
