@@ -86,7 +86,7 @@ bench-torch:  ## the same work in PyTorch on this machine in the same run, side 
 	@cmake/setup.sh bench torch
 	$(configure_release) -DLUGE_BUILD_TESTS=OFF -DLUGE_BUILD_BENCHMARKS=ON
 	$(call compile,build) --target luge_bench
-	/usr/bin/python3 bench/compare_torch.py build/bench/luge_bench --output build/bench-torch.json $(BENCH_ARGS)
+	/usr/bin/python3 bench/compare_torch.py --bench build/bench/luge_bench --output build/bench-torch.json $(BENCH_ARGS)
 
 install: build  ## library, headers and program into PREFIX
 	cmake --install build --prefix $(PREFIX)
