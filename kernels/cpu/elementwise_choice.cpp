@@ -64,10 +64,11 @@ void plain_compare(const void* const* in, void* const* out, const double*, std::
   bool* const y = static_cast<bool*>(out[0]);
   for (std::size_t i = 0; i < n; ++i) y[i] = F::forward(a[i], b[i]);
 }
+/// Bools as bytes of 0 and 1: g++ 12 does not vectorise the negation of a bool.
 template <class F>
 void plain_test(const void* const* in, void* const* out, const double*, std::size_t n) {
-  const bool* const x = static_cast<const bool*>(in[0]);
-  bool* const y = static_cast<bool*>(out[0]);
+  const auto* const x = static_cast<const unsigned char*>(in[0]);
+  auto* const y = static_cast<unsigned char*>(out[0]);
   for (std::size_t i = 0; i < n; ++i) y[i] = F::forward(x[i]);
 }
 template <class F, class T>

@@ -287,24 +287,35 @@ struct FloatProduct {
   using Element = T;
   using Partial = double;
 
-  static double finish(double* lanes, std::int64_t used) {
-    for (std::int64_t half = kSumLanes / 2; half > 0; half /= 2)
-      for (std::int64_t j = 0; j < half && j + half < used; ++j) lanes[j] *= lanes[j + half];
+  static HWY_NOINLINE double chunk(const T* x, std::int64_t n, std::int64_t, T) {
+    double lanes[kSumLanes];
+    std::fill_n(lanes, kSumLanes, 1.0);
+    std::int64_t i = 0;
+    for (; i + kSumLanes <= n; i += kSumLanes) multiply(lanes, x + i, kSumLanes);
+    multiply(lanes, x + i, n - i);
+    for (std::int64_t half = kSumLanes / 2; half > 0; half /= 2) multiply(lanes, lanes + half, half);
     return lanes[0];
   }
-  static HWY_NOINLINE double chunk(const T* x, std::int64_t n, std::int64_t, T) { return strided(x, 1, n); }
   static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t,
                                    const T*, double* out) {
-    for (std::int64_t v = 0; v < n; ++v) out[v] = strided(x + v, stride, rows);
+    constexpr std::int64_t kPart = 128;
+    double lanes[kSumLanes][kPart];
+    for (std::int64_t begin = 0; begin < n; begin += kPart) {
+      const std::int64_t count = std::min(kPart, n - begin);
+      for (auto& lane : lanes) std::fill_n(lane, count, 1.0);
+      for (std::int64_t row = 0; row < rows; ++row) multiply(lanes[row % kSumLanes], x + row * stride + begin, count);
+      for (std::int64_t half = kSumLanes / 2; half > 0; half /= 2)
+        for (std::int64_t j = 0; j < half; ++j) multiply(lanes[j], lanes[j + half], count);
+      std::copy_n(lanes[0], count, out + begin);
+    }
   }
   static double merge(double a, double b) { return a * b; }
 
  private:
-  static double strided(const T* x, std::int64_t stride, std::int64_t n) {
-    double lanes[kSumLanes];
-    std::fill_n(lanes, kSumLanes, 1.0);
-    for (std::int64_t i = 0; i < n; ++i) lanes[i % kSumLanes] *= static_cast<double>(x[i * stride]);
-    return finish(lanes, std::min(n, kSumLanes));
+  /// product[i] *= x[i]; a lane no element met holds 1.
+  template <class X>
+  static HWY_INLINE void multiply(double* product, const X* x, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) product[i] *= static_cast<double>(x[i]);
   }
 };
 

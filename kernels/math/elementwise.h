@@ -329,7 +329,8 @@ struct LogicalXor : Traits<kSavesNothing> {
   LUGE_FN static bool forward(bool a, bool b) { return a != b; }
 };
 struct LogicalNot : Traits<kSavesNothing> {
-  LUGE_FN static bool forward(bool a) { return !a; }
+  template <class B>
+  LUGE_FN static bool forward(B a) { return a == B(0); }
 };
 struct IsNan : Traits<kSavesNothing> {
   template <class V>
