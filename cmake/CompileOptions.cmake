@@ -1,14 +1,14 @@
 # Options of luge's own translation units: the library, the program, tests, examples, benchmarks.
 
 add_library(luge_compile_options INTERFACE)
-set(host_warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+set(LUGE_HOST_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
 if(LUGE_WERROR)
-  list(APPEND host_warnings -Werror)
+  list(APPEND LUGE_HOST_WARNINGS -Werror)
 endif()
 # Contraction off: a formula that wants a fused multiply-add says fma, so that fusing kernels cannot
 # change bits.
 target_compile_options(luge_compile_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:${host_warnings};-ffp-contract=off>)
+  $<$<COMPILE_LANGUAGE:CXX>:${LUGE_HOST_WARNINGS};-ffp-contract=off>)
 
 if(LUGE_SANITIZE)
   target_compile_options(luge_compile_options INTERFACE

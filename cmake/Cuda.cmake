@@ -1,4 +1,5 @@
-# Finds nvcc (LUGE_CUDA = AUTO, ON, OFF) and adds either kernels/cuda or what stands in for it.
+# Finds nvcc (LUGE_CUDA = AUTO, ON, OFF) and adds either kernels/cuda or what stands in for it. With
+# LUGE_CUDA=SIMT the host's compiler takes kernels/cuda, and the executor in tests/simt runs it.
 
 # "80-real;90" -> "sm_80 sm_90 compute_90"
 set(LUGE_CUDA_ARCHITECTURES_TEXT "")
@@ -16,10 +17,12 @@ endforeach()
 string(STRIP "${LUGE_CUDA_ARCHITECTURES_TEXT}" LUGE_CUDA_ARCHITECTURES_TEXT)
 
 set(LUGE_HAS_CUDA OFF)
-if(NOT LUGE_CUDA MATCHES "^(AUTO|ON|OFF)$")
-  message(FATAL_ERROR "LUGE_CUDA is '${LUGE_CUDA}'; allowed are AUTO, ON and OFF")
+if(NOT LUGE_CUDA MATCHES "^(AUTO|ON|OFF|SIMT)$")
+  message(FATAL_ERROR "LUGE_CUDA is '${LUGE_CUDA}'; allowed are AUTO, ON, OFF and SIMT")
 endif()
-if(NOT LUGE_CUDA STREQUAL "OFF")
+if(LUGE_CUDA STREQUAL "SIMT")
+  set(LUGE_CUDA_ARCHITECTURES_TEXT "sm_90")  # of the executor's device
+elseif(NOT LUGE_CUDA STREQUAL "OFF")
   include(CheckLanguage)
   set(CMAKE_CUDA_ARCHITECTURES ${LUGE_CUDA_ARCHITECTURES})
   check_language(CUDA)
@@ -43,12 +46,24 @@ if(LUGE_HAS_CUDA)
 endif()
 
 function(luge_add_cuda_backend target)
-  if(NOT LUGE_HAS_CUDA)
+  if(NOT LUGE_HAS_CUDA AND NOT LUGE_CUDA STREQUAL "SIMT")
     target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/kernels/no_cuda.cpp)
     return()
   endif()
-  file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cpp)
-  target_sources(${target} PRIVATE ${cuda_sources})
+  file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+  file(GLOB host_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cpp)
+  target_sources(${target} PRIVATE ${kernel_sources} ${host_sources})
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cuda/status.cpp PROPERTIES COMPILE_DEFINITIONS
+                              LUGE_CUDA_ARCHITECTURES_TEXT="${LUGE_CUDA_ARCHITECTURES_TEXT}")
+  if(LUGE_CUDA STREQUAL "SIMT")
+    # A vector access goes through a type of its own; nvcc knows no strict aliasing.
+    set_source_files_properties(${kernel_sources} PROPERTIES LANGUAGE CXX
+                                COMPILE_OPTIONS "-fno-strict-aliasing;-Wno-unknown-pragmas")
+    add_subdirectory(${PROJECT_SOURCE_DIR}/tests/simt/executor ${PROJECT_BINARY_DIR}/simt)
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:luge_simt> ${CMAKE_DL_LIBS})
+    add_dependencies(${target} luge_simt_cublas)
+    return()
+  endif()
   set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${LUGE_CUDA_ARCHITECTURES}" CUDA_RUNTIME_LIBRARY Static)
   set(device_options -fmad=false --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra,-ffp-contract=off)
   if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
@@ -58,8 +73,6 @@ function(luge_add_cuda_backend target)
     list(APPEND device_options -Werror=all-warnings)
   endif()
   target_compile_options(${target} PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:${device_options}>")
-  set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cuda/status.cpp PROPERTIES COMPILE_DEFINITIONS
-                              LUGE_CUDA_ARCHITECTURES_TEXT="${LUGE_CUDA_ARCHITECTURES_TEXT}")
   # The runtime is linked statically and cuBLAS is opened at run time, so one binary serves machines with
   # and without CUDA.
   target_link_libraries(${target} PRIVATE CUDA::cudart_static $<BUILD_INTERFACE:CUDA::nvtx3> ${CMAKE_DL_LIBS})

@@ -6,6 +6,8 @@ endif()
 
 if(LUGE_HAS_CUDA)
   set(cuda_text "on: toolkit ${CUDAToolkit_VERSION}, ${LUGE_CUDA_ARCHITECTURES_TEXT}")
+elseif(LUGE_CUDA STREQUAL "SIMT")
+  set(cuda_text "executed by the host: tests/simt")
 elseif(LUGE_CUDA STREQUAL "OFF")
   set(cuda_text "off: LUGE_CUDA=OFF")
 else()

@@ -47,7 +47,7 @@ struct Elements {
         state = reducer.include(state, row.data[reduced.offset(position + i)], position + i);
       return state;
     }
-    typename R::Value values[kRun];
+    typename R::Value values[kRun] = {};
     if (row.aligned && length == kRun) {
       const Run run = *reinterpret_cast<const Run*>(row.data + position);
 #pragma unroll

@@ -98,7 +98,7 @@ Walk<operands> make_walk(std::span<const std::int64_t> sizes, const std::int64_t
     walk.sizes[d] = sizes[d];
     walk.count *= sizes[d];
   }
-  walk.narrow = walk.count <= kNarrow;
+  walk.narrow = walk.count > 0 && walk.count <= kNarrow;  // nothing to walk: no size to divide by either
   for (int o = 0; o < operands; ++o) {
     std::int64_t reach = 0;
     walk.strides[o][0] = 0;

@@ -1,0 +1,5 @@
+#pragma once
+// Profiler ranges, for nobody.
+
+inline int nvtxRangePushA(const char*) { return 0; }
+inline int nvtxRangePop() { return 0; }
