@@ -56,12 +56,12 @@ function(luge_add_cuda_backend target)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cuda/status.cpp PROPERTIES COMPILE_DEFINITIONS
                               LUGE_CUDA_ARCHITECTURES_TEXT="${LUGE_CUDA_ARCHITECTURES_TEXT}")
   if(LUGE_CUDA STREQUAL "SIMT")
-    # A vector access goes through a type of its own; nvcc knows no strict aliasing.
+    # What nvcc's code does, too: a vector access through a type of its own, integers that wrap around.
     set_source_files_properties(${kernel_sources} PROPERTIES LANGUAGE CXX
-                                COMPILE_OPTIONS "-fno-strict-aliasing;-Wno-unknown-pragmas")
+                                COMPILE_OPTIONS "-fno-strict-aliasing;-fwrapv;-Wno-unknown-pragmas")
     add_subdirectory(${PROJECT_SOURCE_DIR}/tests/simt/executor ${PROJECT_BINARY_DIR}/simt)
-    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:luge_simt> ${CMAKE_DL_LIBS})
-    add_dependencies(${target} luge_simt_cublas)
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:luge_simt> $<BUILD_INTERFACE:luge_simt_cublas>
+                                            ${CMAKE_DL_LIBS})
     return()
   endif()
   set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${LUGE_CUDA_ARCHITECTURES}" CUDA_RUNTIME_LIBRARY Static)

@@ -56,7 +56,7 @@ class ArenaCursor {
     parameter_ = parameter;
     next_ = parameter + 1 < arena_.parameters ? arena_.offset[parameter + 1] : arena_.size;
     set_ = arena_.sets;
-    if (parameter < 0 || arena_.per_set[parameter] == 0) return;
+    if (parameter < 0 || parameter == arena_.parameters || arena_.per_set[parameter] == 0) return;
     per_set_ = arena_.per_set[parameter];
     const std::int64_t within = element_ - arena_.offset[parameter];
     set_ = quick_quotient(within, per_set_);

@@ -40,8 +40,13 @@ Order& current_order() {
 Order order() { return current_order(); }
 void set_order(Order order) { current_order() = order; }
 
-std::uint64_t meet(const Arrival& arrival) { return block().meet(arrival); }
-void yield() { block().yield(); }
+std::uint64_t meet(const Arrival& arrival) {
+  if (!current) throw Error(describe(arrival) + " is called outside a kernel");
+  return block().meet(arrival);
+}
+void yield() {
+  if (current) block().yield();
+}
 void fence() { block().fence(); }
 
 void* shared_memory(const void* declaration, std::size_t bytes, std::size_t alignment) {
@@ -69,7 +74,9 @@ void execute(const Launch& launch) {
       block().run(i);
     }
     block().end_launch();
+    current = nullptr;
   } catch (...) {
+    current = nullptr;
     block().abandon();
     memory().end_launch();
     throw;

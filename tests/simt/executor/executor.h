@@ -9,12 +9,9 @@
 
 #include <vector_types.h>
 
+#include "simt/executor/api.h"
 #include "simt/executor/location.h"
 #include "simt/executor/schedule.h"
-
-#if defined(__GNUC__)
-#define SIMT_API __attribute__((visibility("default")))
-#endif
 
 namespace simt {
 

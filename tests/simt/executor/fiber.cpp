@@ -21,7 +21,7 @@ struct FiberEntry {
   static Fiber* entering;
   static void begin() {
     Fiber* const self = entering;
-    sanitizer_arrived(nullptr, &self->caller_bottom_, &self->caller_size_);
+    sanitizer_arrived(self->fake_stack_, &self->caller_bottom_, &self->caller_size_);
     self->run_();
     std::abort();
   }
@@ -109,7 +109,8 @@ void Fiber::enter() {
 
 void Fiber::leave(bool ended) {
   fresh_ = ended;
-  sanitizer_leaving(ended ? nullptr : &fake_stack_, caller_bottom_, caller_size_, caller_tsan_fiber_);
+  // Even if this function is over: a shadow stack is dear, and the next one takes it.
+  sanitizer_leaving(&fake_stack_, caller_bottom_, caller_size_, caller_tsan_fiber_);
 #if defined(__x86_64__)
   simt_switch_stacks(&position_, caller_position_);
 #else

@@ -21,7 +21,7 @@ inline constexpr bool kFindsRaces = true;
 inline constexpr bool kFindsRaces = false;
 #endif
 
-/// About to continue on another stack. `fake_stack`: where this one's shadow state is kept; null: it ends.
+/// About to continue on another stack. `fake_stack`: where this one's shadow state is kept.
 inline void sanitizer_leaving([[maybe_unused]] void** fake_stack, [[maybe_unused]] const void* to_bottom,
                               [[maybe_unused]] std::size_t to_size, [[maybe_unused]] void* to_fiber) {
 #if defined(SIMT_ASAN)

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "simt/executor/api.h"
+
 namespace simt {
 
 /// An order of execution. A correct kernel gives the same results under all of them.
@@ -22,7 +24,7 @@ struct Order {
 };
 
 /// "ascending", "descending", "random:SEED" or "priority:SEED". Throws std::invalid_argument.
-Order parse_order(std::string_view text);
+SIMT_API Order parse_order(std::string_view text);
 
 /// The ready threads of a block, by number; at most kMaxThreads.
 class Schedule {
