@@ -222,13 +222,15 @@ TEST(OrderTest, OrdersDiffer) {
   std::set<std::vector<unsigned>> sequences;
   for (const char* const text : kOrders) {
     set_order(parse_order(text));
-    std::vector<unsigned> sequence;
-    execute({4, 64, 0, [&] { sequence.push_back(blockIdx.x * 64 + threadIdx.x); }});
+    const auto run = [] {
+      std::vector<unsigned> sequence(256);
+      unsigned next = 0;
+      execute({4, 64, 0, [&] { sequence[atomicAdd(&next, 1u)] = blockIdx.x * 64 + threadIdx.x; }});
+      return sequence;
+    };
+    const auto sequence = run();
     sequences.insert(sequence);
-    const auto again = sequence;
-    sequence.clear();
-    execute({4, 64, 0, [&] { sequence.push_back(blockIdx.x * 64 + threadIdx.x); }});
-    EXPECT_EQ(sequence, again) << text << " is not reproducible";
+    EXPECT_EQ(run(), sequence) << text << " is not reproducible";
   }
   set_order({});
   EXPECT_EQ(sequences.size(), std::size(kOrders));

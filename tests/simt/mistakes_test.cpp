@@ -2,6 +2,7 @@
 
 #include "every_order.h"
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -9,6 +10,9 @@
 #include <vector>
 
 namespace simt::test {
+
+std::array<int, 64> result;  // where the compiler must take it to be read
+
 namespace {
 
 class MistakeTest : public EveryOrder {};
@@ -20,10 +24,10 @@ TEST_P(MistakeTest, ADivergentBarrierIsNamedByItsLines) {
   int first = 0, second = 0;
   const std::string text = mistake(1, 64, [&] {
     if (threadIdx.x < 32) {
-      first = __LINE__ + 1;
+      if (threadIdx.x == 0) first = __LINE__ + 1;
       __syncthreads();
     } else {
-      second = __LINE__ + 1;
+      if (threadIdx.x == 32) second = __LINE__ + 1;
       __syncthreads();
     }
   });
@@ -35,7 +39,7 @@ TEST_P(MistakeTest, ADivergentBarrierIsNamedByItsLines) {
 TEST_P(MistakeTest, ABarrierInPartOfABlockIsADeadlock) {
   int line = 0;
   const std::string text = mistake(2, 64, [&] {
-    line = __LINE__ + 1;
+    if (threadIdx.x == 0) line = __LINE__ + 1;
     if (threadIdx.x < 16) __syncthreads();
   });
   EXPECT_TRUE(contains(text, "deadlock")) << text;
@@ -47,7 +51,7 @@ TEST_P(MistakeTest, AShuffleBehindAnEarlyReturnIsADeadlock) {
   int line = 0;
   const std::string text = mistake(1, 32, [&] {
     if (threadIdx.x >= 20) return;
-    line = __LINE__ + 1;
+    if (threadIdx.x == 0) line = __LINE__ + 1;
     __shfl_xor_sync(~0u, 1, 1);
   });
   EXPECT_TRUE(contains(text, "deadlock")) << text;
@@ -76,8 +80,8 @@ TEST(OutsideTest, ABarrierOutsideAKernelIsAnError) { EXPECT_THROW(__syncthreads(
 TEST_P(MistakeTest, TheExecutorGoesOnBehindAMistake) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_NE(mistake(4, 256, [] {
-                LUGE_SHARED(int, values, 8);
-                values[threadIdx.x % 8] = 1;
+                LUGE_SHARED(int, values, 256);
+                values[threadIdx.x] = 1;
                 if (threadIdx.x != 5) __syncthreads();
               }),
               "");
@@ -258,7 +262,6 @@ TEST(ThreadSanitizerDeathTest, SeesAMissingBarrier) {
 }
 
 TEST(ThreadSanitizerDeathTest, SeesAMissingWarpBarrier) {
-  static int result[32];
   expect_report(
       [] {
         execute({1, 32, 0, [] {
@@ -293,7 +296,6 @@ TEST(ThreadSanitizerDeathTest, SeesAMissingFence) {
 }
 
 TEST(ThreadSanitizerDeathTest, SeesABarrierMissingBetweenTwoReductions) {
-  static int result[64];
   expect_report(
       [] {
         execute({1, 64, 0, [] {
