@@ -74,7 +74,12 @@ void CudaBackend::synchronize() {
 }
 
 void CudaBackend::wait(const char* op) {
-  check(cudaStreamSynchronize(gpu_.stream()), op, "cudaStreamSynchronize");
+  const cudaError_t error = cudaStreamSynchronize(gpu_.stream());
+  if (error != cudaSuccess) {
+    // A queued copy may still be on its way to the caller's memory, which the exception lets go of.
+    cudaStreamSynchronize(gpu_.stream());
+    raise_cuda(error, op, "cudaStreamSynchronize");
+  }
   IndexFault& fault = *gpu_.fault();
   if (fault.reported == 0) return;
   const IndexFault report = fault;
