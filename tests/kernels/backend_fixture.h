@@ -17,7 +17,7 @@
 
 namespace luge::test {
 
-/// The sizes at which tails, vectors and tiles begin and end.
+/// The sizes at which tails, vectors and tiles begin and end. (No call of the seam is empty.)
 inline constexpr std::int64_t kSizes[] = {1,   2,    3,    15,   16,   17,   127,  128,
                                           129, 1023, 1024, 1025, 4095, 4096, 4097, 100000};
 
