@@ -121,6 +121,7 @@ TEST_F(RuntimeTest, CopiesAndFillsStayWithinTheirAllocations) {
   EXPECT_EQ(cudaGetLastError(), cudaErrorInvalidValue);
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);
   EXPECT_EQ(cudaMemcpyAsync(data + 50, host.data(), 50, cudaMemcpyHostToDevice, stream_), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
 }
 
 TEST_F(RuntimeTest, MemoryIsFreedOnce) {
