@@ -5,13 +5,14 @@ namespace luge::cuda {
 
 namespace {
 
-__global__ void probe_kernel() {}
+/// Never launched, only asked for.
+__global__ void probe_target() {}
 
 }  // namespace
 
 cudaError_t probe() {
   cudaFuncAttributes attributes;
-  return cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&probe_kernel));
+  return cudaFuncGetAttributes(&attributes, reinterpret_cast<const void*>(&probe_target));
 }
 
 }  // namespace luge::cuda

@@ -11,7 +11,7 @@ class IotaTest : public BackendTest {};
 LUGE_ON_EVERY_DEVICE(IotaTest);
 
 TEST_P(IotaTest, StartAndStep) {
-  for (const DType dtype : {int32, int64, float32, float64}) {
+  for (const DType dtype : {boolean, int32, int64, float32, float64}) {
     for (const std::int64_t n : kSizes) {
       DeviceArray out(backend(), Array(dtype, n));
       Iota call;
@@ -19,13 +19,14 @@ TEST_P(IotaTest, StartAndStep) {
       call.out = out.operand();
       call.start = -3.25;
       call.step = 0.125;
-      call.integer_start = -7;
+      call.integer_start = -6;
       call.integer_step = 3;
       backend().run(call);
       const Array result = out.download();
       for (std::int64_t i = 0; i < n; ++i) {
         const auto x = static_cast<double>(i);
-        ASSERT_EQ(result.get(i), is_floating(dtype) ? -3.25 + 0.125 * x : -7 + 3 * x);
+        const double integer = dtype == boolean ? (i != 2 ? 1 : 0) : -6 + 3 * x;
+        ASSERT_EQ(result.get(i), is_floating(dtype) ? -3.25 + 0.125 * x : integer);
       }
     }
   }

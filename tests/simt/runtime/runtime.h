@@ -18,8 +18,8 @@
 
 namespace simt::runtime {
 
-/// cudaLaunchKernel's part.
-SIMT_API cudaError_t launch(Launch launch, cudaStream_t stream);
+/// cudaLaunchKernel's part. `kernel`: its address, noted when it has run (see SIMT_EXECUTED in record.cpp).
+SIMT_API cudaError_t launch(Launch launch, cudaStream_t stream, const void* kernel);
 
 /// Queues any work, as a library such as cuBLAS does.
 SIMT_API cudaError_t submit(std::function<void()> task, cudaStream_t stream);

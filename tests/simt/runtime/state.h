@@ -77,6 +77,9 @@ class Call {
 cudaError_t run_tasks(const std::function<bool()>& finished);
 void queue(cudaStream_t stream, Task task);
 
+/// Remembers a kernel that has run.
+void note_executed(const void* kernel);
+
 /// Opens and closes device memory to the code of this process.
 void open_memory();
 void close_memory();

@@ -68,12 +68,16 @@ cudaError_t submit(std::function<void()> task, cudaStream_t stream) {
   return cudaSuccess;
 }
 
-cudaError_t launch(Launch launch, cudaStream_t stream) {
+cudaError_t launch(Launch launch, cudaStream_t stream, const void* kernel) {
   const Call call(cudaErrorLaunchOutOfResources);
   if (call.refusal() != cudaSuccess) return call.refusal();
   if (!is_possible(launch)) return Call::finish(cudaErrorInvalidConfiguration);
   ++state().statistics.launches;
-  queue(stream, {[kernel = std::move(launch)] { execute(kernel); }, nullptr});
+  queue(stream, {[work = std::move(launch), kernel] {
+                   execute(work);
+                   note_executed(kernel);
+                 },
+                 nullptr});
   return cudaSuccess;
 }
 
