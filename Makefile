@@ -16,11 +16,12 @@ compile = cmake --build $(1) --parallel $(JOBS)
 # $(call run_tests,FOLDER,PART,OPTIONS); the log stays behind for the summary.
 run_tests = tests/run.sh $(1) $(2) --parallel $(JOBS) $(3)
 
-test_parts := test-release test-package test-cuda-build test-clang test-asan test-tsan
+test_parts := test-release test-package test-cuda-build test-simt test-asan test-tsan
+clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples test $(test_parts) bench bench-torch install format lint clean
+.PHONY: help build demo examples test $(test_parts) test-kernels mutate bench bench-torch install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -42,7 +43,7 @@ examples: build  ## build and run every example
 	@set -e; for source in examples/*.cpp; do \
 	  name=$$(basename $$source .cpp); printf '\n-- %s\n' $$name; build/examples/$$name; done
 
-test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -clang, -asan, -tsan
+test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -simt, -asan, -tsan
 	@rm -f build*/ctest-*.log
 	@status=0; $(MAKE) --no-print-directory $(test_parts) || status=$$?; \
 	tests/summary.sh $$status $$(ls -tr build*/ctest-*.log 2>/dev/null)
@@ -59,22 +60,32 @@ test-package: test-release  ## another project that finds the installed luge, an
 test-cuda-build: test-release  ## the CUDA build on a machine without a GPU: starts, and says why not
 	$(call run_tests,build,cuda-build,-L cuda-build --verbose)
 
-test-clang:  ## clang's warnings over everything but CUDA
+test-simt:  ## clang's warnings over everything; the CUDA kernels executed by the host, in every order of threads
 	@cmake/setup.sh test
-	@if ! command -v clang++ >/dev/null; then echo 'test-clang: skipped, there is no clang++ on this machine'; exit 0; fi; \
-	set -ex; $(call configure,clang,build-clang); $(call compile,build-clang)
+	$(call configure,simt,build-simt) $(clang)
+	$(call compile,build-simt)
+	$(call run_tests,build-simt,simt)
 
-test-asan:  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+test-asan:  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA kernels included
 	@cmake/setup.sh test
 	$(call configure,asan,build-asan)
 	$(call compile,build-asan)
 	$(call run_tests,build-asan,asan)
 
-test-tsan:  ## the tests named *Thread* under ThreadSanitizer
+test-tsan:  ## races: the tests named *Thread* and those of the CUDA kernels under ThreadSanitizer
 	@cmake/setup.sh test
-	$(call configure,tsan,build-tsan)
+	$(call configure,tsan,build-tsan) -DLUGE_TEST_ALL_RACES=OFF
 	$(call compile,build-tsan)
 	$(call run_tests,build-tsan,tsan,-L threads)
+
+test-kernels: test-simt test-asan  ## all there is for the CUDA kernels: races in every suite too; half an hour
+	$(call configure,tsan,build-tsan) -DLUGE_TEST_ALL_RACES=ON
+	$(call compile,build-tsan)
+	$(call run_tests,build-tsan,tsan,-L threads)
+
+mutate:  ## removes barriers, guards and shared memory of the CUDA kernels one by one: the tests must notice
+	@cmake/setup.sh test
+	tests/simt/mutation/mutate.py --jobs $(JOBS)
 
 bench:  ## Google Benchmark over ops, reductions, matmul and training steps; also as build/bench.json
 	@cmake/setup.sh bench

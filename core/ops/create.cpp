@@ -76,6 +76,7 @@ void check_floating(const char* op, DType dtype) {
   LUGE_CHECK(DTypeError, is_floating(dtype), "{}: dtype is {}; allowed are float32 and float64", op, name(dtype));
 }
 
+/// To be called before anything else looks at `other`, which may be undefined.
 TensorOptions like(const Tensor& other, const char* op) {
   checked(other, op);
   return {.dtype = other.dtype(), .device = other.device()};
@@ -172,10 +173,22 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorO
   return with_grad(exact.to(options.dtype).to(options.device), options);
 }
 
-Tensor empty_like(const Tensor& other) { return empty(other.shape(), like(other, "empty_like")); }
-Tensor zeros_like(const Tensor& other) { return zeros(other.shape(), like(other, "zeros_like")); }
-Tensor ones_like(const Tensor& other) { return ones(other.shape(), like(other, "ones_like")); }
-Tensor full_like(const Tensor& other, Scalar value) { return full(other.shape(), value, like(other, "full_like")); }
+Tensor empty_like(const Tensor& other) {
+  const TensorOptions options = like(other, "empty_like");
+  return empty(other.shape(), options);
+}
+Tensor zeros_like(const Tensor& other) {
+  const TensorOptions options = like(other, "zeros_like");
+  return zeros(other.shape(), options);
+}
+Tensor ones_like(const Tensor& other) {
+  const TensorOptions options = like(other, "ones_like");
+  return ones(other.shape(), options);
+}
+Tensor full_like(const Tensor& other, Scalar value) {
+  const TensorOptions options = like(other, "full_like");
+  return full(other.shape(), value, options);
+}
 
 // ---- random -------------------------------------------------------------------------------------
 
@@ -214,8 +227,14 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOp
   return drawn("randint", shape, call, options);
 }
 
-Tensor rand_like(const Tensor& other) { return rand(other.shape(), like(other, "rand_like")); }
-Tensor randn_like(const Tensor& other) { return randn(other.shape(), like(other, "randn_like")); }
+Tensor rand_like(const Tensor& other) {
+  const TensorOptions options = like(other, "rand_like");
+  return rand(other.shape(), options);
+}
+Tensor randn_like(const Tensor& other) {
+  const TensorOptions options = like(other, "randn_like");
+  return randn(other.shape(), options);
+}
 
 Tensor randperm(std::int64_t n) {
   LUGE_CHECK(ValueError, n >= 0, "randperm: n is {}; it must be 0 or more", n);

@@ -21,28 +21,31 @@ void forward_bool(const Context& context, const Elementwise& call);
 void backward_float(const Context& context, const Elementwise& call);
 void backward_double(const Context& context, const Elementwise& call);
 
-/// One or two inputs, any parameters; the result is a T or, for a comparison or a test, a bool.
+/// The formula of one or two inputs with as many parameters as it takes.
+template <class Formula, class T, int inputs>
+LUGE_FN auto evaluate(const T (&x)[inputs], const T (&parameters)[2]) {
+  if constexpr (inputs == 2)
+    return Formula::forward(x[0], x[1]);
+  else if constexpr (Formula::kParameters == 0)
+    return Formula::forward(x[0]);
+  else if constexpr (Formula::kParameters == 1)
+    return Formula::forward(x[0], parameters[0]);
+  else
+    return Formula::forward(x[0], parameters[0], parameters[1]);
+}
+
+/// The result is a T or, for a comparison or a test, a bool.
 template <class Formula, class T, int inputs>
 struct Forward {
-  T parameters[2];
-
-  LUGE_FN auto evaluate(const T (&x)[inputs]) const {
-    if constexpr (inputs == 2)
-      return Formula::forward(x[0], x[1]);
-    else if constexpr (Formula::kParameters == 0)
-      return Formula::forward(x[0]);
-    else if constexpr (Formula::kParameters == 1)
-      return Formula::forward(x[0], parameters[0]);
-    else
-      return Formula::forward(x[0], parameters[0], parameters[1]);
-  }
-
   using Value = T;
-  using Result = decltype(std::declval<const Forward&>().evaluate(std::declval<const T (&)[inputs]>()));
+  using Result = decltype(evaluate<Formula>(std::declval<const T (&)[inputs]>(), std::declval<const T (&)[2]>()));
   static constexpr int kInputs = inputs, kOutputs = 1;
   static constexpr bool kMasked = false;
+  T parameters[2];
 
-  __device__ void operator()(bool, const T (&x)[inputs], Result (&y)[1]) const { y[0] = evaluate(x); }
+  __device__ void operator()(bool, const T (&x)[inputs], Result (&y)[1]) const {
+    y[0] = evaluate<Formula>(x, parameters);
+  }
 };
 
 /// x is dy, the inputs, the output; y the gradients of the inputs.

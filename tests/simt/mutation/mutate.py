@@ -24,6 +24,7 @@ SCRATCH = ROOT / "build-mutation"
 SURVIVORS = pathlib.Path(__file__).with_name("survivors.txt")
 # Reductions' arithmetic, formulas and the walk's division compare values, not bounds.
 NO_BOUNDS = {"reducers.cuh", "formulas.cuh", "device.h"}
+LIMIT = 200  # seconds for a suite: a mutant that never ends has been noticed, too
 BARRIER = re.compile(r"__(syncthreads|threadfence|threadfence_system|syncwarp)\(\);")
 SHARED = re.compile(r"LUGE_SHARED\((.*), (\w+), (.+)\);")
 
@@ -155,7 +156,7 @@ def run(tree, preset, suite, mutant, order="ascending"):
     command = [str(tree / f"build-{preset}/tests/test_{suite}"), "--gtest_filter=*/cuda", "--gtest_fail_fast",
                "--gtest_brief=1"]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=900)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace", timeout=LIMIT)
     except subprocess.TimeoutExpired:
         return "it never ends"
     if done.returncode == 0:
@@ -185,6 +186,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     parser.add_argument("--only", type=int, nargs="+", default=[], help="numbers of the mutants to try")
+    parser.add_argument("--trust", action="store_true", help="skip the runs without a mutation")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
     texts, mutants = all_mutants()
@@ -194,7 +196,7 @@ def main():
     known = {line.split("  #")[0].strip() for line in SURVIVORS.read_text().splitlines() if line[:1] not in ("", "#")}
     tree = build(texts, options.jobs)
     for preset, suite in (("asan", "kernels"), ("asan", "train"), ("asan", "ops"), ("tsan", "kernels")):
-        why = run(tree, preset, suite, 0)
+        why = "" if options.trust else run(tree, preset, suite, 0)
         if why:
             sys.exit(f"without a mutation, {preset} {suite} fails: {why}")
     chosen = [m for m in mutants if not options.only or m.number in options.only]

@@ -12,6 +12,9 @@ namespace simt::runtime {
 
 namespace {
 
+/// With more allocations than these device memory stays open to the host: closing each of a million between
+/// any two waits would take longer than everything else.
+constexpr std::size_t kMostClosed = 4096;
 constexpr std::size_t kAlignment = 256;  // of cudaMalloc; pinned memory has at least as much
 
 void poison([[maybe_unused]] std::uintptr_t data, [[maybe_unused]] std::size_t bytes) {
@@ -47,11 +50,16 @@ void give_back(std::uintptr_t data) {
 }  // namespace
 
 void open_memory() {
+  State& all = state();
+  if (all.open) return;
+  all.open = true;
   for (const auto& [data, allocation] : state().allocations)
     if (allocation.device && allocation.life == Life::Live) unpoison(data, allocation.bytes);
 }
 
 void close_memory() {
+  if (state().allocations.size() > kMostClosed) return;
+  state().open = false;
   for (const auto& [data, allocation] : state().allocations)
     if (allocation.device) poison(data, allocation.bytes);
 }

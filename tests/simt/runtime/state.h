@@ -52,7 +52,8 @@ struct State {
   std::uint64_t random = 0x9E3779B97F4A7C15u;
   std::uint64_t fail_in = 0;
   bool failed = false;
-  int running = 0;  ///< depth of the calls that run tasks: device memory is open to them
+  int running = 0;    ///< depth of the calls that run tasks
+  bool open = false;  ///< whether this process may touch device memory: while tasks run
   Statistics statistics;
 };
 State& state();

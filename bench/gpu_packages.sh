@@ -1,0 +1,17 @@
+#!/bin/sh
+# Unpacks the Debian packages that building and testing luge needs into a folder, for a machine without a
+# network: bench/gpu_check.sh takes the folder. Usage: bench/gpu_packages.sh FOLDER   (with a network)
+set -eu
+folder=${1:?usage: bench/gpu_packages.sh FOLDER}
+mkdir -p "$folder/debs"
+folder=$(cd "$folder" && pwd)
+cd "$folder/debs"
+apt-get download -o APT::Sandbox::User=root libhwy-dev libhwy1 libtbb-dev libtbb12 libtbbmalloc2 libtbbbind-2-5 libopenblas0-pthread \
+  libopenblas-pthread-dev libfmt-dev libfmt9 nlohmann-json3-dev libcli11-dev zlib1g-dev libgtest-dev googletest \
+  libbenchmark-dev libbenchmark1debian pkgconf pkgconf-bin libpkgconf3 dataset-fashion-mnist libgfortran5 libquadmath0
+for package in *.deb; do dpkg -x "$package" "$folder"; done
+cd "$folder"
+rm -rf debs usr/share/doc usr/share/man usr/src
+# Only what is linked: no static BLAS, and no link to a shared zlib that is not here.
+find . -name '*blas*.a' -delete -o -name '*lapack*.a' -delete -o -name 'libz.so' -delete
+du -sh "$folder"
