@@ -3,11 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <set>
 #include <string>
 
@@ -17,38 +16,49 @@ namespace {
 const std::filesystem::path kSource = LUGE_SOURCE_DIR;
 using Names = std::set<std::string>;
 
-/// The first group of every match in a file.
-Names find(const std::filesystem::path& path, const char* pattern) {
+/// Every name in a file that stands between `before` and `after`.
+Names find(const std::filesystem::path& path, const std::string& before, const std::string& after) {
   std::ifstream file(path);
   EXPECT_TRUE(file) << path;
   const std::string text((std::istreambuf_iterator<char>(file)), {});
-  const std::regex regex(pattern);
   Names result;
-  for (std::sregex_iterator at(text.begin(), text.end(), regex), end; at != end; ++at) result.insert((*at)[1]);
+  for (std::size_t at = text.find(before); at != std::string::npos; at = text.find(before, at + 1)) {
+    const std::size_t begin = at + before.size();
+    std::size_t end = begin;
+    while (std::isalnum(static_cast<unsigned char>(text[end])) != 0) ++end;
+    if (text.compare(end, after.size(), after) == 0) result.insert(text.substr(begin, end - begin));
+  }
   return result;
 }
 
+struct Folder {
+  const char* name;
+  const char* entry;  ///< how an entry point begins
+};
+constexpr Folder kFolders[] = {{"cpu", "void run(const "}, {"cuda", "void run(const Context& context, const "}};
+
 /// "softmax" -> the calls that softmax.cpp or softmax.cu defines an entry point for.
-std::set<std::pair<std::string, std::string>> definitions(const char* folder, const char* pattern) {
+std::set<std::pair<std::string, std::string>> definitions(const Folder& folder) {
   std::set<std::pair<std::string, std::string>> result;
-  for (const auto& file : std::filesystem::directory_iterator(kSource / "kernels" / folder))
-    for (const std::string& call : find(file.path(), pattern)) result.emplace(call, file.path().stem());
+  for (const auto& file : std::filesystem::directory_iterator(kSource / "kernels" / folder.name))
+    for (const std::string& call : find(file.path(), std::string("\n") + folder.entry, "& call) {"))
+      result.emplace(call, file.path().stem());
   return result;
 }
 
 TEST(TableTest, BackendsHaveTheSameEntryPoints) {
-  const Names seam = find(kSource / "core/backend.h", "virtual void run\\(const (\\w+)& call\\)");
+  const Names seam = find(kSource / "core/backend.h", "virtual void run(const ", "& call)");
   EXPECT_GE(seam.size(), 12u);
-  for (const char* const folder : {"cpu", "cuda"}) {
-    const auto kernels = kSource / "kernels" / folder;
-    EXPECT_EQ(find(kernels / "kernels.h", "void run\\((?:const Context& context, )?const (\\w+)& call\\);"), seam);
-    EXPECT_EQ(find(kernels / "backend.h", "void run\\(const (\\w+)& call\\) override"), seam);
+  for (const Folder& folder : kFolders) {
+    const auto kernels = kSource / "kernels" / folder.name;
+    EXPECT_EQ(find(kernels / "kernels.h", folder.entry, "& call);"), seam);
+    EXPECT_EQ(find(kernels / "backend.h", "void run(const ", "& call) override"), seam);
   }
 }
 
 TEST(TableTest, FilesHaveTheSameNames) {
-  EXPECT_EQ(definitions("cpu", "\nvoid run\\(const (\\w+)& call\\) \\{"),
-            definitions("cuda", "\nvoid run\\(const Context& context, const (\\w+)& call\\) \\{"));
+  EXPECT_GE(definitions(kFolders[0]).size(), 12u);
+  EXPECT_EQ(definitions(kFolders[0]), definitions(kFolders[1]));
 }
 
 }  // namespace
