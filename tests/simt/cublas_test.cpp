@@ -27,6 +27,7 @@ class CublasTest : public ::testing::Test {
   void TearDown() override {
     for (double* const data : data_) cudaFreeAsync(data, stream_);
     cudaStreamDestroy(stream_);
+    cublasDestroy_v2(handle_);
   }
 
   cublasStatus_t gemm(cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m, std::int64_t n, std::int64_t k,
