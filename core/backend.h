@@ -1,251 +1,29 @@
 #pragma once
-// THE SEAM. Everything luge computes crosses here as plain data: core fills one of these structs and
-// hands it to Backend::run. A struct owns nothing and says everything, so a step can be recorded,
-// counted, fused and replayed by code that knows nothing of autograd.
-//
-// Core has checked shapes, dtypes, devices and aliasing before a struct is made: a backend may rely on
-// it. No size is zero and every operand is on the backend's device. Work is queued in order on the
-// backend's one stream; on the CPU it is done when run() returns.
+// THE SEAM, second half: what a device can do. It runs the calls of call.h, one by one, or a whole plan of
+// them (plan.h).
 
-#include <array>
 #include <cstddef>
-#include <cstdint>
+#include <memory>
 
-#include <luge/op.h>
+#include <luge/call.h>
+#include <luge/observer.h>
 #include <luge/tensor/device.h>
-#include <luge/tensor/dtype.h>
-#include <luge/tensor/shape.h>
 
 namespace luge {
 
-/// What a kernel does with an output: write it, or add to what is there. Every backend kernel that
-/// can produce a gradient honours it, so gradients accumulate without a temporary (law 4).
-enum class Store : std::uint8_t { Overwrite, Accumulate };
-
-enum class Direction : std::uint8_t { Forward, Backward };
-
-/// A typed, strided window on memory, or an immediate number, or nothing.
-struct Operand {
-  enum class Kind : std::uint8_t { Absent, Memory, Immediate };
-
-  Kind kind = Kind::Absent;
-  DType dtype = DType::Float32;
-  void* data = nullptr;                          ///< the first element
-  std::array<std::int64_t, kMaxDims> strides;    ///< in elements, one per dimension of the call
-  union {
-    double floating;                             ///< Immediate, floating dtype
-    std::int64_t integer;                        ///< Immediate, integer or bool dtype
-  };
-
-  bool is_memory() const { return kind == Kind::Memory; }
-  bool is_immediate() const { return kind == Kind::Immediate; }
-  bool is_absent() const { return kind == Kind::Absent; }
-};
-
-/// The iteration space of a call, outermost dimension first. Core has merged the dimensions that can
-/// be merged, so a contiguous call has ndim <= 1.
-struct Extent {
-  int ndim = 0;
-  std::array<std::int64_t, kMaxDims> sizes;
-
-  std::int64_t count() const {
-    std::int64_t n = 1;
-    for (int d = 0; d < ndim; ++d) n *= sizes[static_cast<std::size_t>(d)];
-    return n;
-  }
-};
-
-/// One elementwise formula over broadcast operands.
-///   Forward   in = the op's inputs (Where: condition, a, b); out[0] = the result (Bool for
-///             comparisons and tests). All value inputs have the same dtype as out[0], or, for a
-///             comparison, as each other.
-///   Backward  in[0] = dy, in[1..n] = the op's inputs, in[n + 1] = its output; those that the formula
-///             does not save (Traits::kSaves) are Absent. out[i] = gradient of input i, or Absent where
-///             nobody wants it. Where: in[1] = condition, the rest Absent, out[0] Absent.
-/// Outputs never repeat an element (no zero strides over sizes > 1). An output may be the very same
-/// window as an input (same data, same strides) and overlaps none otherwise.
-struct Elementwise {
-  static constexpr int kMaxInputs = 5;
-  static constexpr int kMaxOutputs = 3;
-
-  Op op;
-  Direction direction = Direction::Forward;
-  Extent extent;
-  int inputs = 0, outputs = 0;
-  std::array<Operand, kMaxInputs> in;
-  std::array<Operand, kMaxOutputs> out;
-  std::array<Store, kMaxOutputs> store{};
-  std::array<double, 2> parameters{};
-};
-
-/// Copies with conversion, broadcast and any strides; an Immediate input fills. To Bool: "is not zero";
-/// from floating to integer: towards zero.
-struct Copy {
-  Extent extent;
-  Operand in, out;
-  Store store = Store::Overwrite;  ///< Accumulate: floating dtypes only
-};
-
-enum class ReduceOp : std::uint8_t { Sum, Mean, Prod, Min, Max, ArgMin, ArgMax, LogSumExp };
-
-/// Reduces the last `reduced` dimensions of the extent; the first extent.ndim - reduced are kept.
-///   in.strides   one per dimension of the extent
-///   out.strides  one per kept dimension
-/// Sum and Prod of int32, int64 and bool arrive with an int64 output; Mean and LogSumExp are floating
-/// only; ArgMin and ArgMax give the int64 row-major position within the reduced dimensions, of the
-/// first of equals, NaN counting as the extreme; Min and Max propagate NaN and also take Bool.
-/// Floating sums carry at least float64 between chunks; the order of additions depends on the reduced
-/// sizes alone, never on the number of outputs, the thread count or the position (law 7).
-struct Reduce {
-  ReduceOp op;
-  Extent extent;
-  int reduced = 0;
-  Operand in, out;
-  Store store = Store::Overwrite;
-};
-
-/// c[..., i, j] (=, +=) sum over k of a[..., i, k] b[..., k, j]; float32 or float64. The last two
-/// strides of each operand are those of its matrix, the ones before belong to the batch dimensions.
-/// How one matrix product is computed depends on m, n, k and the matrix strides alone (law 7).
-/// c's rows are contiguous (strides n-dimension 1) or its columns are.
-struct MatMul {
-  Extent batch;                    ///< at most kMaxDims - 2 dimensions
-  std::int64_t m = 0, n = 0, k = 0;
-  Operand a, b, c;                 ///< strides: batch dimensions, then row, then column
-  Store store = Store::Overwrite;
-};
-
-/// Softmax along contiguous rows.
-///   Forward   in = x, out = y
-///   Backward  in = dy, y = the forward result, out = dx
-struct Softmax {
-  bool log = false;
-  Direction direction = Direction::Forward;
-  std::int64_t rows = 0, columns = 0;
-  Operand in, y, out;              ///< strides[0] = distance of rows; columns are contiguous
-  Store store = Store::Overwrite;
-};
-
-/// Cross entropy of rows of logits against class labels (int64), with the log-sum-exp of each row kept
-/// for the way back.
-///   Forward   out[r] = lse[r] - logits[r, target[r]], lse written
-///   Backward  out[r, c] = dy[r] * (exp(logits[r, c] - lse[r]) - [c == target[r]])
-/// A label outside [0, columns) never reads out of bounds: it gives NaN (core has refused it where
-/// the labels can be read on the host).
-struct CrossEntropy {
-  Direction direction = Direction::Forward;
-  std::int64_t rows = 0, columns = 0;
-  Operand logits;                  ///< strides[0] = distance of rows; columns are contiguous
-  Operand target;                  ///< Int64; strides[0]
-  Operand lse, dy, out;            ///< strides[0]; Backward out: strides[0] = distance of rows
-  Store store = Store::Overwrite;
-};
-
-/// Picks along one dimension of the extent (the extent is that of index and out).
-///   Forward   out[.., i, ..] = source[.., index[.., i, ..], ..]
-///   Backward  source[.., index[.., i, ..], ..] += out[.., i, ..], in an order that does not depend on
-///             thread count or position; source is already zero or holds what is to be added to
-/// index is Int64; a zero stride in index repeats it (index_select has one stride only). Any dtype
-/// forward, floating backward. A label outside [0, source_size) never reads or writes out of bounds.
-struct Gather {
-  Direction direction = Direction::Forward;
-  Extent extent;
-  int dim = 0;
-  std::int64_t source_size = 0;    ///< size of source along dim
-  Operand source, index, out;
-};
-
-/// out[i] = start + i * step over n contiguous elements, computed in float64 or int64.
-struct Iota {
-  std::int64_t n = 0;
-  Operand out;                     ///< contiguous
-  double start = 0, step = 1;
-  std::int64_t integer_start = 0, integer_step = 1;
-};
-
-/// Random numbers into contiguous memory seen as (sets, n / sets). Philox4x32-10 keyed by `seed`;
-/// the counter is (element, set + first_set, stream), so a set draws the same numbers alone and inside
-/// any batch, on every device. kernels/math/random.h has the conversion.
-struct Random {
-  enum class Kind : std::uint8_t { Uniform, Normal, Integer };
-
-  Kind kind = Kind::Uniform;
-  std::int64_t sets = 1, per_set = 0;
-  std::int64_t first_set = 0;
-  std::uint64_t seed = 0, stream = 0;
-  double low = 0, high = 1;                      ///< Uniform: [low, high); Normal: mean, deviation
-  std::int64_t integer_low = 0, integer_high = 0;///< Integer: [low, high)
-  Operand out;                                   ///< contiguous; Integer: Int32 or Int64
-};
-
-/// Where the parameters of an arena lie: parameter p holds sets * per_set[p] elements from offset[p],
-/// set after set. Both tables exist twice, for the host and for the device.
-struct ArenaLayout {
-  std::int64_t sets = 1;
-  int parameters = 0;
-  std::int64_t size = 0;                         ///< elements of the block, padding (zeros) included
-  const std::int64_t* offset = nullptr;          ///< host, ascending
-  const std::int64_t* per_set = nullptr;         ///< host
-  const std::int64_t* device_table = nullptr;    ///< device: offsets, then per_set
-};
-
-/// A hyperparameter in device memory, in the arena's dtype: one value (stride 0) or one per set (1).
-struct Hyper {
-  const void* data = nullptr;
-  std::int64_t stride = 0;
-};
-
-enum class UpdateRule : std::uint8_t { Sgd, Adam, AdamW };
-
-/// One optimizer step over a whole arena; formulas in kernels/math/updates.h. Reads the step count
-/// (int64, number of steps taken before this one) from device memory and increments it.
-struct Update {
-  UpdateRule rule;
-  DType dtype = DType::Float32;
-  ArenaLayout layout;
-  void* value = nullptr;
-  const void* grad = nullptr;
-  void* first = nullptr;           ///< momentum buffer / first moment; null: SGD without momentum
-  void* second = nullptr;          ///< Adam: second moment
-  std::int64_t* steps = nullptr;
-  Hyper lr, momentum, dampening, weight_decay, beta1, beta2, epsilon;
-  bool nesterov = false;
-  bool maximize = false;
-};
-
-/// Clips gradients by their norm, set by set: norm[s] = |all gradients of set s|_2, then the set's
-/// gradients are multiplied by min(1, max_norm / (norm[s] + 1e-6)), PyTorch's formula.
-struct ClipNorm {
-  DType dtype = DType::Float32;
-  ArenaLayout layout;
-  void* grad = nullptr;
-  void* norm = nullptr;            ///< (sets), the arena's dtype
-  Hyper max_norm;
-};
-
-/// What the monitor keeps of one step's losses. `sequence` is written last: a row is complete when it
-/// equals the number of the step plus one.
-struct LossSummary {
-  double mean = 0, min = 0, max = 0;             ///< over the finite losses; NaN if there are none
-  std::int64_t not_finite = 0;                   ///< how many were NaN or infinite
-  std::int64_t sequence = 0;
-};
-
-/// Summarises n contiguous losses into ring[*counter % capacity] and increments *counter. The ring is
-/// host-visible memory, so reading it needs no synchronisation. With `rows` not null the first
-/// `kept` losses are also copied, as float64, to rows + (*counter % capacity) * kept.
-struct Record {
-  Operand losses;                  ///< contiguous, floating
-  std::int64_t n = 0;
-  LossSummary* ring = nullptr;
-  double* rows = nullptr;
-  std::int64_t kept = 0, capacity = 0;
-  std::int64_t* counter = nullptr; ///< device memory
-};
+struct Plan;
 
 /// Bytes of a device's memory: in tensors now, the most ever in tensors, and held from the system.
 struct MemoryStats {
   std::size_t allocated = 0, peak = 0, reserved = 0;
+};
+
+/// A plan that a backend has made ready.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  /// Runs it, as if each of its calls had been run: queued in order on the backend's stream.
+  virtual void run() = 0;
 };
 
 /// One device. Obtained from backend(Device), lives as long as the process.
@@ -274,18 +52,31 @@ class Backend {
   /// Waits until everything queued has run and reports errors that came up meanwhile.
   virtual void synchronize() = 0;
 
-  virtual void run(const Elementwise& call) = 0;
-  virtual void run(const Copy& call) = 0;
-  virtual void run(const Reduce& call) = 0;
-  virtual void run(const MatMul& call) = 0;
-  virtual void run(const Softmax& call) = 0;
-  virtual void run(const CrossEntropy& call) = 0;
-  virtual void run(const Gather& call) = 0;
-  virtual void run(const Iota& call) = 0;
-  virtual void run(const Random& call) = 0;
-  virtual void run(const Update& call) = 0;
-  virtual void run(const ClipNorm& call) = 0;
-  virtual void run(const Record& call) = 0;
+  /// Does a call, or queues it: what core calls. While a step is recorded, its observer sees it, too.
+  template <class Kind>
+  void run(const Kind& call) {
+    if (observer) [[unlikely]]
+      return observer->run(*this, call);
+    execute(call);
+  }
+
+  /// Whether compile() takes plans with chains.
+  virtual bool fuses() const = 0;
+  /// Makes a plan ready to be run again and again. The memory it names must outlive it.
+  virtual std::unique_ptr<Executable> compile(const Plan& plan) = 0;
+
+  virtual void execute(const Elementwise& call) = 0;
+  virtual void execute(const Copy& call) = 0;
+  virtual void execute(const Reduce& call) = 0;
+  virtual void execute(const MatMul& call) = 0;
+  virtual void execute(const Softmax& call) = 0;
+  virtual void execute(const CrossEntropy& call) = 0;
+  virtual void execute(const Gather& call) = 0;
+  virtual void execute(const Iota& call) = 0;
+  virtual void execute(const Random& call) = 0;
+  virtual void execute(const Update& call) = 0;
+  virtual void execute(const ClipNorm& call) = 0;
+  virtual void execute(const Record& call) = 0;
 };
 
 /// The backend of a device, opened on first use. Throws DeviceError with the true reason where it

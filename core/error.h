@@ -48,6 +48,12 @@ class AutogradError : public Error {
   using Error::Error;
 };
 
+/// A step that cannot be recorded or replayed: a value read on the host, a tensor that is gone.
+class CaptureError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// An allocation that cannot be had; the message gives the sizes. A smaller run afterwards succeeds.
 class OutOfMemoryError : public Error {
  public:

@@ -4,6 +4,7 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/autograd/gradcheck.h>
 #include <luge/backend.h>
+#include <luge/capture/step.h>
 #include <luge/cuda_status.h>
 #include <luge/data/batches.h>
 #include <luge/data/idx.h>

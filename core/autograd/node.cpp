@@ -72,6 +72,11 @@ Tensor LeafGradient::read(TensorImpl& leaf) {
   return written() ? slot_.value() : Tensor();
 }
 
+void LeafGradient::restore(bool written, const Tensor& value) {
+  slot();  // of this epoch
+  slot_.restore(written, value);
+}
+
 void LeafGradient::zero() {
   if (epoch_)
     slot().forget();
@@ -126,7 +131,11 @@ void Node::add_input(const Tensor& tensor) {
 GradSlot* Node::target(int i) {
   Edge& from = edge(i);
   if (from.node) return &from.node->slot();
-  if (from.leaf) return &from.leaf->leaf->slot();
+  if (from.leaf) {
+    if (observer) [[unlikely]]
+      observer->uses_gradient(*from.leaf);
+    return &from.leaf->leaf->slot();
+  }
   return nullptr;
 }
 

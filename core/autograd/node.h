@@ -51,6 +51,9 @@ class LeafGradient {
   /// What grad() returns: written values, zeros where an arena has none, undefined otherwise.
   Tensor read(TensorImpl& leaf);
   void zero();
+  const Tensor& value() const { return slot_.value(); }
+  /// The state after a replayed step: `value` was written by it, or nothing was.
+  void restore(bool written, const Tensor& value);
   /// From now on the gradient lives in `window`; what was collected so far moves along.
   void bind(const Tensor& window, std::shared_ptr<const std::uint64_t> epoch, std::weak_ptr<void> arena);
   /// The arena it lives in, or null: never in one, or that one is gone.
@@ -64,6 +67,11 @@ class LeafGradient {
       written_ = false;
     }
     void drop() { *this = {}; }
+    void restore(bool written, const Tensor& value) {
+      value_ = value;
+      owned_ = true;
+      written_ = written;
+    }
   };
 
   Slot slot_;

@@ -94,6 +94,8 @@ void Tensor::backward(const Tensor& gradient, bool retain_graph) const {
   }
   const NoGrad guard;
   if (!impl.grad_fn) {
+    if (observer) [[unlikely]]
+      observer->uses_gradient(*this->impl());
     impl.leaf->slot().add(seed, false);
     return;
   }

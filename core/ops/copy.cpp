@@ -43,6 +43,7 @@ Tensor converted_copy(const Tensor& source, DType dtype) {
 
 /// A contiguous tensor's values on another device; a copy between GPUs goes through the host.
 Tensor moved_copy(const Tensor& source, Device device) {
+  refuse_capture("to", source.device().is_cpu() ? kHostWrite : kHostRead);
   Tensor copy = empty_tensor(source.shape(), source.dtype(), backend(device));
   const std::size_t bytes = static_cast<std::size_t>(source.numel()) * size_of(source.dtype());
   if (bytes == 0) return copy;

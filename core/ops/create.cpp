@@ -65,6 +65,7 @@ Tensor drawn(const char* op, const Shape& shape, Random call, const TensorOption
     call.per_set = result.numel();
     call.seed = global_seed();
     call.stream = next_stream();
+    call.global = true;
     call.out = operand(result);
     call.out.strides[0] = 1;
     result.storage()->backend().run(call);
@@ -144,6 +145,7 @@ Tensor from_host(std::span<const T> values, const Shape& shape, Device device) {
   const std::int64_t count = element_count(shape);
   LUGE_CHECK(ShapeError, count == static_cast<std::int64_t>(values.size()),
              "from_host: {} values given; shape {} has {} elements", values.size(), to_string(shape), count);
+  refuse_capture("from_host", kHostWrite);
   Tensor result = empty_tensor(shape, dtype_of<T>(), backend(device));
   if (count > 0) result.storage()->backend().copy_from_host(result.data(), values.data(), values.size_bytes());
   return result;
@@ -193,7 +195,7 @@ Tensor full_like(const Tensor& other, Scalar value) {
 // ---- random -------------------------------------------------------------------------------------
 
 std::uint64_t global_seed() { return seed_in_force.load(); }
-std::uint64_t next_stream() { return streams_taken.fetch_add(1); }
+std::uint64_t next_stream(std::uint64_t count) { return streams_taken.fetch_add(count); }
 
 void manual_seed(std::uint64_t seed) {
   seed_in_force = seed;

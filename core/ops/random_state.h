@@ -6,6 +6,7 @@
 namespace luge {
 
 std::uint64_t global_seed();
-std::uint64_t next_stream();
+/// The first of `count` streams, which are taken.
+std::uint64_t next_stream(std::uint64_t count = 1);
 
 }  // namespace luge

@@ -20,7 +20,8 @@ class RefCounted {
   void retain() const { owners_.fetch_add(1, std::memory_order_relaxed); }
   /// True for the last owner.
   bool release() const { return owners_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
-  bool is_shared() const { return owners_.load(std::memory_order_acquire) > 1; }
+  int owners() const { return owners_.load(std::memory_order_acquire); }
+  bool is_shared() const { return owners() > 1; }
 
  protected:
   ~RefCounted() = default;

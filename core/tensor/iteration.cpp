@@ -9,6 +9,8 @@ Operand operand(const Tensor& tensor) {
   result.kind = Operand::Kind::Memory;
   result.dtype = tensor.impl()->dtype;
   result.data = tensor.impl()->data();
+  if (observer) [[unlikely]]
+    observer->uses(*tensor.impl()->storage);
   return result;
 }
 

@@ -6,7 +6,10 @@ namespace luge {
 
 Ref<Storage> Storage::allocate(Backend& backend, std::size_t bytes) {
   void* data = bytes > 0 ? backend.allocate(bytes) : nullptr;
-  return Ref<Storage>(new Storage(backend, data, bytes));
+  Ref<Storage> storage(new Storage(backend, data, bytes));
+  if (observer && data) [[unlikely]]
+    observer->allocated(*storage);
+  return storage;
 }
 
 Ref<Storage> Storage::window(Ref<Storage> block, std::size_t offset, std::size_t bytes) {
@@ -16,7 +19,10 @@ Ref<Storage> Storage::window(Ref<Storage> block, std::size_t offset, std::size_t
 }
 
 Storage::~Storage() {
-  if (!block_ && data_) backend_->free(data_, bytes_);
+  if (block_ || !data_) return;
+  if (observer) [[unlikely]]
+    observer->freed(*this);
+  backend_->free(data_, bytes_);
 }
 
 Device Storage::device() const { return backend_->device(); }

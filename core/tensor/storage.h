@@ -1,8 +1,10 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include <luge/observer.h>
 #include <luge/tensor/device.h>
 #include <luge/tensor/intrusive.h>
 
@@ -26,13 +28,23 @@ class Storage : public RefCounted {
   Device device() const;
 
   std::uint64_t version() const { return version_; }
-  void bump_version() { ++version_; }
+  void bump_version() {
+    if (observer) [[unlikely]]
+      observer->bumped(*this);
+    ++version_;
+  }
 
   /// Lets every tensor that uses this storage see `block` from `offset` on instead; the contents are
   /// the caller's to move. This is how an arena grows and how an optimizer adopts loose tensors.
   void move_into(Ref<Storage> block, std::size_t offset);
   /// The block this is a window of, or null.
   const Ref<Storage>& block() const { return block_; }
+
+  /// A recorded step holds on to the storages it works on. One that is held by steps alone has been let go of
+  /// by the user, and what the step would compute with it is not what the program says.
+  void pin() { ++pins_; }
+  void unpin() { --pins_; }
+  bool abandoned() const { return owners() <= pins_; }
 
  private:
   Storage(Backend& backend, void* data, std::size_t bytes) : backend_(&backend), data_(data), bytes_(bytes) {}
@@ -41,6 +53,7 @@ class Storage : public RefCounted {
   void* data_;
   std::size_t bytes_;
   std::uint64_t version_ = 0;
+  std::atomic<int> pins_{0};
   Ref<Storage> block_;
 };
 

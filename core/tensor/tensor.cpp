@@ -76,11 +76,15 @@ Tensor& Tensor::requires_grad_(bool on) {
 
 Tensor Tensor::grad() const {
   TensorImpl& impl = checked(*this, "grad");
+  if (observer && impl.leaf) [[unlikely]]
+    observer->uses_gradient(impl);
   return impl.leaf ? impl.leaf->read(impl) : Tensor();
 }
 
 void Tensor::zero_grad() {
   TensorImpl& impl = checked(*this, "zero_grad");
+  if (observer && impl.leaf) [[unlikely]]
+    observer->forgets_gradient(impl);
   if (impl.leaf) impl.leaf->zero();
 }
 
@@ -117,6 +121,7 @@ std::vector<bool> host_values<bool>(const Tensor& tensor) {
 template <class T>
 std::vector<T> Tensor::to_vector() const {
   checked(*this, "to_vector");
+  refuse_capture("to_vector", kHostRead);
   return host_values<T>(*this);
 }
 template std::vector<bool> Tensor::to_vector() const;
@@ -140,6 +145,7 @@ Scalar Tensor::item_as_scalar() const {
   const TensorImpl& impl = checked(*this, "item");
   LUGE_CHECK(ShapeError, impl.numel == 1, "item: the tensor has shape {} and {} elements; exactly one is allowed",
              to_string(impl.shape), impl.numel);
+  refuse_capture("item", kHostRead);
   switch (impl.dtype) {
     case DType::Bool: return read_value<bool>(impl);
     case DType::Int32: return read_value<std::int32_t>(impl);

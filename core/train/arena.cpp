@@ -192,7 +192,22 @@ void Parameters::Arena::seal() {
 
 // ---- use ----------------------------------------------------------------------------------------
 
+void Parameters::Arena::zero_grad() {
+  if (observer) [[unlikely]]
+    for (const Tensor& tensor : entries_.tensors) observer->forgets_gradient(*tensor.impl());
+  ++*epoch_;
+}
+
+void Parameters::Arena::observe() {
+  if (!observer) return;
+  observer->uses(*values_);
+  observer->uses(*gradients_);
+  observer->has_effect({.owner = weak_from_this(), .owner_name = "Parameters", .before = {}, .after = {}});
+  for (const Tensor& tensor : entries_.tensors) observer->uses_gradient(*tensor.impl());
+}
+
 void Parameters::Arena::complete_gradients() {
+  observe();
   for (const Tensor& tensor : entries_.tensors)
     if (!tensor.impl()->leaf->written()) tensor.grad();
 }
@@ -207,6 +222,7 @@ void Parameters::Arena::bump_gradients() {
 
 ArenaLayout Parameters::Arena::layout() const {
   if (!device_table_.defined() && !entries_.offsets.empty()) {
+    const Unobserved once;
     std::vector<std::int64_t> table = entries_.offsets;
     table.insert(table.end(), entries_.per_set.begin(), entries_.per_set.end());
     device_table_ = from_host(table, {static_cast<std::int64_t>(table.size())}, options_.device);

@@ -27,7 +27,7 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
 
   /// An optimizer takes hold: no parameter may be added any more, and loose leaves move in.
   void seal();
-  void zero_grad() { ++*epoch_; }
+  void zero_grad();
   /// Gradients that nothing has written since zero_grad become zeros.
   void complete_gradients();
   /// The values, or the gradients, have been written in place.
@@ -37,6 +37,8 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   /// A block of the arena's layout, zeroed: an optimizer's state.
   Ref<Storage> make_block() const;
   ArenaLayout layout() const;
+  /// Tells who records a step that a call on the whole arena follows.
+  void observe();
   void* values() const { return values_->data(); }
   void* gradients() const { return gradients_->data(); }
 

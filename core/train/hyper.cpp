@@ -38,6 +38,7 @@ void check_number(const char* op, const char* name, double value, Allowed allowe
 
 /// The least and the greatest value decide; NaN counts as both.
 void check_tensor(const char* op, const char* name, const Tensor& values, Allowed allowed) {
+  const Unobserved once;
   const Tensor flat = values.reshape({values.numel()});
   for (const Tensor& at : {flat.argmin(), flat.argmax()}) {
     const std::int64_t set = at.item<std::int64_t>();

@@ -24,6 +24,10 @@ Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allow
                     const Parameters& parameters, Waiting waiting);
 
 /// As kernels take it.
-inline Hyper hyper(const Tensor& values) { return {values.data(), values.numel() > 1 ? 1 : 0}; }
+inline Hyper hyper(const Tensor& values) {
+  if (observer) [[unlikely]]
+    observer->uses(*values.storage());
+  return {values.data(), values.numel() > 1 ? 1 : 0};
+}
 
 }  // namespace luge

@@ -33,6 +33,7 @@ class HostVisible {
   HostVisible(const HostVisible&) = delete;
   HostVisible& operator=(const HostVisible&) = delete;
   void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
 
  private:
   Backend& backend_;
@@ -52,7 +53,7 @@ using Json = nlohmann::ordered_json;  // writes NaN and infinity as null
 
 }  // namespace
 
-class Monitor::Impl {
+class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
  public:
   explicit Impl(const MonitorOptions& options) : options_(options), progress_(options.progress), began_(Clock::now()) {
     LUGE_CHECK(ValueError, options.capacity >= 1, "Monitor: capacity is {}; it must be 1 or more", options.capacity);
@@ -86,8 +87,7 @@ class Monitor::Impl {
                to_string(backend_->device()));
     LUGE_CHECK(ShapeError, impl.numel >= kept_, "Monitor::record: the loss has {} elements; the first one kept {} sets",
                impl.numel, kept_);
-    if (recorded() - read_ == options_.capacity) poll();
-    if (recorded() - read_ == options_.capacity) drain();
+    make_room();
 
     const Tensor packed = no_grad([&] { return loss.contiguous(); });
     Record call;
@@ -99,9 +99,17 @@ class Monitor::Impl {
     call.kept = kept_;
     call.capacity = options_.capacity;
     call.counter = static_cast<std::int64_t*>(counter_.data());
+    if (observer) [[unlikely]] {
+      observer->uses(ring_->data(), ring_->bytes());
+      if (rows_) observer->uses(rows_->data(), rows_->bytes());
+      observer->uses(*counter_.storage());
+      observer->has_effect({.owner = weak_from_this(),
+                            .owner_name = "Monitor",
+                            .before = [this] { make_room(); },
+                            .after = [this] { note(); }});
+    }
     backend_->run(call);
-    seconds_.push_back(elapsed());
-    if (recorded() % kPollEvery == 0 || recorded() == options_.total || progress_.due(seconds_.back())) poll();
+    note();
   }
 
   const std::vector<HistoryRow>& history() {
@@ -123,7 +131,20 @@ class Monitor::Impl {
   std::int64_t recorded() const { return static_cast<std::int64_t>(seconds_.size()); }
   double elapsed() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
 
+  /// So that the ring takes one more step.
+  void make_room() {
+    if (recorded() - read_ == options_.capacity) poll();
+    if (recorded() - read_ == options_.capacity) drain();
+  }
+
+  /// A step's losses have been queued.
+  void note() {
+    seconds_.push_back(elapsed());
+    if (recorded() % kPollEvery == 0 || recorded() == options_.total || progress_.due(seconds_.back())) poll();
+  }
+
   void start(const TensorImpl& loss) {
+    const Unobserved once;
     backend_ = &loss.storage->backend();
     kept_ = std::min(options_.keep_sets, loss.numel);
     const auto capacity = static_cast<std::size_t>(options_.capacity);
@@ -176,7 +197,7 @@ class Monitor::Impl {
   std::vector<HistoryRow> history_;
 };
 
-Monitor::Monitor(MonitorOptions options) : impl_(std::make_unique<Impl>(options)) {}
+Monitor::Monitor(MonitorOptions options) : impl_(std::make_shared<Impl>(options)) {}
 Monitor::~Monitor() = default;
 Monitor::Monitor(Monitor&&) noexcept = default;
 Monitor& Monitor::operator=(Monitor&&) noexcept = default;

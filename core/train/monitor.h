@@ -53,7 +53,7 @@ class Monitor {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  ///< one owner; shared so that a recorded step sees when it is gone
 };
 
 }  // namespace luge

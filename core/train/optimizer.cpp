@@ -132,6 +132,11 @@ void Optimizer::State::set_lr(const PerSet& lr) {
 
 void Optimizer::State::step() {
   arena().complete_gradients();
+  if (observer) [[unlikely]] {
+    for (const Tensor* const tensor : {&lr_, &steps_}) observer->uses(*tensor->storage());
+    for (const Tensor& tensor : kept_) observer->uses(*tensor.storage());
+    for (const Ref<Storage>& buffer : buffers_) observer->uses(*buffer);
+  }
   arena().backend().run(call_);
   arena().bump_values();
 }

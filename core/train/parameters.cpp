@@ -51,6 +51,8 @@ Tensor Parameters::clip(const Tensor& max_norm) {
   call.norm = norms.data();
   call.max_norm = hyper(max_norm);
   if (call.layout.parameters == 0) return norms;
+  if (observer) [[unlikely]]
+    observer->uses(*norms.storage());
   arena_->complete_gradients();
   arena_->backend().run(call);
   arena_->bump_gradients();

@@ -28,18 +28,18 @@ void CpuBackend::copy_to_host(void* destination, const void* source, std::size_t
   std::memcpy(destination, source, bytes);
 }
 
-void CpuBackend::run(const Elementwise& call) { cpu::run(call); }
-void CpuBackend::run(const Copy& call) { cpu::run(call); }
-void CpuBackend::run(const Reduce& call) { cpu::run(call); }
-void CpuBackend::run(const MatMul& call) { cpu::run(call); }
-void CpuBackend::run(const Softmax& call) { cpu::run(call); }
-void CpuBackend::run(const CrossEntropy& call) { cpu::run(call); }
-void CpuBackend::run(const Gather& call) { cpu::run(call); }
-void CpuBackend::run(const Iota& call) { cpu::run(call); }
-void CpuBackend::run(const Random& call) { cpu::run(call); }
-void CpuBackend::run(const Update& call) { cpu::run(call); }
-void CpuBackend::run(const ClipNorm& call) { cpu::run(call); }
-void CpuBackend::run(const Record& call) { cpu::run(call); }
+void CpuBackend::execute(const Elementwise& call) { cpu::run(call); }
+void CpuBackend::execute(const Copy& call) { cpu::run(call); }
+void CpuBackend::execute(const Reduce& call) { cpu::run(call); }
+void CpuBackend::execute(const MatMul& call) { cpu::run(call); }
+void CpuBackend::execute(const Softmax& call) { cpu::run(call); }
+void CpuBackend::execute(const CrossEntropy& call) { cpu::run(call); }
+void CpuBackend::execute(const Gather& call) { cpu::run(call); }
+void CpuBackend::execute(const Iota& call) { cpu::run(call); }
+void CpuBackend::execute(const Random& call) { cpu::run(call); }
+void CpuBackend::execute(const Update& call) { cpu::run(call); }
+void CpuBackend::execute(const ClipNorm& call) { cpu::run(call); }
+void CpuBackend::execute(const Record& call) { cpu::run(call); }
 
 }  // namespace luge::cpu
 

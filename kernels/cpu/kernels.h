@@ -1,7 +1,7 @@
 #pragma once
 // The entry points of the CPU backend, one per kind of call; see core/backend.h for their meaning.
 
-#include <luge/backend.h>
+#include <luge/call.h>
 
 namespace luge::cpu {
 

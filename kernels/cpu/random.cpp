@@ -12,11 +12,13 @@ namespace {
 template <class T, class Draw>
 void fill_random(const Random& call, Draw draw) {
   T* const out = static_cast<T*>(call.out.data);
+  const std::uint64_t seed = call.state ? call.state->seed : call.seed;
+  const std::uint64_t stream = call.stream + (call.state ? call.state->stream : 0);
   constexpr std::int64_t kCost = 16;  // of ten rounds, in additions
   parallel_for(call.sets * call.per_set, kCost, [&](std::int64_t begin, std::int64_t end) {
     std::int64_t set = begin / call.per_set, element = begin % call.per_set;
     for (std::int64_t i = begin; i < end; ++i) {
-      out[i] = draw(math::random_words(call.seed, call.stream, static_cast<unsigned long long>(set + call.first_set),
+      out[i] = draw(math::random_words(seed, stream, static_cast<unsigned long long>(set + call.first_set),
                                        static_cast<unsigned long long>(element)));
       if (++element == call.per_set) ++set, element = 0;
     }

@@ -46,6 +46,11 @@ void reduce_as(const Reduce& call, const ReduceSpace& space) {
   }
 }
 
+double sum_chunk(DType dtype, const void* x, std::int64_t n) {
+  return dtype == float32 ? FloatSum<float, Identity>::chunk(static_cast<const float*>(x), n, 0, 0)
+                          : FloatSum<double, Identity>::chunk(static_cast<const double*>(x), n, 0, 0);
+}
+
 void reduce(const Reduce& call, const ReduceSpace& space) {
   call.in.dtype == float32 ? reduce_as<float>(call, space) : reduce_as<double>(call, space);
 }
@@ -57,6 +62,8 @@ HWY_AFTER_NAMESPACE();
 namespace luge::cpu {
 
 HWY_EXPORT(reduce);
+HWY_EXPORT(sum_chunk);
+double sum_chunk(DType dtype, const void* x, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(sum_chunk)(dtype, x, n); }
 
 namespace {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <luge/backend.h>
+#include <luge/call.h>
 
 #include "strided.h"
 
@@ -12,6 +12,12 @@ struct ReduceSpace {
   StridesArray kept_in, kept_out, row_in;
   std::int64_t outputs = 1, length = 1;
 };
+
+/// Elements of a row that are summed together; a longer row is the sum of such chunks, in order.
+inline constexpr std::int64_t kSumChunk = 8192;
+
+/// The sum of at most kSumChunk contiguous float32 or float64, as a sum along a row computes it.
+double sum_chunk(DType dtype, const void* x, std::int64_t n);
 
 /// Sums, products and extremes of bool, int32 and int64 (reduce_integers.cpp).
 void reduce_integers(const Reduce& call, const ReduceSpace& space);

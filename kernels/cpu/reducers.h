@@ -15,6 +15,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "reduce_space.h"
 #include "scratch.h"
 
 #if defined(LUGE_CPU_REDUCERS_H_) == defined(HWY_TARGET_TOGGLE)
@@ -29,7 +30,7 @@ namespace luge::cpu::HWY_NAMESPACE {
 
 inline constexpr std::int64_t kSumLanes = 16;
 inline constexpr std::int64_t kSumRun = 512;    ///< elements summed in the element type
-inline constexpr std::int64_t kChunk = 8192;    ///< elements of one partial result
+inline constexpr std::int64_t kChunk = kSumChunk;  ///< elements of one partial result
 inline constexpr std::int64_t kColumns = 2048;  ///< columns reduced together: whole pages of rows
 
 /// Asks for the rows of a block of columns, line by line in the order of memory, ahead of their use:

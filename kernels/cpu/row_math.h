@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include <luge/backend.h>
+#include <luge/call.h>
 
 #if defined(LUGE_CPU_ROW_MATH_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LUGE_CPU_ROW_MATH_H_

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <luge/backend.h>
+#include <luge/call.h>
 
 namespace luge::cpu {
 

@@ -13,6 +13,7 @@
 
 #include "kernels.h"
 #include "threads.h"
+#include "update_loop.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
@@ -231,63 +232,100 @@ HWY_NOINLINE void update_run(const Rule& rule, const Block<T>& block, std::int64
   rule(block, i, numbers, LoadPart{rest}, SavePart{rest});
 }
 
+/// Steps over elements of single parameters.
+template <class T, class Rule>
+class PartLoop final : public UpdateLoop {
+ public:
+  PartLoop(const Update& call, const Rule& rule, std::int64_t step) : rule_(rule), numbers_(call, step) {}
+
+  void run(std::int64_t per_set, std::int64_t begin, std::int64_t n, void* value, const void* grad, void* first,
+           void* second) override {
+    run(per_set, begin, n,
+        Block<T>{static_cast<T*>(value), static_cast<const T*>(grad), static_cast<T*>(first), static_cast<T*>(second)});
+  }
+
+  void run(std::int64_t per_set, std::int64_t begin, std::int64_t count, const Block<T>& block) {
+    if (numbers_.shared()) return update_run(rule_, block, count, Uniform<T>(numbers_.at));
+    for (std::int64_t done = 0; done < count;) {
+      const std::int64_t i = begin + done, set = i / per_set;
+      std::int64_t n = count - done;
+      if (per_set >= kLargeSet) {
+        n = std::min(n, (set + 1) * per_set - i);
+        numbers_.load_sets(set, 1);
+        update_run(rule_, block.from(done), n, Uniform<T>(numbers_.at));
+      } else {
+        n = std::min(n, kTile);
+        numbers_.load_sets(set, (i + n - 1) / per_set - set + 1);
+        if (per_set == 1) {
+          update_run(rule_, block.from(done), n, PerElement<T>{numbers_.at});
+        } else {
+          const T* laid_out[kNumbers];
+          std::copy_n(numbers_.at, static_cast<int>(kNumbers), laid_out);
+          numbers_.spread(i - set * per_set, per_set, n, elements_, laid_out);
+          update_run(rule_, block.from(done), n, PerElement<T>{laid_out});
+        }
+      }
+      done += n;
+    }
+  }
+
+ private:
+  Rule rule_;
+  SetNumbers<T> numbers_;
+  HWY_ALIGN T elements_[kNumbers][kTile];
+};
+
 /// The elements [begin, end) of the arena that belong to parameters.
 template <class T, class Rule>
 void update_range(const Update& call, const Rule& rule, std::int64_t step, std::int64_t begin, std::int64_t end) {
   const ArenaLayout& layout = call.layout;
   const Block<T> block{static_cast<T*>(call.value), static_cast<const T*>(call.grad), static_cast<T*>(call.first),
                        static_cast<T*>(call.second)};
-  SetNumbers<T> numbers(call, step);
-  HWY_ALIGN T elements[kNumbers][kTile];
+  PartLoop<T, Rule> loop(call, rule, step);
   const std::int64_t* const past = std::upper_bound(layout.offset, layout.offset + layout.parameters, begin);
   for (std::int64_t p = std::max<std::int64_t>(past - layout.offset - 1, 0); p < layout.parameters; ++p) {
     const std::int64_t offset = layout.offset[p], per_set = layout.per_set[p];
     if (offset >= end) break;
     const std::int64_t low = std::max(begin, offset), high = std::min(end, offset + layout.sets * per_set);
-    for (std::int64_t i = low; i < high;) {
-      const std::int64_t set = (i - offset) / per_set, past_set = offset + (set + 1) * per_set;
-      std::int64_t n = high - i;
-      if (numbers.shared()) {
-        update_run(rule, block.from(i), n, Uniform<T>(numbers.at));
-      } else if (per_set >= kLargeSet) {
-        n = std::min(n, past_set - i);
-        numbers.load_sets(set, 1);
-        update_run(rule, block.from(i), n, Uniform<T>(numbers.at));
-      } else {
-        n = std::min(n, kTile);
-        numbers.load_sets(set, (i + n - 1 - offset) / per_set - set + 1);
-        if (per_set == 1) {
-          update_run(rule, block.from(i), n, PerElement<T>{numbers.at});
-        } else {
-          const T* laid_out[kNumbers];
-          std::copy_n(numbers.at, static_cast<int>(kNumbers), laid_out);
-          numbers.spread(i - offset - set * per_set, per_set, n, elements, laid_out);
-          update_run(rule, block.from(i), n, PerElement<T>{laid_out});
-        }
-      }
-      i += n;
-    }
+    if (low < high) loop.run(per_set, low - offset, high - low, block.from(low));
   }
+}
+
+/// with(rule) for the rule of the call at step number `step`.
+template <class T, class With>
+void with_rule(const Update& call, std::int64_t step, const With& with) {
+  if (call.rule != UpdateRule::Sgd)
+    with(AdamStep<T>{call.maximize, call.rule == UpdateRule::AdamW});
+  else if (call.first != nullptr)
+    with(MomentumSgd<T>{call.maximize, step == 1, call.nesterov});
+  else
+    with(PlainSgd<T>{call.maximize});
 }
 
 template <class T>
 void update_as(const Update& call) {
-  const std::int64_t taken = *call.steps;
-  const auto over_arena = [&](const auto& rule) {
+  const std::int64_t step = *call.steps + 1;
+  with_rule<T>(call, step, [&](const auto& rule) {
     parallel_for(
         call.layout.size, 2,
-        [&](std::int64_t begin, std::int64_t end) { update_range<T>(call, rule, taken + 1, begin, end); }, kTile);
-  };
-  if (call.rule != UpdateRule::Sgd)
-    over_arena(AdamStep<T>{call.maximize, call.rule == UpdateRule::AdamW});
-  else if (call.first != nullptr)
-    over_arena(MomentumSgd<T>{call.maximize, taken == 0, call.nesterov});
-  else
-    over_arena(PlainSgd<T>{call.maximize});
-  *call.steps = taken + 1;
+        [&](std::int64_t begin, std::int64_t end) { update_range<T>(call, rule, step, begin, end); }, kTile);
+  });
+  *call.steps = step;
 }
 
 void update(const Update& call) { call.dtype == float32 ? update_as<float>(call) : update_as<double>(call); }
+
+template <class T>
+std::unique_ptr<UpdateLoop> loop_as(const Update& call) {
+  std::unique_ptr<UpdateLoop> loop;
+  const std::int64_t step = *call.steps + 1;
+  with_rule<T>(call, step, [&]<class Rule>(const Rule& rule) { loop = std::make_unique<PartLoop<T, Rule>>(call, rule, step); });
+  return loop;
+}
+
+std::unique_ptr<UpdateLoop> update_loop(const Update& call) {
+  return call.dtype == float32 ? loop_as<float>(call) : loop_as<double>(call);
+}
 
 }  // namespace luge::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -295,6 +333,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace luge::cpu {
 HWY_EXPORT(update);
+HWY_EXPORT(update_loop);
 void run(const Update& call) { HWY_DYNAMIC_DISPATCH(update)(call); }
+std::unique_ptr<UpdateLoop> update_loop(const Update& call) { return HWY_DYNAMIC_DISPATCH(update_loop)(call); }
 }  // namespace luge::cpu
 #endif

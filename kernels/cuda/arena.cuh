@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include <luge/backend.h>
+#include <luge/call.h>
 
 #include "walk.cuh"
 

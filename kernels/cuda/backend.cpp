@@ -87,18 +87,18 @@ void CudaBackend::wait(const char* op) {
   raise<IndexError>("gather: index {} is outside [0, {})", report.index, report.size);
 }
 
-void CudaBackend::run(const Elementwise& call) { cuda::run(Context(gpu_, luge::name(call.op)), call); }
-void CudaBackend::run(const Copy& call) { cuda::run(Context(gpu_, "copy"), call); }
-void CudaBackend::run(const Reduce& call) { cuda::run(Context(gpu_, name(call.op)), call); }
-void CudaBackend::run(const MatMul& call) { cuda::run(Context(gpu_, "matmul"), call); }
-void CudaBackend::run(const Softmax& call) { cuda::run(Context(gpu_, call.log ? "log_softmax" : "softmax"), call); }
-void CudaBackend::run(const CrossEntropy& call) { cuda::run(Context(gpu_, "cross_entropy"), call); }
-void CudaBackend::run(const Gather& call) { cuda::run(Context(gpu_, "gather"), call); }
-void CudaBackend::run(const Iota& call) { cuda::run(Context(gpu_, "arange"), call); }
-void CudaBackend::run(const Random& call) { cuda::run(Context(gpu_, "random"), call); }
-void CudaBackend::run(const Update& call) { cuda::run(Context(gpu_, name(call.rule)), call); }
-void CudaBackend::run(const ClipNorm& call) { cuda::run(Context(gpu_, "clip_grad_norm_"), call); }
-void CudaBackend::run(const Record& call) { cuda::run(Context(gpu_, "record"), call); }
+void CudaBackend::execute(const Elementwise& call) { cuda::run(Context(gpu_, luge::name(call.op)), call); }
+void CudaBackend::execute(const Copy& call) { cuda::run(Context(gpu_, "copy"), call); }
+void CudaBackend::execute(const Reduce& call) { cuda::run(Context(gpu_, name(call.op)), call); }
+void CudaBackend::execute(const MatMul& call) { cuda::run(Context(gpu_, "matmul"), call); }
+void CudaBackend::execute(const Softmax& call) { cuda::run(Context(gpu_, call.log ? "log_softmax" : "softmax"), call); }
+void CudaBackend::execute(const CrossEntropy& call) { cuda::run(Context(gpu_, "cross_entropy"), call); }
+void CudaBackend::execute(const Gather& call) { cuda::run(Context(gpu_, "gather"), call); }
+void CudaBackend::execute(const Iota& call) { cuda::run(Context(gpu_, "arange"), call); }
+void CudaBackend::execute(const Random& call) { cuda::run(Context(gpu_, "random"), call); }
+void CudaBackend::execute(const Update& call) { cuda::run(Context(gpu_, name(call.rule)), call); }
+void CudaBackend::execute(const ClipNorm& call) { cuda::run(Context(gpu_, "clip_grad_norm_"), call); }
+void CudaBackend::execute(const Record& call) { cuda::run(Context(gpu_, "record"), call); }
 
 }  // namespace cuda
 

@@ -23,18 +23,21 @@ class CudaBackend final : public Backend {
   void copy_to_host(void* destination, const void* source, std::size_t bytes) override;
   void synchronize() override;
 
-  void run(const Elementwise& call) override;
-  void run(const Copy& call) override;
-  void run(const Reduce& call) override;
-  void run(const MatMul& call) override;
-  void run(const Softmax& call) override;
-  void run(const CrossEntropy& call) override;
-  void run(const Gather& call) override;
-  void run(const Iota& call) override;
-  void run(const Random& call) override;
-  void run(const Update& call) override;
-  void run(const ClipNorm& call) override;
-  void run(const Record& call) override;
+  std::unique_ptr<Executable> compile(const Plan& plan) override;
+  bool fuses() const override { return false; }
+
+  void execute(const Elementwise& call) override;
+  void execute(const Copy& call) override;
+  void execute(const Reduce& call) override;
+  void execute(const MatMul& call) override;
+  void execute(const Softmax& call) override;
+  void execute(const CrossEntropy& call) override;
+  void execute(const Gather& call) override;
+  void execute(const Iota& call) override;
+  void execute(const Random& call) override;
+  void execute(const Update& call) override;
+  void execute(const ClipNorm& call) override;
+  void execute(const Record& call) override;
 
  private:
   /// Waits for the stream and reports what went wrong on the device meanwhile.

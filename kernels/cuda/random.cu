@@ -47,7 +47,11 @@ struct DrawInteger {
 template <class Draw>
 __global__ void __launch_bounds__(kThreads)
     random_kernel(typename Draw::Value* out, std::int64_t n, std::int64_t per_set, std::int64_t first_set,
-                  unsigned long long seed, unsigned long long stream, const Draw draw) {
+                  unsigned long long seed, unsigned long long stream, const RandomState* state, const Draw draw) {
+  if (state != nullptr) {
+    seed = state->seed;
+    stream += state->stream;
+  }
   for (std::int64_t i = grid_thread(); i < n; i += grid_threads()) {
     const std::int64_t set = quick_quotient(i, per_set);
     out[i] = draw(math::random_words(seed, stream, static_cast<unsigned long long>(set + first_set),
@@ -60,7 +64,7 @@ void fill(const Context& context, const Random& call, const Draw& draw) {
   const std::int64_t n = call.sets * call.per_set;
   launch(context, random_kernel<Draw>, grid_stride(context, n, kThreads),
          static_cast<typename Draw::Value*>(call.out.data), n, call.per_set, call.first_set, call.seed, call.stream,
-         draw);
+         call.state, draw);
 }
 
 template <class T>

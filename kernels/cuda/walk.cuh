@@ -6,7 +6,7 @@
 #include <limits>
 #include <span>
 
-#include <luge/backend.h>
+#include <luge/call.h>
 
 #include "device.h"
 

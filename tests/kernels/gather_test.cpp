@@ -84,6 +84,26 @@ TEST_P(GatherTest, BackwardOnAnyLayout) {
     }
 }
 
+/// The least label that does not exist is the end of the table, where memory ends, too.
+TEST_P(GatherTest, TheEndOfTheTableIsOutside) {
+  if (!backend().device().is_cuda()) GTEST_SKIP() << "the CPU leaves labels to the checks before the call";
+  DeviceArray table(backend(), Array(float32, 10)), out(backend(), Array(float32, 1));
+  Array labels(int64, 1);
+  labels.set(0, 10);
+  DeviceArray label(backend(), labels);
+  Gather call;
+  call.extent = extent({1});
+  call.source_size = 10;
+  call.source = table.operand({1});
+  call.index = label.operand({1});
+  call.out = out.operand({1});
+  for (const Direction direction : {Direction::Forward, Direction::Backward}) {
+    call.direction = direction;
+    backend().run(call);
+    EXPECT_THROW(backend().synchronize(), IndexError);
+  }
+}
+
 /// The table of an embedding: rows move as a whole; a label that does not exist harms nothing.
 TEST_P(GatherTest, RowsOfATable) {
   constexpr std::int64_t kWords = 100, kWidth = 33, kN = 2000;

@@ -77,6 +77,12 @@ TEST_P(RandomTest, MomentsAndRange) {
   }
 }
 
+/// Between 1e8 and 1e8 + 8 there is no float32, so half of the draws would round to the end.
+TEST_P(RandomTest, RoundingNeverReachesTheEnd) {
+  const Array uniform = draw({.per_set = 1000, .seed = 5, .low = 1e8, .high = 1e8 + 8, .out = {}}, float32);
+  for (std::int64_t i = 0; i < 1000; ++i) ASSERT_EQ(uniform.get(i), 1e8);
+}
+
 TEST_P(RandomTest, IntegersCoverTheirRange) {
   for (const DType dtype : {int32, int64}) {
     const Array values = draw(

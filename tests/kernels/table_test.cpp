@@ -47,12 +47,12 @@ std::set<std::pair<std::string, std::string>> definitions(const Folder& folder) 
 }
 
 TEST(TableTest, BackendsHaveTheSameEntryPoints) {
-  const Names seam = find(kSource / "core/backend.h", "virtual void run(const ", "& call)");
+  const Names seam = find(kSource / "core/backend.h", "virtual void execute(const ", "& call)");
   EXPECT_GE(seam.size(), 12u);
   for (const Folder& folder : kFolders) {
     const auto kernels = kSource / "kernels" / folder.name;
     EXPECT_EQ(find(kernels / "kernels.h", folder.entry, "& call);"), seam);
-    EXPECT_EQ(find(kernels / "backend.h", "void run(const ", "& call) override"), seam);
+    EXPECT_EQ(find(kernels / "backend.h", "void execute(const ", "& call) override"), seam);
   }
 }
 

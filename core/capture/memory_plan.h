@@ -1,0 +1,25 @@
+#pragma once
+// Internal: a place for everything that a step allocates, in one block.
+
+#include <functional>
+#include <vector>
+
+#include <luge/capture/access.h>
+#include <luge/capture/recorder.h>
+#include <luge/plan.h>
+
+namespace luge {
+
+/// Visits every pointer to memory in an item of a plan.
+void for_each_access(Plan::Item& item, const std::function<void(const Access&)>& visit);
+
+/// Gives each buffer that does not outlive the step an offset in a block, such that buffers in use at the same
+/// time do not overlap; buffers that no item touches get none. Returns the size of the block.
+std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers,
+                        std::vector<std::ptrdiff_t>& offsets);
+
+/// Moves the items' pointers from the buffers' recorded addresses into the block.
+void relocate(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers,
+              const std::vector<std::ptrdiff_t>& offsets, void* block);
+
+}  // namespace luge

@@ -1,0 +1,177 @@
+#include <luge/capture/recorder.h>
+
+#include <algorithm>
+
+#include <luge/autograd/node.h>
+#include <luge/capture/access.h>
+#include <luge/check.h>
+#include <luge/ops/random_state.h>
+#include <luge/tensor/storage.h>
+#include <luge/tensor/tensor_impl.h>
+
+namespace luge {
+
+namespace {
+
+std::uintptr_t address_of(const void* data) { return reinterpret_cast<std::uintptr_t>(data); }
+
+/// The entry of an address -> bytes map that holds `address`, or end.
+template <class Map, class Bytes>
+auto holding(Map& map, std::uintptr_t address, Bytes bytes) {
+  auto found = map.upper_bound(address);
+  if (found == map.begin()) return map.end();
+  --found;
+  return address < found->first + bytes(found->second) ? found : map.end();
+}
+
+/// Apart by more than any window reaches beyond its buffer.
+constexpr std::uintptr_t kGap = 4096;
+
+}  // namespace
+
+Recording::~Recording() {
+  for (const Outside& used : outside)
+    if (used.storage) used.storage->unpin();
+  for (const Bump& bump : bumps)
+    if (bump.storage) bump.storage->unpin();
+}
+
+void Recorder::run(Backend& backend, const Call& call) {
+  LUGE_CHECK(CaptureError, !recording_.backend || recording_.backend == &backend,
+             "capture: {} runs on {}; the calls before it ran on {}; a step works on one device", name_of(call),
+             to_string(backend.device()), to_string(recording_.backend->device()));
+  recording_.backend = &backend;
+  Call noted = call;
+  if (auto* const random = std::get_if<Random>(&noted); random && random->global)
+    random->stream = recording_.draws++;  // counted from what the replay draws first
+  const bool undoable = !std::holds_alternative<Record>(call);
+  for_each_access(noted, [&](const Access& access) {
+    const std::uintptr_t address = address_of(*access.data);
+    const auto found = holding(live_, address, [&](std::size_t buffer) { return recording_.buffers[buffer].bytes; });
+    if (found == live_.end()) {
+      if (access.writes && undoable) save(address);
+      return;
+    }
+    const StepBuffer& buffer = recording_.buffers[found->second];
+    *access.data = reinterpret_cast<void*>(buffer.address + (address - buffer.real));
+  });
+  std::visit([&](const auto& kind) { backend.execute(kind); }, call);
+  recording_.calls.push_back(std::move(noted));
+}
+
+void Recorder::allocated(const Storage& storage) {
+  const std::uintptr_t real = address_of(storage.data());
+  live_[real] = recording_.buffers.size();
+  storages_[recording_.buffers.size()] = const_cast<Storage*>(&storage);
+  recording_.buffers.push_back({.address = next_, .real = real, .bytes = storage.bytes(), .kept = {}});
+  next_ += (storage.bytes() + 2 * kGap - 1) / kGap * kGap;
+  bytes_ += storage.bytes();
+  recording_.eager_peak = std::max(recording_.eager_peak, bytes_);
+}
+
+void Recorder::freed(const Storage& storage) noexcept {
+  const auto found = live_.find(address_of(storage.data()));
+  if (found == live_.end()) return;
+  bytes_ -= storage.bytes();
+  storages_.erase(found->second);
+  live_.erase(found);
+}
+
+void Recorder::uses(Storage& storage) {
+  if (!storage.data() || live_.contains(address_of(storage.block() ? storage.block()->data() : storage.data()))) return;
+  if (!seen_.insert(&storage).second) return;
+  storage.pin();
+  recording_.outside.push_back({&storage, recording_.calls.size()});
+  uses(storage.data(), storage.bytes());
+}
+
+void Recorder::uses(void* data, std::size_t bytes) {
+  std::size_t& known = outside_[address_of(data)];
+  known = std::max(known, bytes);
+}
+
+void Recorder::save(std::uintptr_t address) {
+  const auto found = holding(outside_, address, [](std::size_t bytes) { return bytes; });
+  LUGE_CHECK(CaptureError, found != outside_.end(), "capture: call {} writes to memory that no tensor owns",
+             recording_.calls.size());
+  const bool known = std::any_of(saved_.begin(), saved_.end(), [&](const Saved& saved) {
+    return saved.address <= address && address < saved.address + saved.bytes.size();
+  });
+  if (known) return;
+  Saved saved{found->first, std::vector<std::byte>(found->second)};
+  recording_.backend->copy_to_host(saved.bytes.data(), reinterpret_cast<const void*>(saved.address), saved.bytes.size());
+  saved_.push_back(std::move(saved));
+}
+
+void Recorder::bumped(Storage& storage) {
+  if (live_.contains(address_of(storage.data()))) return;
+  const auto [found, fresh] = bumps_.emplace(&storage, recording_.bumps.size());
+  if (fresh) {
+    storage.pin();
+    recording_.bumps.push_back({&storage, 0});
+  }
+  ++recording_.bumps[found->second].times;
+}
+
+Recording::Leaf& Recorder::leaf(TensorImpl& tensor, bool needs) {
+  const auto [found, fresh] = leaves_.emplace(&tensor, LeafBefore{recording_.leaves.size(), {}});
+  if (fresh) {
+    found->second.value = tensor.leaf->value();
+    recording_.leaves.push_back(
+        {.tensor = &tensor, .needs = needs, .written_before = tensor.leaf->written(), .written_after = false, .value = {}});
+  }
+  return recording_.leaves[found->second.index];
+}
+
+void Recorder::uses_gradient(TensorImpl& tensor) { leaf(tensor, true); }
+void Recorder::forgets_gradient(TensorImpl& tensor) { leaf(tensor, false); }
+void Recorder::has_effect(HostEffect effect) { recording_.effects.push_back(std::move(effect)); }
+
+void Recorder::refuse(const char* op, const char* why) {
+  const std::size_t calls = recording_.calls.size();
+  raise<CaptureError>("capture: {} {}, {} of the step, so the step cannot be replayed without the host; move it out of "
+                      "the captured function",
+                      op, why,
+                      calls == 0 ? std::string("before the first call")
+                                 : fmt::format("after call {} ({})", calls, name_of(recording_.calls.back())));
+}
+
+Recording Recorder::finish() {
+  const Unobserved quiet;
+  LUGE_CHECK(CaptureError, !recording_.calls.empty(), "capture: the captured function computed nothing");
+  for (Recording::Leaf& used : recording_.leaves) {
+    LeafGradient& gradient = *used.tensor->leaf;
+    used.written_after = gradient.written();
+    used.value = gradient.value();
+  }
+  for (const auto& [real, index] : live_) {
+    StepBuffer& buffer = recording_.buffers[index];
+    buffer.kept = storages_.at(index);
+    if (const auto bumps = bumps_.find(buffer.kept.get()); bumps != bumps_.end()) recording_.bumps[bumps->second].times = 0;
+  }
+  for (const Recording::Outside& used : recording_.outside) {
+    if (!used.storage->abandoned()) continue;
+    const std::size_t call = std::min(used.call, recording_.calls.size() - 1);  // a use without a call
+    raise<CaptureError>(
+        "capture: a tensor of {} bytes that {} (call {} of {}) works on was let go of within the step; a replay would "
+        "work on the old one again; change it in place (copy_) instead of replacing it",
+        used.storage->bytes(), name_of(recording_.calls[call]), call + 1, recording_.calls.size());
+  }
+  return std::move(recording_);
+}
+
+void Recorder::undo() noexcept {
+  const Unobserved quiet;
+  for (const Saved& saved : saved_) {
+    try {
+      recording_.backend->copy_from_host(reinterpret_cast<void*>(saved.address), saved.bytes.data(), saved.bytes.size());
+    } catch (const Error&) {  // the device is gone, and with it what was to be put back
+    }
+  }
+  for (const auto& [tensor, before] : leaves_) {
+    const Recording::Leaf& used = recording_.leaves[before.index];
+    used.tensor->leaf->restore(used.written_before, before.value);
+  }
+}
+
+}  // namespace luge

@@ -1,0 +1,109 @@
+#pragma once
+// Internal: what one run of a step did, seen from below autograd.
+
+#include <cstdint>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include <luge/backend.h>
+#include <luge/observer.h>
+#include <luge/tensor/tensor.h>
+
+namespace luge {
+
+/// Memory that a step allocated. In the recorded calls it has an address of its own, which no other memory
+/// shares, however the allocator reuses its own addresses.
+struct StepBuffer {
+  static constexpr std::uintptr_t kBase = std::uintptr_t{1} << 62;
+
+  std::uintptr_t address = 0;   ///< in the recorded calls
+  std::uintptr_t real = 0;      ///< where it was
+  std::size_t bytes = 0;
+  Ref<Storage> kept;            ///< of memory that outlives the step: results, gradients
+};
+
+/// Everything a replay has to do.
+struct Recording {
+  /// A storage from outside, and the call that used it first.
+  struct Outside {
+    Ref<Storage> storage;
+    std::size_t call;
+  };
+  /// A leaf's gradient before and after the step.
+  struct Leaf {
+    Ref<TensorImpl> tensor;
+    bool needs = false;         ///< whether the step went on from what was there
+    bool written_before = false, written_after = false;
+    Tensor value;               ///< after
+  };
+  struct Bump {
+    Ref<Storage> storage;
+    int times;
+  };
+
+  Recording() = default;
+  Recording(Recording&&) noexcept = default;
+  Recording& operator=(Recording&&) noexcept = default;
+  ~Recording();
+
+  Backend* backend = nullptr;
+  std::vector<Call> calls;
+  std::vector<StepBuffer> buffers;
+  std::vector<Outside> outside;
+  std::vector<Leaf> leaves;
+  std::vector<Bump> bumps;
+  std::vector<HostEffect> effects;
+  std::uint64_t draws = 0;      ///< streams taken from the global generator
+  std::size_t eager_peak = 0;   ///< bytes that the step's own memory took at most
+};
+
+/// Observes a step that runs for real. What it changed can be taken back until finish().
+class Recorder final : public Observer {
+ public:
+  Recorder() = default;
+
+  void run(Backend& backend, const Call& call) override;
+  void allocated(const Storage& storage) override;
+  void freed(const Storage& storage) noexcept override;
+  void uses(Storage& storage) override;
+  void uses(void* data, std::size_t bytes) override;
+  void bumped(Storage& storage) override;
+  void uses_gradient(TensorImpl& leaf) override;
+  void forgets_gradient(TensorImpl& leaf) override;
+  void has_effect(HostEffect effect) override;
+  [[noreturn]] void refuse(const char* op, const char* why) override;
+
+  /// The step has run and its temporaries are gone. Throws CaptureError for a step that cannot be replayed.
+  Recording finish();
+  /// Memory and gradients as they were before the step.
+  void undo() noexcept;
+
+ private:
+  struct Saved {
+    std::uintptr_t address;
+    std::vector<std::byte> bytes;
+  };
+  struct LeafBefore {
+    std::size_t index;
+    Tensor value;
+  };
+
+  /// Keeps what outside memory at this address holds, before its first change.
+  void save(std::uintptr_t address);
+  Recording::Leaf& leaf(TensorImpl& tensor, bool needs);
+
+  Recording recording_;
+  std::map<std::uintptr_t, std::size_t> live_;           ///< real address -> buffer
+  std::unordered_map<std::size_t, Storage*> storages_;   ///< of live buffers
+  std::map<std::uintptr_t, std::size_t> outside_;        ///< address -> bytes
+  std::unordered_set<const Storage*> seen_;
+  std::unordered_map<const TensorImpl*, LeafBefore> leaves_;
+  std::unordered_map<const Storage*, std::size_t> bumps_;
+  std::vector<Saved> saved_;
+  std::uintptr_t next_ = StepBuffer::kBase;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace luge

@@ -1,0 +1,237 @@
+#include <luge/capture/step.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include <luge/autograd/node.h>
+#include <luge/capture/describe.h>
+#include <luge/capture/fuse.h>
+#include <luge/capture/memory_plan.h>
+#include <luge/capture/recorder.h>
+#include <luge/check.h>
+#include <luge/ops/random_state.h>
+#include <luge/tensor/tensor_impl.h>
+#include <luge/tensor/values.h>
+
+namespace luge {
+
+namespace {
+
+/// Lets a recorder observe this thread.
+class Observing {
+ public:
+  explicit Observing(Recorder& recorder) {
+    LUGE_CHECK(CaptureError, !observer, "capture: a captured step runs within another one; call the function itself");
+    observer = &recorder;
+  }
+  ~Observing() { observer = nullptr; }
+  Observing(const Observing&) = delete;
+  Observing& operator=(const Observing&) = delete;
+};
+
+bool in_step_memory(const void* data) { return reinterpret_cast<std::uintptr_t>(data) >= StepBuffer::kBase; }
+
+/// Memory that outlives the step has its real address from here on.
+std::vector<Call> with_real_addresses(const Recording& recording) {
+  std::vector<Plan::Item> items(recording.calls.begin(), recording.calls.end());
+  std::vector<std::ptrdiff_t> offsets;
+  for (const StepBuffer& buffer : recording.buffers)  // dead ones stay where they are
+    offsets.push_back(static_cast<std::ptrdiff_t>(buffer.kept ? buffer.real : buffer.address));
+  relocate(items, recording.buffers, offsets, nullptr);
+  std::vector<Call> calls;
+  for (Plan::Item& item : items) calls.push_back(std::get<Call>(std::move(item)));
+  return calls;
+}
+
+}  // namespace
+
+class CapturedStep::Impl {
+ public:
+  Impl(std::function<std::vector<Tensor>()> body, CaptureOptions options) : body_(std::move(body)), options_(options) {}
+
+  const std::vector<Tensor>& run(std::int64_t steps) {
+    LUGE_CHECK(ValueError, steps >= 1, "run: steps is {}; it must be 1 or more", steps);
+    LUGE_CHECK(CaptureError, !observer, "capture: a captured step runs within another one; call the function itself");
+    for (std::int64_t i = 0; i < steps; ++i) {
+      Version* const version = fitting();
+      version ? replay(*version) : record();
+    }
+    return current_->results;
+  }
+
+  StepFigures figures() const {
+    check_recorded("figures");
+    return current_->figures;
+  }
+
+  StepStats stats() const {
+    check_recorded("stats");
+    const Version& version = *current_;
+    StepStats stats{.replays = version.replays, .seconds = 0, .bytes_per_second = 0};
+    if (version.replays == 0) return stats;
+    stats.seconds = version.seconds / static_cast<double>(version.replays);
+    stats.bytes_per_second = version.figures.bytes / stats.seconds;
+    return stats;
+  }
+
+  std::string plan() const {
+    check_recorded("plan");
+    return describe(current_->plan, current_->figures, *current_->recording.backend);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  /// One recording and what was made of it.
+  struct Version {
+    Recording recording;
+    std::vector<Tensor> results;
+    Tensor random_state;
+    Ref<Storage> block;
+    Plan plan;
+    std::unique_ptr<Executable> executable;
+    StepFigures figures;
+    std::int64_t replays = 0;
+    double seconds = 0;
+  };
+  /// A step goes on from few different states: more recordings than this are a program that changes.
+  static constexpr std::size_t kMostVersions = 8;
+
+  void check_recorded(const char* op) const {
+    LUGE_CHECK(CaptureError, current_, "{}: nothing is recorded yet; call the step once before", op);
+  }
+
+  /// The recording that began with gradients written where they are now.
+  Version* fitting() const {
+    for (const std::unique_ptr<Version>& version : versions_) {
+      const auto& leaves = version->recording.leaves;
+      const bool fits = std::all_of(leaves.begin(), leaves.end(), [](const Recording::Leaf& leaf) {
+        return !leaf.needs || leaf.tensor->leaf->written() == leaf.written_before;
+      });
+      if (fits) return version.get();
+    }
+    return nullptr;
+  }
+
+  void record() {
+    for (const std::unique_ptr<Version>& version : versions_) check_alive(*version);
+    LUGE_CHECK(CaptureError, versions_.size() < kMostVersions,
+               "capture: the step was recorded {} times, from different gradients each time; call zero_grad within it",
+               versions_.size());
+    auto version = std::make_unique<Version>();
+    Recorder recorder;
+    try {
+      {
+        const Observing observing(recorder);
+        std::vector<Tensor> results = body_();
+        for (const Tensor& result : results) version->results.push_back(checked_result(result).detach());
+      }
+      version->recording = recorder.finish();
+    } catch (...) {
+      version->results.clear();
+      recorder.undo();
+      throw;
+    }
+    build(*version);
+    versions_.push_back(std::move(version));
+    current_ = versions_.back().get();
+  }
+
+  static const Tensor& checked_result(const Tensor& result) {
+    LUGE_CHECK(CaptureError, result.defined(), "capture: the captured function returned an undefined tensor");
+    return result;
+  }
+
+  void build(Version& version) const {
+    Recording& recording = version.recording;
+    std::vector<Call> calls = with_real_addresses(recording);
+    if (recording.draws > 0) {
+      const auto words = static_cast<std::int64_t>(sizeof(RandomState) / sizeof(std::int64_t));
+      version.random_state = empty_tensor({words}, DType::Int64, *recording.backend);
+      for (Call& call : calls)
+        if (auto* const random = std::get_if<Random>(&call); random && random->global)
+          random->state = static_cast<const RandomState*>(version.random_state.data());
+    }
+    if (recording.backend->fuses()) {
+      const Memory memory{.outlives = [&](const void* data) { return outlives(recording, data); }};
+      version.plan.items = fuse(calls, memory);
+    } else {
+      version.plan.items.assign(calls.begin(), calls.end());
+    }
+    std::vector<std::ptrdiff_t> offsets;
+    const std::size_t bytes = plan_memory(version.plan.items, recording.buffers, offsets);
+    version.figures = count(recording.calls, version.plan);
+    version.figures.recorded_peak = static_cast<std::int64_t>(recording.eager_peak);
+    version.figures.peak = static_cast<std::int64_t>(bytes);
+    version.block = Storage::allocate(*recording.backend, bytes);
+    relocate(version.plan.items, recording.buffers, offsets, version.block->data());
+    version.executable = recording.backend->compile(version.plan);
+  }
+
+  bool outlives(const Recording& recording, const void* data) const {
+    if (in_step_memory(data)) return false;
+    if (options_.keep_gradients) return true;
+    return std::none_of(recording.leaves.begin(), recording.leaves.end(), [&](const Recording::Leaf& leaf) {
+      return is_dropped(leaf) && leaf.value.defined() && leaf.value.data() == data;
+    });
+  }
+
+  /// Whether nobody can tell what the gradient of a leaf is after a step.
+  bool is_dropped(const Recording::Leaf& leaf) const {
+    return !options_.keep_gradients && !(leaf.needs && leaf.written_before);
+  }
+
+  static void check_alive(const Version& version) {
+    const std::vector<Call>& calls = version.recording.calls;
+    for (const HostEffect& effect : version.recording.effects)
+      LUGE_CHECK(CaptureError, !effect.owner.expired(), "step: the {} that the recorded step works on is gone",
+                 effect.owner_name);
+    for (const Recording::Outside& used : version.recording.outside) {
+      if (!used.storage->abandoned()) continue;
+      const std::size_t call = std::min(used.call, calls.size() - 1);
+      raise<CaptureError>("step: a tensor of {} bytes that {} (call {} of {}) works on is gone since the step was "
+                          "recorded; refill such a tensor in place (copy_) instead of replacing it",
+                          used.storage->bytes(), name_of(calls[call]), call + 1, calls.size());
+    }
+  }
+
+  void replay(Version& version) {
+    check_alive(version);
+    const auto begun = Clock::now();
+    const Recording& recording = version.recording;
+    for (const HostEffect& effect : recording.effects)
+      if (effect.before) effect.before();
+    if (recording.draws > 0) {
+      const RandomState state{global_seed(), next_stream(recording.draws)};
+      recording.backend->copy_from_host(version.random_state.data(), &state, sizeof state);
+    }
+    version.executable->run();
+    for (const Recording::Bump& bump : recording.bumps)
+      for (int i = 0; i < bump.times; ++i) bump.storage->bump_version();
+    for (const Recording::Leaf& leaf : recording.leaves)
+      leaf.tensor->leaf->restore(leaf.written_after && !is_dropped(leaf), leaf.value);
+    for (const HostEffect& effect : recording.effects)
+      if (effect.after) effect.after();
+    version.seconds += std::chrono::duration<double>(Clock::now() - begun).count();
+    ++version.replays;
+    current_ = &version;
+  }
+
+  std::function<std::vector<Tensor>()> body_;
+  CaptureOptions options_;
+  std::vector<std::unique_ptr<Version>> versions_;
+  Version* current_ = nullptr;
+};
+
+CapturedStep::CapturedStep(std::function<std::vector<Tensor>()> body, CaptureOptions options)
+    : impl_(std::make_unique<Impl>(std::move(body), options)) {}
+CapturedStep::~CapturedStep() = default;
+CapturedStep::CapturedStep(CapturedStep&&) noexcept = default;
+CapturedStep& CapturedStep::operator=(CapturedStep&&) noexcept = default;
+
+const std::vector<Tensor>& CapturedStep::run(std::int64_t steps) { return impl_->run(steps); }
+StepFigures CapturedStep::figures() const { return impl_->figures(); }
+StepStats CapturedStep::stats() const { return impl_->stats(); }
+std::string CapturedStep::plan() const { return impl_->plan(); }
+
+}  // namespace luge

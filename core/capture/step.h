@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <luge/tensor/tensor.h>
+
+namespace luge {
+
+struct CaptureOptions {
+  /// false: gradients that only the step itself uses need not reach memory. Afterwards grad() reads zeros.
+  bool keep_gradients = true;
+};
+
+/// What a step takes, by counting: of the calls as they were recorded, and of the plan that is replayed.
+struct StepFigures {
+  std::int64_t recorded_calls = 0;   ///< kernel calls of the eager step
+  std::int64_t launches = 0;         ///< calls and fused chains of the plan
+  double recorded_bytes = 0;         ///< that cross the memory bus in the eager step, caches aside
+  double bytes = 0;                  ///< in the plan
+  double flops = 0;                  ///< floating-point operations
+  std::int64_t recorded_peak = 0;    ///< bytes of the step's own memory, at most, in the eager step
+  std::int64_t peak = 0;             ///< in the plan: one block
+};
+
+/// What replays took.
+struct StepStats {
+  std::int64_t replays = 0;
+  double seconds = 0;                ///< per replay, on the host's clock; on a GPU the time to queue it
+  double bytes_per_second = 0;
+};
+
+/// The part of Step that does not depend on what the captured function returns.
+class CapturedStep {
+ public:
+  CapturedStep(std::function<std::vector<Tensor>()> body, CaptureOptions options);
+  ~CapturedStep();
+  CapturedStep(CapturedStep&&) noexcept;
+  CapturedStep& operator=(CapturedStep&&) noexcept;
+
+  const std::vector<Tensor>& run(std::int64_t steps);
+  StepFigures figures() const;
+  StepStats stats() const;
+  std::string plan() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// A training step that was recorded once and is replayed from then on: fused, with its memory planned, and
+/// with the bits of the eager step. Made by capture().
+///
+/// The first call runs the captured function and records what crosses to the device; it is a step like any
+/// other. Later calls replay it without running the function. Feed a step by refilling its tensors in place
+/// (copy_); change a learning rate with set_lr. Gradients that the step goes on from are looked at: where they
+/// are written and were not when it was recorded (or the reverse), the function runs and is recorded anew.
+///
+/// Throws CaptureError, with parameters, gradients and optimizer state as they were before the call, if the
+/// function reads values on the host or brings some to the device (item, to_vector, from_host, printing),
+/// replaces a tensor it works on, or works on two devices; and if a tensor, Parameters or Monitor that it
+/// worked on is gone when it is to be replayed.
+template <class Result>
+class Step {
+  static_assert(std::is_void_v<Result> || std::is_same_v<Result, Tensor> || std::is_same_v<Result, std::vector<Tensor>>,
+                "capture: the function may return nothing, a Tensor or a std::vector<Tensor>");
+
+ public:
+  Step(std::function<std::vector<Tensor>()> body, CaptureOptions options) : step_(std::move(body), options) {}
+
+  /// One step. Returns the function's results: the same tensors, filled anew, at every call; they have no
+  /// graph, and a value that is to be kept is to be copied.
+  Result operator()() { return run(1); }
+
+  /// `steps` steps without the host in between; returns the results of the last. Throws ValueError below 1.
+  Result run(std::int64_t steps) {
+    const std::vector<Tensor>& results = step_.run(steps);
+    if constexpr (std::is_same_v<Result, Tensor>) return results.front();
+    if constexpr (std::is_same_v<Result, std::vector<Tensor>>) return results;
+  }
+
+  /// What will run, as text: every call and chain in order, with the bytes it moves, and the sums before and
+  /// after fusion. Throws CaptureError before the first step.
+  std::string plan() const { return step_.plan(); }
+  StepFigures figures() const { return step_.figures(); }
+  StepStats stats() const { return step_.stats(); }
+
+ private:
+  CapturedStep step_;
+};
+
+/// Captures a step: `auto step = capture([&] { optimizer.zero_grad(); ...; optimizer.step(); return loss; });`
+/// then `step()` as often as wanted. See Step.
+template <class Function>
+auto capture(Function function, CaptureOptions options = {}) {
+  using Result = std::invoke_result_t<Function&>;
+  return Step<Result>(
+      [function = std::move(function)]() mutable -> std::vector<Tensor> {
+        if constexpr (std::is_void_v<Result>) {
+          function();
+          return {};
+        } else if constexpr (std::is_same_v<Result, Tensor>) {
+          return {function()};
+        } else {
+          return function();
+        }
+      },
+      options);
+}
+
+}  // namespace luge

@@ -1,0 +1,73 @@
+#pragma once
+// Internal: how a step is recorded. While one is, the thread's observer sees everything that core does and
+// that a replay will have to do again.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <luge/call.h>
+
+namespace luge {
+
+class Backend;
+class Storage;
+class TensorImpl;
+
+/// What a step changes on the host beside running calls, for instance the monitor's count of steps.
+struct HostEffect {
+  std::weak_ptr<void> owner;        ///< must be alive at every replay
+  const char* owner_name;           ///< "the Monitor"
+  std::function<void()> before;     ///< at the beginning of a replay; may throw; null: nothing to do
+  std::function<void()> after;      ///< at the end of one; null: nothing to do
+};
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+
+  /// Executes the call and notes it.
+  virtual void run(Backend& backend, const Call& call) = 0;
+  virtual void allocated(const Storage& storage) = 0;
+  virtual void freed(const Storage& storage) noexcept = 0;
+  /// A call that follows works on this memory.
+  virtual void uses(Storage& storage) = 0;
+  /// The same of memory without a storage, which lives as long as an effect's owner.
+  virtual void uses(void* data, std::size_t bytes) = 0;
+  /// The memory is being changed in place.
+  virtual void bumped(Storage& storage) = 0;
+  /// The state of a leaf's gradient is about to be read or changed.
+  virtual void uses_gradient(TensorImpl& leaf) = 0;
+  /// ... is about to be forgotten, whatever it is.
+  virtual void forgets_gradient(TensorImpl& leaf) = 0;
+  virtual void has_effect(HostEffect effect) = 0;
+  /// Throws CaptureError: values pass between host and device, which a replay cannot repeat.
+  [[noreturn]] virtual void refuse(const char* op, const char* why) = 0;
+};
+
+/// The observer of this thread; null outside of capture().
+inline constinit thread_local Observer* observer = nullptr;
+
+/// While it lives, this thread is not observed: for checks that the first step makes once for all.
+class Unobserved {
+ public:
+  Unobserved() : kept_(observer) { observer = nullptr; }
+  ~Unobserved() { observer = kept_; }
+  Unobserved(const Unobserved&) = delete;
+  Unobserved& operator=(const Unobserved&) = delete;
+
+ private:
+  Observer* kept_;
+};
+
+inline constexpr const char* kHostRead = "reads a value on the host";
+inline constexpr const char* kHostWrite = "brings values of the host to the device";
+
+/// For operations that read on the host or bring host values to the device.
+inline void refuse_capture(const char* op, const char* why) {
+  if (observer) [[unlikely]]
+    observer->refuse(op, why);
+}
+
+}  // namespace luge

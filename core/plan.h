@@ -1,0 +1,82 @@
+#pragma once
+// THE SEAM, for whole steps: what a backend is given to run again and again. A plan is a list of calls and
+// of chains; a chain is a run of calls over one iteration space, fused.
+
+#include <array>
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include <luge/call.h>
+
+namespace luge {
+
+/// What a link of a chain reads: a value that an earlier link or a load made, a number, or nothing.
+struct ChainInput {
+  enum class Kind : std::uint8_t { Absent, Value, Number };
+
+  Kind kind = Kind::Absent;
+  int value = -1;
+  Operand number;  ///< an Immediate
+};
+
+/// One step of a chain, for one element of its space:
+///   Formula  an elementwise formula in the meaning of struct Elementwise: in and out as there
+///   Update   one parameter's part of an optimizer step: in = value, gradient, first, second (Absent where the
+///            rule has none), out = value, first, second. It does not count the step.
+/// Every value is made once, by a load or by one link before all links that read it.
+struct Link {
+  static constexpr int kNothing = -1;
+
+  bool is_update = false;
+  Op op = Op::Add;
+  Direction direction = Direction::Forward;
+  std::array<double, 2> parameters{};
+  int update = kNothing;  ///< index into Chain::updates
+  std::array<ChainInput, Elementwise::kMaxInputs> in;
+  std::array<int, Elementwise::kMaxOutputs> out{kNothing, kNothing, kNothing};
+};
+
+/// Fused calls over one iteration space. For each element: first the loads, then the links in order, then
+/// the stores; then its values go into the reductions. An element's stores are read by nobody else within the
+/// chain, except through its own loads.
+struct Chain {
+  /// A value and the memory it is loaded from or stored to; strides over `extent`.
+  struct Window {
+    int value;
+    Operand memory;
+  };
+  /// A sum or mean over rows of the chain's elements, in order. `call.in` is absent: the elements are those
+  /// of `value`.
+  struct Reduction {
+    int value;
+    Reduce call;
+  };
+  /// `call.losses` is absent.
+  struct Recording {
+    int value;
+    Record call;
+  };
+  /// The part of an optimizer step that concerns parameter number `parameter` of the arena, whose elements are
+  /// those of the chain's space in order.
+  struct UpdatePart {
+    int parameter;
+    Update call;
+  };
+
+  Extent extent;
+  std::vector<DType> values;  ///< the dtype of each value
+  std::vector<Window> loads, stores;
+  std::vector<Link> links;
+  std::vector<Reduction> reductions;
+  std::vector<Recording> recordings;
+  std::vector<UpdatePart> updates;
+};
+
+/// A step: its items, run in order. Addresses are final.
+struct Plan {
+  using Item = std::variant<Call, Chain>;
+  std::vector<Item> items;
+};
+
+}  // namespace luge

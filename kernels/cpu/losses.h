@@ -1,0 +1,36 @@
+#pragma once
+// The monitor's summary of losses that are handed in piece by piece.
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include <luge/call.h>
+
+namespace luge::cpu {
+
+/// Losses of one partial summary; chunks are merged in order, so threads do not show.
+inline constexpr std::int64_t kLossChunk = 8192;
+
+struct LossPartial {
+  double sum = 0, min = std::numeric_limits<double>::infinity(), max = -std::numeric_limits<double>::infinity();
+  std::int64_t finite = 0;
+
+  void add(const LossPartial& other) {
+    sum += other.sum;
+    min = std::min(min, other.min);
+    max = std::max(max, other.max);
+    finite += other.finite;
+  }
+};
+
+/// Of at most kLossChunk losses.
+LossPartial summarize(DType dtype, const void* losses, std::int64_t n);
+
+/// Copies those of the losses [first, first + n) that the monitor keeps one by one.
+void keep_losses(const Record& call, DType dtype, const void* losses, std::int64_t first, std::int64_t n);
+
+/// Ends the recording of a step whose losses are summarised in `all`.
+void record(const Record& call, const LossPartial& all);
+
+}  // namespace luge::cpu

@@ -1,0 +1,23 @@
+#pragma once
+// An optimizer's step over elements that are handed in piece by piece: how a fused step updates.
+
+#include <cstdint>
+#include <memory>
+
+#include <luge/call.h>
+
+namespace luge::cpu {
+
+class UpdateLoop {
+ public:
+  virtual ~UpdateLoop() = default;
+  /// Steps over n elements from element `begin` on of a parameter with `per_set` elements a set. The pointers
+  /// show element `begin`; each may be memory of its own.
+  virtual void run(std::int64_t per_set, std::int64_t begin, std::int64_t n, void* value, const void* grad,
+                   void* first, void* second) = 0;
+};
+
+/// For the step that call.steps says comes next; it is not counted.
+std::unique_ptr<UpdateLoop> update_loop(const Update& call);
+
+}  // namespace luge::cpu
