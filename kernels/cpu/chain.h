@@ -1,12 +1,15 @@
 #pragma once
-// Fused calls on the CPU: a chain is walked in tiles that stay in the first-level cache, link by link, with the
-// same tile functions that the single calls use.
+// Fused calls on the CPU: a chain is walked in tiles that stay in the first-level cache, job by job. A job is
+// a segment in machine code, or one link by the same tile function that the single call uses.
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include <luge/plan.h>
 
+#include "segment.h"
 #include "tile.h"
 
 namespace luge::cpu {
@@ -14,7 +17,8 @@ namespace luge::cpu {
 class ChainLoop {
  public:
   explicit ChainLoop(const Chain& chain);
-  void run() const;
+  ChainLoop(ChainLoop&&) = default;
+  void run();
 
  private:
   /// How a loaded value reaches its tile.
@@ -23,6 +27,7 @@ class ChainLoop {
   struct Place {
     std::byte* memory = nullptr;  ///< of element 0
     int slot = -1;
+    bool streams = false;         ///< past the caches
   };
   struct Load {
     Access access;
@@ -36,22 +41,33 @@ class ChainLoop {
     bool contiguous, streams;
     Operand window;
   };
-  /// A link, ready to be called.
+  /// A link, a segment or an update, ready to be called.
   struct Job {
-    TileFn tile;                  ///< null: an update
+    std::unique_ptr<Segment> segment;
+    TileFn tile = nullptr;         ///< neither this nor a segment: an update
     int update = 0;
     std::int64_t per_set = 0;
     std::array<double, 2> parameters{};
-    std::array<int, Elementwise::kMaxInputs> in;    ///< value, or ~constant, or kNothing
-    std::array<int, Elementwise::kMaxOutputs> out;
+    std::vector<int> in, out;      ///< values; of `in` ~constant, too; kNothing: absent
+    std::span<const Link> links;   ///< of the chain, that a segment consists of
   };
   class Walk;
 
   static constexpr int kNothing = INT32_MIN;
 
-  void place_values(const Chain& chain);
-  int constant(const Operand& number);
+  void find_accesses();
+  SegmentContext context(std::span<const Link> links) const;
+  void add_jobs(std::span<const Link> links);
+  bool add_segment(std::span<const Link> links);
   void add_job(const Link& link);
+  int constant(const Operand& number);
+  void place_values();
+  void place_slots(std::vector<int> last);
+  bool positions_are_aligned() const;
+
+  void run_flat();
+  void run_rows();
+  void run_chunks();
 
   Chain chain_;
   std::int64_t count_ = 0, row_ = 0;  ///< elements; elements of a row of the reductions (0: none)
@@ -61,6 +77,7 @@ class ChainLoop {
   std::vector<Place> places_;         ///< by value
   std::vector<Operand> constants_;
   int slots_ = 0;
+  bool streams_ = false, updates_ = false;  ///< some job streams; some update has a loop of its own
 };
 
 }  // namespace luge::cpu

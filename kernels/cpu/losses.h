@@ -24,6 +24,20 @@ struct LossPartial {
   }
 };
 
+/// A chunk of losses, which may come in parts; every part but the last is a multiple of kChains.
+class LossChunk {
+ public:
+  void add(DType dtype, const void* losses, std::int64_t n);
+  LossPartial total() const;
+
+ private:
+  static constexpr std::int64_t kChains = 4;  // of additions: one would wait for itself
+  template <class T>
+  void add(const T* losses, std::int64_t n);
+
+  LossPartial chains_[kChains];
+};
+
 /// Of at most kLossChunk losses.
 LossPartial summarize(DType dtype, const void* losses, std::int64_t n);
 

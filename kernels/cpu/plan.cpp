@@ -20,8 +20,8 @@ class CpuExecutable final : public Executable {
   }
 
   void run() override {
-    for (const std::variant<Call, ChainLoop>& item : items_) {
-      if (const auto* const chain = std::get_if<ChainLoop>(&item))
+    for (std::variant<Call, ChainLoop>& item : items_) {
+      if (auto* const chain = std::get_if<ChainLoop>(&item))
         chain->run();
       else
         std::visit([&](const auto& call) { backend_.execute(call); }, std::get<Call>(item));

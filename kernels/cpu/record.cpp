@@ -12,31 +12,33 @@
 #include <limits>
 
 namespace luge::cpu {
-namespace {
-
 template <class T>
-LossPartial summarize_as(const T* losses, std::int64_t n) {
-  // Four chains of additions: one would wait for itself.
-  constexpr std::int64_t kChains = 4;
-  LossPartial chains[kChains];
+void LossChunk::add(const T* losses, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
     const double loss = static_cast<double>(losses[i]);
     if (!std::isfinite(loss)) continue;
-    LossPartial& chain = chains[i % kChains];
+    LossPartial& chain = chains_[i % kChains];
     chain.sum += loss;
     chain.min = std::min(chain.min, loss);
     chain.max = std::max(chain.max, loss);
     ++chain.finite;
   }
-  for (std::int64_t c = 1; c < kChains; ++c) chains[0].add(chains[c]);
-  return chains[0];
 }
 
-}  // namespace
+void LossChunk::add(DType dtype, const void* losses, std::int64_t n) {
+  dtype == DType::Float32 ? add(static_cast<const float*>(losses), n) : add(static_cast<const double*>(losses), n);
+}
+
+LossPartial LossChunk::total() const {
+  LossPartial all = chains_[0];
+  for (std::int64_t c = 1; c < kChains; ++c) all.add(chains_[c]);
+  return all;
+}
 
 LossPartial summarize(DType dtype, const void* losses, std::int64_t n) {
-  return dtype == DType::Float32 ? summarize_as(static_cast<const float*>(losses), n)
-                                 : summarize_as(static_cast<const double*>(losses), n);
+  LossChunk chunk;
+  chunk.add(dtype, losses, n);
+  return chunk.total();
 }
 
 void record(const Record& call, const LossPartial& all) {

@@ -51,6 +51,17 @@ double sum_chunk(DType dtype, const void* x, std::int64_t n) {
                           : FloatSum<double, Identity>::chunk(static_cast<const double*>(x), n, 0, 0);
 }
 
+void add_to_sum(DType dtype, const void* x, std::int64_t n, double* lanes) {
+  if (dtype == float32)
+    FloatSum<float, Identity>::add(static_cast<const float*>(x), n, Vec<float>(0.0), lanes);
+  else
+    FloatSum<double, Identity>::add(static_cast<const double*>(x), n, Vec<double>(0.0), lanes);
+}
+
+double finish_sum(DType dtype, const double* lanes, std::int64_t n) {
+  return dtype == float32 ? FloatSum<float, Identity>::finish(lanes, n) : FloatSum<double, Identity>::finish(lanes, n);
+}
+
 void reduce(const Reduce& call, const ReduceSpace& space) {
   call.in.dtype == float32 ? reduce_as<float>(call, space) : reduce_as<double>(call, space);
 }
@@ -63,7 +74,18 @@ namespace luge::cpu {
 
 HWY_EXPORT(reduce);
 HWY_EXPORT(sum_chunk);
+HWY_EXPORT(add_to_sum);
+HWY_EXPORT(finish_sum);
 double sum_chunk(DType dtype, const void* x, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(sum_chunk)(dtype, x, n); }
+
+void ChunkSum::add(DType dtype, const void* x, std::int64_t n) {
+  if (count_ == 0 && n <= kShort) short_ = sum_chunk(dtype, x, n);
+  HWY_DYNAMIC_DISPATCH(add_to_sum)(dtype, x, n, lanes_);
+  count_ += n;
+}
+double ChunkSum::total(DType dtype) const {
+  return count_ <= kShort / (dtype == float32 ? 1 : 2) ? short_ : HWY_DYNAMIC_DISPATCH(finish_sum)(dtype, lanes_, count_);
+}
 
 namespace {
 

@@ -19,6 +19,18 @@ inline constexpr std::int64_t kSumChunk = 8192;
 /// The sum of at most kSumChunk contiguous float32 or float64, as a sum along a row computes it.
 double sum_chunk(DType dtype, const void* x, std::int64_t n);
 
+/// The same of a chunk that comes in parts; every part but the last is a multiple of 512.
+class ChunkSum {
+ public:
+  void add(DType dtype, const void* x, std::int64_t n);
+  double total(DType dtype) const;
+
+ private:
+  static constexpr std::int64_t kShort = 64;  ///< float32 that are summed in one go; half as many float64
+  std::int64_t count_ = 0;
+  double short_ = 0, lanes_[16] = {};
+};
+
 /// Sums, products and extremes of bool, int32 and int64 (reduce_integers.cpp).
 void reduce_integers(const Reduce& call, const ReduceSpace& space);
 

@@ -139,8 +139,18 @@ struct FloatSum {
 
   static HWY_NOINLINE double chunk(const T* x, std::int64_t n, std::int64_t, T shift_value) {
     const Vec<T> shift(static_cast<double>(shift_value));
-    if (n <= kGroup<T> * kSumLanes) return short_chunk(x, n, shift);
-    double sums[kSumLanes] = {};  // in the order of add_groups
+    if (n <= kShort) return short_chunk(x, n, shift);
+    double sums[kSumLanes] = {};
+    add(x, n, shift, sums);
+    return finish(sums, n);
+  }
+
+  /// Elements up to which a chunk is added in one go.
+  static constexpr std::int64_t kShort = kGroup<T> * kSumLanes;
+
+  /// Adds a part of a longer chunk to its lanes, which are in the order of add_groups; every part but the last
+  /// is a multiple of kSumRun.
+  static HWY_INLINE void add(const T* x, std::int64_t n, Vec<T> shift, double* sums) {
     for (std::int64_t s = 0; s < n; s += kSumRun) {
       const std::int64_t run = std::min(kSumRun, n - s), whole = run - run % kRound;
       Vec<T> acc[kVectors];
@@ -155,6 +165,10 @@ struct FloatSum {
       for (std::int64_t q = 0; q < kVectors; ++q) store(lanes + q * kN, acc[q]);
       for (std::int64_t j = 0; j < kSumLanes; ++j) sums[j] += static_cast<double>(lanes[j]);
     }
+  }
+
+  /// The sum of a chunk of n elements that went into `sums`.
+  static HWY_INLINE double finish(const double* sums, std::int64_t n) {
     double lanes[kSumLanes];
     constexpr std::int64_t kBlocks = std::max<std::int64_t>(kN / kGroup<T>, 1), kMembers = kN == 1 ? 1 : kGroup<T>;
     for (std::int64_t q = 0; q < kVectors; ++q)

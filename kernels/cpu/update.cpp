@@ -20,13 +20,43 @@ namespace luge::cpu::HWY_NAMESPACE {
 
 namespace rule = luge::math::HWY_NAMESPACE;
 
-/// The numbers of a rule, as an index into what Uniform and PerElement hold.
-enum Number { kLr, kDecay, kMomentum, kKept, kBeta1, kRest1, kBeta2, kRest2, kEpsilon, kBias1, kRootBias2, kNumbers };
+using Number = UpdateNumber;
+inline constexpr int kNumbers = kFirstStep;  ///< those that Uniform and PerElement hold
 
 /// Elements whose numbers are laid out at a time where sets are small and have their own.
 constexpr std::int64_t kTile = 512;
 /// Sets at least this large get their numbers as constants instead.
 constexpr std::int64_t kLargeSet = 64;
+
+/// Whether a number is a hyperparameter as it is.
+bool raw(Number number) {
+  return number != kKept && number != kRest1 && number != kRest2 && number != kBias1 && number != kRootBias2;
+}
+
+/// One that is computed from a hyperparameter. 1 - beta^t in float64: in float32 it would lose half of its
+/// digits at the first steps.
+template <class T>
+T derived(T value, Number number, double step) {
+  if (number == kBias1) return static_cast<T>(1.0 - std::pow(static_cast<double>(value), step));
+  if (number == kRootBias2) return static_cast<T>(std::sqrt(1.0 - std::pow(static_cast<double>(value), step)));
+  return T(1) - value;
+}
+
+/// The hyperparameter behind each number that the call's rule reads: visit(hyper, number).
+template <class Visit>
+void for_each_number(const Update& call, const Visit& visit) {
+  visit(call.lr, kLr);
+  visit(call.weight_decay, kDecay);
+  if (call.rule == UpdateRule::Sgd) {
+    if (call.first == nullptr) return;
+    visit(call.momentum, kMomentum);
+    visit(call.dampening, kKept);
+  } else {
+    for (const Number number : {kBeta1, kRest1, kBias1}) visit(call.beta1, number);
+    for (const Number number : {kBeta2, kRest2, kRootBias2}) visit(call.beta2, number);
+    visit(call.epsilon, kEpsilon);
+  }
+}
 
 /// The numbers of some sets at a time: at[number][i] for the i-th of them.
 template <class T>
@@ -35,17 +65,7 @@ class SetNumbers {
   SetNumbers(const Update& call, std::int64_t step) : step_(static_cast<double>(step)) {
     std::fill_n(&tiles_[0][0], kNumbers * kTile, T(0));
     for (int n = 0; n < kNumbers; ++n) at[n] = tiles_[n];
-    add(call.lr, kLr);
-    add(call.weight_decay, kDecay);
-    if (call.rule == UpdateRule::Sgd) {
-      if (call.first == nullptr) return;
-      add(call.momentum, kMomentum);
-      add(call.dampening, kKept);
-    } else {
-      for (const Number number : {kBeta1, kRest1, kBias1}) add(call.beta1, number);
-      for (const Number number : {kBeta2, kRest2, kRootBias2}) add(call.beta2, number);
-      add(call.epsilon, kEpsilon);
-    }
+    for_each_number(call, [&](const Hyper& hyper, Number number) { add(hyper, number); });
   }
 
   /// True where every set has the same numbers; they are then there for any set.
@@ -57,7 +77,7 @@ class SetNumbers {
       if (raw(number))
         at[number] = data + first_set;
       else
-        for (std::int64_t s = 0; s < count; ++s) tiles_[number][s] = derived(data[first_set + s], number);
+        for (std::int64_t s = 0; s < count; ++s) tiles_[number][s] = derived(data[first_set + s], number, step_);
     }
   }
 
@@ -85,24 +105,13 @@ class SetNumbers {
     Number number;
   };
 
-  static bool raw(Number number) {
-    return number != kKept && number != kRest1 && number != kRest2 && number != kBias1 && number != kRootBias2;
-  }
-
-  /// 1 - beta^t in float64: in float32 it would lose half of its digits at the first steps.
-  T derived(T value, Number number) const {
-    if (number == kBias1) return static_cast<T>(1.0 - std::pow(static_cast<double>(value), step_));
-    if (number == kRootBias2) return static_cast<T>(std::sqrt(1.0 - std::pow(static_cast<double>(value), step_)));
-    return T(1) - value;
-  }
-
   void add(const Hyper& hyper, Number number) {
     const T* const data = static_cast<const T*>(hyper.data);
     if (data != nullptr && hyper.stride != 0)
       own_[own_count_++] = {data, number};
     else
       std::fill_n(tiles_[number], kTile,
-                  raw(number) ? (data == nullptr ? T(0) : *data) : derived(data == nullptr ? T(0) : *data, number));
+                  raw(number) ? (data == nullptr ? T(0) : *data) : derived(data == nullptr ? T(0) : *data, number, step_));
   }
 
   double step_;
@@ -323,6 +332,20 @@ std::unique_ptr<UpdateLoop> loop_as(const Update& call) {
   return loop;
 }
 
+template <class T>
+void numbers_as(const Update& call, std::array<double, kUpdateNumbers>& numbers) {
+  const auto step = static_cast<double>(*call.steps + 1);
+  for_each_number(call, [&](const Hyper& hyper, Number number) {
+    const T value = hyper.data == nullptr ? T(0) : *static_cast<const T*>(hyper.data);
+    numbers[static_cast<std::size_t>(number)] = static_cast<double>(raw(number) ? value : derived(value, number, step));
+  });
+  numbers[kFirstStep] = *call.steps == 0 ? 1 : 0;
+}
+
+void update_numbers(const Update& call, std::array<double, kUpdateNumbers>& numbers) {
+  call.dtype == float32 ? numbers_as<float>(call, numbers) : numbers_as<double>(call, numbers);
+}
+
 std::unique_ptr<UpdateLoop> update_loop(const Update& call) {
   return call.dtype == float32 ? loop_as<float>(call) : loop_as<double>(call);
 }
@@ -335,6 +358,10 @@ namespace luge::cpu {
 HWY_EXPORT(update);
 HWY_EXPORT(update_loop);
 void run(const Update& call) { HWY_DYNAMIC_DISPATCH(update)(call); }
+HWY_EXPORT(update_numbers);
+void update_numbers(const Update& call, std::array<double, kUpdateNumbers>& numbers) {
+  HWY_DYNAMIC_DISPATCH(update_numbers)(call, numbers);
+}
 std::unique_ptr<UpdateLoop> update_loop(const Update& call) { return HWY_DYNAMIC_DISPATCH(update_loop)(call); }
 }  // namespace luge::cpu
 #endif

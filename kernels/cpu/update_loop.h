@@ -1,12 +1,23 @@
 #pragma once
 // An optimizer's step over elements that are handed in piece by piece: how a fused step updates.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
 #include <luge/call.h>
 
 namespace luge::cpu {
+
+/// What a rule reads besides its elements; as the members of kernels/math/updates.h, which have longer names.
+enum UpdateNumber {
+  kLr, kDecay, kMomentum, kKept, kBeta1, kRest1, kBeta2, kRest2, kEpsilon, kBias1, kRootBias2,
+  kFirstStep,  ///< 1 at the first step
+  kUpdateNumbers
+};
+
+/// The numbers of the step that comes next, of those that all sets share, as the arena's dtype holds them.
+void update_numbers(const Update& call, std::array<double, kUpdateNumbers>& numbers);
 
 class UpdateLoop {
  public:

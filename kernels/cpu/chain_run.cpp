@@ -1,0 +1,234 @@
+// The walk over a chain's tiles, and what becomes of its reductions.
+
+#include "chain.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "losses.h"
+#include "reduce_space.h"
+#include "scratch.h"
+#include "strided.h"
+#include "threads.h"
+#include "update_loop.h"
+
+namespace luge::cpu {
+
+namespace {
+
+/// Elements of a tile: a dozen tiles of float32 share the first-level cache.
+constexpr std::int64_t kTile = 1024;
+/// A tile's bytes, and a line more: tiles at multiples of 4096 bytes would wait for one another's stores.
+constexpr std::int64_t kSlotBytes = kTile * 8 + 64;
+static_assert(kSumChunk == kLossChunk && kSumChunk % kTile == 0);
+
+std::int64_t bytes_of(DType dtype, std::int64_t count) { return count * static_cast<std::int64_t>(size_of(dtype)); }
+
+/// The result of one row's sum goes where the call says.
+void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, double total) {
+  Extent kept = call.extent;
+  kept.ndim -= call.reduced;
+  const std::int64_t at = offset_at(kept, call.out.strides, row);
+  const double value = call.op == ReduceOp::Mean ? total / static_cast<double>(length) : total;
+  const auto put = [&]<class T>(T* out) {
+    out[at] = call.store == luge::Store::Accumulate ? static_cast<T>(out[at] + static_cast<T>(value)) : static_cast<T>(value);
+  };
+  call.out.dtype == DType::Float32 ? put(static_cast<float*>(call.out.data)) : put(static_cast<double*>(call.out.data));
+}
+
+}  // namespace
+
+/// One thread's walk over a range of elements.
+class ChainLoop::Walk {
+ public:
+  /// In tiles of at most `tile` elements.
+  Walk(const ChainLoop& loop, std::int64_t tile)
+      : loop_(loop),
+        memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * kSlotBytes +
+                static_cast<std::int64_t>((loop.places_.size() + loop.constants_.size()) * sizeof(std::byte*))) {
+    tiles_ = reinterpret_cast<std::byte**>(memory_.data());
+    constants_ = tiles_ + loop.places_.size();
+    std::byte* const slots = reinterpret_cast<std::byte*>(constants_ + loop.constants_.size());
+    for (std::size_t v = 0; v < loop.places_.size(); ++v)
+      tiles_[v] = loop.places_[v].slot >= 0 ? slots + loop.places_[v].slot * kSlotBytes : nullptr;
+    for (std::size_t c = 0; c < loop.constants_.size(); ++c) {
+      std::byte* const to = constants_[c] = slots + (loop.slots_ + static_cast<std::int64_t>(c)) * kSlotBytes;
+      write_immediate(to, loop.constants_[c]);
+      fill(to, to, size_of(loop.constants_[c].dtype), tile);
+    }
+    for (const Load& load : loop.loads_)
+      if (load.access == Access::Constant && tiles_[static_cast<std::size_t>(load.value)])
+        fill(tiles_[static_cast<std::size_t>(load.value)], load.window.data, size_of(load.window.dtype), tile);
+    if (loop.updates_)
+      for (const Chain::UpdatePart& part : loop.chain_.updates) updates_.push_back(update_loop(part.call));
+  }
+  ~Walk() {
+    if (loop_.streams_) finish_streams();
+  }
+  Walk(const Walk&) = delete;
+  Walk& operator=(const Walk&) = delete;
+
+  /// Computes the n elements from `position` on.
+  void tile(std::int64_t position, std::int64_t n) {
+    for (const Load& load : loop_.loads_) {
+      const auto v = static_cast<std::size_t>(load.value);
+      if (load.access == Access::Whole)
+        tiles_[v] = loop_.places_[v].memory + bytes_of(load.window.dtype, position);
+      else if (load.access == Access::Gather)
+        gather(tiles_[v], load.window.data, size_of(load.window.dtype), loop_.chain_.extent, load.window.strides, position, n);
+    }
+    for (const Job& job : loop_.jobs_) run(job, position, n);
+    for (const Store& store : loop_.stores_) {
+      const std::byte* const from = tiles_[static_cast<std::size_t>(store.value)];
+      const Operand& window = store.window;
+      const auto bytes = static_cast<std::size_t>(bytes_of(window.dtype, n));
+      std::byte* const to = static_cast<std::byte*>(window.data) + bytes_of(window.dtype, position);
+      if (store.streams)
+        stream(to, from, bytes);
+      else if (store.contiguous)
+        std::memcpy(to, from, bytes);
+      else
+        scatter(from, window.data, window.dtype, luge::Store::Overwrite, loop_.chain_.extent, window.strides, position, n);
+    }
+  }
+
+  const std::byte* value(int v) const { return tiles_[static_cast<std::size_t>(v)]; }
+  DType dtype(int v) const { return loop_.chain_.values[static_cast<std::size_t>(v)]; }
+
+ private:
+  /// Where a job writes a value of the tile at `position`.
+  std::byte* target(int v, std::int64_t position) {
+    const auto value = static_cast<std::size_t>(v);
+    const Place& place = loop_.places_[value];
+    if (place.memory != nullptr) tiles_[value] = place.memory + bytes_of(dtype(v), position);
+    return tiles_[value];
+  }
+
+  void run(const Job& job, std::int64_t position, std::int64_t n) {
+    if (job.segment) return run(*job.segment, position, n);
+    const void* in[Elementwise::kMaxInputs];
+    void* out[Elementwise::kMaxOutputs];
+    for (std::size_t i = 0; i < job.in.size(); ++i) {
+      const int v = job.in[i];
+      in[i] = v == kNothing ? nullptr : v < 0 ? constants_[~v] : tiles_[v];
+    }
+    for (std::size_t i = 0; i < job.out.size(); ++i) out[i] = job.out[i] == kNothing ? nullptr : target(job.out[i], position);
+    if (job.tile != nullptr) return job.tile(in, out, job.parameters.data(), static_cast<std::size_t>(n));
+    // An update steps in place: where its results belong elsewhere, what it goes on from is brought there.
+    const std::size_t from[] = {0, 2, 3};
+    for (std::size_t i = 0; i < 3; ++i)
+      if (out[i] != nullptr && out[i] != in[from[i]])
+        std::memcpy(out[i], in[from[i]], static_cast<std::size_t>(bytes_of(dtype(job.out[i]), n)));
+    updates_[static_cast<std::size_t>(job.update)]->run(job.per_set, position, n, out[0], in[1], out[1], out[2]);
+  }
+
+  void run(const Segment& segment, std::int64_t position, std::int64_t n) {
+    void* pointers[kMostPointers];
+    std::size_t count = 0;
+    for (const Segment::Input& input : segment.inputs())
+      pointers[count++] = input.value >= 0 ? tiles_[input.value]
+                                           : const_cast<std::byte*>(input.memory) + bytes_of(dtype(segment.outputs()[0]), position);
+    for (const int out : segment.outputs()) pointers[count++] = target(out, position);
+    segment.run(pointers, static_cast<std::size_t>(n));
+  }
+  static constexpr int kMostPointers = 16;
+
+  const ChainLoop& loop_;
+  Scratch<std::byte> memory_;
+  std::byte** tiles_;  ///< by value
+  std::byte** constants_;
+  std::vector<std::unique_ptr<UpdateLoop>> updates_;
+};
+
+void ChainLoop::run() {
+  for (Job& job : jobs_)
+    if (job.segment) job.segment->prepare();
+  if (row_ == 0) return run_flat();
+  row_ <= kTile && chain_.recordings.empty() ? run_rows() : run_chunks();
+}
+
+void ChainLoop::run_flat() {
+  // Nothing lies in tiles where one segment is all there is: it takes whole ranges.
+  const bool whole = slots_ == 0 && constants_.empty() && !updates_;
+  parallel_for(
+      count_, static_cast<std::int64_t>(chain_.links.size()),
+      [&](std::int64_t begin, std::int64_t end) {
+        const std::int64_t step = whole ? end - begin : kTile;
+        Walk walk(*this, std::min(step, end - begin));
+        for (std::int64_t p = begin; p < end; p += step) walk.tile(p, std::min(step, end - p));
+      },
+      kTile);
+}
+
+/// Whole rows in a tile.
+void ChainLoop::run_rows() {
+  const std::int64_t rows = count_ / row_, together = kTile / row_;
+  parallel_for(
+      rows, row_ * static_cast<std::int64_t>(chain_.links.size()),
+      [&](std::int64_t begin, std::int64_t end) {
+        Walk walk(*this, std::min(together, end - begin) * row_);
+        for (std::int64_t r = begin; r < end; r += together) {
+          const std::int64_t n = std::min(together, end - r);
+          walk.tile(r * row_, n * row_);
+          for (const Chain::Reduction& sum : chain_.reductions) {
+            const DType dtype = walk.dtype(sum.value);
+            for (std::int64_t i = 0; i < n; ++i)
+              finish_row(sum.call, row_, r + i, sum_chunk(dtype, walk.value(sum.value) + bytes_of(dtype, i * row_), row_));
+          }
+        }
+      },
+      together);
+}
+
+/// Rows in chunks, as single reductions cut them.
+void ChainLoop::run_chunks() {
+  const auto& sums = chain_.reductions;
+  const auto& recordings = chain_.recordings;
+  const std::int64_t rows = count_ / row_, chunks = (row_ + kSumChunk - 1) / kSumChunk;
+  Scratch<double> totals(rows * chunks * static_cast<std::int64_t>(sums.size()));
+  Scratch<LossPartial> losses(rows * chunks * static_cast<std::int64_t>(recordings.size()));
+  const auto total_at = [&](std::int64_t chunk, std::size_t s) -> double& {
+    return totals[chunk * static_cast<std::int64_t>(sums.size()) + static_cast<std::int64_t>(s)];
+  };
+  const auto losses_at = [&](std::int64_t chunk, std::size_t r) -> LossPartial& {
+    return losses[chunk * static_cast<std::int64_t>(recordings.size()) + static_cast<std::int64_t>(r)];
+  };
+  const std::int64_t work = std::min(row_, kSumChunk) * static_cast<std::int64_t>(chain_.links.size());
+  parallel_for(rows * chunks, work, [&](std::int64_t begin, std::int64_t end) {
+    Walk walk(*this, std::min(kTile, row_));
+    std::vector<ChunkSum> chunk_sums(sums.size());
+    std::vector<LossChunk> chunk_losses(recordings.size());
+    for (std::int64_t c = begin; c < end; ++c) {
+      const std::int64_t first = c % chunks * kSumChunk, n = std::min(kSumChunk, row_ - first),
+                         position = c / chunks * row_ + first;
+      std::fill(chunk_sums.begin(), chunk_sums.end(), ChunkSum());
+      std::fill(chunk_losses.begin(), chunk_losses.end(), LossChunk());
+      for (std::int64_t done = 0; done < n; done += kTile) {
+        const std::int64_t part = std::min(kTile, n - done);
+        walk.tile(position + done, part);
+        for (std::size_t s = 0; s < sums.size(); ++s)
+          chunk_sums[s].add(walk.dtype(sums[s].value), walk.value(sums[s].value), part);
+        for (std::size_t r = 0; r < recordings.size(); ++r) {
+          const int value = recordings[r].value;
+          keep_losses(recordings[r].call, walk.dtype(value), walk.value(value), first + done, part);
+          chunk_losses[r].add(walk.dtype(value), walk.value(value), part);
+        }
+      }
+      for (std::size_t s = 0; s < sums.size(); ++s) total_at(c, s) = chunk_sums[s].total(walk.dtype(sums[s].value));
+      for (std::size_t r = 0; r < recordings.size(); ++r) losses_at(c, r) = chunk_losses[r].total();
+    }
+  });
+  for (std::size_t s = 0; s < sums.size(); ++s)
+    for (std::int64_t row = 0; row < rows; ++row) {
+      double total = total_at(row * chunks, s);
+      for (std::int64_t c = 1; c < chunks; ++c) total += total_at(row * chunks + c, s);
+      finish_row(sums[s].call, row_, row, total);
+    }
+  for (std::size_t r = 0; r < recordings.size(); ++r) {
+    LossPartial all = losses_at(0, r);
+    for (std::int64_t c = 1; c < chunks; ++c) all.add(losses_at(c, r));
+    record(recordings[r].call, all);
+  }
+}
+
+}  // namespace luge::cpu

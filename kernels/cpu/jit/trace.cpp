@@ -1,0 +1,158 @@
+#include "trace.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include <luge/math/elementwise.h>
+#include <luge/math/updates.h>
+
+namespace luge::cpu::jit {
+
+namespace formula = luge::math::scalar;
+
+// ---- the graph ----------------------------------------------------------------------------------
+
+bool operator==(const Operation& a, const Operation& b) {
+  return a.primitive == b.primitive && a.args == b.args && a.index == b.index &&
+         std::bit_cast<std::uint64_t>(a.number) == std::bit_cast<std::uint64_t>(b.number);
+}
+
+bool is_mask(Primitive primitive) { return primitive >= Primitive::Equal && primitive <= Primitive::LessEqual; }
+
+int Graph::add(const Operation& operation) {
+  const auto found = std::find(operations_.begin(), operations_.end(), operation);
+  if (found != operations_.end()) return static_cast<int>(found - operations_.begin());
+  operations_.push_back(operation);
+  return static_cast<int>(operations_.size()) - 1;
+}
+
+/// As the element type holds it.
+int Graph::number(double value) {
+  if (dtype_ == DType::Float32) value = static_cast<double>(static_cast<float>(value));
+  return add({.primitive = Primitive::Number, .number = value});
+}
+
+std::optional<double> Graph::computed(Primitive primitive, double a, double b) const {
+  const auto in = [&]<class T>(T x, T y) -> std::optional<double> {
+    switch (primitive) {
+      case Primitive::Add: return static_cast<double>(x + y);
+      case Primitive::Sub: return static_cast<double>(x - y);
+      case Primitive::Mul: return static_cast<double>(x * y);
+      case Primitive::Div: return static_cast<double>(x / y);
+      case Primitive::Neg: return static_cast<double>(-x);
+      default: return {};
+    }
+  };
+  return dtype_ == DType::Float32 ? in(static_cast<float>(a), static_cast<float>(b)) : in(a, b);
+}
+
+int Graph::apply(Primitive primitive, int a, int b, int c) {
+  const auto known = [&](int at) -> const double* {
+    if (at < 0) return nullptr;
+    const Operation& operation = operations_[static_cast<std::size_t>(at)];
+    return operation.primitive == Primitive::Number ? &operation.number : nullptr;
+  };
+  const auto is = [&](int at, double value) {
+    const double* const number = known(at);
+    return number && std::bit_cast<std::uint64_t>(*number) == std::bit_cast<std::uint64_t>(value);
+  };
+  if (known(a) && (known(b) || b < 0) && c < 0)
+    if (const std::optional<double> value = computed(primitive, *known(a), b < 0 ? 0 : *known(b))) return number(*value);
+  // Either order of a sum or a product is the same; one of them is written down.
+  if ((primitive == Primitive::Add || primitive == Primitive::Mul) && a > b) std::swap(a, b);
+  if (primitive == Primitive::Mul && is(a, 1)) return b;
+  if ((primitive == Primitive::Mul || primitive == Primitive::Div) && is(b, 1)) return a;
+  if (primitive == Primitive::Add && is(a, -0.0)) return b;
+  if ((primitive == Primitive::Add && is(b, -0.0)) || (primitive == Primitive::Sub && is(b, 0.0))) return a;
+  return add({.primitive = primitive, .args = {a, b, c}});
+}
+
+// ---- formulas -----------------------------------------------------------------------------------
+
+namespace {
+
+using In = std::array<Traced, Elementwise::kMaxInputs>;
+using Out = std::array<Traced, Elementwise::kMaxOutputs>;
+
+template <class F>
+Traced with_parameters(const Link& link, const auto& formula_of) {
+  if constexpr (F::kParameters == 0) return formula_of();
+  if constexpr (F::kParameters == 1) return formula_of(Traced(link.parameters[0]));
+  if constexpr (F::kParameters == 2) return formula_of(Traced(link.parameters[0]), Traced(link.parameters[1]));
+}
+
+template <class F>
+void trace_unary(const Link& link, const In& in, Out& out) {
+  out[0] = with_parameters<F>(link, [&](auto... parameters) {
+    return link.direction == Direction::Forward ? F::forward(in[0], parameters...)
+                                                : F::backward(in[0], in[1], in[2], parameters...);
+  });
+}
+
+template <class F>
+void trace_binary(const Link& link, const In& in, Out& out) {
+  if (link.direction == Direction::Forward) {
+    out[0] = F::forward(in[0], in[1]);
+    return;
+  }
+  const formula::Two<Traced> gradients = F::backward(in[0], in[1], in[2], in[3]);
+  out[0] = gradients.a;
+  out[1] = gradients.b;
+}
+
+/// Whether `at` depends on a function that has no instruction.
+bool needs_foreign(int at) {
+  std::vector<int> pending{at};
+  while (!pending.empty()) {
+    const Operation& operation = graph->operations()[static_cast<std::size_t>(pending.back())];
+    pending.pop_back();
+    if (operation.primitive == Primitive::Foreign) return true;
+    for (const int arg : operation.args)
+      if (arg >= 0) pending.push_back(arg);
+  }
+  return false;
+}
+
+}  // namespace
+
+bool trace(const Link& link, const In& in, Out& out) {
+  switch (link.op) {
+#define LUGE_ROW(function, Formula, ...) \
+  case Op::Formula: trace_unary<formula::Formula>(link, in, out); break;
+    LUGE_UNARY_ROWS(LUGE_ROW)
+    LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+#define LUGE_ROW(function, Formula, ...) \
+  case Op::Formula: trace_binary<formula::Formula>(link, in, out); break;
+    LUGE_BINARY_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+    default: return false;
+  }
+  for (std::size_t i = 0; i < out.size(); ++i)
+    if (link.out[i] != Link::kNothing && needs_foreign(out[i].at)) return false;
+  return true;
+}
+
+void trace(const Update& call, const std::array<Traced, kUpdateNumbers>& n, const In& in, Out& out) {
+  const Traced gradient = call.maximize ? -in[1] : in[1];
+  Traced value = in[0], first = in[2], second = in[3];
+  if (call.rule != UpdateRule::Sgd) {
+    formula::Adam<Traced>{n[kLr], n[kBeta1], n[kRest1], n[kBeta2], n[kRest2], n[kEpsilon], n[kDecay], n[kBias1], n[kRootBias2]}
+        .step(value, gradient, first, second, call.rule == UpdateRule::AdamW);
+  } else if (!call.first) {
+    formula::Sgd<Traced>{n[kLr], Traced(0.0), Traced(0.0), n[kDecay]}.step(value, gradient);
+  } else {
+    // The first step differs; which one it is shows when the chain runs.
+    const formula::Sgd<Traced> rule{n[kLr], n[kMomentum], n[kKept], n[kDecay]};
+    Traced begun = value, begun_first = first;
+    rule.step(begun, gradient, begun_first, true, call.nesterov);
+    rule.step(value, gradient, first, false, call.nesterov);
+    const TracedMask is_first = n[kFirstStep] != Traced(0.0);
+    value = select(is_first, begun, value);
+    first = select(is_first, begun_first, first);
+  }
+  out = {value, first, second};
+}
+
+}  // namespace luge::cpu::jit

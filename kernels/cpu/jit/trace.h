@@ -1,0 +1,122 @@
+#pragma once
+// A dialect that computes nothing: a formula of kernels/math, given Traced values, leaves behind the list of
+// operations that it consists of. So the machine code of a fused chain comes from the one text of each formula.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <luge/plan.h>
+
+#include "../update_loop.h"
+
+namespace luge::cpu::jit {
+
+enum class Primitive : std::uint8_t {
+  Input,    ///< an element of memory
+  Uniform,  ///< one number for all elements, known when the chain runs
+  Number,   ///< one number for all elements, known now
+  Add, Sub, Mul, Div, Neg, Abs, Sqrt, Fma,
+  Equal, NotEqual, Less, LessEqual,
+  Select,   ///< mask, yes, no
+  Foreign,  ///< a function that has no instruction
+};
+
+struct Operation {
+  Primitive primitive;
+  std::array<int, 3> args{-1, -1, -1};  ///< operations before this one
+  int index = -1;                       ///< of an Input or Uniform
+  double number = 0;
+
+  friend bool operator==(const Operation& a, const Operation& b);
+};
+
+bool is_mask(Primitive primitive);
+
+/// A list of operations without repetitions: what was there already is not added again. Numbers are computed
+/// at once, and what changes no bit is left out (x * 1, x + -0).
+class Graph {
+ public:
+  explicit Graph(DType dtype) : dtype_(dtype) {}
+
+  int input(int index) { return add({.primitive = Primitive::Input, .index = index}); }
+  int uniform(int index) { return add({.primitive = Primitive::Uniform, .index = index}); }
+  int number(double value);
+  int apply(Primitive primitive, int a, int b = -1, int c = -1);
+
+  const std::vector<Operation>& operations() const { return operations_; }
+  DType dtype() const { return dtype_; }
+
+ private:
+  int add(const Operation& operation);
+  std::optional<double> computed(Primitive primitive, double a, double b) const;
+
+  DType dtype_;
+  std::vector<Operation> operations_;
+};
+
+/// The graph that Traced values of this thread belong to.
+inline thread_local Graph* graph = nullptr;
+
+struct Traced {
+  int at = -1;
+
+  Traced() = default;
+  explicit Traced(double value) : at(graph->number(value)) {}
+  static Traced of(int operation) {
+    Traced result;
+    result.at = operation;
+    return result;
+  }
+};
+struct TracedMask {
+  int at;
+};
+
+inline Traced traced(Primitive primitive, Traced a, Traced b = {}, Traced c = {}) {
+  return Traced::of(graph->apply(primitive, a.at, b.at, c.at));
+}
+inline TracedMask traced_mask(Primitive primitive, Traced a, Traced b) { return {graph->apply(primitive, a.at, b.at)}; }
+
+inline Traced operator+(Traced a, Traced b) { return traced(Primitive::Add, a, b); }
+inline Traced operator-(Traced a, Traced b) { return traced(Primitive::Sub, a, b); }
+inline Traced operator*(Traced a, Traced b) { return traced(Primitive::Mul, a, b); }
+inline Traced operator/(Traced a, Traced b) { return traced(Primitive::Div, a, b); }
+inline Traced operator-(Traced a) { return traced(Primitive::Neg, a); }
+inline TracedMask operator==(Traced a, Traced b) { return traced_mask(Primitive::Equal, a, b); }
+inline TracedMask operator!=(Traced a, Traced b) { return traced_mask(Primitive::NotEqual, a, b); }
+inline TracedMask operator<(Traced a, Traced b) { return traced_mask(Primitive::Less, a, b); }
+inline TracedMask operator<=(Traced a, Traced b) { return traced_mask(Primitive::LessEqual, a, b); }
+inline TracedMask operator>(Traced a, Traced b) { return b < a; }
+inline TracedMask operator>=(Traced a, Traced b) { return b <= a; }
+
+inline Traced select(TracedMask mask, Traced yes, Traced no) {
+  return Traced::of(graph->apply(Primitive::Select, mask.at, yes.at, no.at));
+}
+inline TracedMask is_nan(Traced x) { return x != x; }
+inline Traced abs(Traced x) { return traced(Primitive::Abs, x); }
+inline Traced sqrt(Traced x) { return traced(Primitive::Sqrt, x); }
+inline Traced fma(Traced a, Traced b, Traced c) { return traced(Primitive::Fma, a, b, c); }
+
+inline Traced foreign(Traced x) { return traced(Primitive::Foreign, x); }
+inline Traced exp(Traced x) { return foreign(x); }
+inline Traced expm1(Traced x) { return foreign(x); }
+inline Traced log(Traced x) { return foreign(x); }
+inline Traced log1p(Traced x) { return foreign(x); }
+inline Traced sin(Traced x) { return foreign(x); }
+inline Traced cos(Traced x) { return foreign(x); }
+inline Traced tanh(Traced x) { return foreign(x); }
+inline Traced erf(Traced x) { return foreign(x); }
+inline Traced pow(Traced x, Traced) { return foreign(x); }
+
+/// Adds a formula link to `graph`; `in` as the link's, of which absent ones are never read. False where its
+/// formula needs more than instructions, or gives bools.
+bool trace(const Link& link, const std::array<Traced, Elementwise::kMaxInputs>& in,
+           std::array<Traced, Elementwise::kMaxOutputs>& out);
+
+/// The same of an update; numbers[i] for each UpdateNumber that its rule reads.
+void trace(const Update& call, const std::array<Traced, kUpdateNumbers>& numbers,
+           const std::array<Traced, Elementwise::kMaxInputs>& in, std::array<Traced, Elementwise::kMaxOutputs>& out);
+
+}  // namespace luge::cpu::jit

@@ -1,0 +1,49 @@
+#pragma once
+// Links of a chain as one loop in machine code, where this processor and their formulas allow it.
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <luge/plan.h>
+
+namespace luge::cpu {
+
+class Segment {
+ public:
+  struct Input {
+    int value = -1;                     ///< of the chain; -1: memory laid out along the chain's elements
+    const std::byte* memory = nullptr;  ///< of element 0
+  };
+
+  virtual ~Segment() = default;
+
+  /// To be called before a chain runs: reads what is the same for all elements.
+  virtual void prepare() = 0;
+  /// For n elements; pointers to the inputs' and then the outputs' elements.
+  virtual void run(void* const* pointers, std::size_t n) const = 0;
+
+  const std::vector<Input>& inputs() const { return inputs_; }
+  const std::vector<int>& outputs() const { return outputs_; }  ///< values of the chain
+
+ protected:
+  std::vector<Input> inputs_;
+  std::vector<int> outputs_;
+};
+
+/// What a segment has to know of its chain.
+struct SegmentContext {
+  const Chain& chain;
+  std::function<bool(int value)> is_used_outside;
+  /// The memory of a value that is the same for all elements; null for any other.
+  std::function<const void*(int value)> scalar;
+  std::function<bool(int value)> is_far, streams;
+};
+
+/// Null where these links do not make a loop: a formula that needs more than instructions, mixed dtypes, too
+/// many registers, another processor. The environment variable LUGE_JIT=0 makes it always null.
+std::unique_ptr<Segment> compile_segment(const SegmentContext& context, std::span<const Link> links);
+
+}  // namespace luge::cpu
