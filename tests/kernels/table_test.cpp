@@ -40,9 +40,11 @@ constexpr Folder kFolders[] = {{"cpu", "void run(const "}, {"cuda", "void run(co
 /// "softmax" -> the calls that softmax.cpp or softmax.cu defines an entry point for.
 std::set<std::pair<std::string, std::string>> definitions(const Folder& folder) {
   std::set<std::pair<std::string, std::string>> result;
-  for (const auto& file : std::filesystem::directory_iterator(kSource / "kernels" / folder.name))
+  for (const auto& file : std::filesystem::directory_iterator(kSource / "kernels" / folder.name)) {
+    if (!file.is_regular_file()) continue;
     for (const std::string& call : find(file.path(), std::string("\n") + folder.entry, "& call) {"))
       result.emplace(call, file.path().stem());
+  }
   return result;
 }
 
