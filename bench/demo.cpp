@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <luge/capture/step.h>
 #include <luge/ops/elementwise.h>
 #include <luge/threads.h>
 #include <luge/train/init.h>
@@ -53,6 +54,30 @@ void eager(benchmark::State& state, std::int64_t n, int threads) {
   if (4 * n >= std::int64_t{16} << 20) traffic.report(state, Ceiling::Copy, count * kEagerBytes);
 }
 
+void captured(benchmark::State& state, std::int64_t n, bool keep_gradient) {
+  const Threads use(1);
+  Parameters params({.sets = n});
+  const Tensor x = params.add("x", {}, init::uniform(-2, 2));
+  Sgd optimizer(params, {.lr = 0.01});
+  auto step = capture(
+      [&] {
+        optimizer.zero_grad();
+        const Tensor loss = (3 * x * x - 2 * x + 3).sum();
+        loss.backward();
+        optimizer.step();
+        return loss;
+      },
+      {.keep_gradients = keep_gradient});
+  step();
+  const Traffic traffic;
+  for (auto _ : state) benchmark::DoNotOptimize(step());
+  const auto count = static_cast<double>(n);
+  const double bytes = keep_gradient ? 12 : 8;
+  state.counters["bytes_per_parameter"] = bytes;
+  state.counters["parameters/s"] = benchmark::Counter(count, benchmark::Counter::kIsIterationInvariantRate);
+  if (4 * n >= std::int64_t{16} << 20) traffic.report(state, Ceiling::Copy, count * bytes);
+}
+
 void by_hand(benchmark::State& state, std::int64_t n, bool keep_gradient) {
   const Threads use(1);
   Tensor x = uniform({n}, -2, 2), gradient = uniform({n});
@@ -79,6 +104,8 @@ void add_demo() {
     };
     add("eager/one_thread", [=](benchmark::State& state) { eager(state, n, 1); });
     if (all > 1) add("eager/all_threads", [=](benchmark::State& state) { eager(state, n, all); });
+    add("captured/8_bytes", [=](benchmark::State& state) { captured(state, n, false); });
+    add("captured/12_bytes", [=](benchmark::State& state) { captured(state, n, true); });
     add("by_hand/8_bytes", [=](benchmark::State& state) { by_hand(state, n, false); });
     add("by_hand/12_bytes", [=](benchmark::State& state) { by_hand(state, n, true); });
   }
