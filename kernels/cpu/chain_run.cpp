@@ -44,11 +44,10 @@ class ChainLoop::Walk {
   /// In tiles of at most `tile` elements.
   Walk(const ChainLoop& loop, std::int64_t tile)
       : loop_(loop),
-        memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * kSlotBytes +
-                static_cast<std::int64_t>((loop.places_.size() + loop.constants_.size()) * sizeof(std::byte*))) {
+        memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * kSlotBytes + pointer_bytes(loop)) {
     tiles_ = reinterpret_cast<std::byte**>(memory_.data());
     constants_ = tiles_ + loop.places_.size();
-    std::byte* const slots = reinterpret_cast<std::byte*>(constants_ + loop.constants_.size());
+    std::byte* const slots = memory_.data() + pointer_bytes(loop);
     for (std::size_t v = 0; v < loop.places_.size(); ++v)
       tiles_[v] = loop.places_[v].slot >= 0 ? slots + loop.places_[v].slot * kSlotBytes : nullptr;
     for (std::size_t c = 0; c < loop.constants_.size(); ++c) {
@@ -96,6 +95,12 @@ class ChainLoop::Walk {
   DType dtype(int v) const { return loop_.chain_.values[static_cast<std::size_t>(v)]; }
 
  private:
+  /// Of the tables of tiles and constants, up to the next cache line.
+  static std::int64_t pointer_bytes(const ChainLoop& loop) {
+    const auto bytes = static_cast<std::int64_t>((loop.places_.size() + loop.constants_.size()) * sizeof(std::byte*));
+    return (bytes + 63) / 64 * 64;
+  }
+
   /// Where a job writes a value of the tile at `position`.
   std::byte* target(int v, std::int64_t position) {
     const auto value = static_cast<std::size_t>(v);
