@@ -3,6 +3,7 @@
 // them (plan.h).
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include <luge/call.h>
@@ -22,8 +23,9 @@ struct MemoryStats {
 class Executable {
  public:
   virtual ~Executable() = default;
-  /// Runs it, as if each of its calls had been run: queued in order on the backend's stream.
-  virtual void run() = 0;
+  /// Runs it `steps` (1 or more) times, as if each of its calls had been run: queued in order on the backend's
+  /// stream.
+  virtual void run(std::int64_t steps) = 0;
 };
 
 /// One device. Obtained from backend(Device), lives as long as the process.

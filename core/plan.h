@@ -23,7 +23,7 @@ struct ChainInput {
 /// One step of a chain, for one element of its space:
 ///   Formula  an elementwise formula in the meaning of struct Elementwise: in and out as there
 ///   Update   one parameter's part of an optimizer step: in = value, gradient, first, second (Absent where the
-///            rule has none), out = value, first, second. It does not count the step.
+///            rule has none), out = value, first, second
 /// Every value is made once, by a load or by one link before all links that read it.
 struct Link {
   static constexpr int kNothing = -1;
@@ -58,10 +58,12 @@ struct Chain {
     Record call;
   };
   /// The part of an optimizer step that concerns parameter number `parameter` of the arena, whose elements are
-  /// those of the chain's space in order.
+  /// those of the chain's space in order. The last part of each optimizer step counts it: call.steps grows by one
+  /// when the chain has run.
   struct UpdatePart {
     int parameter;
     Update call;
+    bool counts_step;
   };
 
   Extent extent;

@@ -293,6 +293,8 @@ bool ChainBuilder::add(const Update& call, int parameter) {
     fit = fit && std::none_of(known_.begin(), known_.end(), [&](const Known& known) {
             return known.written && range_of(known.window).overlaps(read_besides.back());
           });
+    fit = fit && std::none_of(outputs_.begin(), outputs_.end(),
+                              [&](const Range& output) { return output.overlaps(read_besides.back()); });
   });
   if (!fit) {
     *this = before;
@@ -310,9 +312,16 @@ bool ChainBuilder::add(const Update& call, int parameter) {
   chain_.links.push_back(link);
   for (std::size_t i = 0; i < 3; ++i)
     if (written[i]) write(window(written[i]), link.out[i]);
-  chain_.updates.push_back({parameter, call});
+  chain_.updates.push_back({parameter, call, false});
   inputs_.insert(inputs_.end(), read_besides.begin(), read_besides.end());
   return true;
+}
+
+void ChainBuilder::count(const Update& call) {
+  Chain::UpdatePart& part = chain_.updates.back();
+  part.counts_step = true;
+  const auto steps = reinterpret_cast<std::uintptr_t>(call.steps);
+  outputs_.push_back({steps, steps + sizeof *call.steps});
 }
 
 // ---- the result ---------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ class ChainBuilder {
   bool add(const Call& call);
   /// Adds parameter `parameter`'s part of an optimizer step if the chain makes or reads its gradient.
   bool add(const Update& call, int parameter);
+  /// The chain holds the last part of this optimizer step, and counts it.
+  void count(const Update& call);
 
   /// The chain with those stores only that `needed` asks for, and without links that nobody needs.
   Chain finish(const std::function<bool(const Operand& window, const Extent& extent)>& needed) const;

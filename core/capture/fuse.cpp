@@ -107,8 +107,10 @@ class Fuser {
   void add_update(const Update& call) {
     const std::vector<Group> before = groups_;
     std::vector<int> rest;
+    int all = 0;
     for (int p = 0; p < call.layout.parameters; ++p) {
       if (call.layout.per_set[p] == 0) continue;
+      ++all;
       const std::vector<Touch> touches = touches_of(call, p);
       const std::size_t first = behind(touches);
       bool placed = false;
@@ -119,7 +121,7 @@ class Fuser {
       }
       if (!placed) rest.push_back(p);
     }
-    if (2 * static_cast<int>(rest.size()) >= call.layout.parameters) {
+    if (2 * static_cast<int>(rest.size()) >= all) {
       groups_ = before;
       Group group;
       group.calls.emplace_back(call);
@@ -142,20 +144,20 @@ class Fuser {
     groups_.insert(groups_.begin() + static_cast<std::ptrdiff_t>(behind(group.touches)), std::move(group));
   }
 
+  /// The last group with a part of this step counts it.
   void count_step(const Update& call) {
-    Elementwise count;
-    count.op = Op::Add;
-    count.inputs = 2;
-    count.outputs = 1;
-    count.extent.ndim = 1;
-    count.extent.sizes[0] = 1;
-    count.in[0].kind = Operand::Kind::Memory;
-    count.in[0].dtype = DType::Int64;
-    count.in[0].data = call.steps;
-    count.in[0].strides[0] = 1;
-    count.in[1] = immediate(1, DType::Int64);
-    count.out[0] = count.in[0];
-    place(Call(count), touches_of(Call(count)));
+    const auto steps = reinterpret_cast<std::intptr_t>(call.steps);
+    const Touch counted{steps, steps + static_cast<std::intptr_t>(sizeof *call.steps), true, false};
+    for (std::size_t g = groups_.size(); g-- > 0;) {
+      Group& group = groups_[g];
+      const bool part = group.has_update && std::any_of(group.touches.begin(), group.touches.end(), [&](const Touch& touch) {
+        return touch.low == counted.low && touch.high == counted.high;
+      });
+      if (!part) continue;
+      group.chain->count(call);
+      group.touches.push_back({counted.low, counted.high, true, true});
+      return;
+    }
   }
 
   /// The first position behind every group that these touches depend on.

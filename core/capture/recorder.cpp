@@ -56,7 +56,7 @@ void Recorder::run(Backend& backend, const Call& call) {
     *access.data = reinterpret_cast<void*>(buffer.address + (address - buffer.real));
   });
   std::visit([&](const auto& kind) { backend.execute(kind); }, call);
-  recording_.calls.push_back(std::move(noted));
+  recording_.calls.push_back(numbers_.note(backend, call, noted));
 }
 
 void Recorder::allocated(const Storage& storage) {

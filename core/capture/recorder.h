@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <luge/backend.h>
+#include <luge/capture/numbers.h>
 #include <luge/observer.h>
 #include <luge/tensor/tensor.h>
 
@@ -101,6 +102,7 @@ class Recorder final : public Observer {
   std::unordered_set<const Storage*> seen_;
   std::unordered_map<const TensorImpl*, LeafBefore> leaves_;
   std::unordered_map<const Storage*, std::size_t> bumps_;
+  KnownNumbers numbers_;
   std::vector<Saved> saved_;
   std::uintptr_t next_ = StepBuffer::kBase;
   std::size_t bytes_ = 0;

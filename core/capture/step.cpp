@@ -205,7 +205,7 @@ class CapturedStep::Impl {
       const RandomState state{global_seed(), next_stream(recording.draws)};
       recording.backend->copy_from_host(version.random_state.data(), &state, sizeof state);
     }
-    version.executable->run();
+    version.executable->run(1);
     for (const Recording::Bump& bump : recording.bumps)
       for (int i = 0; i < bump.times; ++i) bump.storage->bump_version();
     for (const Recording::Leaf& leaf : recording.leaves)

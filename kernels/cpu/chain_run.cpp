@@ -148,8 +148,14 @@ class ChainLoop::Walk {
 void ChainLoop::run() {
   for (Job& job : jobs_)
     if (job.segment) job.segment->prepare();
-  if (row_ == 0) return run_flat();
-  row_ <= kTile && chain_.recordings.empty() ? run_rows() : run_chunks();
+  if (row_ == 0)
+    run_flat();
+  else if (row_ <= kTile && chain_.recordings.empty())
+    run_rows();
+  else
+    run_chunks();
+  for (const Chain::UpdatePart& part : chain_.updates)
+    if (part.counts_step) ++*part.call.steps;
 }
 
 void ChainLoop::run_flat() {

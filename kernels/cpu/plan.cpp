@@ -19,16 +19,19 @@ class CpuExecutable final : public Executable {
     }
   }
 
-  void run() override {
-    for (std::variant<Call, ChainLoop>& item : items_) {
-      if (auto* const chain = std::get_if<ChainLoop>(&item))
-        chain->run();
-      else
-        std::visit([&](const auto& call) { backend_.execute(call); }, std::get<Call>(item));
-    }
+  void run(std::int64_t steps) override {
+    for (std::int64_t step = 0; step < steps; ++step)
+      for (std::variant<Call, ChainLoop>& item : items_) run(item);
   }
 
  private:
+  void run(std::variant<Call, ChainLoop>& item) {
+    if (auto* const chain = std::get_if<ChainLoop>(&item))
+      chain->run();
+    else
+      std::visit([&](const auto& call) { backend_.execute(call); }, std::get<Call>(item));
+  }
+
   Backend& backend_;
   std::vector<std::variant<Call, ChainLoop>> items_;
 };

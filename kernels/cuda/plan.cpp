@@ -13,8 +13,9 @@ class CudaExecutable final : public Executable {
     for (const Plan::Item& item : plan.items) calls_.push_back(std::get<Call>(item));
   }
 
-  void run() override {
-    for (const Call& item : calls_) std::visit([&](const auto& call) { backend_.execute(call); }, item);
+  void run(std::int64_t steps) override {
+    for (std::int64_t step = 0; step < steps; ++step)
+      for (const Call& item : calls_) std::visit([&](const auto& call) { backend_.execute(call); }, item);
   }
 
  private:
