@@ -24,7 +24,8 @@ bool contains(const std::vector<int>& list, int value) {
 
 }  // namespace
 
-ChainLoop::ChainLoop(const Chain& chain) : chain_(chain), count_(chain.extent.count()), places_(chain.values.size()) {
+ChainLoop::ChainLoop(const Chain& chain, bool may_stream)
+    : chain_(chain), count_(chain.extent.count()), places_(chain.values.size()), may_stream_(may_stream) {
   for (const Chain::Reduction& reduction : chain.reductions) row_ = row_length(reduction.call);
   if (!chain.recordings.empty()) row_ = count_;
   find_accesses();
@@ -38,6 +39,13 @@ ChainLoop::ChainLoop(const Chain& chain) : chain_(chain), count_(chain.extent.co
     updates_ |= !job.segment && !job.tile;
   }
   for (const Store& store : stores_) streams_ |= store.streams;
+  sums_ = sums_itself();
+}
+
+bool ChainLoop::sums_itself() const {
+  const bool gathers = std::any_of(loads_.begin(), loads_.end(), [](const Load& load) { return load.access == Access::Gather; });
+  return !chain_.reductions.empty() && chain_.recordings.empty() && stores_.empty() && !gathers && jobs_.size() == 1 &&
+         jobs_[0].segment && jobs_[0].segment->sums();
 }
 
 void ChainLoop::find_accesses() {
@@ -69,11 +77,13 @@ SegmentContext ChainLoop::context(std::span<const Link> links) const {
       if ((&link < links.data() || &link >= links.data() + links.size()) && reads(link)) return true;
     const auto is_value = [&](const auto& part) { return part.value == value; };
     return std::any_of(chain_.stores.begin(), chain_.stores.end(), is_value) ||
-           std::any_of(chain_.reductions.begin(), chain_.reductions.end(), is_value) ||
            std::any_of(chain_.recordings.begin(), chain_.recordings.end(), is_value);
   };
+  std::vector<int> sums;
+  for (const Chain::Reduction& reduction : chain_.reductions) sums.push_back(reduction.value);
   return {.chain = chain_,
           .is_used_outside = used_outside,
+          .sums = sums,
           .scalar = [this, load_of](int value) -> const void* {
             const auto load = load_of(value);
             return load != loads_.end() && load->access == Access::Constant ? load->window.data : nullptr;
@@ -174,7 +184,7 @@ void ChainLoop::place_values() {
     // Written where it belongs at once, unless what was there is still to be read.
     const bool in_place = whole && maker != jobs_.end() && place.memory == nullptr &&
                           (old == loads_.end() || last[static_cast<std::size_t>(old->value)] <= maker - jobs_.begin());
-    const bool streams = whole && old == loads_.end() &&
+    const bool streams = may_stream_ && whole && old == loads_.end() &&
                          worth_streaming(count_ * static_cast<std::int64_t>(size_of(window.dtype)));
     const bool read_again = last[static_cast<std::size_t>(store.value)] >= 0;
     const bool aligned = reinterpret_cast<std::uintptr_t>(window.data) % 64 == 0 && positions_are_aligned();

@@ -16,9 +16,14 @@ namespace luge::cpu {
 
 class ChainLoop {
  public:
-  explicit ChainLoop(const Chain& chain);
+  /// may_stream: whether outputs that no cache holds may go past the caches; not where steps are repeated.
+  explicit ChainLoop(const Chain& chain, bool may_stream);
   ChainLoop(ChainLoop&&) = default;
-  void run();
+
+  /// `steps` steps, tile by tile: an element depends on nothing but itself, so a tile takes all of its steps
+  /// while it is in the first-level cache.
+  void run(std::int64_t steps);
+  bool streams() const { return streams_; }
 
  private:
   /// How a loaded value reaches its tile.
@@ -65,9 +70,11 @@ class ChainLoop {
   void place_slots(std::vector<int> last);
   bool positions_are_aligned() const;
 
-  void run_flat();
-  void run_rows();
-  void run_chunks();
+  bool sums_itself() const;
+  void run_block(std::int64_t steps);
+  void run_flat(std::int64_t steps);
+  void run_rows(std::int64_t steps);
+  void run_chunks(std::int64_t steps);
 
   Chain chain_;
   std::int64_t count_ = 0, row_ = 0;  ///< elements; elements of a row of the reductions (0: none)
@@ -77,7 +84,9 @@ class ChainLoop {
   std::vector<Place> places_;         ///< by value
   std::vector<Operand> constants_;
   int slots_ = 0;
-  bool streams_ = false, updates_ = false;  ///< some job streams; some update has a loop of its own
+  bool may_stream_, streams_ = false;
+  bool updates_ = false;              ///< some update has a loop of its own
+  bool sums_ = false;                 ///< the chain is one segment, which does the sums, too
 };
 
 }  // namespace luge::cpu

@@ -18,6 +18,8 @@ namespace {
 
 /// Elements of a tile: a dozen tiles of float32 share the first-level cache.
 constexpr std::int64_t kTile = 1024;
+/// Steps done at once; there are sums for each of them.
+constexpr std::int64_t kMostSteps = 128;
 /// A tile's bytes, and a line more: tiles at multiples of 4096 bytes would wait for one another's stores.
 constexpr std::int64_t kSlotBytes = kTile * 8 + 64;
 static_assert(kSumChunk == kLossChunk && kSumChunk % kTile == 0);
@@ -41,8 +43,8 @@ void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, doubl
 /// One thread's walk over a range of elements.
 class ChainLoop::Walk {
  public:
-  /// In tiles of at most `tile` elements.
-  Walk(const ChainLoop& loop, std::int64_t tile)
+  /// In tiles of at most `tile` elements, for `steps` steps.
+  Walk(const ChainLoop& loop, std::int64_t tile, std::int64_t steps)
       : loop_(loop),
         memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * kSlotBytes + pointer_bytes(loop)) {
     tiles_ = reinterpret_cast<std::byte**>(memory_.data());
@@ -59,7 +61,9 @@ class ChainLoop::Walk {
       if (load.access == Access::Constant && tiles_[static_cast<std::size_t>(load.value)])
         fill(tiles_[static_cast<std::size_t>(load.value)], load.window.data, size_of(load.window.dtype), tile);
     if (loop.updates_)
-      for (const Chain::UpdatePart& part : loop.chain_.updates) updates_.push_back(update_loop(part.call));
+      for (std::int64_t step = 1; step <= steps; ++step)
+        for (const Chain::UpdatePart& part : loop.chain_.updates)
+          updates_.push_back(update_loop(part.call, *part.call.steps + step));
   }
   ~Walk() {
     if (loop_.streams_) finish_streams();
@@ -67,16 +71,10 @@ class ChainLoop::Walk {
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;
 
-  /// Computes the n elements from `position` on.
-  void tile(std::int64_t position, std::int64_t n) {
-    for (const Load& load : loop_.loads_) {
-      const auto v = static_cast<std::size_t>(load.value);
-      if (load.access == Access::Whole)
-        tiles_[v] = loop_.places_[v].memory + bytes_of(load.window.dtype, position);
-      else if (load.access == Access::Gather)
-        gather(tiles_[v], load.window.data, size_of(load.window.dtype), loop_.chain_.extent, load.window.strides, position, n);
-    }
-    for (const Job& job : loop_.jobs_) run(job, position, n);
+  /// Step number `step` (from 0) of the n elements from `position` on.
+  void tile(std::int64_t step, std::int64_t position, std::int64_t n) {
+    load(position, n);
+    for (const Job& job : loop_.jobs_) run(job, step, position, n);
     for (const Store& store : loop_.stores_) {
       const std::byte* const from = tiles_[static_cast<std::size_t>(store.value)];
       const Operand& window = store.window;
@@ -89,6 +87,21 @@ class ChainLoop::Walk {
       else
         scatter(from, window.data, window.dtype, luge::Store::Overwrite, loop_.chain_.extent, window.strides, position, n);
     }
+  }
+
+  /// The same, and adds the chain's values that are summed to their sums.
+  void tile(std::int64_t step, std::int64_t position, std::int64_t n, ChunkSum* sums) {
+    const auto& reductions = loop_.chain_.reductions;
+    if (loop_.sums_ && n >= kSumRun) {
+      const std::int64_t whole = n / kSumRun * kSumRun;
+      load(position, whole);
+      sum(*loop_.jobs_[0].segment, step, position, whole, sums);
+      position += whole;
+      n -= whole;
+    }
+    if (n == 0) return;
+    tile(step, position, n);
+    for (std::size_t s = 0; s < reductions.size(); ++s) sums[s].add(dtype(reductions[s].value), value(reductions[s].value), n);
   }
 
   const std::byte* value(int v) const { return tiles_[static_cast<std::size_t>(v)]; }
@@ -109,8 +122,18 @@ class ChainLoop::Walk {
     return tiles_[value];
   }
 
-  void run(const Job& job, std::int64_t position, std::int64_t n) {
-    if (job.segment) return run(*job.segment, position, n);
+  void load(std::int64_t position, std::int64_t n) {
+    for (const Load& load : loop_.loads_) {
+      const auto v = static_cast<std::size_t>(load.value);
+      if (load.access == Access::Whole)
+        tiles_[v] = loop_.places_[v].memory + bytes_of(load.window.dtype, position);
+      else if (load.access == Access::Gather)
+        gather(tiles_[v], load.window.data, size_of(load.window.dtype), loop_.chain_.extent, load.window.strides, position, n);
+    }
+  }
+
+  void run(const Job& job, std::int64_t step, std::int64_t position, std::int64_t n) {
+    if (job.segment) return run(*job.segment, step, position, n);
     const void* in[Elementwise::kMaxInputs];
     void* out[Elementwise::kMaxOutputs];
     for (std::size_t i = 0; i < job.in.size(); ++i) {
@@ -124,17 +147,35 @@ class ChainLoop::Walk {
     for (std::size_t i = 0; i < 3; ++i)
       if (out[i] != nullptr && out[i] != in[from[i]])
         std::memcpy(out[i], in[from[i]], static_cast<std::size_t>(bytes_of(dtype(job.out[i]), n)));
-    updates_[static_cast<std::size_t>(job.update)]->run(job.per_set, position, n, out[0], in[1], out[1], out[2]);
+    const auto update = static_cast<std::size_t>(step) * loop_.chain_.updates.size() + static_cast<std::size_t>(job.update);
+    updates_[update]->run(job.per_set, position, n, out[0], in[1], out[1], out[2]);
   }
 
-  void run(const Segment& segment, std::int64_t position, std::int64_t n) {
+  void run(const Segment& segment, std::int64_t step, std::int64_t position, std::int64_t n) {
     void* pointers[kMostPointers];
+    point(segment, segment.outputs(), position, pointers);
+    segment.run(step, pointers, static_cast<std::size_t>(n));
+  }
+
+  void sum(const Segment& segment, std::int64_t step, std::int64_t position, std::int64_t n, ChunkSum* sums) {
+    void* pointers[kMostPointers];
+    alignas(64) double lanes[kMostPointers][ChunkSum::kLanes];
+    const std::size_t count = loop_.chain_.reductions.size();
+    for (std::size_t s = 0; s < count; ++s) std::copy_n(sums[s].lanes(), ChunkSum::kLanes, lanes[s]);
+    pointers[point(segment, segment.stored(), position, pointers)] = lanes;
+    segment.run_summing(step, pointers, static_cast<std::size_t>(n));
+    for (std::size_t s = 0; s < count; ++s) sums[s].add_from(lanes[s], n);
+  }
+
+  /// Pointers to a segment's inputs and to `outputs`; returns how many.
+  std::size_t point(const Segment& segment, const std::vector<int>& outputs, std::int64_t position, void** pointers) {
     std::size_t count = 0;
     for (const Segment::Input& input : segment.inputs())
-      pointers[count++] = input.value >= 0 ? tiles_[input.value]
-                                           : const_cast<std::byte*>(input.memory) + bytes_of(dtype(segment.outputs()[0]), position);
-    for (const int out : segment.outputs()) pointers[count++] = target(out, position);
-    segment.run(pointers, static_cast<std::size_t>(n));
+      pointers[count++] = input.value >= 0
+                              ? tiles_[input.value]
+                              : const_cast<std::byte*>(input.memory) + bytes_of(dtype(segment.outputs()[0]), position);
+    for (const int out : outputs) pointers[count++] = target(out, position);
+    return count;
   }
   static constexpr int kMostPointers = 16;
 
@@ -142,49 +183,56 @@ class ChainLoop::Walk {
   Scratch<std::byte> memory_;
   std::byte** tiles_;  ///< by value
   std::byte** constants_;
-  std::vector<std::unique_ptr<UpdateLoop>> updates_;
+  std::vector<std::unique_ptr<UpdateLoop>> updates_;  ///< of the first step, the second, ...
 };
 
-void ChainLoop::run() {
-  for (Job& job : jobs_)
-    if (job.segment) job.segment->prepare();
-  if (row_ == 0)
-    run_flat();
-  else if (row_ <= kTile && chain_.recordings.empty())
-    run_rows();
-  else
-    run_chunks();
-  for (const Chain::UpdatePart& part : chain_.updates)
-    if (part.counts_step) ++*part.call.steps;
+void ChainLoop::run(std::int64_t steps) {
+  for (std::int64_t done = 0; done < steps; done += kMostSteps) run_block(std::min(kMostSteps, steps - done));
 }
 
-void ChainLoop::run_flat() {
+void ChainLoop::run_block(std::int64_t steps) {
+  for (Job& job : jobs_)
+    if (job.segment) job.segment->prepare(steps);
+  if (row_ == 0)
+    run_flat(steps);
+  else if (row_ <= kTile && chain_.recordings.empty())
+    run_rows(steps);
+  else
+    run_chunks(steps);
+  for (const Chain::UpdatePart& part : chain_.updates)
+    if (part.counts_step) *part.call.steps += steps;
+}
+
+void ChainLoop::run_flat(std::int64_t steps) {
   // Nothing lies in tiles where one segment is all there is: it takes whole ranges.
-  const bool whole = slots_ == 0 && constants_.empty() && !updates_;
+  const bool whole = steps == 1 && slots_ == 0 && constants_.empty() && !updates_;
   parallel_for(
-      count_, static_cast<std::int64_t>(chain_.links.size()),
+      count_, static_cast<std::int64_t>(chain_.links.size()) * steps,
       [&](std::int64_t begin, std::int64_t end) {
-        const std::int64_t step = whole ? end - begin : kTile;
-        Walk walk(*this, std::min(step, end - begin));
-        for (std::int64_t p = begin; p < end; p += step) walk.tile(p, std::min(step, end - p));
+        const std::int64_t part = whole ? end - begin : kTile;
+        Walk walk(*this, std::min(part, end - begin), steps);
+        for (std::int64_t p = begin; p < end; p += part)
+          for (std::int64_t step = 0; step < steps; ++step) walk.tile(step, p, std::min(part, end - p));
       },
       kTile);
 }
 
 /// Whole rows in a tile.
-void ChainLoop::run_rows() {
+void ChainLoop::run_rows(std::int64_t steps) {
   const std::int64_t rows = count_ / row_, together = kTile / row_;
   parallel_for(
-      rows, row_ * static_cast<std::int64_t>(chain_.links.size()),
+      rows, row_ * static_cast<std::int64_t>(chain_.links.size()) * steps,
       [&](std::int64_t begin, std::int64_t end) {
-        Walk walk(*this, std::min(together, end - begin) * row_);
+        Walk walk(*this, std::min(together, end - begin) * row_, steps);
         for (std::int64_t r = begin; r < end; r += together) {
           const std::int64_t n = std::min(together, end - r);
-          walk.tile(r * row_, n * row_);
-          for (const Chain::Reduction& sum : chain_.reductions) {
-            const DType dtype = walk.dtype(sum.value);
-            for (std::int64_t i = 0; i < n; ++i)
-              finish_row(sum.call, row_, r + i, sum_chunk(dtype, walk.value(sum.value) + bytes_of(dtype, i * row_), row_));
+          for (std::int64_t step = 0; step < steps; ++step) {
+            walk.tile(step, r * row_, n * row_);
+            for (const Chain::Reduction& sum : chain_.reductions) {
+              const DType dtype = walk.dtype(sum.value);
+              for (std::int64_t i = 0; i < n; ++i)
+                finish_row(sum.call, row_, r + i, sum_chunk(dtype, walk.value(sum.value) + bytes_of(dtype, i * row_), row_));
+            }
           }
         }
       },
@@ -192,53 +240,57 @@ void ChainLoop::run_rows() {
 }
 
 /// Rows in chunks, as single reductions cut them.
-void ChainLoop::run_chunks() {
+void ChainLoop::run_chunks(std::int64_t steps) {
   const auto& sums = chain_.reductions;
   const auto& recordings = chain_.recordings;
   const std::int64_t rows = count_ / row_, chunks = (row_ + kSumChunk - 1) / kSumChunk;
-  Scratch<double> totals(rows * chunks * static_cast<std::int64_t>(sums.size()));
-  Scratch<LossPartial> losses(rows * chunks * static_cast<std::int64_t>(recordings.size()));
-  const auto total_at = [&](std::int64_t chunk, std::size_t s) -> double& {
-    return totals[chunk * static_cast<std::int64_t>(sums.size()) + static_cast<std::int64_t>(s)];
-  };
-  const auto losses_at = [&](std::int64_t chunk, std::size_t r) -> LossPartial& {
-    return losses[chunk * static_cast<std::int64_t>(recordings.size()) + static_cast<std::int64_t>(r)];
-  };
-  const std::int64_t work = std::min(row_, kSumChunk) * static_cast<std::int64_t>(chain_.links.size());
+  const auto each_sum = static_cast<std::int64_t>(sums.size()), each_loss = static_cast<std::int64_t>(recordings.size());
+  // By chunk, step and sum.
+  Scratch<double> totals(rows * chunks * steps * each_sum);
+  Scratch<LossPartial> losses(rows * chunks * steps * each_loss);
+  const auto sums_at = [&](std::int64_t chunk, std::int64_t step) { return &totals[(chunk * steps + step) * each_sum]; };
+  const auto losses_at = [&](std::int64_t chunk, std::int64_t step) { return &losses[(chunk * steps + step) * each_loss]; };
+  // A segment that does all takes a chunk as a whole; where steps are repeated, as much as a cache holds.
+  const std::int64_t most = !sums_ ? kTile : steps == 1 ? kSumChunk : 2 * kTile;
+  const std::int64_t work = std::min(row_, kSumChunk) * static_cast<std::int64_t>(chain_.links.size()) * steps;
   parallel_for(rows * chunks, work, [&](std::int64_t begin, std::int64_t end) {
-    Walk walk(*this, std::min(kTile, row_));
-    std::vector<ChunkSum> chunk_sums(sums.size());
-    std::vector<LossChunk> chunk_losses(recordings.size());
+    Walk walk(*this, std::min(kTile, row_), steps);
+    std::vector<ChunkSum> chunk_sums(static_cast<std::size_t>(steps * each_sum));
+    std::vector<LossChunk> chunk_losses(static_cast<std::size_t>(steps * each_loss));
     for (std::int64_t c = begin; c < end; ++c) {
       const std::int64_t first = c % chunks * kSumChunk, n = std::min(kSumChunk, row_ - first),
                          position = c / chunks * row_ + first;
       std::fill(chunk_sums.begin(), chunk_sums.end(), ChunkSum());
       std::fill(chunk_losses.begin(), chunk_losses.end(), LossChunk());
-      for (std::int64_t done = 0; done < n; done += kTile) {
-        const std::int64_t part = std::min(kTile, n - done);
-        walk.tile(position + done, part);
-        for (std::size_t s = 0; s < sums.size(); ++s)
-          chunk_sums[s].add(walk.dtype(sums[s].value), walk.value(sums[s].value), part);
-        for (std::size_t r = 0; r < recordings.size(); ++r) {
-          const int value = recordings[r].value;
-          keep_losses(recordings[r].call, walk.dtype(value), walk.value(value), first + done, part);
-          chunk_losses[r].add(walk.dtype(value), walk.value(value), part);
+      for (std::int64_t done = 0; done < n; done += most) {
+        const std::int64_t part = std::min(most, n - done);
+        for (std::int64_t step = 0; step < steps; ++step) {
+          walk.tile(step, position + done, part, chunk_sums.data() + step * each_sum);
+          for (std::int64_t r = 0; r < each_loss; ++r) {
+            const Chain::Recording& recording = recordings[static_cast<std::size_t>(r)];
+            const DType dtype = walk.dtype(recording.value);
+            keep_losses(recording.call, step, dtype, walk.value(recording.value), first + done, part);
+            chunk_losses[static_cast<std::size_t>(step * each_loss + r)].add(dtype, walk.value(recording.value), part);
+          }
         }
       }
-      for (std::size_t s = 0; s < sums.size(); ++s) total_at(c, s) = chunk_sums[s].total(walk.dtype(sums[s].value));
-      for (std::size_t r = 0; r < recordings.size(); ++r) losses_at(c, r) = chunk_losses[r].total();
+      for (std::size_t i = 0; i < chunk_sums.size(); ++i)
+        sums_at(c, 0)[i] = chunk_sums[i].total(walk.dtype(sums[i % sums.size()].value));
+      for (std::size_t i = 0; i < chunk_losses.size(); ++i) losses_at(c, 0)[i] = chunk_losses[i].total();
     }
   });
-  for (std::size_t s = 0; s < sums.size(); ++s)
-    for (std::int64_t row = 0; row < rows; ++row) {
-      double total = total_at(row * chunks, s);
-      for (std::int64_t c = 1; c < chunks; ++c) total += total_at(row * chunks + c, s);
-      finish_row(sums[s].call, row_, row, total);
+  for (std::int64_t step = 0; step < steps; ++step) {
+    for (std::int64_t s = 0; s < each_sum; ++s)
+      for (std::int64_t row = 0; row < rows; ++row) {
+        double total = sums_at(row * chunks, step)[s];
+        for (std::int64_t c = 1; c < chunks; ++c) total += sums_at(row * chunks + c, step)[s];
+        finish_row(sums[static_cast<std::size_t>(s)].call, row_, row, total);
+      }
+    for (std::int64_t r = 0; r < each_loss; ++r) {
+      LossPartial all = losses_at(0, step)[r];
+      for (std::int64_t c = 1; c < chunks; ++c) all.add(losses_at(c, step)[r]);
+      record(recordings[static_cast<std::size_t>(r)].call, all);
     }
-  for (std::size_t r = 0; r < recordings.size(); ++r) {
-    LossPartial all = losses_at(0, r);
-    for (std::int64_t c = 1; c < chunks; ++c) all.add(losses_at(c, r));
-    record(recordings[r].call, all);
   }
 }
 

@@ -41,8 +41,10 @@ class LossChunk {
 /// Of at most kLossChunk losses.
 LossPartial summarize(DType dtype, const void* losses, std::int64_t n);
 
-/// Copies those of the losses [first, first + n) that the monitor keeps one by one.
-void keep_losses(const Record& call, DType dtype, const void* losses, std::int64_t first, std::int64_t n);
+/// Copies those of the losses [first, first + n) that the monitor keeps one by one, of the step that is recorded
+/// when `ahead` others are.
+void keep_losses(const Record& call, std::int64_t ahead, DType dtype, const void* losses, std::int64_t first,
+                 std::int64_t n);
 
 /// Ends the recording of a step whose losses are summarised in `all`.
 void record(const Record& call, const LossPartial& all);

@@ -1,5 +1,7 @@
 // Plans: each item is a call of the backend or a chain made ready.
 
+#include <optional>
+
 #include <luge/plan.h>
 
 #include "backend.h"
@@ -10,16 +12,17 @@ namespace {
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(Backend& backend, const Plan& plan) : backend_(backend) {
+  CpuExecutable(Backend& backend, const Plan& plan) : backend_(backend), plan_(plan) {
     for (const Plan::Item& item : plan.items) {
       if (const auto* const call = std::get_if<Call>(&item))
         items_.emplace_back(*call);
       else
-        items_.emplace_back(ChainLoop(std::get<Chain>(item)));
+        items_.emplace_back(ChainLoop(std::get<Chain>(item), true));
     }
   }
 
   void run(std::int64_t steps) override {
+    if (steps > 1 && plan_.items.size() == 1 && std::holds_alternative<Chain>(plan_.items[0])) return repeated().run(steps);
     for (std::int64_t step = 0; step < steps; ++step)
       for (std::variant<Call, ChainLoop>& item : items_) run(item);
   }
@@ -27,13 +30,23 @@ class CpuExecutable final : public Executable {
  private:
   void run(std::variant<Call, ChainLoop>& item) {
     if (auto* const chain = std::get_if<ChainLoop>(&item))
-      chain->run();
+      chain->run(1);
     else
       std::visit([&](const auto& call) { backend_.execute(call); }, std::get<Call>(item));
   }
 
+  /// The one chain that there is, for many steps at once.
+  ChainLoop& repeated() {
+    auto& once = std::get<ChainLoop>(items_[0]);
+    if (!once.streams()) return once;
+    if (!repeated_) repeated_.emplace(std::get<Chain>(plan_.items[0]), false);
+    return *repeated_;
+  }
+
   Backend& backend_;
+  const Plan& plan_;
   std::vector<std::variant<Call, ChainLoop>> items_;
+  std::optional<ChainLoop> repeated_;
 };
 
 }  // namespace

@@ -53,9 +53,10 @@ void record(const Record& call, const LossPartial& all) {
   *call.counter = step + 1;
 }
 
-void keep_losses(const Record& call, DType dtype, const void* losses, std::int64_t first, std::int64_t n) {
+void keep_losses(const Record& call, std::int64_t ahead, DType dtype, const void* losses, std::int64_t first,
+                 std::int64_t n) {
   if (call.rows == nullptr || first >= call.kept) return;
-  double* const row = call.rows + *call.counter % call.capacity * call.kept;
+  double* const row = call.rows + (*call.counter + ahead) % call.capacity * call.kept;
   for (std::int64_t i = 0; i < std::min(n, call.kept - first); ++i)
     row[first + i] = dtype == DType::Float32 ? static_cast<double>(static_cast<const float*>(losses)[i])
                                              : static_cast<const double*>(losses)[i];
@@ -64,7 +65,7 @@ void keep_losses(const Record& call, DType dtype, const void* losses, std::int64
 void run(const Record& call) {
   const DType dtype = call.losses.dtype;
   const auto* const losses = static_cast<const std::byte*>(call.losses.data);
-  keep_losses(call, dtype, losses, 0, call.n);
+  keep_losses(call, 0, dtype, losses, 0, call.n);
   if (call.n <= kLossChunk) return record(call, summarize(dtype, losses, call.n));
   const std::int64_t chunks = (call.n + kLossChunk - 1) / kLossChunk;
   const auto chunk_bytes = kLossChunk * static_cast<std::int64_t>(size_of(dtype));

@@ -62,6 +62,8 @@ double finish_sum(DType dtype, const double* lanes, std::int64_t n) {
   return dtype == float32 ? FloatSum<float, Identity>::finish(lanes, n) : FloatSum<double, Identity>::finish(lanes, n);
 }
 
+std::size_t sum_vector_bytes() { return kLanes<float> * sizeof(float); }
+
 void reduce(const Reduce& call, const ReduceSpace& space) {
   call.in.dtype == float32 ? reduce_as<float>(call, space) : reduce_as<double>(call, space);
 }
@@ -76,7 +78,9 @@ HWY_EXPORT(reduce);
 HWY_EXPORT(sum_chunk);
 HWY_EXPORT(add_to_sum);
 HWY_EXPORT(finish_sum);
+HWY_EXPORT(sum_vector_bytes);
 double sum_chunk(DType dtype, const void* x, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(sum_chunk)(dtype, x, n); }
+std::size_t sum_vector_bytes() { return HWY_DYNAMIC_DISPATCH(sum_vector_bytes)(); }
 
 void ChunkSum::add(DType dtype, const void* x, std::int64_t n) {
   if (count_ == 0 && n <= kShort) short_ = sum_chunk(dtype, x, n);

@@ -29,7 +29,6 @@ HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
 
 inline constexpr std::int64_t kSumLanes = 16;
-inline constexpr std::int64_t kSumRun = 512;    ///< elements summed in the element type
 inline constexpr std::int64_t kChunk = kSumChunk;  ///< elements of one partial result
 inline constexpr std::int64_t kColumns = 2048;  ///< columns reduced together: whole pages of rows
 

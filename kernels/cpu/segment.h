@@ -2,6 +2,7 @@
 // Links of a chain as one loop in machine code, where this processor and their formulas allow it.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -20,23 +21,34 @@ class Segment {
 
   virtual ~Segment() = default;
 
-  /// To be called before a chain runs: reads what is the same for all elements.
-  virtual void prepare() = 0;
-  /// For n elements; pointers to the inputs' and then the outputs' elements.
-  virtual void run(void* const* pointers, std::size_t n) const = 0;
+  /// To be called before a chain runs: reads what is the same for all elements, in each of the `steps` steps
+  /// that come next.
+  virtual void prepare(std::int64_t steps) = 0;
+  /// Step number `step` (from 0) of those, for n elements; pointers to the inputs' and then the outputs' elements.
+  virtual void run(std::int64_t step, void* const* pointers, std::size_t n) const = 0;
+  /// The same for a multiple of kSumRun elements. Of the outputs only the stored ones have pointers; behind them
+  /// comes one to the lanes (ChunkSum::lanes) of the context's sums, one after the other, which are added to.
+  virtual void run_summing(std::int64_t step, void* const* pointers, std::size_t n) const = 0;
 
   const std::vector<Input>& inputs() const { return inputs_; }
   const std::vector<int>& outputs() const { return outputs_; }  ///< values of the chain
+  /// Whether it can sum, and which outputs it then stores: those that are more than summed.
+  bool sums() const { return sums_; }
+  const std::vector<int>& stored() const { return stored_; }
 
  protected:
   std::vector<Input> inputs_;
-  std::vector<int> outputs_;
+  std::vector<int> outputs_, stored_;
+  bool sums_ = false;
 };
 
 /// What a segment has to know of its chain.
 struct SegmentContext {
   const Chain& chain;
+  /// Whether more is done with a value than the links and sums do.
   std::function<bool(int value)> is_used_outside;
+  /// Values that are summed up over the chain's elements.
+  std::vector<int> sums;
   /// The memory of a value that is the same for all elements; null for any other.
   std::function<const void*(int value)> scalar;
   std::function<bool(int value)> is_far, streams;

@@ -325,29 +325,27 @@ void update_as(const Update& call) {
 void update(const Update& call) { call.dtype == float32 ? update_as<float>(call) : update_as<double>(call); }
 
 template <class T>
-std::unique_ptr<UpdateLoop> loop_as(const Update& call) {
+std::unique_ptr<UpdateLoop> loop_as(const Update& call, std::int64_t step) {
   std::unique_ptr<UpdateLoop> loop;
-  const std::int64_t step = *call.steps + 1;
   with_rule<T>(call, step, [&]<class Rule>(const Rule& rule) { loop = std::make_unique<PartLoop<T, Rule>>(call, rule, step); });
   return loop;
 }
 
 template <class T>
-void numbers_as(const Update& call, std::array<double, kUpdateNumbers>& numbers) {
-  const auto step = static_cast<double>(*call.steps + 1);
+void numbers_as(const Update& call, std::int64_t step, std::array<double, kUpdateNumbers>& numbers) {
   for_each_number(call, [&](const Hyper& hyper, Number number) {
     const T value = hyper.data == nullptr ? T(0) : *static_cast<const T*>(hyper.data);
-    numbers[static_cast<std::size_t>(number)] = static_cast<double>(raw(number) ? value : derived(value, number, step));
+    numbers[static_cast<std::size_t>(number)] = static_cast<double>(raw(number) ? value : derived(value, number, static_cast<double>(step)));
   });
-  numbers[kFirstStep] = *call.steps == 0 ? 1 : 0;
+  numbers[kFirstStep] = step == 1 ? 1 : 0;
 }
 
-void update_numbers(const Update& call, std::array<double, kUpdateNumbers>& numbers) {
-  call.dtype == float32 ? numbers_as<float>(call, numbers) : numbers_as<double>(call, numbers);
+void update_numbers(const Update& call, std::int64_t step, std::array<double, kUpdateNumbers>& numbers) {
+  call.dtype == float32 ? numbers_as<float>(call, step, numbers) : numbers_as<double>(call, step, numbers);
 }
 
-std::unique_ptr<UpdateLoop> update_loop(const Update& call) {
-  return call.dtype == float32 ? loop_as<float>(call) : loop_as<double>(call);
+std::unique_ptr<UpdateLoop> update_loop(const Update& call, std::int64_t step) {
+  return call.dtype == float32 ? loop_as<float>(call, step) : loop_as<double>(call, step);
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE
@@ -359,9 +357,11 @@ HWY_EXPORT(update);
 HWY_EXPORT(update_loop);
 void run(const Update& call) { HWY_DYNAMIC_DISPATCH(update)(call); }
 HWY_EXPORT(update_numbers);
-void update_numbers(const Update& call, std::array<double, kUpdateNumbers>& numbers) {
-  HWY_DYNAMIC_DISPATCH(update_numbers)(call, numbers);
+void update_numbers(const Update& call, std::int64_t step, std::array<double, kUpdateNumbers>& numbers) {
+  HWY_DYNAMIC_DISPATCH(update_numbers)(call, step, numbers);
 }
-std::unique_ptr<UpdateLoop> update_loop(const Update& call) { return HWY_DYNAMIC_DISPATCH(update_loop)(call); }
+std::unique_ptr<UpdateLoop> update_loop(const Update& call, std::int64_t step) {
+  return HWY_DYNAMIC_DISPATCH(update_loop)(call, step);
+}
 }  // namespace luge::cpu
 #endif

@@ -16,8 +16,9 @@ enum UpdateNumber {
   kUpdateNumbers
 };
 
-/// The numbers of the step that comes next, of those that all sets share, as the arena's dtype holds them.
-void update_numbers(const Update& call, std::array<double, kUpdateNumbers>& numbers);
+/// The numbers of step number `step` (the first is 1), of those that all sets share, as the arena's dtype holds
+/// them.
+void update_numbers(const Update& call, std::int64_t step, std::array<double, kUpdateNumbers>& numbers);
 
 class UpdateLoop {
  public:
@@ -28,7 +29,7 @@ class UpdateLoop {
                    void* first, void* second) = 0;
 };
 
-/// For the step that call.steps says comes next; it is not counted.
-std::unique_ptr<UpdateLoop> update_loop(const Update& call);
+/// For step number `step`; it is not counted.
+std::unique_ptr<UpdateLoop> update_loop(const Update& call, std::int64_t step);
 
 }  // namespace luge::cpu

@@ -9,32 +9,42 @@
 
 namespace luge::cpu::jit {
 
-/// pointers: inputs, then outputs, each to contiguous elements; pool as Loop::pool lays it out.
-using LoopFn = void (*)(void* const* pointers, const void* pool, std::size_t n);
-
-/// A loop that computes operations of a graph for n elements.
-class Loop {
- public:
-  /// Bytes of a number in the pool, where it is repeated to fill any vector.
-  static constexpr std::size_t kPoolEntry = 64;
-
+/// What a loop is to compute.
+struct LoopShape {
   struct Output {
     int operation;
     bool streams;  ///< past the caches; the memory is aligned to 64 bytes
   };
 
-  /// Null where the processor or the number of registers does not allow it. `far`: by input, whether it comes
-  /// from memory rather than a cache.
-  static std::unique_ptr<Loop> assemble(const Graph& from, int inputs, int uniforms, const std::vector<bool>& far,
-                                        const std::vector<Output>& outputs);
+  const Graph& graph;
+  int inputs = 0, uniforms = 0;
+  std::vector<bool> far;        ///< by input: comes from memory rather than a cache
+  std::vector<Output> outputs;
+  std::vector<int> sums;        ///< operations that are summed up; empty: none
+};
+
+/// For n elements; pointers: inputs, then outputs, each to contiguous elements; pool as Loop::pool lays it out.
+/// With sums, n is a multiple of 512, and behind the other pointers is one to 16 float64 lanes for each sum, to
+/// which its elements are added in the order of ../reducers.h.
+using LoopFn = void (*)(void* const* pointers, const void* pool, std::size_t n);
+
+class Code;
+
+/// A loop that computes operations of a graph for many elements.
+class Loop {
+ public:
+  /// Bytes of a number in the pool, where it is repeated to fill any vector.
+  static constexpr std::size_t kPoolEntry = 64;
+
+  /// Null where the processor or the number of registers does not allow it.
+  static std::unique_ptr<Loop> assemble(const LoopShape& shape);
   ~Loop();
 
   LoopFn function() const { return function_; }
   /// Uniforms first, numbers behind: entry i at byte i * kPoolEntry. Numbers are filled in.
-  std::vector<std::byte> pool() const { return pool_; }
+  const std::vector<std::byte>& pool() const { return pool_; }
 
  private:
-  class Code;
   Loop() = default;
 
   std::unique_ptr<Code> code_;
@@ -44,5 +54,8 @@ class Loop {
 
 /// Writes a number of `dtype` into a pool.
 void set_pool_entry(std::byte* pool, std::size_t entry, DType dtype, double value);
+
+/// Bytes of the vectors that loops of this processor work with.
+std::size_t vector_bytes();
 
 }  // namespace luge::cpu::jit

@@ -1,11 +1,13 @@
 #include "../segment.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <optional>
 #include <string_view>
 
+#include "../reduce_space.h"
 #include "../update_loop.h"
 #include "assembler.h"
 #include "trace.h"
@@ -36,42 +38,82 @@ class MachineSegment final : public Segment {
     graph = nullptr;
     if (!traced) return false;
 
-    std::vector<Loop::Output> outputs;
+    LoopShape shape{.graph = operations, .inputs = static_cast<int>(inputs_.size()), .uniforms = static_cast<int>(uniforms_.size()),
+                    .far = {}, .outputs = {}, .sums = {}};
+    for (const Input& input : inputs_) shape.far.push_back(input.value < 0 || context.is_far(input.value));
+    const auto is_summed = [&](int value) {
+      return std::find(context.sums.begin(), context.sums.end(), value) != context.sums.end();
+    };
+    LoopShape summing = shape;
     for (const Link& link : links)
       for (const int value : link.out) {
-        if (value == Link::kNothing || !context.is_used_outside(value)) continue;
+        if (value == Link::kNothing) continue;
+        const LoopShape::Output output{values_.at(value).at, context.streams(value)};
+        if (context.is_used_outside(value)) {
+          stored_.push_back(value);
+          summing.outputs.push_back(output);
+        } else if (!is_summed(value)) {
+          continue;
+        }
         outputs_.push_back(value);
-        outputs.push_back({values_.at(value).at, context.streams(value)});
+        shape.outputs.push_back(output);
       }
-    std::vector<bool> far;
-    for (const Input& input : inputs_) far.push_back(input.value < 0 || context.is_far(input.value));
-    loop_ = Loop::assemble(operations, static_cast<int>(inputs_.size()), static_cast<int>(uniforms_.size()), far, outputs);
-    if (!loop_) return false;
-    pool_ = loop_->pool();
+    loop_.code = Loop::assemble(shape);
+    if (!loop_.code) return false;
+    sums_ = !context.sums.empty() && vector_bytes() == sum_vector_bytes() &&
+            std::all_of(context.sums.begin(), context.sums.end(), [&](int value) { return values_.contains(value); });
+    if (!sums_) return true;
+    for (const int value : context.sums) summing.sums.push_back(values_.at(value).at);
+    summing_.code = Loop::assemble(summing);
+    sums_ = summing_.code != nullptr;
     return true;
   }
 
-  void prepare() override {
-    const Update* known = nullptr;
+  void prepare(std::int64_t steps) override {
+    loop_.prepare(steps);
+    if (sums_) summing_.prepare(steps);
     std::array<double, kUpdateNumbers> numbers{};
-    for (std::size_t u = 0; u < uniforms_.size(); ++u) {
-      const Uniform& uniform = uniforms_[u];
-      double value = 0;
-      if (uniform.memory) {
-        value = dtype_ == DType::Float32 ? static_cast<double>(*static_cast<const float*>(uniform.memory))
-                                         : *static_cast<const double*>(uniform.memory);
-      } else {
-        if (known != &uniform.update) update_numbers(uniform.update, numbers);
-        known = &uniform.update;
-        value = numbers[static_cast<std::size_t>(uniform.number)];
+    for (std::int64_t step = 0; step < steps; ++step) {
+      const std::int64_t* known = nullptr;
+      for (std::size_t u = 0; u < uniforms_.size(); ++u) {
+        const Uniform& uniform = uniforms_[u];
+        double value = 0;
+        if (uniform.memory) {
+          value = dtype_ == DType::Float32 ? static_cast<double>(*static_cast<const float*>(uniform.memory))
+                                           : *static_cast<const double*>(uniform.memory);
+        } else {
+          if (known != uniform.update.steps) update_numbers(uniform.update, *uniform.update.steps + step + 1, numbers);
+          known = uniform.update.steps;  // of one optimizer
+          value = numbers[static_cast<std::size_t>(uniform.number)];
+        }
+        set_pool_entry(loop_.pool(step), u, dtype_, value);
+        if (sums_) set_pool_entry(summing_.pool(step), u, dtype_, value);
       }
-      set_pool_entry(pool_.data(), u, dtype_, value);
     }
   }
 
-  void run(void* const* pointers, std::size_t n) const override { loop_->function()(pointers, pool_.data(), n); }
+  void run(std::int64_t step, void* const* pointers, std::size_t n) const override { loop_.run(step, pointers, n); }
+  void run_summing(std::int64_t step, void* const* pointers, std::size_t n) const override {
+    summing_.run(step, pointers, n);
+  }
 
  private:
+  /// A loop, and a pool for each step.
+  struct Pooled {
+    std::unique_ptr<Loop> code;
+    std::vector<std::byte> pools;
+
+    std::size_t bytes() const { return code->pool().size(); }
+    std::byte* pool(std::int64_t step) { return pools.data() + static_cast<std::size_t>(step) * bytes(); }
+    void prepare(std::int64_t steps) {
+      while (pools.size() < static_cast<std::size_t>(steps) * bytes())
+        pools.insert(pools.end(), code->pool().begin(), code->pool().end());
+    }
+    void run(std::int64_t step, void* const* pointers, std::size_t n) const {
+      code->function()(pointers, pools.data() + static_cast<std::size_t>(step) * bytes(), n);
+    }
+  };
+
   /// One number for all elements: from memory, or of an update.
   struct Uniform {
     const void* memory;
@@ -160,8 +202,7 @@ class MachineSegment final : public Segment {
   DType dtype_ = DType::Float32;
   std::map<int, Traced> values_;
   std::vector<Uniform> uniforms_;
-  std::unique_ptr<Loop> loop_;
-  std::vector<std::byte> pool_;
+  Pooled loop_, summing_;
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ bool operator==(const Operation& a, const Operation& b) {
 }
 
 bool is_mask(Primitive primitive) { return primitive >= Primitive::Equal && primitive <= Primitive::LessEqual; }
+bool is_constant(Primitive primitive) { return primitive == Primitive::Uniform || primitive == Primitive::Number; }
 
 int Graph::add(const Operation& operation) {
   const auto found = std::find(operations_.begin(), operations_.end(), operation);

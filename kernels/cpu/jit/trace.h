@@ -33,6 +33,8 @@ struct Operation {
 };
 
 bool is_mask(Primitive primitive);
+/// Whether it is the same number for all elements.
+bool is_constant(Primitive primitive);
 
 /// A list of operations without repetitions: what was there already is not added again. Numbers are computed
 /// at once, and what changes no bit is left out (x * 1, x + -0).

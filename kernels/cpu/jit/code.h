@@ -1,0 +1,98 @@
+#pragma once
+// The instructions of a loop: which registers hold what, and the operations of a graph for one vector of
+// elements. assembler.cpp puts the loops around them.
+
+#include <array>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include <xbyak/xbyak.h>
+
+#include "assembler.h"
+
+namespace luge::cpu::jit {
+
+class Code : protected Xbyak::CodeGenerator {
+ public:
+  explicit Code(const LoopShape& shape);
+
+  /// False where it cannot be done.
+  bool make(std::vector<std::byte>& pool);
+  LoopFn function() const { return getCode<LoopFn>(); }
+
+ private:
+  using Reg64 = Xbyak::Reg64;
+  using Vector = Xbyak::Xmm;
+
+  /// Where an operation's result is while it lives.
+  struct Location {
+    int reg = -1;       ///< vector register, or mask register
+    int constant = -1;  ///< entry of the pool
+  };
+
+  static constexpr int kScratch = 3;      ///< registers for constants that have none of their own
+  static constexpr int kTemporaries = 2;  ///< the first registers, free between vectors of elements
+
+  // ---- which operations, and where their results are (registers.cpp)
+
+  class Registers;
+
+  void find_live();
+  bool place();
+  void release_args(int i, Registers& vectors, Registers& masks);
+  int pool_entry(const Operation& constant);
+  int number_entry(double number);
+  bool alive(int i) const { return last_use_[static_cast<std::size_t>(i)] >= 0; }
+  const Operation& operation(int i) const { return operations_[static_cast<std::size_t>(i)]; }
+  bool in_mask_register(int i) const { return wide_ && is_mask(operation(i).primitive); }
+  /// Vectors that make up a group of a sum, and those that hold its lanes; see ../reducers.h.
+  int members() const { return single_ ? 4 : 2; }
+  int sum_vectors() const { return 16 * element_bytes() / vector_bytes(); }
+
+  // ---- one vector of elements (code.cpp)
+
+  int element_bytes() const { return single_ ? 4 : 8; }
+  int vector_bytes() const { return wide_ ? 64 : 32; }
+  Vector vector(int reg) const { return Vector(wide_ ? Xbyak::Operand::ZMM : Xbyak::Operand::YMM, reg); }
+  /// Inputs, outputs, and where the lanes of the sums are.
+  std::size_t pointers() const {
+    return static_cast<std::size_t>(inputs_) + outputs_.size() + (sums_.empty() ? 0u : 1u);
+  }
+  static Reg64 pointer(std::size_t i);
+  Vector constant(int entry);
+  Vector value(int i);
+  void body(bool masked, int displacement);
+  void load(const Vector& to, int input, bool masked, int displacement);
+  void emit_operation(int i, bool masked, int displacement);
+  void emit_compare(const Operation& op, int reg);
+  void flip(const Vector& to, const Vector& sign, const Vector& x);
+  void clear(const Vector& to, const Vector& sign, const Vector& x);
+
+  // ---- loops (assembler.cpp)
+
+  void enter();
+  void leave();
+  void emit_elements();
+  void emit_sums();
+  void add_group(std::size_t sum, int q);
+  void add_to_lanes(std::size_t sum);
+  Vector member(std::size_t sum, int m) const;
+  Vector lanes(std::size_t sum, int q) const;
+
+  const std::vector<Operation> operations_;
+  const DType dtype_;
+  const bool single_, wide_;
+  const int inputs_, uniforms_;
+  const std::vector<bool> far_;
+  const std::vector<LoopShape::Output> outputs_;
+  const std::vector<int> sums_;
+  std::vector<int> last_use_;
+  std::vector<Location> locations_;
+  std::vector<double> numbers_;
+  std::vector<std::pair<int, int>> kept_constants_;  ///< pool entry, register
+  int scratch_ = 0, next_scratch_ = 0, sign_ = -1;
+  int first_sum_register_ = 0;
+};
+
+}  // namespace luge::cpu::jit
