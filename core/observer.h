@@ -3,6 +3,7 @@
 // that a replay will have to do again.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,8 +20,12 @@ class TensorImpl;
 struct HostEffect {
   std::weak_ptr<void> owner;        ///< must be alive at every replay
   const char* owner_name;           ///< "the Monitor"
-  std::function<void()> before;     ///< at the beginning of a replay; may throw; null: nothing to do
-  std::function<void()> after;      ///< at the end of one; null: nothing to do
+  /// Before `steps` replays in a row that have the effect `times` times each: how many of them may run before
+  /// `after`, 1 or more. May throw. Null: any number.
+  std::function<std::int64_t(std::int64_t steps, std::int64_t times)> before;
+  /// It was had so many times. Null: nothing to do.
+  std::function<void(std::int64_t count)> after;
+  std::int64_t times = 1;           ///< in one step
 };
 
 class Observer {

@@ -125,7 +125,14 @@ Recording::Leaf& Recorder::leaf(TensorImpl& tensor, bool needs) {
 
 void Recorder::uses_gradient(TensorImpl& tensor) { leaf(tensor, true); }
 void Recorder::forgets_gradient(TensorImpl& tensor) { leaf(tensor, false); }
-void Recorder::has_effect(HostEffect effect) { recording_.effects.push_back(std::move(effect)); }
+void Recorder::has_effect(HostEffect effect) {
+  for (HostEffect& known : recording_.effects)
+    if (!known.owner.owner_before(effect.owner) && !effect.owner.owner_before(known.owner)) {
+      ++known.times;
+      return;
+    }
+  recording_.effects.push_back(std::move(effect));
+}
 
 void Recorder::refuse(const char* op, const char* why) {
   const std::size_t calls = recording_.calls.size();

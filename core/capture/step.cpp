@@ -52,9 +52,13 @@ class CapturedStep::Impl {
   const std::vector<Tensor>& run(std::int64_t steps) {
     LUGE_CHECK(ValueError, steps >= 1, "run: steps is {}; it must be 1 or more", steps);
     LUGE_CHECK(CaptureError, !observer, "capture: a captured step runs within another one; call the function itself");
-    for (std::int64_t i = 0; i < steps; ++i) {
-      Version* const version = fitting();
-      version ? replay(*version) : record();
+    for (std::int64_t done = 0; done < steps;) {
+      if (Version* const version = fitting()) {
+        done += replay(*version, steps - done);
+      } else {
+        record();
+        ++done;
+      }
     }
     return current_->results;
   }
@@ -195,26 +199,36 @@ class CapturedStep::Impl {
     }
   }
 
-  void replay(Version& version) {
+  /// Whether a replay leaves gradients as the recording found them, so that another may follow.
+  bool may_repeat(const Recording& recording) const {
+    return recording.draws == 0 && std::all_of(recording.leaves.begin(), recording.leaves.end(), [&](const Recording::Leaf& leaf) {
+             return !leaf.needs || leaf.written_before == (leaf.written_after && !is_dropped(leaf));
+           });
+  }
+
+  /// Replays up to `most` steps; returns how many.
+  std::int64_t replay(Version& version, std::int64_t most) {
     check_alive(version);
     const auto begun = Clock::now();
     const Recording& recording = version.recording;
+    std::int64_t steps = may_repeat(recording) ? most : 1;
     for (const HostEffect& effect : recording.effects)
-      if (effect.before) effect.before();
+      if (effect.before) steps = effect.before(steps, effect.times);
     if (recording.draws > 0) {
       const RandomState state{global_seed(), next_stream(recording.draws)};
       recording.backend->copy_from_host(version.random_state.data(), &state, sizeof state);
     }
-    version.executable->run(1);
+    version.executable->run(steps);
     for (const Recording::Bump& bump : recording.bumps)
-      for (int i = 0; i < bump.times; ++i) bump.storage->bump_version();
+      for (std::int64_t i = 0; i < bump.times * steps; ++i) bump.storage->bump_version();
     for (const Recording::Leaf& leaf : recording.leaves)
       leaf.tensor->leaf->restore(leaf.written_after && !is_dropped(leaf), leaf.value);
     for (const HostEffect& effect : recording.effects)
-      if (effect.after) effect.after();
+      if (effect.after) effect.after(steps * effect.times);
     version.seconds += std::chrono::duration<double>(Clock::now() - begun).count();
-    ++version.replays;
+    version.replays += steps;
     current_ = &version;
+    return steps;
   }
 
   std::function<std::vector<Tensor>()> body_;

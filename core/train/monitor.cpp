@@ -87,7 +87,7 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
                to_string(backend_->device()));
     LUGE_CHECK(ShapeError, impl.numel >= kept_, "Monitor::record: the loss has {} elements; the first one kept {} sets",
                impl.numel, kept_);
-    make_room();
+    make_room(1, 1);
 
     const Tensor packed = no_grad([&] { return loss.contiguous(); });
     Record call;
@@ -105,11 +105,11 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
       observer->uses(*counter_.storage());
       observer->has_effect({.owner = weak_from_this(),
                             .owner_name = "Monitor",
-                            .before = [this] { make_room(); },
-                            .after = [this] { note(); }});
+                            .before = [this](std::int64_t steps, std::int64_t times) { return make_room(steps, times); },
+                            .after = [this](std::int64_t count) { note(count); }});
     }
     backend_->run(call);
-    note();
+    note(1);
   }
 
   const std::vector<HistoryRow>& history() {
@@ -131,16 +131,22 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
   std::int64_t recorded() const { return static_cast<std::int64_t>(seconds_.size()); }
   double elapsed() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
 
-  /// So that the ring takes one more step.
-  void make_room() {
-    if (recorded() - read_ == options_.capacity) poll();
-    if (recorded() - read_ == options_.capacity) drain();
+  /// So that the ring takes up to `steps` more steps of `times` records each, one at least; returns how many.
+  std::int64_t make_room(std::int64_t steps, std::int64_t times) {
+    LUGE_CHECK(ValueError, times <= options_.capacity,
+               "Monitor: a captured step records {} times; the ring's capacity of {} must hold one step", times,
+               options_.capacity);
+    const auto room = [&] { return std::min(steps, (options_.capacity - (recorded() - read_)) / times); };
+    if (room() < steps) poll();
+    if (room() == 0) drain();
+    return room();
   }
 
-  /// A step's losses have been queued.
-  void note() {
-    seconds_.push_back(elapsed());
-    if (recorded() % kPollEvery == 0 || recorded() == options_.total || progress_.due(seconds_.back())) poll();
+  /// So many losses have been queued.
+  void note(std::int64_t count) {
+    const std::int64_t before = recorded();
+    seconds_.insert(seconds_.end(), static_cast<std::size_t>(count), elapsed());
+    if (recorded() / kPollEvery != before / kPollEvery || recorded() == options_.total || progress_.due(seconds_.back())) poll();
   }
 
   void start(const TensorImpl& loss) {

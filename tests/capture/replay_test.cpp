@@ -159,6 +159,68 @@ TEST_P(ReplayTest, MicroBatches) {
   expect_same(trained(true, kParts), parts);
 }
 
+/// run(k) is k steps: their losses are recorded one by one, also where the ring takes fewer at once.
+std::vector<double> many_steps(bool captured, Device device, DType dtype, std::int64_t sets, const OptimizerCase& kind) {
+  Parameters params({.sets = sets, .device = device, .dtype = dtype, .seed = 5});
+  const Tensor x = params.add("x", {}, init::uniform(-2, 2));
+  manual_seed(8);
+  const auto optimizer = kind.make(params, sets == 7 ? PerSet(rand({7}).to(device) * 0.05) : PerSet(0.01));
+  Monitor monitor({.keep_sets = 3, .capacity = 9, .progress = false});
+  const auto body = [&] {
+    optimizer->zero_grad();
+    const Tensor loss = 3 * x * x - 2 * x + 3;
+    loss.sum().backward();
+    optimizer->step();
+    monitor.record(loss);
+    return loss.sum();
+  };
+  std::vector<double> all;
+  Tensor last;
+  if (captured) {
+    auto step = capture(body);
+    step.run(3);
+    last = step.run(20);
+  } else {
+    for (int i = 0; i < 23; ++i) last = body();
+  }
+  all.push_back(last.item());
+  append(all, params);
+  for (const HistoryRow& row : monitor.history()) {
+    for (const double value : {static_cast<double>(row.step), row.mean, row.min, row.max, static_cast<double>(row.not_finite)})
+      all.push_back(value);
+    all.insert(all.end(), row.sets.begin(), row.sets.end());
+  }
+  return all;
+}
+
+TEST_P(ReplayTest, ManyStepsAtOnce) {
+  for (const OptimizerCase& kind : optimizer_cases())
+    for (const DType dtype : {float32, float64})
+      for (const std::int64_t sets : {1, 7, 1000, 20000}) {
+        if (sets > 1000 && !device().is_cpu()) continue;  // executed thread by thread
+        SCOPED_TRACE(std::string(kind.name) + ", sets " + std::to_string(sets));
+        const std::vector<double> eager = many_steps(false, device(), dtype, sets, kind);
+        EXPECT_GT(eager.size(), 23u * 5u);
+        expect_same(many_steps(true, device(), dtype, sets, kind), eager);
+      }
+}
+
+/// A step that records twice needs twice the room.
+TEST_P(ReplayTest, MonitorsInStepsThatRecordTwice) {
+  const Tensor x = rand({40}, on());
+  const auto recorded = [&](std::int64_t capacity) {
+    Monitor monitor({.capacity = capacity, .progress = false});
+    auto step = capture([&] {
+      monitor.record(x * 2);
+      monitor.record(x + 1);
+    });
+    step.run(10);
+    return monitor.history().size();
+  };
+  EXPECT_EQ(recorded(5), 20u);
+  EXPECT_THROW(recorded(1), ValueError);
+}
+
 /// Whether gradients were written before is part of what a step goes on from.
 TEST_P(ReplayTest, GradientsFromOutside) {
   const auto trained = [&](bool captured) {
