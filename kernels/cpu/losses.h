@@ -24,18 +24,17 @@ struct LossPartial {
   }
 };
 
-/// A chunk of losses, which may come in parts; every part but the last is a multiple of kChains.
+/// A chunk of losses, which may come in parts; every part but the last is a multiple of kLanes.
 class LossChunk {
  public:
   void add(DType dtype, const void* losses, std::int64_t n);
   LossPartial total() const;
 
- private:
-  static constexpr std::int64_t kChains = 4;  // of additions: one would wait for itself
-  template <class T>
-  void add(const T* losses, std::int64_t n);
+  static constexpr std::int64_t kLanes = 16;
 
-  LossPartial chains_[kChains];
+ private:
+  LossPartial all_;              ///< without the sum, which is
+  double sums_[kLanes] = {};     ///< of the losses number i, i + kLanes, ...
 };
 
 /// Of at most kLossChunk losses.

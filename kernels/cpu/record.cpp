@@ -1,9 +1,10 @@
 // What the monitor keeps of a step's losses.
+#include "targets.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(record.cpp)
+#include <hwy/foreach_target.h>
 
-#include "kernels.h"
-#include "losses.h"
-#include "scratch.h"
-#include "threads.h"
+#include "vector.h"
 
 #include <algorithm>
 #include <atomic>
@@ -11,27 +12,81 @@
 #include <cstddef>
 #include <limits>
 
-namespace luge::cpu {
+#include "kernels.h"
+#include "losses.h"
+#include "scratch.h"
+#include "threads.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace luge::cpu::HWY_NAMESPACE {
+
+using Sums = Vec<double>[LossChunk::kLanes / static_cast<std::int64_t>(kLanes<double>)];
+
+/// Adds kLanes<T> losses to the sums from `first` on.
+HWY_INLINE void add_to(Vec<double>* first, Vec<double> losses) { *first = *first + losses; }
+HWY_INLINE void add_to(Vec<double>* first, Vec<float> losses) {
+  const Vec<double>::D d;
+#if HWY_TARGET == HWY_SCALAR
+  *first = *first + Vec<double>(hn::PromoteTo(d, losses.raw));
+#else
+  const hn::Half<Vec<float>::D> half;
+  first[0] = first[0] + Vec<double>(hn::PromoteTo(d, hn::LowerHalf(half, losses.raw)));
+  first[1] = first[1] + Vec<double>(hn::PromoteTo(d, hn::UpperHalf(half, losses.raw)));
+#endif
+}
+
+/// Adds n losses to `sums` and `all`, whose own sum stays as it is. What is not finite adds nothing.
 template <class T>
-void LossChunk::add(const T* losses, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
+void add_losses_as(const T* losses, std::int64_t n, double* sums, LossPartial& all) {
+  constexpr auto kN = static_cast<std::int64_t>(kLanes<T>), kWide = static_cast<std::int64_t>(kLanes<double>);
+  const typename Vec<T>::D d;
+  const Vec<T> infinity(std::numeric_limits<double>::infinity()), zero(0.0);
+  Sums lanes;
+  for (std::int64_t q = 0; q < LossChunk::kLanes / kWide; ++q) lanes[q] = load(sums + q * kWide);
+  Vec<T> least = infinity, most = -infinity;
+  std::int64_t finite = 0, i = 0;
+  for (; i + LossChunk::kLanes <= n; i += LossChunk::kLanes)
+    for (std::int64_t q = 0; q < LossChunk::kLanes / kN; ++q) {
+      const Vec<T> x = load(losses + i + q * kN);
+      const Mask<T> known = abs(x) < infinity;
+      least = Vec<T>(hn::Min(least.raw, select(known, x, infinity).raw));
+      most = Vec<T>(hn::Max(most.raw, select(known, x, -infinity).raw));
+      finite += static_cast<std::int64_t>(hn::CountTrue(d, known.raw));
+      add_to(lanes + q * kN / kWide, select(known, x, zero));
+    }
+  for (std::int64_t q = 0; q < LossChunk::kLanes / kWide; ++q) store(sums + q * kWide, lanes[q]);
+  all.min = std::min(all.min, static_cast<double>(hn::GetLane(hn::MinOfLanes(d, least.raw))));
+  all.max = std::max(all.max, static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, most.raw))));
+  all.finite += finite;
+  for (; i < n; ++i) {
     const double loss = static_cast<double>(losses[i]);
     if (!std::isfinite(loss)) continue;
-    LossPartial& chain = chains_[i % kChains];
-    chain.sum += loss;
-    chain.min = std::min(chain.min, loss);
-    chain.max = std::max(chain.max, loss);
-    ++chain.finite;
+    sums[i % LossChunk::kLanes] += loss;
+    all.min = std::min(all.min, loss);
+    all.max = std::max(all.max, loss);
+    ++all.finite;
   }
 }
 
+void add_losses(DType dtype, const void* losses, std::int64_t n, double* sums, LossPartial& all) {
+  dtype == DType::Float32 ? add_losses_as(static_cast<const float*>(losses), n, sums, all)
+                          : add_losses_as(static_cast<const double*>(losses), n, sums, all);
+}
+
+}  // namespace luge::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace luge::cpu {
+
+HWY_EXPORT(add_losses);
 void LossChunk::add(DType dtype, const void* losses, std::int64_t n) {
-  dtype == DType::Float32 ? add(static_cast<const float*>(losses), n) : add(static_cast<const double*>(losses), n);
+  HWY_DYNAMIC_DISPATCH(add_losses)(dtype, losses, n, sums_, all_);
 }
 
 LossPartial LossChunk::total() const {
-  LossPartial all = chains_[0];
-  for (std::int64_t c = 1; c < kChains; ++c) all.add(chains_[c]);
+  LossPartial all = all_;
+  for (const double sum : sums_) all.sum += sum;
   return all;
 }
 
@@ -80,3 +135,4 @@ void run(const Record& call) {
 }
 
 }  // namespace luge::cpu
+#endif
