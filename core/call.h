@@ -197,7 +197,8 @@ struct ArenaLayout {
   const std::int64_t* device_table = nullptr;    ///< device: offsets, then per_set
 };
 
-/// A hyperparameter in device memory, in the arena's dtype: one value (stride 0) or one per set (1).
+/// A hyperparameter in device memory, in the arena's dtype: one value (stride 0) or one per set (1). Without
+/// memory it is 0 for all sets and plays no part.
 struct Hyper {
   const void* data = nullptr;
   std::int64_t stride = 0;

@@ -50,6 +50,7 @@ class Optimizer::State {
     return hyper_values(this->name(), name, given, allowed, parameters_, waiting);
   }
   Hyper keep(const Tensor& values);
+  Hyper keep_decay(const PerSet& weight_decay);
   void* keep_block();
 
   Parameters parameters_;
@@ -76,6 +77,12 @@ Hyper Optimizer::State::keep(const Tensor& values) {
   return hyper(values);
 }
 
+/// The usual 0 need not be multiplied with at every step.
+Hyper Optimizer::State::keep_decay(const PerSet& weight_decay) {
+  const Tensor checked = values("weight_decay", weight_decay, Allowed::Finite);
+  return weight_decay.is_tensor() || weight_decay.value() != 0 ? keep(checked) : Hyper{};
+}
+
 void* Optimizer::State::keep_block() {
   buffers_.push_back(arena().make_block());
   return buffers_.back()->data();
@@ -95,7 +102,7 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, 
   if (options.momentum.is_tensor()) dampening = where(momentum.eq(0), 0, dampening);
   call.momentum = state->keep(momentum);
   call.dampening = state->keep(dampening);
-  call.weight_decay = state->keep(state->values("weight_decay", options.weight_decay, Allowed::Finite));
+  call.weight_decay = state->keep_decay(options.weight_decay);
   call.nesterov = options.nesterov;
   call.maximize = options.maximize;
   if (has_momentum) call.first = state->keep_block();
@@ -112,7 +119,7 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parame
   call.beta1 = state->keep(state->values("beta1", options.beta1, Allowed::BelowOne));
   call.beta2 = state->keep(state->values("beta2", options.beta2, Allowed::BelowOne));
   call.epsilon = state->keep(state->values("epsilon", options.epsilon, Allowed::Finite));
-  call.weight_decay = state->keep(state->values("weight_decay", options.weight_decay, Allowed::Finite));
+  call.weight_decay = state->keep_decay(options.weight_decay);
   call.maximize = options.maximize;
   call.first = state->keep_block();
   call.second = state->keep_block();

@@ -160,27 +160,27 @@ struct Block {
 
 template <class T>
 struct PlainSgd {
-  bool maximize;
+  bool maximize, decays;
 
   template <class Source, class Load, class Save>
   HWY_INLINE void operator()(const Block<T>& b, std::int64_t i, const Source& n, Load get, Save put) const {
     Vec<T> p = get(b.value + i), g = get(b.grad + i);
     if (maximize) g = -g;
-    rule::Sgd<Vec<T>>{n.get(kLr, i, get), Vec<T>(0.0), Vec<T>(0.0), n.get(kDecay, i, get)}.step(p, g);
+    rule::Sgd<Vec<T>>{n.get(kLr, i, get), Vec<T>(0.0), Vec<T>(0.0), n.get(kDecay, i, get), decays}.step(p, g);
     put(b.value + i, p);
   }
 };
 
 template <class T>
 struct MomentumSgd {
-  bool maximize, first_step, nesterov;
+  bool maximize, decays, first_step, nesterov;
 
   template <class Source, class Load, class Save>
   HWY_INLINE void operator()(const Block<T>& b, std::int64_t i, const Source& n, Load get, Save put) const {
     Vec<T> p = get(b.value + i), g = get(b.grad + i), buffer = get(b.first + i);
     if (maximize) g = -g;
-    rule::Sgd<Vec<T>>{n.get(kLr, i, get), n.get(kMomentum, i, get), n.get(kKept, i, get), n.get(kDecay, i, get)}.step(
-        p, g, buffer, first_step, nesterov);
+    rule::Sgd<Vec<T>>{n.get(kLr, i, get), n.get(kMomentum, i, get), n.get(kKept, i, get), n.get(kDecay, i, get), decays}
+        .step(p, g, buffer, first_step, nesterov);
     put(b.value + i, p);
     put(b.first + i, buffer);
   }
@@ -188,7 +188,7 @@ struct MomentumSgd {
 
 template <class T>
 struct AdamStep {
-  bool maximize, decoupled;
+  bool maximize, decays, decoupled;
 
   template <class Source, class Load, class Save>
   HWY_INLINE void operator()(const Block<T>& b, std::int64_t i, const Source& n, Load get, Save put) const {
@@ -196,7 +196,7 @@ struct AdamStep {
     if (maximize) g = -g;
     rule::Adam<Vec<T>>{n.get(kLr, i, get),    n.get(kBeta1, i, get), n.get(kRest1, i, get),
                        n.get(kBeta2, i, get), n.get(kRest2, i, get), n.get(kEpsilon, i, get),
-                       n.get(kDecay, i, get), n.get(kBias1, i, get), n.get(kRootBias2, i, get)}
+                       n.get(kDecay, i, get), n.get(kBias1, i, get), n.get(kRootBias2, i, get), decays}
         .step(p, g, m, v, decoupled);
     put(b.value + i, p);
     put(b.first + i, m);
@@ -303,12 +303,13 @@ void update_range(const Update& call, const Rule& rule, std::int64_t step, std::
 /// with(rule) for the rule of the call at step number `step`.
 template <class T, class With>
 void with_rule(const Update& call, std::int64_t step, const With& with) {
+  const bool decays = call.weight_decay.data != nullptr;
   if (call.rule != UpdateRule::Sgd)
-    with(AdamStep<T>{call.maximize, call.rule == UpdateRule::AdamW});
+    with(AdamStep<T>{call.maximize, decays, call.rule == UpdateRule::AdamW});
   else if (call.first != nullptr)
-    with(MomentumSgd<T>{call.maximize, step == 1, call.nesterov});
+    with(MomentumSgd<T>{call.maximize, decays, step == 1, call.nesterov});
   else
-    with(PlainSgd<T>{call.maximize});
+    with(PlainSgd<T>{call.maximize, decays});
 }
 
 template <class T>

@@ -75,6 +75,7 @@ struct Setting {
   std::int64_t stride;
 
   explicit Setting(const Hyper& hyper) : data(static_cast<const T*>(hyper.data)), stride(hyper.stride) {}
+  bool is_given() const { return data != nullptr; }
   __device__ T at(std::int64_t set) const { return data ? data[set * stride] : T(0); }
 };
 

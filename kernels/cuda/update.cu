@@ -28,11 +28,13 @@ struct PlainSgd {
   using Numbers = math::scalar::Sgd<T>;
   static constexpr int kStates = 0;
   Setting<T> lr, weight_decay;
+  bool decays;
 
-  explicit PlainSgd(const Update& call) : lr(call.lr), weight_decay(call.weight_decay) {}
+  explicit PlainSgd(const Update& call)
+      : lr(call.lr), weight_decay(call.weight_decay), decays(weight_decay.is_given()) {}
   __device__ NoBiases biases(std::int64_t, std::int64_t) const { return {}; }
   __device__ Numbers numbers(std::int64_t set, NoBiases) const {
-    return {lr.at(set), T(0), T(0), weight_decay.at(set)};
+    return {lr.at(set), T(0), T(0), weight_decay.at(set), decays};
   }
   __device__ void step(const Numbers& numbers, Element<T>& x, std::int64_t) const { numbers.step(x.value, x.grad); }
 };
@@ -44,17 +46,18 @@ struct MomentumSgd {
   using Numbers = math::scalar::Sgd<T>;
   static constexpr int kStates = 1;
   Setting<T> lr, momentum, dampening, weight_decay;
-  bool nesterov;
+  bool decays, nesterov;
 
   explicit MomentumSgd(const Update& call)
       : lr(call.lr),
         momentum(call.momentum),
         dampening(call.dampening),
         weight_decay(call.weight_decay),
+        decays(weight_decay.is_given()),
         nesterov(call.nesterov) {}
   __device__ NoBiases biases(std::int64_t, std::int64_t) const { return {}; }
   __device__ Numbers numbers(std::int64_t set, NoBiases) const {
-    return {lr.at(set), momentum.at(set), T(1) - dampening.at(set), weight_decay.at(set)};
+    return {lr.at(set), momentum.at(set), T(1) - dampening.at(set), weight_decay.at(set), decays};
   }
   __device__ void step(const Numbers& numbers, Element<T>& x, std::int64_t taken) const {
     numbers.step(x.value, x.grad, x.first, taken == 0, nesterov);
@@ -70,7 +73,7 @@ struct Adam {
   using Numbers = math::scalar::Adam<T>;
   static constexpr int kStates = 2;
   Setting<T> lr, beta1, beta2, epsilon, weight_decay;
-  bool decoupled;
+  bool decays, decoupled;
 
   explicit Adam(const Update& call)
       : lr(call.lr),
@@ -78,6 +81,7 @@ struct Adam {
         beta2(call.beta2),
         epsilon(call.epsilon),
         weight_decay(call.weight_decay),
+        decays(weight_decay.is_given()),
         decoupled(call.rule == UpdateRule::AdamW) {}
   /// 1 - beta^t in float64: in float32 it would lose half of its digits at the first steps.
   __device__ Biases biases(std::int64_t set, std::int64_t taken) const {
@@ -89,7 +93,7 @@ struct Adam {
   __device__ Numbers numbers(std::int64_t set, const Biases& biases) const {
     const T b1 = beta1.at(set), b2 = beta2.at(set);
     return {lr.at(set),           b1,           T(1) - b1,        b2, T(1) - b2, epsilon.at(set),
-            weight_decay.at(set), biases.bias1, biases.sqrt_bias2};
+            weight_decay.at(set), biases.bias1, biases.sqrt_bias2, decays};
   }
   __device__ void step(const Numbers& numbers, Element<T>& x, std::int64_t) const {
     numbers.step(x.value, x.grad, x.first, x.second, decoupled);

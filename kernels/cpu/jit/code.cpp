@@ -36,6 +36,7 @@ bool Code::make(std::vector<std::byte>& pool) {
   if (!cpu.has(Feature::tAVX2) || !cpu.has(Feature::tBMI2) || !cpu.has(Feature::tFMA)) return false;
   if (pointers() > std::size(kPointers)) return false;
   find_live();
+  balance();
   if (!place()) return false;
   pool.resize((static_cast<std::size_t>(uniforms_) + numbers_.size()) * Loop::kPoolEntry);
   for (std::size_t i = 0; i < numbers_.size(); ++i)
@@ -107,6 +108,7 @@ void Code::emit_operation(int i, bool masked, int displacement) {
     }
     return;
   }
+  if (as_product_[static_cast<std::size_t>(i)]) return emit_sum_as_product(op, to);
   const Vector a = value(op.args[0]);
   switch (op.primitive) {
     case Primitive::Neg: return flip(to, constant(sign_), a);
@@ -138,6 +140,20 @@ void Code::clear(const Vector& to, const Vector& sign, const Vector& x) {
     vpandnd(to, sign, x);
   else
     vandnps(to, sign, x);
+}
+
+/// a + b or a - b, where `to` may be the register of either.
+void Code::emit_sum_as_product(const Operation& op, const Vector& to) {
+  const Vector one = constant(one_), a = value(op.args[0]), b = value(op.args[1]);
+  const bool onto_b = to.getIdx() == b.getIdx() && to.getIdx() != a.getIdx();
+  if (!onto_b && to.getIdx() != a.getIdx()) vmovaps(to, a);
+  const Vector& other = onto_b ? a : b;
+  if (op.primitive == Primitive::Add)
+    single_ ? vfmadd213ps(to, one, other) : vfmadd213pd(to, one, other);
+  else if (onto_b)
+    single_ ? vfnmadd213ps(to, one, other) : vfnmadd213pd(to, one, other);
+  else
+    single_ ? vfmsub213ps(to, one, other) : vfmsub213pd(to, one, other);
 }
 
 void Code::emit_compare(const Operation& op, int reg) {

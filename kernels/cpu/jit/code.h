@@ -39,6 +39,7 @@ class Code : protected Xbyak::CodeGenerator {
   class Registers;
 
   void find_live();
+  void balance();
   bool place();
   void release_args(int i, Registers& vectors, Registers& masks);
   int pool_entry(const Operation& constant);
@@ -65,6 +66,7 @@ class Code : protected Xbyak::CodeGenerator {
   void body(bool masked, int displacement);
   void load(const Vector& to, int input, bool masked, int displacement);
   void emit_operation(int i, bool masked, int displacement);
+  void emit_sum_as_product(const Operation& op, const Vector& to);
   void emit_compare(const Operation& op, int reg);
   void flip(const Vector& to, const Vector& sign, const Vector& x);
   void clear(const Vector& to, const Vector& sign, const Vector& x);
@@ -91,7 +93,8 @@ class Code : protected Xbyak::CodeGenerator {
   std::vector<Location> locations_;
   std::vector<double> numbers_;
   std::vector<std::pair<int, int>> kept_constants_;  ///< pool entry, register
-  int scratch_ = 0, next_scratch_ = 0, sign_ = -1;
+  std::vector<bool> as_product_;  ///< by operation: a sum that is computed by a fused multiply-add
+  int scratch_ = 0, next_scratch_ = 0, sign_ = -1, one_ = -1;
   int first_sum_register_ = 0;
 };
 

@@ -53,6 +53,27 @@ int Code::number_entry(double number) {
   return uniforms_ + static_cast<int>(numbers_.size()) - 1;
 }
 
+/// Processors that add and multiply side by side gain where neither waits for the other: a sum is computed as
+/// 1 * a + b, which rounds once and so is the same, if there are more sums than products.
+void Code::balance() {
+  const auto is_sum = [&](int i) {
+    return operation(i).primitive == Primitive::Add || operation(i).primitive == Primitive::Sub;
+  };
+  int surplus = static_cast<int>(sums_.size());  // one more for each vector of elements
+  for (int i = 0; i < static_cast<int>(operations_.size()); ++i) {
+    if (!alive(i)) continue;
+    const Primitive primitive = operation(i).primitive;
+    if (is_sum(i)) ++surplus;
+    if (primitive == Primitive::Mul || primitive == Primitive::Fma) --surplus;
+  }
+  as_product_.assign(operations_.size(), false);
+  for (int i = 0; i < static_cast<int>(operations_.size()) && surplus > 1; ++i) {
+    if (!alive(i) || !is_sum(i)) continue;
+    as_product_[static_cast<std::size_t>(i)] = true;
+    surplus -= 2;
+  }
+}
+
 bool Code::place() {
   // The last of 16 holds the mask of the tail; a sum needs registers at the end for its members and lanes.
   const int each_sum = members() + sum_vectors();
@@ -74,6 +95,7 @@ bool Code::place() {
     }
     if (operation(i).primitive == Primitive::Neg || operation(i).primitive == Primitive::Abs)
       note_constant(sign_ = number_entry(-0.0));
+    if (as_product_[static_cast<std::size_t>(i)]) note_constant(one_ = number_entry(1.0));
     // A fused multiply-add overwrites a copy of its first factor, so it may not lie on another argument.
     const bool apart = operation(i).primitive == Primitive::Fma;
     if (!apart) release_args(i, vectors, masks);

@@ -191,7 +191,7 @@ class MachineSegment final : public Segment {
       inputs_.push_back({.value = -1, .memory = static_cast<const std::byte*>(hyper->data)});
       return true;
     };
-    return add(kLr, &call.lr, true, true) && add(kDecay, &call.weight_decay, true, true) &&
+    return add(kLr, &call.lr, true, true) && add(kDecay, &call.weight_decay, true, call.weight_decay.data != nullptr) &&
            add(kMomentum, &call.momentum, true, !adam && momentum) && add(kKept, &call.dampening, false, !adam && momentum) &&
            add(kBeta1, &call.beta1, true, adam) && add(kRest1, &call.beta1, false, adam) &&
            add(kBeta2, &call.beta2, true, adam) && add(kRest2, &call.beta2, false, adam) &&

@@ -137,15 +137,16 @@ bool trace(const Link& link, const In& in, Out& out) {
 
 void trace(const Update& call, const std::array<Traced, kUpdateNumbers>& n, const In& in, Out& out) {
   const Traced gradient = call.maximize ? -in[1] : in[1];
+  const bool decays = call.weight_decay.data != nullptr;
   Traced value = in[0], first = in[2], second = in[3];
   if (call.rule != UpdateRule::Sgd) {
-    formula::Adam<Traced>{n[kLr], n[kBeta1], n[kRest1], n[kBeta2], n[kRest2], n[kEpsilon], n[kDecay], n[kBias1], n[kRootBias2]}
+    formula::Adam<Traced>{n[kLr], n[kBeta1], n[kRest1], n[kBeta2], n[kRest2], n[kEpsilon], n[kDecay], n[kBias1], n[kRootBias2], decays}
         .step(value, gradient, first, second, call.rule == UpdateRule::AdamW);
   } else if (!call.first) {
-    formula::Sgd<Traced>{n[kLr], Traced(0.0), Traced(0.0), n[kDecay]}.step(value, gradient);
+    formula::Sgd<Traced>{n[kLr], Traced(0.0), Traced(0.0), n[kDecay], decays}.step(value, gradient);
   } else {
     // The first step differs; which one it is shows when the chain runs.
-    const formula::Sgd<Traced> rule{n[kLr], n[kMomentum], n[kKept], n[kDecay]};
+    const formula::Sgd<Traced> rule{n[kLr], n[kMomentum], n[kKept], n[kDecay], decays};
     Traced begun = value, begun_first = first;
     rule.step(begun, gradient, begun_first, true, call.nesterov);
     rule.step(value, gradient, first, false, call.nesterov);
