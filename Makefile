@@ -21,7 +21,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples test $(test_parts) test-kernels mutate bench bench-torch install format lint clean
+.PHONY: help build demo examples test $(test_parts) test-kernels mutate bench bench-torch bench-capture install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -93,11 +93,22 @@ bench:  ## Google Benchmark over ops, reductions, matmul and training steps; als
 	$(call compile,build) --target luge_bench
 	build/bench/luge_bench --benchmark_out=build/bench.json --benchmark_out_format=json $(BENCH_ARGS)
 
-bench-torch:  ## the same work in PyTorch on this machine in the same run, side by side
+# $(call compare,SCRIPT,OUTPUT): both are Python, beside the built benchmarks.
+compare = /usr/bin/python3 bench/$(1) --bench build/bench/luge_bench --output $(2) $(BENCH_ARGS)
+
+bench-torch bench-capture: build/bench/luge_bench
+
+.PHONY: build/bench/luge_bench
+build/bench/luge_bench:
 	@cmake/setup.sh bench torch
 	$(configure_release) -DLUGE_BUILD_TESTS=OFF -DLUGE_BUILD_BENCHMARKS=ON
 	$(call compile,build) --target luge_bench
-	/usr/bin/python3 bench/compare_torch.py --bench build/bench/luge_bench --output build/bench-torch.json $(BENCH_ARGS)
+
+bench-torch:  ## the same work in PyTorch on this machine in the same run, side by side
+	$(call compare,compare_torch.py,build/bench-torch.json)
+
+bench-capture:  ## captured steps beside loops by hand, the matrix products alone, eager steps and PyTorch
+	$(call compare,compare_capture.py,build/bench-capture.json)
 
 install: build  ## library, headers and program into PREFIX
 	cmake --install build --prefix $(PREFIX)

@@ -54,28 +54,47 @@ void eager(benchmark::State& state, std::int64_t n, int threads) {
   if (4 * n >= std::int64_t{16} << 20) traffic.report(state, Ceiling::Copy, count * kEagerBytes);
 }
 
+struct DemoStep {
+  DemoStep(std::int64_t n, bool keep_gradient)
+      : params({.sets = n}),
+        x(params.add("x", {}, init::uniform(-2, 2))),
+        optimizer(params, {.lr = 0.01}),
+        step(capture(
+            [this] {
+              optimizer.zero_grad();
+              const Tensor loss = (3 * x * x - 2 * x + 3).sum();
+              loss.backward();
+              optimizer.step();
+              return loss;
+            },
+            {.keep_gradients = keep_gradient})) {}
+
+  Parameters params;
+  Tensor x;
+  Sgd optimizer;
+  Step<Tensor> step;
+};
+
 void captured(benchmark::State& state, std::int64_t n, bool keep_gradient) {
   const Threads use(1);
-  Parameters params({.sets = n});
-  const Tensor x = params.add("x", {}, init::uniform(-2, 2));
-  Sgd optimizer(params, {.lr = 0.01});
-  auto step = capture(
-      [&] {
-        optimizer.zero_grad();
-        const Tensor loss = (3 * x * x - 2 * x + 3).sum();
-        loss.backward();
-        optimizer.step();
-        return loss;
-      },
-      {.keep_gradients = keep_gradient});
-  step();
+  DemoStep demo(n, keep_gradient);
+  demo.step();
   const Traffic traffic;
-  for (auto _ : state) benchmark::DoNotOptimize(step());
+  for (auto _ : state) benchmark::DoNotOptimize(demo.step());
   const auto count = static_cast<double>(n);
   const double bytes = keep_gradient ? 12 : 8;
   state.counters["bytes_per_parameter"] = bytes;
   state.counters["parameters/s"] = benchmark::Counter(count, benchmark::Counter::kIsIterationInvariantRate);
   if (4 * n >= std::int64_t{16} << 20) traffic.report(state, Ceiling::Copy, count * bytes);
+}
+
+/// Many steps at once; an iteration is one step.
+void captured_many(benchmark::State& state, std::int64_t n) {
+  constexpr std::int64_t kSteps = 80;
+  const Threads use(1);
+  DemoStep demo(n, true);
+  demo.step();
+  while (state.KeepRunningBatch(kSteps)) benchmark::DoNotOptimize(demo.step.run(kSteps));
 }
 
 void by_hand(benchmark::State& state, std::int64_t n, bool keep_gradient) {
@@ -106,6 +125,7 @@ void add_demo() {
     if (all > 1) add("eager/all_threads", [=](benchmark::State& state) { eager(state, n, all); });
     add("captured/8_bytes", [=](benchmark::State& state) { captured(state, n, false); });
     add("captured/12_bytes", [=](benchmark::State& state) { captured(state, n, true); });
+    add("captured/run_80", [=](benchmark::State& state) { captured_many(state, n); });
     add("by_hand/8_bytes", [=](benchmark::State& state) { by_hand(state, n, false); });
     add("by_hand/12_bytes", [=](benchmark::State& state) { by_hand(state, n, true); });
   }

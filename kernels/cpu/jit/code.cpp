@@ -14,7 +14,7 @@ constexpr Xbyak::Operand::Code kPointers[] = {
     Xbyak::Operand::RCX, Xbyak::Operand::R8,  Xbyak::Operand::R9,  Xbyak::Operand::R10, Xbyak::Operand::RBX,
     Xbyak::Operand::RBP, Xbyak::Operand::R12, Xbyak::Operand::R13, Xbyak::Operand::R14, Xbyak::Operand::R15,
     Xbyak::Operand::RDI};
-constexpr int kAhead = 2048;  ///< bytes from use to request
+constexpr int kAhead = 8192;  ///< bytes from use to request
 
 }  // namespace
 
