@@ -6,6 +6,7 @@
 
 #include "architectures.h"
 #include "check.h"
+#include "graph.h"
 
 namespace luge::cuda {
 
@@ -20,6 +21,9 @@ Gpu::Gpu(int index) : index_(index) {
   check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, index), "open",
         "cudaDeviceGetAttribute");
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "open", "cudaStreamCreateWithFlags");
+  int major = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "open", "cudaDeviceGetAttribute");
+  blas_workspace_ = std::size_t(major >= 9 ? 32 : 4) << 20;
   memory_.open(index, stream_);
   fault_ = static_cast<IndexFault*>(memory_.allocate_host_visible(sizeof(IndexFault)));
   finished_blocks_ = static_cast<unsigned*>(memory_.allocate(sizeof(unsigned)));
@@ -28,15 +32,29 @@ Gpu::Gpu(int index) : index_(index) {
 }
 
 cublasHandle_t Gpu::blas(const char* op) {
-  std::call_once(blas_once_, [&] {
-    const Cublas& library = usable_cublas(op);
+  const Cublas& library = usable_cublas(op);
+  const auto open = [&] {
     cublasHandle_t handle = nullptr;
     check(library.create(&handle), op, "cublasCreate");
-    check(library.set_stream(handle, stream_), op, "cublasSetStream");
+    check(library.set_stream(handle, stream()), op, "cublasSetStream");
     check(library.set_math_mode(handle, CUBLAS_DEFAULT_MATH), op, "cublasSetMathMode");
-    blas_ = handle;
-  });
-  return blas_;
+    return handle;
+  };
+  if (stream() == stream_) {
+    std::call_once(blas_once_, [&] { blas_ = open(); });
+    return blas_;
+  }
+  // One thread at a time is here. cuBLAS would allocate within the capture, were it not for this workspace.
+  if (!recording_blas_) recording_blas_ = open();
+  check(library.set_workspace(recording_blas_, recording->memory->workspace(blas_workspace_), blas_workspace_), op,
+        "cublasSetWorkspace");
+  return recording_blas_;
+}
+
+cudaStream_t Gpu::recording_stream(const char* op) {
+  if (!recording_stream_)
+    check(cudaStreamCreateWithFlags(&recording_stream_, cudaStreamNonBlocking), op, "cudaStreamCreateWithFlags");
+  return recording_stream_;
 }
 
 Context::Context(Gpu& gpu, const char* op) : gpu_(gpu), op_(op) {
@@ -45,5 +63,15 @@ Context::Context(Gpu& gpu, const char* op) : gpu_(gpu), op_(op) {
 }
 
 Context::~Context() { nvtxRangePop(); }
+
+Scratch::Scratch(const Context& context, std::int64_t bytes)
+    : memory_(context.gpu().memory()), bytes_(static_cast<std::size_t>(bytes)), data_(nullptr) {
+  if (bytes_ > 0) data_ = recording ? recording->memory->take(bytes_) : memory_.allocate(bytes_);
+}
+
+Scratch::~Scratch() {
+  if (!data_) return;
+  recording ? recording->memory->give_back(data_) : memory_.free(data_, bytes_);
+}
 
 }  // namespace luge::cuda

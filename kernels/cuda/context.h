@@ -18,6 +18,17 @@ struct IndexFault {
   std::int64_t index = 0, size = 0;
 };
 
+class Gpu;
+class GraphMemory;
+
+/// What a thread that records a graph (graph.h) works with instead of the GPU's stream and the stream's memory.
+struct Recording {
+  const Gpu* gpu;
+  cudaStream_t stream;
+  GraphMemory* memory;
+};
+inline constinit thread_local const Recording* recording = nullptr;
+
 /// One GPU: everything that lives as long as the process.
 class Gpu {
  public:
@@ -27,7 +38,8 @@ class Gpu {
   Gpu& operator=(const Gpu&) = delete;
 
   int index() const { return index_; }
-  cudaStream_t stream() const { return stream_; }
+  /// Where this thread's work goes.
+  cudaStream_t stream() const { return recording && recording->gpu == this ? recording->stream : stream_; }
   int multiprocessors() const { return multiprocessors_; }
   Memory& memory() { return memory_; }
   const Memory& memory() const { return memory_; }
@@ -37,8 +49,12 @@ class Gpu {
   /// puts the zero back. One is enough: the stream runs one kernel after another.
   unsigned* finished_blocks() const { return finished_blocks_; }
 
-  /// The handle, on luge's stream, float32 without TF32. Opened on first use.
+  /// The handle for stream(), float32 without TF32. Opened on first use.
   cublasHandle_t blas(const char* op);
+
+  /// The stream that captures graphs, for one thread at a time. Opened on first use.
+  cudaStream_t recording_stream(const char* op);
+  std::mutex& recording_mutex() { return recording_mutex_; }
 
  private:
   int index_;
@@ -48,7 +64,10 @@ class Gpu {
   IndexFault* fault_ = nullptr;
   unsigned* finished_blocks_ = nullptr;
   std::once_flag blas_once_;
-  cublasHandle_t blas_ = nullptr;
+  std::mutex recording_mutex_;
+  cublasHandle_t blas_ = nullptr, recording_blas_ = nullptr;
+  std::size_t blas_workspace_ = 0;  ///< bytes, as many as cuBLAS takes by itself
+  cudaStream_t recording_stream_ = nullptr;
 };
 
 /// What a call runs under: its GPU made current, its name for messages and profilers (an NVTX range).
@@ -71,13 +90,8 @@ class Context {
 /// Device memory for the length of a call; given back in stream order.
 class Scratch {
  public:
-  Scratch(const Context& context, std::int64_t bytes)
-      : memory_(context.gpu().memory()),
-        bytes_(static_cast<std::size_t>(bytes)),
-        data_(bytes_ > 0 ? memory_.allocate(bytes_) : nullptr) {}
-  ~Scratch() {
-    if (data_) memory_.free(data_, bytes_);
-  }
+  Scratch(const Context& context, std::int64_t bytes);
+  ~Scratch();
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 

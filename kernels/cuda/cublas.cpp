@@ -30,6 +30,7 @@ Cublas open() {
   library.error.clear();
   find(library, handle, library.create, "cublasCreate_v2");
   find(library, handle, library.set_stream, "cublasSetStream_v2");
+  find(library, handle, library.set_workspace, "cublasSetWorkspace_v2");
   find(library, handle, library.set_math_mode, "cublasSetMathMode");
   find(library, handle, library.get_property, "cublasGetProperty");
   find(library, handle, library.status_string, "cublasGetStatusString");

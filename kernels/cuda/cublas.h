@@ -11,6 +11,7 @@ namespace luge::cuda {
 struct Cublas {
   decltype(&::cublasCreate_v2) create = nullptr;
   decltype(&::cublasSetStream_v2) set_stream = nullptr;
+  decltype(&::cublasSetWorkspace_v2) set_workspace = nullptr;
   decltype(&::cublasSetMathMode) set_math_mode = nullptr;
   decltype(&::cublasGetProperty) get_property = nullptr;
   decltype(&::cublasGetStatusString) status_string = nullptr;

@@ -87,6 +87,11 @@ SIMT_API cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t s
   return CUBLAS_STATUS_SUCCESS;
 }
 
+SIMT_API cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void* workspace, std::size_t bytes) {
+  const bool fits = reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0 && simt::runtime::is_accessible(workspace, bytes);
+  return fits ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
+}
+
 SIMT_API cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t) { return CUBLAS_STATUS_SUCCESS; }
 
 SIMT_API cublasStatus_t cublasGetProperty(libraryPropertyType type, int* value) {

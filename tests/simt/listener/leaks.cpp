@@ -12,13 +12,17 @@ namespace simt {
 namespace {
 
 class LeakListener : public ::testing::EmptyTestEventListener {
-  void OnTestStart(const ::testing::TestInfo&) override { before_ = runtime::statistics().allocations; }
+  void OnTestStart(const ::testing::TestInfo&) override { before_ = runtime::statistics(); }
   void OnTestEnd(const ::testing::TestInfo& test) override {
-    const std::size_t after = runtime::statistics().allocations;
-    if (after != before_ && !test.result()->Skipped())
-      ADD_FAILURE() << "device memory: " << before_ << " allocations before the test, " << after << " behind it";
+    const runtime::Statistics after = runtime::statistics();
+    if (test.result()->Skipped()) return;
+    if (after.allocations != before_.allocations)
+      ADD_FAILURE() << "device memory: " << before_.allocations << " allocations before the test, " << after.allocations
+                    << " behind it";
+    if (after.graphs != before_.graphs)
+      ADD_FAILURE() << "graphs: " << before_.graphs << " before the test, " << after.graphs << " behind it";
   }
-  std::size_t before_ = 0;
+  runtime::Statistics before_;
 };
 
 const bool installed = [] {

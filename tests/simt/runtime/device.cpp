@@ -86,6 +86,8 @@ SIMT_API const char* cudaGetErrorName(cudaError_t error) {
     case cudaErrorNoDevice: return "cudaErrorNoDevice";
     case cudaErrorLaunchOutOfResources: return "cudaErrorLaunchOutOfResources";
     case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
+    case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
     default: return "cudaErrorUnknown";
   }
 }
@@ -133,7 +135,9 @@ SIMT_API cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int dev
 SIMT_API cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
-  *value = attribute == cudaDevAttrMultiProcessorCount ? kMultiprocessors : 1;
+  *value = attribute == cudaDevAttrMultiProcessorCount       ? kMultiprocessors
+           : attribute == cudaDevAttrComputeCapabilityMajor ? 9
+                                                            : 1;
   return cudaSuccess;
 }
 

@@ -113,6 +113,7 @@ SIMT_API cudaError_t cudaMemGetInfo(std::size_t* available, std::size_t* total) 
 SIMT_API cudaError_t cudaMallocAsync(void** data, std::size_t bytes, cudaStream_t stream) {
   const Call call(cudaErrorMemoryAllocation);
   if (call.refusal() != cudaSuccess) return call.refusal();
+  if (const cudaError_t error = unless_capturing(stream)) return error;
   State& all = state();
   if (bytes > all.total_memory || used() > all.total_memory - bytes) return Call::finish(cudaErrorMemoryAllocation);
   const std::uintptr_t at = take(bytes);
@@ -127,7 +128,7 @@ SIMT_API cudaError_t cudaMallocAsync(void** data, std::size_t bytes, cudaStream_
                    allocation.life = Life::Live;
                    unpoison(at, allocation.bytes);
                  },
-                 nullptr});
+                 nullptr, false});
   *data = reinterpret_cast<void*>(at);
   return cudaSuccess;
 }
@@ -135,6 +136,7 @@ SIMT_API cudaError_t cudaMallocAsync(void** data, std::size_t bytes, cudaStream_
 SIMT_API cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
   // Told to fail, it frees all the same, as the driver does when it reports an earlier error here.
   const Call call;
+  if (const cudaError_t error = unless_capturing(stream)) return error;
   State& all = state();
   const auto at = reinterpret_cast<std::uintptr_t>(data);
   const auto found = all.allocations.find(at);
@@ -146,7 +148,7 @@ SIMT_API cudaError_t cudaFreeAsync(void* data, cudaStream_t stream) {
   if (all.sticky != cudaSuccess)
     found->second.life = Life::Ended;  // nothing runs any more: kept, as a lost context keeps it
   else
-    queue(stream, {[at] { give_back(at); }, nullptr});
+    queue(stream, {[at] { give_back(at); }, nullptr, false});
   return call.refusal();
 }
 
@@ -207,7 +209,10 @@ SIMT_API cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t byt
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (!is_allowed(to, bytes, to_device) || !is_allowed(from, bytes, from_device))
     return Call::finish(cudaErrorInvalidValue);
-  queue(stream, {[=] { std::memcpy(to, from, bytes); }, nullptr});
+  // What a graph copies must be where it was when the graph runs: not in memory that comes and goes.
+  if (!find_allocation(to, bytes) || !find_allocation(from, bytes))
+    if (const cudaError_t error = unless_capturing(stream)) return error;
+  queue(stream, {[=] { std::memcpy(to, from, bytes); }, nullptr, false});
   return cudaSuccess;
 }
 
@@ -215,7 +220,7 @@ SIMT_API cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, c
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
   if (!is_allowed(data, bytes, true)) return Call::finish(cudaErrorInvalidValue);
-  queue(stream, {[=] { std::memset(data, value, bytes); }, nullptr});
+  queue(stream, {[=] { std::memset(data, value, bytes); }, nullptr, false});
   return cudaSuccess;
 }
 

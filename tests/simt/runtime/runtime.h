@@ -44,11 +44,13 @@ SIMT_API void set_total_memory(std::size_t bytes);
 
 struct Statistics {
   std::uint64_t calls = 0;             ///< of the runtime's functions
-  std::uint64_t launches = 0;          ///< kernels queued
+  std::uint64_t launches = 0;          ///< kernels queued, one by one or in graphs
+  std::uint64_t graph_launches = 0;    ///< graphs queued
   std::uint64_t synchronizations = 0;  ///< calls that waited for a stream, an event or the device
   std::size_t allocations = 0;         ///< of device memory not freed
   std::size_t bytes = 0;
   std::size_t host_allocations = 0;  ///< of pinned host memory not freed
+  std::size_t graphs = 0;            ///< graphs, and executable ones, not destroyed
 };
 SIMT_API Statistics statistics();
 

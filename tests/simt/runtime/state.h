@@ -20,12 +20,26 @@ struct Mark {
 struct Task {
   std::function<void()> run;    ///< empty: only waits
   std::shared_ptr<Mark> waits;  ///< runs behind it
+  bool is_kernel = false;
+};
+
+/// What a stream has captured.
+struct Captured {
+  std::vector<Task> tasks;
+  bool valid = true;  ///< false: something was asked of the stream that no graph can hold
 };
 
 }  // namespace simt::runtime
 
 struct CUstream_st {
   std::deque<simt::runtime::Task> queue;
+  std::unique_ptr<simt::runtime::Captured> captured;  ///< while it captures
+};
+struct CUgraph_st {
+  std::vector<simt::runtime::Task> tasks;
+};
+struct CUgraphExec_st {
+  std::vector<simt::runtime::Task> tasks;
 };
 struct CUevent_st {
   std::shared_ptr<simt::runtime::Mark> mark;  ///< null: never recorded
@@ -77,6 +91,8 @@ class Call {
 /// Runs queued tasks of randomly chosen streams until `finished` says so. Returns what sticks.
 cudaError_t run_tasks(const std::function<bool()>& finished);
 void queue(cudaStream_t stream, Task task);
+/// The error of a call that a capturing stream does not allow, or cudaSuccess; null: of one that none does.
+cudaError_t unless_capturing(cudaStream_t stream);
 
 /// Remembers a kernel that has run.
 void note_executed(const void* kernel);

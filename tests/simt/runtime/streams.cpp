@@ -56,6 +56,11 @@ cudaError_t run_tasks(const std::function<bool()>& finished) {
 }
 
 void queue(cudaStream_t stream, Task task) {
+  if (stream->captured) {
+    stream->captured->tasks.push_back(std::move(task));
+    return;
+  }
+  state().statistics.launches += task.is_kernel ? 1 : 0;
   stream->queue.push_back(std::move(task));
   // A driver's queue is finite, too: whoever fills it waits.
   if (stream->queue.size() > kMostQueued) run_tasks([&] { return stream->queue.size() <= kMostQueued / 2; });
@@ -64,7 +69,7 @@ void queue(cudaStream_t stream, Task task) {
 cudaError_t submit(std::function<void()> task, cudaStream_t stream) {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
-  queue(stream, {std::move(task), nullptr});
+  queue(stream, {std::move(task), nullptr, false});
   return cudaSuccess;
 }
 
@@ -72,12 +77,11 @@ cudaError_t launch(Launch launch, cudaStream_t stream, const void* kernel) {
   const Call call(cudaErrorLaunchOutOfResources);
   if (call.refusal() != cudaSuccess) return call.refusal();
   if (!is_possible(launch)) return Call::finish(cudaErrorInvalidConfiguration);
-  ++state().statistics.launches;
   queue(stream, {[work = std::move(launch), kernel] {
                    execute(work);
                    note_executed(kernel);
                  },
-                 nullptr});
+                 nullptr, true});
   return cudaSuccess;
 }
 
@@ -107,6 +111,7 @@ SIMT_API cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 SIMT_API cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
+  if (const cudaError_t error = unless_capturing(stream)) return error;
   ++state().statistics.synchronizations;
   return run_tasks([&] { return stream->queue.empty(); });
 }
@@ -114,6 +119,7 @@ SIMT_API cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 SIMT_API cudaError_t cudaDeviceSynchronize() {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
+  if (const cudaError_t error = unless_capturing(nullptr)) return error;
   ++state().statistics.synchronizations;
   return run_tasks([] { return std::ranges::all_of(state().streams, [](const auto* s) { return s->queue.empty(); }); });
 }
@@ -134,15 +140,17 @@ SIMT_API cudaError_t cudaEventDestroy(cudaEvent_t event) {
 SIMT_API cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
+  if (const cudaError_t error = unless_capturing(stream)) return error;
   event->mark = std::make_shared<Mark>();
-  queue(stream, {[mark = event->mark] { mark->reached = true; }, nullptr});
+  queue(stream, {[mark = event->mark] { mark->reached = true; }, nullptr, false});
   return cudaSuccess;
 }
 
 SIMT_API cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
-  if (event->mark) queue(stream, {nullptr, event->mark});
+  if (const cudaError_t error = unless_capturing(stream)) return error;
+  if (event->mark) queue(stream, {nullptr, event->mark, false});
   return cudaSuccess;
 }
 
