@@ -27,3 +27,4 @@
 #include <luge/train/monitor.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
+#include <luge/train/schedule.h>

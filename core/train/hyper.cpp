@@ -73,4 +73,11 @@ Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allow
   return moved.storage() == values.storage() ? moved.clone() : moved;
 }
 
+void LearningRate::assign(const Tensor& fresh) {
+  if (values.defined() && (fresh.shape().empty() || fresh.shape() == values.shape()))
+    values.copy_(fresh);
+  else
+    values = fresh;
+}
+
 }  // namespace luge

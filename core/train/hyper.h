@@ -23,6 +23,15 @@ enum class Waiting : std::uint8_t { Never, Allowed };
 Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
                     const Parameters& parameters, Waiting waiting);
 
+/// The learning rate in force.
+struct LearningRate {
+  Tensor values;  ///< shape () or (sets), in the arena's dtype
+
+  /// Takes these values, of shape () or (sets) and of the same dtype, in place wherever they fit: a recorded step
+  /// reads that address.
+  void assign(const Tensor& fresh);
+};
+
 /// As kernels take it.
 inline Hyper hyper(const Tensor& values) {
   if (observer) [[unlikely]]

@@ -37,7 +37,7 @@ class Optimizer::State {
 
   void step();
   void set_lr(const PerSet& lr);
-  const Tensor& lr() const { return lr_; }
+  const std::shared_ptr<LearningRate>& lr() const { return lr_; }
   const Tensor& steps() const { return steps_; }
   Parameters& parameters() { return parameters_; }
 
@@ -55,7 +55,8 @@ class Optimizer::State {
 
   Parameters parameters_;
   Update call_;
-  Tensor lr_, steps_;
+  std::shared_ptr<LearningRate> lr_ = std::make_shared<LearningRate>();
+  Tensor steps_;
   std::vector<Tensor> kept_;           // what call_ points to
   std::vector<Ref<Storage>> buffers_;  // likewise
 };
@@ -128,22 +129,17 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parame
 }
 
 void Optimizer::State::set_lr(const PerSet& lr) {
-  const Tensor fresh = values("lr", lr, Allowed::Finite, lr_.defined() ? Waiting::Never : Waiting::Allowed);
-  if (lr_.defined() && lr_.shape() == fresh.shape()) {
-    lr_.copy_(fresh);  // in place: a recorded step reads this address
-    return;
-  }
-  lr_ = fresh;
-  call_.lr = hyper(lr_);
+  lr_->assign(values("lr", lr, Allowed::Finite, lr_->values.defined() ? Waiting::Never : Waiting::Allowed));
 }
 
 void Optimizer::State::step() {
   arena().complete_gradients();
   if (observer) [[unlikely]] {
-    for (const Tensor* const tensor : {&lr_, &steps_}) observer->uses(*tensor->storage());
+    observer->uses(*steps_.storage());
     for (const Tensor& tensor : kept_) observer->uses(*tensor.storage());
     for (const Ref<Storage>& buffer : buffers_) observer->uses(*buffer);
   }
+  call_.lr = hyper(lr_->values);
   arena().backend().run(call_);
   arena().bump_values();
 }
@@ -198,13 +194,13 @@ Parameters Optimizer::State::arena_of(UpdateRule rule, const std::vector<Tensor>
 
 // ---- what users see -----------------------------------------------------------------------------
 
-Optimizer::Optimizer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Optimizer::Optimizer(std::unique_ptr<State> state) : state_(std::move(state)), lr_(state_->lr()) {}
 Optimizer::~Optimizer() = default;
 
 void Optimizer::zero_grad() { state_->parameters().zero_grad(); }
 void Optimizer::step() { state_->step(); }
 void Optimizer::set_lr(const PerSet& lr) { state_->set_lr(lr); }
-Tensor Optimizer::lr() const { return state_->lr().clone(); }
+Tensor Optimizer::lr() const { return lr_->values.clone(); }
 std::int64_t Optimizer::steps_taken() const { return state_->steps().item<std::int64_t>(); }
 Parameters& Optimizer::parameters() { return state_->parameters(); }
 

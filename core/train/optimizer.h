@@ -52,6 +52,8 @@ struct AdamWOptions {
   bool maximize = false;
 };
 
+struct LearningRate;  // internal: what an optimizer shares with its schedules
+
 /// What all optimizers share. A step is one kernel call over the whole arena; hyperparameters and the
 /// step count live in device memory, so they can change between steps without anything going stale.
 ///
@@ -74,9 +76,9 @@ class Optimizer {
   /// Updates every parameter. Queued on the device. A graph recorded before cannot run backward again.
   void step();
 
-  /// Changes the learning rate from the next step on. Throws ValueError for negative or NaN values,
-  /// ShapeError unless a tensor has shape (sets) or (). A tensor's values are checked on the CPU only: on a
-  /// GPU that would wait.
+  /// Changes the learning rate from the next step on; the next step of a schedule replaces it. Throws
+  /// ValueError for negative or NaN values, ShapeError unless a tensor has shape (sets) or (). A tensor's
+  /// values are checked on the CPU only: on a GPU that would wait.
   void set_lr(const PerSet& lr);
   /// The learning rate in force: shape () or (sets), a copy.
   Tensor lr() const;
@@ -89,6 +91,10 @@ class Optimizer {
   class State;
   explicit Optimizer(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+
+ private:
+  friend class LrScheduler;
+  std::shared_ptr<LearningRate> lr_;
 };
 
 /// Stochastic gradient descent with momentum, dampening, Nesterov and weight decay, as torch.optim.SGD.

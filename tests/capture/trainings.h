@@ -41,6 +41,28 @@ inline std::vector<OptimizerCase> optimizer_cases() {
   };
 }
 
+struct ScheduleCase {
+  const char* name;
+  std::function<std::unique_ptr<LrScheduler>(Optimizer&)> make;
+};
+
+/// Every schedule; within twenty steps all that it has happens.
+inline std::vector<ScheduleCase> schedule_cases() {
+  const auto schedule = []<class Schedule, class Options>(Options options) {
+    return [=](Optimizer& o) -> std::unique_ptr<LrScheduler> { return std::make_unique<Schedule>(o, options); };
+  };
+  return {
+      {"StepLr", schedule.template operator()<StepLr>(StepLrOptions{.step_size = 4, .gamma = 0.7})},
+      {"MultiStepLr",
+       schedule.template operator()<MultiStepLr>(MultiStepLrOptions{.milestones = {1, 5, 13}, .gamma = 0.6})},
+      {"ConstantLr", schedule.template operator()<ConstantLr>(ConstantLrOptions{.total_iters = 9})},
+      {"LinearLr", schedule.template operator()<LinearLr>(LinearLrOptions{.start_factor = 0.3, .total_iters = 11})},
+      {"ExponentialLr", schedule.template operator()<ExponentialLr>(ExponentialLrOptions{.gamma = 0.9})},
+      {"CosineAnnealingLr",
+       schedule.template operator()<CosineAnnealingLr>(CosineAnnealingLrOptions{.t_max = 13, .eta_min = 1e-3})},
+  };
+}
+
 /// Runs `body` `steps` times, eagerly or captured; before step i it calls `between(i)`.
 template <class Body>
 std::vector<double> train(bool captured, int steps, const Body& body, const std::function<void(int)>& between = {}) {
