@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <luge/capture/step.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
 
@@ -26,23 +27,28 @@ std::vector<DemoPoint> minimise(const DemoOptions& options, const Common& common
   Sgd optimizer(params, {.lr = options.lr});
   Monitor monitor({.total = options.epochs});
 
-  const auto note = [&](std::int64_t epoch, const Tensor& loss) {
-    points.push_back({epoch, x.item(), loss.item(), x.grad().item(), closed_form(options.start, options.lr, epoch)});
-  };
-  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+  const auto body = [&] {
     optimizer.zero_grad();
     Tensor loss = parabola(x);
     loss.backward();
-    note(epoch, loss);  // reads values back for the table, which a real training would not do every step
     optimizer.step();
     monitor.record(loss);
+    return loss;
+  };
+  auto step = capture(body);
+  const auto note = [&](std::int64_t epoch, double at, const Tensor& loss) {
+    points.push_back({epoch, at, loss.item(), x.grad().item(), closed_form(options.start, options.lr, epoch)});
+  };
+  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    const double at = x.item();  // read back for the table, which a real training would not do every step
+    note(epoch, at, options.eager ? body() : step());
   }
   monitor.finish();
 
   optimizer.zero_grad();
   Tensor loss = parabola(x);
   loss.backward();
-  note(options.epochs, loss);
+  note(options.epochs, x.item(), loss);
   return points;
 }
 
@@ -94,6 +100,7 @@ void print_json(const DemoOptions& options, const Common& common, const std::vec
                        {"epochs", options.epochs},
                        {"dtype", name(options.dtype)},
                        {"device", to_string(common.device)},
+                       {"captured", !options.eager},
                        {"x", last.x},
                        {"f", parabola(last.x)},
                        {"loss", last.f},
@@ -130,6 +137,7 @@ Command add_demo(CLI::App& program, Common& common) {
       ->check(whole_number(1, kMost))
       ->excludes(sets);
   add_dtype_option(*app, options->dtype);
+  add_eager_option(*app, options->eager);
   add_report_option(*app, options->report);
   add_common_options(*app, common);
   return {app, [options, &common] {

@@ -17,6 +17,7 @@ struct DemoOptions {
   std::int64_t epochs = 80, every = 10;
   std::int64_t sets = 0;  ///< 0: one parameter
   DType dtype = float32;
+  bool eager = false;
   std::string report;
 };
 
@@ -52,6 +53,7 @@ inline constexpr double kMostUnits = 4, kLowestLoss = -18;
 struct SetsResult {
   SetsCheck check;
   double seconds = 0, steps_per_second = 0, parameters_per_second = 0, bytes_per_second = 0;
+  double bytes_per_parameter = 0;  ///< in one step, as its calls read and write them
   double copy_bandwidth = 0;     ///< bytes/s
   std::vector<double> kept_lr;   ///< of the sets whose losses were kept one by one
   std::vector<double> kept_start;

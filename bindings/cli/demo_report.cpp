@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "comparison.h"
 #include "demo.h"
 #include "parabola.h"
 #include "report.h"
@@ -85,6 +86,7 @@ void write_demo_report(const DemoOptions& options, const Common& common, const s
                               {"f(x)", fmt::format("{:.17g}", parabola(last.x))},
                               {"loss, in the dtype of x", fmt::format("{:.17g}", last.f)},
                               {"gradient", fmt::format("{:.17g}", last.gradient)}});
+  add_comparison(report, compare_demo(1, options.dtype, common, kCompared, false));
   report.add_facts("Options", {{"start", fmt::format("{}", options.start)},
                                {"learning rate", fmt::format("{}", options.lr)},
                                {"epochs", fmt::format("{}", options.epochs)},

@@ -11,6 +11,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/backend.h>
+#include <luge/capture/step.h>
 #include <luge/ops/create.h>
 #include <luge/threads.h>
 #include <luge/train/optimizer.h>
@@ -32,6 +33,8 @@ constexpr std::int64_t kArrays = 7, kCache = std::int64_t{1} << 25;
 constexpr std::int64_t kChunk = std::int64_t{1} << 22;
 /// Sets whose losses the report shows one by one.
 constexpr std::int64_t kKept = 8;
+/// Steps that are replayed at once.
+constexpr std::int64_t kAtOnce = 16;
 
 /// Points that fill the open unit square evenly, any number of them in any order: the additive
 /// recurrence of Roberts, "The unreasonable effectiveness of quasirandom sequences" (2018), whose
@@ -166,22 +169,36 @@ SetsResult train_sets(const DemoOptions& options, const Common& common, Monitor&
   parabola(x).sum().backward();  // takes the memory that every step needs, before the clock runs
   queue.synchronize();
 
-  const Stopwatch watch;
-  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+  const auto body = [&] {
     optimizer.zero_grad();
     Tensor loss = parabola(x);
     loss.sum().backward();
     optimizer.step();
     monitor.record(loss);
+  };
+  Step<void> step = capture(body, {.keep_gradients = false});
+  result.bytes_per_parameter = kNumbersPerStep * sizeof(T);
+  const Stopwatch watch;
+  for (std::int64_t done = 0; done < options.epochs;) {
+    if (options.eager) {
+      body();
+      ++done;
+    } else {
+      // The first is recorded; then a few at once, so that the progress line moves.
+      const std::int64_t steps = done == 0 ? 1 : std::min(kAtOnce, options.epochs - done);
+      step.run(steps);
+      done += steps;
+    }
   }
   queue.synchronize();
   result.seconds = watch.seconds();
   monitor.finish();
+  if (!options.eager && options.epochs > 0) result.bytes_per_parameter = step.figures().bytes / static_cast<double>(options.sets);
 
   const auto steps = static_cast<double>(options.epochs);
   result.steps_per_second = options.epochs > 0 ? steps / result.seconds : 0;
   result.parameters_per_second = result.steps_per_second * static_cast<double>(options.sets);
-  result.bytes_per_second = result.parameters_per_second * kNumbersPerStep * sizeof(T);
+  result.bytes_per_second = result.parameters_per_second * result.bytes_per_parameter;
   result.check = check_sets<T>(x.detach(), options.epochs);
   for (std::int64_t set = 0; set < std::min(kKept, options.sets); ++set) {
     result.kept_lr.push_back(lr_of<T>(set));
@@ -191,7 +208,6 @@ SetsResult train_sets(const DemoOptions& options, const Common& common, Monitor&
 }
 
 void print_results(const DemoOptions& options, const SetsResult& result) {
-  const double bytes_per_step = kNumbersPerStep * static_cast<double>(size_of(options.dtype));
   const auto line = [](const char* what, const std::string& text) { fmt::print("{:<22}{}\n", what, text); };
   fmt::print("minimise f(x) = 3x^2 - 2x + 3 for {} sets at once: starts over (-2, 2), learning rates over (0, 0.3), {} epochs, {}\n\n",
              grouped(options.sets), options.epochs, name(options.dtype));
@@ -201,8 +217,9 @@ void print_results(const DemoOptions& options, const SetsResult& result) {
   line("time", fmt::format("{:.3f} s", result.seconds));
   line("steps", si(result.steps_per_second, "/s"));
   line("parameter-steps", si(result.parameters_per_second, "/s"));
-  line("bytes", fmt::format("{}, {:.0f} per parameter and step: what the calls of a step read and write", si(result.bytes_per_second, "B/s"),
-                            bytes_per_step));
+  line("bytes", fmt::format("{}, {:.0f} per parameter and step: what the {} of a step read{} and write{}", si(result.bytes_per_second, "B/s"),
+                            result.bytes_per_parameter, options.eager ? "calls" : "plan", options.eager ? "" : "s",
+                            options.eager ? "" : "s"));
   line("copy bandwidth", fmt::format("{}, measured just before; the steps reach {:.0f} % of it", si(result.copy_bandwidth, "B/s"),
                                      100 * result.bytes_per_second / result.copy_bandwidth));
   if (options.sets * kArrays * static_cast<std::int64_t>(size_of(options.dtype)) < kCache)
@@ -221,7 +238,8 @@ void print_json(const DemoOptions& options, const Common& common, const SetsResu
       {"seconds", result.seconds},
       {"steps_per_second", result.steps_per_second},
       {"parameter_steps_per_second", result.parameters_per_second},
-      {"bytes_per_parameter_step", kNumbersPerStep * static_cast<double>(size_of(options.dtype))},
+      {"captured", !options.eager},
+      {"bytes_per_parameter_step", result.bytes_per_parameter},
       {"bytes_per_second", result.bytes_per_second},
       {"copy_bandwidth", result.copy_bandwidth},
       {"fraction_of_copy", result.bytes_per_second / result.copy_bandwidth}};

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "comparison.h"
 #include "demo.h"
 #include "parabola.h"
 #include "report.h"
@@ -103,6 +104,7 @@ void write_demo_sets_report(const DemoOptions& options, const Common& common, co
                               {"bytes read and written", si(result.bytes_per_second, "B/s")},
                               {"copy bandwidth", fmt::format("{}; the steps reach {:.0f} % of it", si(result.copy_bandwidth, "B/s"),
                                                              100 * result.bytes_per_second / result.copy_bandwidth)}});
+  add_comparison(report, compare_demo(options.sets, options.dtype, common, kCompared, false));
   report.add_facts("Options", {{"sets", grouped(options.sets)},
                                {"epochs", fmt::format("{}", options.epochs)},
                                {"dtype", std::string(name(options.dtype))}});

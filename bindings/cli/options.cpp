@@ -96,6 +96,10 @@ void add_report_option(CLI::App& app, std::string& directory) {
   app.add_option("--report", directory, "write a page with pictures, and the history, to this folder")->type_name("DIR");
 }
 
+void add_eager_option(CLI::App& app, bool& eager) {
+  app.add_flag("--eager", eager, "run every step's calls one by one instead of capturing the step once; the numbers are the same");
+}
+
 void add_dtype_option(CLI::App& app, DType& dtype) {
   app.add_option_function<std::string>(
          "--dtype", [&dtype](const std::string& text) { dtype = text == "float64" ? float64 : float32; },

@@ -18,6 +18,9 @@ void add_common_options(CLI::App& app, Common& common);
 /// Adds --report, a folder that is made.
 void add_report_option(CLI::App& app, std::string& directory);
 
+/// Adds --eager: the program's steps are captured otherwise.
+void add_eager_option(CLI::App& app, bool& eager);
+
 /// Adds --dtype, float32 or float64.
 void add_dtype_option(CLI::App& app, DType& dtype);
 

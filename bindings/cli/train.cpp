@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <map>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/backend.h>
+#include <luge/capture/step.h>
 #include <luge/data/batches.h>
 #include <luge/data/dataset.h>
 #include <luge/nn/linear.h>
@@ -57,6 +60,31 @@ std::vector<double> accuracies(const nn::Sequential& model, const Batches& sampl
   return result;
 }
 
+/// A step for each size of batch, captured at its first one and fed from then on.
+class CapturedBatches {
+ public:
+  explicit CapturedBatches(std::function<void(const Batch&)> body) : body_(std::move(body)) {}
+
+  void step(const Batch& batch) {
+    std::unique_ptr<Fed>& fed = fed_[batch.labels.numel()];
+    if (!fed) fed = std::make_unique<Fed>(batch, body_);
+    fed->batch.images.copy_(batch.images);
+    fed->batch.labels.copy_(batch.labels);
+    fed->step();
+  }
+
+ private:
+  struct Fed {
+    Fed(const Batch& first, const std::function<void(const Batch&)>& body)
+        : batch{first.images.clone(), first.labels.clone()}, step(capture([this, &body] { body(batch); })) {}
+    Batch batch;
+    Step<void> step;
+  };
+
+  std::function<void(const Batch&)> body_;
+  std::map<std::int64_t, std::unique_ptr<Fed>> fed_;  ///< by batch size: the last batch of an epoch may be smaller
+};
+
 void note_epoch(std::int64_t epoch, const std::vector<double>& accuracy) {
   const auto [low, high] = std::minmax_element(accuracy.begin(), accuracy.end());
   if (accuracy.size() == 1) {
@@ -82,16 +110,21 @@ TrainResult train(const TrainOptions& options, const Common& common, Monitor& mo
   data = {};  // it lives on the device now
   Backend& queue = backend(common.device);
 
+  const auto body = [&](const Batch& batch) {
+    optimizer.zero_grad();
+    Tensor loss = cross_entropy(model(batch.images), batch.labels, Reduction::PerSet);
+    loss.sum().backward();
+    optimizer.step();
+    monitor.record(loss);
+  };
+  CapturedBatches captured(body);
+
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
     const Stopwatch watch;
     // Falls linearly, epoch by epoch, so that the last steps settle what the first have found.
     optimizer.set_lr(lr * (1 - static_cast<double>(epoch) / static_cast<double>(options.epochs)));
     for (const Batch& batch : batches.epoch(epoch)) {
-      optimizer.zero_grad();
-      Tensor loss = cross_entropy(model(batch.images), batch.labels, Reduction::PerSet);
-      loss.sum().backward();
-      optimizer.step();
-      monitor.record(loss);
+      options.eager ? body(batch) : captured.step(batch);
       ++result.steps;
     }
     queue.synchronize();
@@ -139,6 +172,7 @@ void print_json(const TrainOptions& options, const Common& common, const TrainRe
                      {"seed", common.seed},
                      {"train_images", result.train_images},
                      {"test_images", result.test_images},
+                     {"captured", !options.eager},
                      {"steps", result.steps},
                      {"seconds", result.seconds},
                      {"samples_per_second", result.samples_per_second * static_cast<double>(options.sets)},
@@ -183,6 +217,7 @@ Command add_train(CLI::App& program, Common& common) {
       ->check(number_range())
       ->type_name("LR[:LR]");
   app->add_option("--data", options->data, "folder of four IDX files (default: Fashion-MNIST, see $LUGE_DATA)")->type_name("DIR");
+  add_eager_option(*app, options->eager);
   add_report_option(*app, options->report);
   add_common_options(*app, common);
   return {app, [options, &common] {

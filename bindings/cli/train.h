@@ -16,6 +16,7 @@ namespace luge::cli {
 struct TrainOptions {
   std::int64_t sets = 1, epochs = 5, batch = 64, hidden = 256;
   std::string lr = "1e-3", data, report;
+  bool eager = false;
 };
 
 /// One model at the end.

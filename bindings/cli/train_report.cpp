@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "comparison.h"
 #include "report.h"
 #include "train.h"
 
@@ -144,6 +145,8 @@ void write_train_report(const TrainOptions& options, const Common& common, const
   report.add_facts("Speed", {{"time of training", fmt::format("{:.2f} s, {} steps", result.seconds, grouped(result.steps))},
                              {"images", grouped(std::llround(result.samples_per_second)) + " per second"},
                              {"samples", fmt::format("{} per second: images times sets", grouped(std::llround(result.samples_per_second * static_cast<double>(options.sets))))}});
+  const MlpShape shape{.hidden = options.hidden, .batch = options.batch};
+  add_comparison(report, compare_training(options.sets, shape, common, kCompared, false));
   report.add_facts("Options", {{"sets", grouped(options.sets)},
                                {"epochs", fmt::format("{}", options.epochs)},
                                {"batch", fmt::format("{}", options.batch)},

@@ -34,6 +34,15 @@ Cost cost_of(const Chain& chain) {
     part.layout.size = chain.extent.count();
     cost.flops += luge::cost_of(Call(part)).flops;
   }
+  // Hyperparameters that each set has of its own are read besides the windows.
+  for (const Chain::UpdatePart& part : chain.updates) {
+    Update call = part.call;
+    for_each_access(call, [&](const Access& access) {
+      const std::int64_t bytes = access.high - access.low;
+      if (!access.writes && *access.data != call.grad && bytes > static_cast<std::int64_t>(size_of(call.dtype)))
+        cost.bytes += static_cast<double>(bytes);
+    });
+  }
   cost.flops += n * static_cast<double>(chain.reductions.size() + 3 * chain.recordings.size());
   return cost;
 }

@@ -155,7 +155,8 @@ TEST(DemoSets, EverySetKeepsToItsClosedForm) {
 TEST(DemoSets, PrintsWhatIsCounted) {
   const Outcome run = run_luge("demo --sets 1000");
   EXPECT_EQ(run.code, 0);
-  EXPECT_TRUE(has_words(run.out, {"1,000 sets", "worst error", "eps / min(1, 6 lr)", "parameter-steps", "B/s, 108 per parameter and step",
+  EXPECT_TRUE(has_words(run_luge("demo --sets 1000 --eager").out, {"B/s, 108 per parameter and step"}));
+  EXPECT_TRUE(has_words(run.out, {"1,000 sets", "worst error", "eps / min(1, 6 lr)", "parameter-steps", "B/s, 12 per parameter and step",
                                   "copy bandwidth"}));
 }
 
@@ -185,6 +186,29 @@ TEST(Train, TheSameSeedGivesTheSameResult) {
   EXPECT_NE(accuracy(3), accuracy(4));
 }
 
+/// --eager changes how a step runs and nothing of what it computes; 100 images leave a batch of 10 behind.
+TEST(Program, CapturedAndEagerStepsGiveTheSameNumbers) {
+  const Folder folder;
+  write_dataset(folder, 100, 50, 5);
+  const struct {
+    std::string command;
+    std::vector<const char*> fields;
+  } cases[] = {
+      {"demo", {"history"}},
+      {"demo --lr 0.4 --epochs 300 --dtype float64", {"history"}},
+      {"demo --sets 20000", {"worst_error_units", "worst_set"}},
+      {"demo --sets 100 --dtype float64 --epochs 1", {"worst_error_units", "worst_set"}},
+      {"train --sets 2 --epochs 3 --hidden 8 --batch 30 --data " + folder.path(), {"accuracy_by_epoch", "steps"}},
+  };
+  for (const auto& [command, fields] : cases) {
+    SCOPED_TRACE(command);
+    const Json captured = Json::parse(run_luge(command + " --json").out), eager = Json::parse(run_luge(command + " --json --eager").out);
+    EXPECT_EQ(captured["captured"], true);
+    EXPECT_EQ(eager["captured"], false);
+    for (const char* const field : fields) EXPECT_EQ(captured[field].dump(), eager[field].dump()) << field;
+  }
+}
+
 TEST(Train, MissingAndBadDataAreNamed) {
   const Folder folder;
   const Outcome missing = run_luge("train --data " + folder.path("nowhere"));
@@ -209,8 +233,16 @@ TEST(Bench, MeasuresWhatItIsAskedFor) {
   ASSERT_EQ(json["training_step"].size(), 2U);
   EXPECT_EQ(json["demo_step"][1]["sets"], 1000);
   EXPECT_GT(json["training_step"][1]["samples_per_second"].get<double>(), 0);
+  for (const char* const table : {"demo_step", "training_step"})
+    for (const Json& row : json[table]) {
+      EXPECT_GT(row["eager_seconds_per_step"].get<double>(), 0);
+      EXPECT_GT(row["captured_seconds_per_step"].get<double>(), 0);
+      EXPECT_LE(row["launches"].get<int>(), row["eager_calls"].get<int>());
+    }
+  const Json eager = Json::parse(run_luge("bench --sets 10 --models 1 --seconds 0 --json --eager").out);
+  EXPECT_FALSE(eager["demo_step"][0].contains("captured_seconds_per_step"));
   const Outcome table = run_luge("bench --sets 10 --models 1 --seconds 0");
-  EXPECT_TRUE(has_words(table.out, {"demo step", "of copy", "training step", "784-256-10"}));
+  EXPECT_TRUE(has_words(table.out, {"demo step", "eager", "captured", "of copy", "training step", "784-256-10"}));
 }
 
 }  // namespace

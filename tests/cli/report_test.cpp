@@ -60,13 +60,13 @@ void expect_report(const std::string& arguments, std::initializer_list<const cha
 }
 
 TEST(Report, OfOneParameter) {
-  expect_report("demo", {"descent", "loss", "gradient", "distance"}, {"0.3238891", "2.6669342", "The descent on the curve"});
+  expect_report("demo", {"descent", "loss", "gradient", "distance"}, {"0.3238891", "2.6669342", "The descent on the curve", "Eager and captured", "plan.txt"});
 }
 TEST(Report, OfADivergingDescent) { expect_report("demo --lr 0.5 --epochs 400", {"descent", "loss", "gradient"}, {"Gradient"}); }
 TEST(Report, OfADescentWithoutSteps) { expect_report("demo --epochs 0", {"descent", "loss", "gradient", "distance"}, {"Loss"}); }
 
 TEST(Report, OfManySets) {
-  expect_report("demo --sets 5000", {"loss", "sets", "errors", "errors_by_rate", "losses"}, {"5,000 parameter sets", "copy bandwidth"});
+  expect_report("demo --sets 5000", {"loss", "sets", "errors", "errors_by_rate", "losses"}, {"5,000 parameter sets", "copy bandwidth", "captured step", "kernel calls"});
 }
 TEST(Report, OfOneSet) { expect_report("demo --sets 1", {"loss", "sets"}, {"1 parameter set"}); }
 
@@ -74,7 +74,7 @@ TEST(Report, OfTrainedModels) {
   const Folder folder;
   write_dataset(folder, 60, 20, 3);
   const std::string train = "train --batch 10 --hidden 8 --epochs 2 --data " + folder.path();
-  expect_report(train, {"loss", "accuracy"}, {"An image classifier"});
+  expect_report(train, {"loss", "accuracy"}, {"An image classifier", "captured step"});
   expect_report(train + " --sets 3 --lr 1e-3:1e-2", {"loss", "accuracy", "ranking"}, {"3 image classifiers", "Final accuracy of every set"});
   expect_report(train + " --sets 45 --lr 1e-3:1e-2", {"loss", "accuracy", "ranking"}, {"45 image classifiers"});
 }
