@@ -9,6 +9,7 @@
 #include <string>
 
 #include <luge/call.h>
+#include <luge/source_location.h>
 
 namespace luge {
 
@@ -48,7 +49,7 @@ class Observer {
   virtual void forgets_gradient(TensorImpl& leaf) = 0;
   virtual void has_effect(HostEffect effect) = 0;
   /// Throws CaptureError: values pass between host and device, which a replay cannot repeat.
-  [[noreturn]] virtual void refuse(const char* op, const char* why) = 0;
+  [[noreturn]] virtual void refuse(const char* op, const char* why, SourceLocation location) = 0;
 };
 
 /// The observer of this thread; null outside of capture().
@@ -69,10 +70,10 @@ class Unobserved {
 inline constexpr const char* kHostRead = "reads a value on the host";
 inline constexpr const char* kHostWrite = "brings values of the host to the device";
 
-/// For operations that read on the host or bring host values to the device.
-inline void refuse_capture(const char* op, const char* why) {
+/// For operations that read on the host or bring host values to the device, called at this line of the program.
+inline void refuse_capture(const char* op, const char* why, SourceLocation location) {
   if (observer) [[unlikely]]
-    observer->refuse(op, why);
+    observer->refuse(op, why, location);
 }
 
 }  // namespace luge

@@ -50,7 +50,9 @@ Tensor element(const Tensor& tensor, std::int64_t position) {
 
 }  // namespace
 
-GradcheckResult gradcheck(const Function& function, const std::vector<Tensor>& inputs, GradcheckOptions options) {
+GradcheckResult gradcheck(const Function& function, const std::vector<Tensor>& inputs, GradcheckOptions options,
+                          SourceLocation location) {
+  refuse_capture("gradcheck", kHostRead, location);
   std::vector<Tensor> own = own_inputs(inputs);
   const Tensor output = function(own);
   LUGE_CHECK(AutogradError, output.requires_grad(),

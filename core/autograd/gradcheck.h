@@ -26,6 +26,7 @@ struct GradcheckResult {
 /// gradient must be float64 (DTypeError otherwise) and not expanded (ValueError). Their values are
 /// moved by epsilon and put back; their gradients are not touched.
 GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& function,
-                          const std::vector<Tensor>& inputs, GradcheckOptions options = {});
+                          const std::vector<Tensor>& inputs, GradcheckOptions options = {},
+                          SourceLocation location = SourceLocation::current());
 
 }  // namespace luge

@@ -1,6 +1,7 @@
 #include <luge/capture/recorder.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include <luge/autograd/node.h>
 #include <luge/capture/access.h>
@@ -29,6 +30,13 @@ constexpr std::uintptr_t kGap = 4096;
 
 }  // namespace
 
+std::string named(const char* call, SourceLocation location) {
+  std::string_view file = location.file;
+  if (file.empty()) return call;
+  file.remove_prefix(file.find_last_of("/\\") + 1);
+  return fmt::format("{} ({}:{})", call, file, location.line);
+}
+
 Recording::~Recording() {
   for (const Outside& used : outside)
     if (used.storage) used.storage->unpin();
@@ -38,7 +46,7 @@ Recording::~Recording() {
 
 void Recorder::run(Backend& backend, const Call& call) {
   LUGE_CHECK(CaptureError, !recording_.backend || recording_.backend == &backend,
-             "capture: {} runs on {}; the calls before it ran on {}; a step works on one device", name_of(call),
+             "{}: {} runs on {}; the calls before it ran on {}; a step works on one device", name_, name_of(call),
              to_string(backend.device()), to_string(recording_.backend->device()));
   recording_.backend = &backend;
   Call noted = call;
@@ -92,7 +100,7 @@ void Recorder::uses(void* data, std::size_t bytes) {
 
 void Recorder::save(std::uintptr_t address) {
   const auto found = holding(outside_, address, [](std::size_t bytes) { return bytes; });
-  LUGE_CHECK(CaptureError, found != outside_.end(), "capture: call {} writes to memory that no tensor owns",
+  LUGE_CHECK(CaptureError, found != outside_.end(), "{}: call {} writes to memory that no tensor owns", name_,
              recording_.calls.size());
   const bool known = std::any_of(saved_.begin(), saved_.end(), [&](const Saved& saved) {
     return saved.address <= address && address < saved.address + saved.bytes.size();
@@ -134,18 +142,18 @@ void Recorder::has_effect(HostEffect effect) {
   recording_.effects.push_back(std::move(effect));
 }
 
-void Recorder::refuse(const char* op, const char* why) {
+void Recorder::refuse(const char* op, const char* why, SourceLocation location) {
   const std::size_t calls = recording_.calls.size();
-  raise<CaptureError>("capture: {} {}, {} of the step, so the step cannot be replayed without the host; move it out of "
+  raise<CaptureError>("{}: {} {}, {} of the step, so the step cannot be replayed without the host; move it out of "
                       "the captured function",
-                      op, why,
+                      name_, named(op, location), why,
                       calls == 0 ? std::string("before the first call")
                                  : fmt::format("after call {} ({})", calls, name_of(recording_.calls.back())));
 }
 
 Recording Recorder::finish() {
   const Unobserved quiet;
-  LUGE_CHECK(CaptureError, !recording_.calls.empty(), "capture: the captured function computed nothing");
+  LUGE_CHECK(CaptureError, !recording_.calls.empty(), "{}: the captured function computed nothing", name_);
   for (Recording::Leaf& used : recording_.leaves) {
     LeafGradient& gradient = *used.tensor->leaf;
     used.written_after = gradient.written();
@@ -160,9 +168,9 @@ Recording Recorder::finish() {
     if (!used.storage->abandoned()) continue;
     const std::size_t call = std::min(used.call, recording_.calls.size() - 1);  // a use without a call
     raise<CaptureError>(
-        "capture: a tensor of {} bytes that {} (call {} of {}) works on was let go of within the step; a replay would "
+        "{}: a tensor of {} bytes that {} (call {} of {}) works on was let go of within the step; a replay would "
         "work on the old one again; change it in place (copy_) instead of replacing it",
-        used.storage->bytes(), name_of(recording_.calls[call]), call + 1, recording_.calls.size());
+        name_, used.storage->bytes(), name_of(recording_.calls[call]), call + 1, recording_.calls.size());
   }
   return std::move(recording_);
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -13,6 +14,9 @@
 #include <luge/tensor/tensor.h>
 
 namespace luge {
+
+/// "item (program.cpp:42)"; without the parentheses where the location is not known.
+std::string named(const char* call, SourceLocation location);
 
 /// Memory that a step allocated. In the recorded calls it has an address of its own, which no other memory
 /// shares, however the allocator reuses its own addresses.
@@ -63,7 +67,8 @@ struct Recording {
 /// Observes a step that runs for real. What it changed can be taken back until finish().
 class Recorder final : public Observer {
  public:
-  Recorder() = default;
+  /// `capture` is where the step was captured, for errors.
+  explicit Recorder(SourceLocation capture) : name_(named("capture", capture)) {}
 
   void run(Backend& backend, const Call& call) override;
   void allocated(const Storage& storage) override;
@@ -74,7 +79,7 @@ class Recorder final : public Observer {
   void uses_gradient(TensorImpl& leaf) override;
   void forgets_gradient(TensorImpl& leaf) override;
   void has_effect(HostEffect effect) override;
-  [[noreturn]] void refuse(const char* op, const char* why) override;
+  [[noreturn]] void refuse(const char* op, const char* why, SourceLocation location) override;
 
   /// The step has run and its temporaries are gone. Throws CaptureError for a step that cannot be replayed.
   Recording finish();
@@ -95,6 +100,7 @@ class Recorder final : public Observer {
   void save(std::uintptr_t address);
   Recording::Leaf& leaf(TensorImpl& tensor, bool needs);
 
+  std::string name_;
   Recording recording_;
   std::map<std::uintptr_t, std::size_t> live_;           ///< real address -> buffer
   std::unordered_map<std::size_t, Storage*> storages_;   ///< of live buffers

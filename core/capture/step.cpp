@@ -47,11 +47,13 @@ std::vector<Call> with_real_addresses(const Recording& recording) {
 
 class CapturedStep::Impl {
  public:
-  Impl(std::function<std::vector<Tensor>()> body, CaptureOptions options) : body_(std::move(body)), options_(options) {}
+  Impl(std::function<std::vector<Tensor>()> body, CaptureOptions options, SourceLocation location)
+      : body_(std::move(body)), options_(options), location_(location) {}
 
   const std::vector<Tensor>& run(std::int64_t steps) {
     LUGE_CHECK(ValueError, steps >= 1, "run: steps is {}; it must be 1 or more", steps);
-    LUGE_CHECK(CaptureError, !observer, "capture: a captured step runs within another one; call the function itself");
+    LUGE_CHECK(CaptureError, !observer, "{}: a captured step runs within another one; call the function itself",
+               named("capture", location_));
     for (std::int64_t done = 0; done < steps;) {
       if (Version* const version = fitting()) {
         done += replay(*version, steps - done);
@@ -120,10 +122,10 @@ class CapturedStep::Impl {
   void record() {
     for (const std::unique_ptr<Version>& version : versions_) check_alive(*version);
     LUGE_CHECK(CaptureError, versions_.size() < kMostVersions,
-               "capture: the step was recorded {} times, from different gradients each time; call zero_grad within it",
-               versions_.size());
+               "{}: the step was recorded {} times, from different gradients each time; call zero_grad within it",
+               named("capture", location_), versions_.size());
     auto version = std::make_unique<Version>();
-    Recorder recorder;
+    Recorder recorder(location_);
     try {
       {
         const Observing observing(recorder);
@@ -141,8 +143,9 @@ class CapturedStep::Impl {
     current_ = versions_.back().get();
   }
 
-  static const Tensor& checked_result(const Tensor& result) {
-    LUGE_CHECK(CaptureError, result.defined(), "capture: the captured function returned an undefined tensor");
+  const Tensor& checked_result(const Tensor& result) const {
+    LUGE_CHECK(CaptureError, result.defined(), "{}: the captured function returned an undefined tensor",
+               named("capture", location_));
     return result;
   }
 
@@ -233,12 +236,13 @@ class CapturedStep::Impl {
 
   std::function<std::vector<Tensor>()> body_;
   CaptureOptions options_;
+  SourceLocation location_;
   std::vector<std::unique_ptr<Version>> versions_;
   Version* current_ = nullptr;
 };
 
-CapturedStep::CapturedStep(std::function<std::vector<Tensor>()> body, CaptureOptions options)
-    : impl_(std::make_unique<Impl>(std::move(body), options)) {}
+CapturedStep::CapturedStep(std::function<std::vector<Tensor>()> body, CaptureOptions options, SourceLocation location)
+    : impl_(std::make_unique<Impl>(std::move(body), options, location)) {}
 CapturedStep::~CapturedStep() = default;
 CapturedStep::CapturedStep(CapturedStep&&) noexcept = default;
 CapturedStep& CapturedStep::operator=(CapturedStep&&) noexcept = default;

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <luge/source_location.h>
 #include <luge/tensor/tensor.h>
 
 namespace luge {
@@ -37,7 +38,7 @@ struct StepStats {
 /// The part of Step that does not depend on what the captured function returns.
 class CapturedStep {
  public:
-  CapturedStep(std::function<std::vector<Tensor>()> body, CaptureOptions options);
+  CapturedStep(std::function<std::vector<Tensor>()> body, CaptureOptions options, SourceLocation location);
   ~CapturedStep();
   CapturedStep(CapturedStep&&) noexcept;
   CapturedStep& operator=(CapturedStep&&) noexcept;
@@ -62,7 +63,8 @@ class CapturedStep {
 ///
 /// Throws CaptureError, with parameters, gradients and optimizer state as they were before the call, if the
 /// function reads values on the host or brings some to the device (item, to_vector, from_host, printing),
-/// replaces a tensor it works on, or works on two devices; and if a tensor, Parameters or Monitor that it
+/// replaces a tensor it works on, or works on two devices; the error names the line that captured the step and, where
+/// it is a call that cannot be captured, the line of the call. Also if a tensor, Parameters or Monitor that it
 /// worked on is gone when it is to be replayed.
 template <class Result>
 class Step {
@@ -70,7 +72,8 @@ class Step {
                 "capture: the function may return nothing, a Tensor or a std::vector<Tensor>");
 
  public:
-  Step(std::function<std::vector<Tensor>()> body, CaptureOptions options) : step_(std::move(body), options) {}
+  Step(std::function<std::vector<Tensor>()> body, CaptureOptions options, SourceLocation location)
+      : step_(std::move(body), options, location) {}
 
   /// One step. Returns the function's results: the same tensors, filled anew, at every call; they have no
   /// graph, and a value that is to be kept is to be copied.
@@ -96,7 +99,8 @@ class Step {
 /// Captures a step: `auto step = capture([&] { optimizer.zero_grad(); ...; optimizer.step(); return loss; });`
 /// then `step()` as often as wanted. See Step.
 template <class Function>
-auto capture(Function function, CaptureOptions options = {}) {
+auto capture(Function function, CaptureOptions options = {},
+             SourceLocation location = SourceLocation::current()) {
   using Result = std::invoke_result_t<Function&>;
   return Step<Result>(
       [function = std::move(function)]() mutable -> std::vector<Tensor> {
@@ -109,7 +113,7 @@ auto capture(Function function, CaptureOptions options = {}) {
           return function();
         }
       },
-      options);
+      options, location);
 }
 
 }  // namespace luge

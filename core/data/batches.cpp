@@ -36,8 +36,9 @@ Batches::Batches(const LabelledImages& samples, BatchesOptions options) : option
   labels_ = samples.labels.to(options.device);
 }
 
-Batches::Epoch Batches::epoch(std::int64_t number) const {
+Batches::Epoch Batches::epoch(std::int64_t number, SourceLocation location) const {
   if (!options_.shuffle) return {*this, Tensor()};
+  refuse_capture("epoch", kHostWrite, location);
   const std::vector<std::int64_t> order = permutation(count_, options_.seed, static_cast<std::uint64_t>(number));
   return {*this, from_host(order, {count_}, options_.device)};
 }

@@ -31,7 +31,7 @@ class Batches {
   class Epoch;
   /// The batches of epoch `number`: a permutation keyed by (seed, number), the same on every device.
   /// The last batch is smaller where batch does not divide the count.
-  Epoch epoch(std::int64_t number) const;
+  Epoch epoch(std::int64_t number, SourceLocation location = SourceLocation::current()) const;
   /// Batches in an epoch.
   std::int64_t size() const { return (count_ + options_.batch - 1) / options_.batch; }
 

@@ -68,7 +68,8 @@ Shape image_shape(const Tensor& images) {
 
 }  // namespace
 
-Dataset load_idx_dataset(const std::string& directory) {
+Dataset load_idx_dataset(const std::string& directory, SourceLocation location) {
+  refuse_capture("load_idx_dataset", kHostWrite, location);
   Dataset dataset{load_part(directory, "train"), load_part(directory, "t10k")};
   const Shape train = image_shape(dataset.train.images), test = image_shape(dataset.test.images);
   LUGE_CHECK(IoError, train == test, "dataset: {}: training images are {}, test images are {}; they must be of one size", directory,
@@ -93,7 +94,8 @@ std::string find_dataset(std::string_view name) {
                  searched, name);
 }
 
-Moments moments(const Tensor& images) {
+Moments moments(const Tensor& images, SourceLocation location) {
+  refuse_capture("moments", kHostRead, location);
   LUGE_CHECK(ShapeError, images.numel() > 0, "moments: images are {}; at least one number is needed", to_string(images.shape()));
   // One image after the other, so that no float64 copy of all is made.
   double sum = 0, squares = 0;
@@ -109,7 +111,8 @@ Moments moments(const Tensor& images) {
   return {mean, std::sqrt(std::max(squares / n - mean * mean, 0.0))};
 }
 
-Moments normalize(Dataset& dataset) {
+Moments normalize(Dataset& dataset, SourceLocation location) {
+  refuse_capture("normalize", kHostRead, location);
   const Moments found = moments(dataset.train.images);
   for (LabelledImages* part : {&dataset.train, &dataset.test}) {
     part->images.sub_(found.mean);

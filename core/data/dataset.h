@@ -26,7 +26,7 @@ struct Dataset {
 /// Reads train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
 /// t10k-labels-idx1-ubyte (each with or without .gz) from a folder. The images must be unsigned bytes of
 /// at least two dimensions, the labels integers >= 0. Throws IoError naming the file.
-Dataset load_idx_dataset(const std::string& directory);
+Dataset load_idx_dataset(const std::string& directory, SourceLocation location = SourceLocation::current());
 
 /// The folder of a data set by name ("fashion-mnist"): $LUGE_DATA or $LUGE_DATA/<name>, else where
 /// Debian's package dataset-<name> puts it. Throws IoError naming the places and the package.
@@ -36,10 +36,10 @@ std::string find_dataset(std::string_view name);
 struct Moments {
   double mean = 0, deviation = 1;
 };
-Moments moments(const Tensor& images);
+Moments moments(const Tensor& images, SourceLocation location = SourceLocation::current());
 
 /// (images - mean) / deviation, in place, with the moments of the training images for both parts.
 /// A deviation of 0 (all pixels equal) only shifts.
-Moments normalize(Dataset& dataset);
+Moments normalize(Dataset& dataset, SourceLocation location = SourceLocation::current());
 
 }  // namespace luge

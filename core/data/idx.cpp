@@ -213,17 +213,18 @@ IdxArray read_idx(const std::string& path) {
   return array;
 }
 
-Tensor IdxArray::to_tensor() const {
+Tensor IdxArray::to_tensor(SourceLocation location) const {
   switch (type) {
-    case IdxType::Float32: return to_tensor(float32);
-    case IdxType::Float64: return to_tensor(float64);
-    default: return to_tensor(int32);
+    case IdxType::Float32: return to_tensor(float32, location);
+    case IdxType::Float64: return to_tensor(float64, location);
+    default: return to_tensor(int32, location);
   }
 }
 
-Tensor IdxArray::to_tensor(DType dtype) const {
+Tensor IdxArray::to_tensor(DType dtype, SourceLocation location) const {
   LUGE_CHECK(DTypeError, dtype != float16 && dtype != bfloat16,
              "idx: dtype {} is not supported; allowed are bool, int32, int64, float32 and float64", name(dtype));
+  refuse_capture("to_tensor", kHostWrite, location);
   Tensor result = empty(shape, {.dtype = dtype});
   if (result.numel() == 0) return result;
   switch (dtype) {

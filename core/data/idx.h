@@ -29,9 +29,9 @@ struct IdxArray {
   std::string path;              ///< where it was read, for the messages of later checks
 
   /// The values as a tensor on the CPU: int32 for the four integer types, float32, float64.
-  Tensor to_tensor() const;
+  Tensor to_tensor(SourceLocation location = SourceLocation::current()) const;
   /// The values converted to `dtype` (any but the two half types; DTypeError otherwise).
-  Tensor to_tensor(DType dtype) const;
+  Tensor to_tensor(DType dtype, SourceLocation location = SourceLocation::current()) const;
 };
 
 /// Reads an IDX file of at most kMaxDims dimensions. The sizes in the header are held against the size

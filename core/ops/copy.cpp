@@ -20,7 +20,7 @@ class CopyNode final : public Node {
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
     if (!slot) return;
-    const Tensor converted = gradient.to(dtype_).to(device_);
+    const Tensor converted = gradient.to(dtype_).to(device_, {});
     slot->add(converted, converted.impl() != gradient.impl());
   }
 
@@ -41,9 +41,12 @@ Tensor converted_copy(const Tensor& source, DType dtype) {
   return copy;
 }
 
+void refuse_move(const char* op, const Tensor& source, SourceLocation location) {
+  refuse_capture(op, source.device().is_cpu() ? kHostWrite : kHostRead, location);
+}
+
 /// A contiguous tensor's values on another device; a copy between GPUs goes through the host.
 Tensor moved_copy(const Tensor& source, Device device) {
-  refuse_capture("to", source.device().is_cpu() ? kHostWrite : kHostRead);
   Tensor copy = empty_tensor(source.shape(), source.dtype(), backend(device));
   const std::size_t bytes = static_cast<std::size_t>(source.numel()) * size_of(source.dtype());
   if (bytes == 0) return copy;
@@ -72,14 +75,15 @@ Tensor Tensor::to(DType dtype) const {
   return recorded_copy("to", *this, converted_copy(*this, dtype));
 }
 
-Tensor Tensor::to(Device device) const {
+Tensor Tensor::to(Device device, SourceLocation location) const {
   checked(*this, "to");
   if (this->device() == device) return *this;
+  refuse_move("to", *this, location);
   const Tensor packed = no_grad([&] { return contiguous(); });
   return recorded_copy("to", *this, moved_copy(packed, device));
 }
 
-Tensor& Tensor::copy_(const Tensor& source) {
+Tensor& Tensor::copy_(const Tensor& source, SourceLocation location) {
   const TensorImpl& impl = checked(*this, "copy_", "self");
   checked(source, "copy_", "source");
   check_writable(*this, "copy_");
@@ -87,6 +91,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
              "copy_: in-place changes are not recorded, and the source requires a gradient; use no_grad or detach()");
   LUGE_CHECK(ShapeError, broadcast_shapes("copy_", impl.shape, source.shape()) == impl.shape,
              "copy_: source of shape {} does not broadcast to {}", to_string(source.shape()), to_string(impl.shape));
+  if (source.device() != device()) refuse_move("copy_", source, location);
   Tensor values = source.detach().to(device());
   if (values.storage() == impl.storage) values = values.clone();  // may overlap
   copy_values(values, *this, Store::Overwrite);

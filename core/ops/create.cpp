@@ -141,29 +141,32 @@ Tensor scalar(Scalar value) { return scalar(value, {.dtype = value.default_dtype
 Tensor scalar(Scalar value, TensorOptions options) { return full({}, value, options); }
 
 template <class T>
-Tensor from_host(std::span<const T> values, const Shape& shape, Device device) {
+Tensor from_host(std::span<const T> values, const Shape& shape, Device device, SourceLocation location) {
   const std::int64_t count = element_count(shape);
   LUGE_CHECK(ShapeError, count == static_cast<std::int64_t>(values.size()),
              "from_host: {} values given; shape {} has {} elements", values.size(), to_string(shape), count);
-  refuse_capture("from_host", kHostWrite);
+  refuse_capture("from_host", kHostWrite, location);
   Tensor result = empty_tensor(shape, dtype_of<T>(), backend(device));
   if (count > 0) result.storage()->backend().copy_from_host(result.data(), values.data(), values.size_bytes());
   return result;
 }
-template Tensor from_host(std::span<const std::int32_t>, const Shape&, Device);
-template Tensor from_host(std::span<const std::int64_t>, const Shape&, Device);
-template Tensor from_host(std::span<const float>, const Shape&, Device);
-template Tensor from_host(std::span<const double>, const Shape&, Device);
-template Tensor from_host(std::span<const bool>, const Shape&, Device);
+template Tensor from_host(std::span<const std::int32_t>, const Shape&, Device, SourceLocation);
+template Tensor from_host(std::span<const std::int64_t>, const Shape&, Device, SourceLocation);
+template Tensor from_host(std::span<const float>, const Shape&, Device, SourceLocation);
+template Tensor from_host(std::span<const double>, const Shape&, Device, SourceLocation);
+template Tensor from_host(std::span<const bool>, const Shape&, Device, SourceLocation);
 
-Tensor tensor(std::initializer_list<double> values, TensorOptions options) {
+Tensor tensor(std::initializer_list<double> values, TensorOptions options, SourceLocation location) {
   check_options("tensor", options);
+  refuse_capture("tensor", kHostWrite, location);
   const Tensor exact = from_host(std::span(values.begin(), values.size()), {static_cast<std::int64_t>(values.size())});
   return with_grad(exact.to(options.dtype).to(options.device), options);
 }
 
-Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorOptions options) {
+Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorOptions options,
+              SourceLocation location) {
   check_options("tensor", options);
+  refuse_capture("tensor", kHostWrite, location);
   std::vector<double> values;
   for (const auto& row : rows) {
     LUGE_CHECK(ShapeError, row.size() == rows.begin()->size(),
@@ -238,8 +241,9 @@ Tensor randn_like(const Tensor& other) {
   return randn(other.shape(), options);
 }
 
-Tensor randperm(std::int64_t n) {
+Tensor randperm(std::int64_t n, SourceLocation location) {
   LUGE_CHECK(ValueError, n >= 0, "randperm: n is {}; it must be 0 or more", n);
+  refuse_capture("randperm", kHostWrite, location);
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   const std::uint64_t seed = global_seed(), stream = next_stream();

@@ -30,14 +30,18 @@ Tensor scalar(Scalar value);
 Tensor scalar(Scalar value, TensorOptions options);
 /// A copy of host data in row-major order; the element count must be that of `shape`.
 template <class T>
-Tensor from_host(std::span<const T> values, const Shape& shape, Device device = Device::cpu());
+Tensor from_host(std::span<const T> values, const Shape& shape, Device device = Device::cpu(),
+                 SourceLocation location = SourceLocation::current());
 template <class T>
-Tensor from_host(const std::vector<T>& values, const Shape& shape, Device device = Device::cpu()) {
-  return from_host(std::span<const T>(values), shape, device);
+Tensor from_host(const std::vector<T>& values, const Shape& shape, Device device = Device::cpu(),
+                 SourceLocation location = SourceLocation::current()) {
+  return from_host(std::span<const T>(values), shape, device, location);
 }
 /// 1-d, from a list: tensor({1.0, 2.0, 3.0}).
-Tensor tensor(std::initializer_list<double> values, TensorOptions options = {});
-Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorOptions options = {});
+Tensor tensor(std::initializer_list<double> values, TensorOptions options = {},
+              SourceLocation location = SourceLocation::current());
+Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorOptions options = {},
+              SourceLocation location = SourceLocation::current());
 
 Tensor empty_like(const Tensor& other);
 Tensor zeros_like(const Tensor& other);
@@ -58,6 +62,6 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOp
 Tensor rand_like(const Tensor& other);
 Tensor randn_like(const Tensor& other);
 /// The numbers 0 ... n - 1 in random order, int64, on the host's CPU.
-Tensor randperm(std::int64_t n);
+Tensor randperm(std::int64_t n, SourceLocation location = SourceLocation::current());
 
 }  // namespace luge

@@ -116,8 +116,9 @@ class Writer {
 
 }  // namespace
 
-std::string to_string(const Tensor& tensor) {
+std::string to_string(const Tensor& tensor, SourceLocation location) {
   if (!tensor.defined()) return "tensor(undefined)";
+  refuse_capture("to_string", kHostRead, location);
   const NoGrad guard;
   const Tensor part = shown_part(tensor.detach());
   std::vector<std::string> cells;
@@ -150,6 +151,8 @@ std::string to_string(const Tensor& tensor) {
   return text + ")";
 }
 
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out << to_string(tensor); }
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  return out << to_string(tensor, {});  // an operator cannot know the line
+}
 
 }  // namespace luge

@@ -119,16 +119,16 @@ std::vector<bool> host_values<bool>(const Tensor& tensor) {
 }  // namespace
 
 template <class T>
-std::vector<T> Tensor::to_vector() const {
+std::vector<T> Tensor::to_vector(SourceLocation location) const {
   checked(*this, "to_vector");
-  refuse_capture("to_vector", kHostRead);
+  refuse_capture("to_vector", kHostRead, location);
   return host_values<T>(*this);
 }
-template std::vector<bool> Tensor::to_vector() const;
-template std::vector<std::int32_t> Tensor::to_vector() const;
-template std::vector<std::int64_t> Tensor::to_vector() const;
-template std::vector<float> Tensor::to_vector() const;
-template std::vector<double> Tensor::to_vector() const;
+template std::vector<bool> Tensor::to_vector(SourceLocation) const;
+template std::vector<std::int32_t> Tensor::to_vector(SourceLocation) const;
+template std::vector<std::int64_t> Tensor::to_vector(SourceLocation) const;
+template std::vector<float> Tensor::to_vector(SourceLocation) const;
+template std::vector<double> Tensor::to_vector(SourceLocation) const;
 
 namespace {
 
@@ -141,11 +141,11 @@ T read_value(const TensorImpl& impl) {
 
 }  // namespace
 
-Scalar Tensor::item_as_scalar() const {
+Scalar Tensor::item_as_scalar(SourceLocation location) const {
   const TensorImpl& impl = checked(*this, "item");
   LUGE_CHECK(ShapeError, impl.numel == 1, "item: the tensor has shape {} and {} elements; exactly one is allowed",
              to_string(impl.shape), impl.numel);
-  refuse_capture("item", kHostRead);
+  refuse_capture("item", kHostRead, location);
   switch (impl.dtype) {
     case DType::Bool: return read_value<bool>(impl);
     case DType::Int32: return read_value<std::int32_t>(impl);

@@ -11,6 +11,7 @@
 
 #include <luge/error.h>
 #include <luge/op.h>
+#include <luge/source_location.h>
 #include <luge/tensor/device.h>
 #include <luge/tensor/dtype.h>
 #include <luge/tensor/impl.h>
@@ -69,15 +70,15 @@ class Tensor {
   // ---- values on the host (these wait for the device)
   /// The value of a tensor of one element, converted to T. Throws ShapeError for any other count.
   template <class T = double>
-  T item() const {
-    const Scalar value = item_as_scalar();
+  T item(SourceLocation location = SourceLocation::current()) const {
+    const Scalar value = item_as_scalar(location);
     if constexpr (std::is_same_v<T, bool>) return value.to_double() != 0;
     if constexpr (std::is_integral_v<T>) return static_cast<T>(value.to_int64());
     return static_cast<T>(value.to_double());
   }
   /// All elements in row-major order, converted to T (bool, int32, int64, float or double).
   template <class T>
-  std::vector<T> to_vector() const;
+  std::vector<T> to_vector(SourceLocation location = SourceLocation::current()) const;
 
   // ---- autograd
   bool requires_grad() const;
@@ -130,11 +131,11 @@ class Tensor {
   /// A copy of its own memory, recorded in the graph.
   Tensor clone() const;
   Tensor to(DType dtype) const;
-  Tensor to(Device device) const;
+  Tensor to(Device device, SourceLocation location = SourceLocation::current()) const;
 
   // ---- in place. Not recorded: where a gradient would be lost, AutogradError says so.
   /// Overwrites the values; `source` is broadcast, converted and brought to this device.
-  Tensor& copy_(const Tensor& source);
+  Tensor& copy_(const Tensor& source, SourceLocation location = SourceLocation::current());
   Tensor& fill_(Scalar value);
   Tensor& zero_() { return fill_(0); }
   Tensor& add_(const Tensor& other);
@@ -201,13 +202,13 @@ class Tensor {
   TensorImpl* impl() const { return impl_.get(); }
 
  private:
-  Scalar item_as_scalar() const;
+  Scalar item_as_scalar(SourceLocation location) const;
 
   Ref<TensorImpl> impl_;
 };
 
 /// As PyTorch prints it: nested brackets, four digits, long dimensions abbreviated. Waits for the device.
-std::string to_string(const Tensor& tensor);
+std::string to_string(const Tensor& tensor, SourceLocation location = SourceLocation::current());
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 }  // namespace luge

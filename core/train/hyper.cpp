@@ -51,7 +51,7 @@ void check_tensor(const char* op, const char* name, const Tensor& values, Allowe
 }  // namespace
 
 Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
-                    const Parameters& parameters, Waiting waiting) {
+                    const Parameters& parameters, Waiting waiting, SourceLocation location) {
   const DType dtype = parameters.dtype();
   const Device device = parameters.device();
   if (!given.is_tensor()) {
@@ -69,7 +69,7 @@ Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allow
   const NoGrad guard;
   const Tensor converted = values.detach().to(dtype);
   if (values.device().is_cpu() || waiting == Waiting::Allowed) check_tensor(op, name, converted, allowed);
-  const Tensor moved = converted.to(device);
+  const Tensor moved = converted.to(device, location);
   return moved.storage() == values.storage() ? moved.clone() : moved;
 }
 

@@ -19,9 +19,10 @@ enum class Allowed : std::uint8_t {
 enum class Waiting : std::uint8_t { Never, Allowed };
 
 /// A copy of `given` in the dtype and on the device of `parameters`, of shape () or (sets). Throws
-/// ValueError, ShapeError or DTypeError: "Sgd: lr is -1; it must be 0 or more and finite".
+/// ValueError, ShapeError or DTypeError: "Sgd: lr is -1; it must be 0 or more and finite". `location` is
+/// where the user gave it.
 Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
-                    const Parameters& parameters, Waiting waiting);
+                    const Parameters& parameters, Waiting waiting, SourceLocation location);
 
 /// The learning rate in force.
 struct LearningRate {

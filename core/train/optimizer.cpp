@@ -36,7 +36,7 @@ class Optimizer::State {
   State(UpdateRule rule, Parameters parameters);
 
   void step();
-  void set_lr(const PerSet& lr);
+  void set_lr(const PerSet& lr, SourceLocation location);
   const std::shared_ptr<LearningRate>& lr() const { return lr_; }
   const Tensor& steps() const { return steps_; }
   Parameters& parameters() { return parameters_; }
@@ -46,8 +46,9 @@ class Optimizer::State {
 
   Arena& arena() { return *parameters_.arena_; }
   const char* name() const { return name_of(call_.rule); }
-  Tensor values(const char* name, const PerSet& given, Allowed allowed, Waiting waiting = Waiting::Allowed) const {
-    return hyper_values(this->name(), name, given, allowed, parameters_, waiting);
+  Tensor values(const char* name, const PerSet& given, Allowed allowed, Waiting waiting = Waiting::Allowed,
+                SourceLocation location = {}) const {
+    return hyper_values(this->name(), name, given, allowed, parameters_, waiting, location);
   }
   Hyper keep(const Tensor& values);
   Hyper keep_decay(const PerSet& weight_decay);
@@ -92,11 +93,11 @@ void* Optimizer::State::keep_block() {
 std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, const SgdOptions& options) {
   auto state = std::make_unique<State>(UpdateRule::Sgd, std::move(parameters));
   Update& call = state->call_;
-  state->set_lr(options.lr);
+  state->set_lr(options.lr, {});
   const Tensor momentum = state->values("momentum", options.momentum, Allowed::Finite);
   Tensor dampening = state->values("dampening", options.dampening, Allowed::Finite);
   if (options.nesterov)
-    LUGE_CHECK(ValueError, momentum.gt(0).all().item<bool>() && dampening.eq(0).all().item<bool>(),
+    LUGE_CHECK(ValueError, momentum.gt(0).all().item<bool>({}) && dampening.eq(0).all().item<bool>({}),
                "Sgd: nesterov is set; it needs a momentum above 0 and a dampening of 0");
   const bool has_momentum = options.momentum.is_tensor() || options.momentum.value() != 0;
   // A set without momentum among sets that have one: as alone, where dampening plays no part.
@@ -116,7 +117,7 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parame
                                                          const Options& options) {
   auto state = std::make_unique<State>(rule, std::move(parameters));
   Update& call = state->call_;
-  state->set_lr(options.lr);
+  state->set_lr(options.lr, {});
   call.beta1 = state->keep(state->values("beta1", options.beta1, Allowed::BelowOne));
   call.beta2 = state->keep(state->values("beta2", options.beta2, Allowed::BelowOne));
   call.epsilon = state->keep(state->values("epsilon", options.epsilon, Allowed::Finite));
@@ -128,8 +129,9 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parame
   return state;
 }
 
-void Optimizer::State::set_lr(const PerSet& lr) {
-  lr_->assign(values("lr", lr, Allowed::Finite, lr_->values.defined() ? Waiting::Never : Waiting::Allowed));
+void Optimizer::State::set_lr(const PerSet& lr, SourceLocation location) {
+  const Waiting waiting = lr_->values.defined() ? Waiting::Never : Waiting::Allowed;
+  lr_->assign(values("lr", lr, Allowed::Finite, waiting, location));
 }
 
 void Optimizer::State::step() {
@@ -199,9 +201,11 @@ Optimizer::~Optimizer() = default;
 
 void Optimizer::zero_grad() { state_->parameters().zero_grad(); }
 void Optimizer::step() { state_->step(); }
-void Optimizer::set_lr(const PerSet& lr) { state_->set_lr(lr); }
+void Optimizer::set_lr(const PerSet& lr, SourceLocation location) { state_->set_lr(lr, location); }
 Tensor Optimizer::lr() const { return lr_->values.clone(); }
-std::int64_t Optimizer::steps_taken() const { return state_->steps().item<std::int64_t>(); }
+std::int64_t Optimizer::steps_taken(SourceLocation location) const {
+  return state_->steps().item<std::int64_t>(location);
+}
 Parameters& Optimizer::parameters() { return state_->parameters(); }
 
 Sgd::Sgd(Parameters parameters, SgdOptions options) : Optimizer(State::make(std::move(parameters), options)) {}

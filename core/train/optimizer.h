@@ -79,11 +79,11 @@ class Optimizer {
   /// Changes the learning rate from the next step on; the next step of a schedule replaces it. Throws
   /// ValueError for negative or NaN values, ShapeError unless a tensor has shape (sets) or (). A tensor's
   /// values are checked on the CPU only: on a GPU that would wait.
-  void set_lr(const PerSet& lr);
+  void set_lr(const PerSet& lr, SourceLocation location = SourceLocation::current());
   /// The learning rate in force: shape () or (sets), a copy.
   Tensor lr() const;
   /// Steps taken; waits for the device.
-  std::int64_t steps_taken() const;
+  std::int64_t steps_taken(SourceLocation location = SourceLocation::current()) const;
   /// The arena it works on.
   Parameters& parameters();
 

@@ -35,11 +35,12 @@ Device Parameters::device() const { return arena_->options().device; }
 void Parameters::zero_grad() { arena_->zero_grad(); }
 
 Tensor Parameters::clip_grad_norm_(double max_norm) {
-  return clip(hyper_values("clip_grad_norm_", "max_norm", max_norm, Allowed::NotNegative, *this, Waiting::Never));
+  return clip(hyper_values("clip_grad_norm_", "max_norm", max_norm, Allowed::NotNegative, *this, Waiting::Never, {}));
 }
 
-Tensor Parameters::clip_grad_norm_(const Tensor& max_norm) {
-  return clip(hyper_values("clip_grad_norm_", "max_norm", max_norm, Allowed::NotNegative, *this, Waiting::Never));
+Tensor Parameters::clip_grad_norm_(const Tensor& max_norm, SourceLocation location) {
+  return clip(
+      hyper_values("clip_grad_norm_", "max_norm", max_norm, Allowed::NotNegative, *this, Waiting::Never, location));
 }
 
 Tensor Parameters::clip(const Tensor& max_norm) {

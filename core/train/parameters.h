@@ -73,7 +73,7 @@ class Parameters {
   /// written count as zeros. Throws ValueError for a negative or NaN max_norm (a tensor's values are
   /// looked at where that needs no waiting: on the CPU).
   Tensor clip_grad_norm_(double max_norm);
-  Tensor clip_grad_norm_(const Tensor& max_norm);
+  Tensor clip_grad_norm_(const Tensor& max_norm, SourceLocation location = SourceLocation::current());
 
  private:
   friend class Optimizer;

@@ -50,7 +50,9 @@ Tensor LrScheduler::last_lr() const {
   return no_grad([&] { return rates(); });
 }
 
-std::int64_t LrScheduler::steps_taken() const { return count_.item<std::int64_t>(); }
+std::int64_t LrScheduler::steps_taken(SourceLocation location) const {
+  return count_.item<std::int64_t>(location);
+}
 
 // ---- the schedules ------------------------------------------------------------------------------
 
@@ -74,8 +76,9 @@ MultiStepLr::MultiStepLr(Optimizer& optimizer, const MultiStepLrOptions& options
                      "MultiStepLr: milestones[{}] is {}; it must be greater than milestones[{}], which is {}", i,
                      milestones[i], i - 1, milestones[i - 1]);
         check_gamma("MultiStepLr", options.gamma);
-        const Tensor at = from_host(std::vector<double>(milestones.begin(), milestones.end()),
-                                    {static_cast<std::int64_t>(milestones.size())}, optimizer.parameters().device());
+        const std::vector<double> numbers(milestones.begin(), milestones.end());
+        const auto count = static_cast<std::int64_t>(numbers.size());
+        const Tensor at = from_host(numbers, {count}, optimizer.parameters().device(), {});
         return [at, gamma = options.gamma](const Tensor& base, const Tensor& n) {
           return base * pow(gamma, at.le(n).to(DType::Float64).sum());
         };

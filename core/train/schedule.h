@@ -33,7 +33,7 @@ class LrScheduler {
   /// The learning rate that this schedule set last: shape () or (sets), in the arena's dtype.
   Tensor last_lr() const;
   /// Steps taken, n; waits for the device.
-  std::int64_t steps_taken() const;
+  std::int64_t steps_taken(SourceLocation location = SourceLocation::current()) const;
 
  protected:
   /// The learning rates, of the shape of `base`, after `n` steps; both are float64, n of shape ().
