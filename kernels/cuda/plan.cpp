@@ -3,8 +3,10 @@
 #include <luge/plan.h>
 
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -12,6 +14,7 @@
 
 #include "backend.h"
 #include "graph.h"
+#include "item.h"
 
 namespace luge::cuda {
 namespace {
@@ -25,10 +28,25 @@ void warn_once(const std::string& why) {
   });
 }
 
+/// A call as it was recorded.
+class CallItem final : public Item {
+ public:
+  CallItem(Backend& backend, const Call& call) : backend_(backend), call_(call) {}
+
+  void queue() const override {
+    std::visit([&](const auto& call) { backend_.execute(call); }, call_);
+  }
+
+ private:
+  Backend& backend_;
+  Call call_;
+};
+
 class CudaExecutable final : public Executable {
  public:
-  CudaExecutable(Backend& backend, Gpu& gpu, const Plan& plan) : backend_(backend), gpu_(gpu) {
-    for (const Plan::Item& item : plan.items) calls_.push_back(std::get<Call>(item));
+  CudaExecutable(Backend& backend, Gpu& gpu, const Plan& plan) : gpu_(gpu) {
+    for (const Plan::Item& item : plan.items)
+      items_.push_back(std::make_unique<CallItem>(backend, std::get<Call>(item)));
     const Context context(gpu_, kOp);
     try {
       graph_.emplace(gpu_, [&] { queue(); });
@@ -44,12 +62,11 @@ class CudaExecutable final : public Executable {
 
  private:
   void queue() const {
-    for (const Call& item : calls_) std::visit([&](const auto& call) { backend_.execute(call); }, item);
+    for (const std::unique_ptr<const Item>& item : items_) item->queue();
   }
 
-  Backend& backend_;
   Gpu& gpu_;
-  std::vector<Call> calls_;
+  std::vector<std::unique_ptr<const Item>> items_;
   std::optional<Graph> graph_;  ///< none where the driver could not make it
 };
 
