@@ -8,21 +8,16 @@ machine, versions and date. Ends with status 0 also where a row misses its bar: 
     bench/compare_capture.py --bench build/bench/luge_bench [--filter REGEX] [--repetitions N] [--output FILE]
 """
 
-import argparse
-import datetime
-import json
 import os
-import platform
 import re
 import statistics
-from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch  # noqa: E402
 
 from compare_torch import demo_step, mlp_step  # noqa: E402
-from measure import commit, cpu_model, readable, time_luge, time_torch  # noqa: E402
+from measure import compare_and_write, readable, time_luge, time_torch  # noqa: E402
 
 MLP = "mlp/784-256-10/batch_64"
 
@@ -81,27 +76,5 @@ def compare(arguments):
     return rows
 
 
-def main():
-    parser = argparse.ArgumentParser(description="captured steps beside loops by hand and PyTorch, one thread each")
-    parser.add_argument("--bench", required=True, help="the built benchmark program, luge_bench")
-    parser.add_argument("--filter", default="", help="only cases whose description matches this regular expression")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.2, help="least time of one measurement")
-    parser.add_argument("--output", help="JSON file; default: results/capture-DATE.json beside this script")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    print(f"{cpu_model()}, PyTorch {torch.__version__}, luge {commit()}, {now:%Y-%m-%d}\n")
-    rows = compare(arguments)
-    output = Path(arguments.output or Path(__file__).parent / "results" / f"capture-{now:%Y-%m-%d}.json")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({
-        "date": now.isoformat(timespec="seconds"), "cpu": cpu_model(), "threads": 1, "gpu": None,
-        "repetitions": arguments.repetitions,
-        "versions": {"luge": commit(), "torch": torch.__version__, "python": platform.python_version()},
-        "cases": rows}, indent=1) + "\n")
-    print(f"\nwritten to {output}")
-
-
 if __name__ == "__main__":
-    main()
+    compare_and_write("captured steps beside loops by hand and PyTorch, one thread each", "capture", torch, compare)

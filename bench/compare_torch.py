@@ -13,21 +13,16 @@ the page faults of its allocator, set GLIBC_TUNABLES=glibc.malloc.mmap_threshold
 glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1 (one line); the file notes it.
 """
 
-import argparse
-import datetime
-import json
 import os
-import platform
 import re
 import statistics
-from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 
-from measure import commit, cpu_model, readable, time_luge, time_torch  # noqa: E402
+from measure import compare_and_write, readable, time_luge, time_torch  # noqa: E402
 
 LARGE = 1 << 24
 SIDE = 4096
@@ -171,27 +166,5 @@ def compare(arguments):
     return rows
 
 
-def main():
-    parser = argparse.ArgumentParser(description="luge beside PyTorch on the CPU, one thread each")
-    parser.add_argument("--bench", required=True, help="the built benchmark program, luge_bench")
-    parser.add_argument("--filter", default="", help="only cases whose description matches this regular expression")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.2, help="least time of one measurement")
-    parser.add_argument("--output", help="JSON file; default: results/torch-DATE.json beside this script")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    cpu = cpu_model()
-    print(f"{cpu}, PyTorch {torch.__version__}, luge {commit()}, {now:%Y-%m-%d}\n")
-    rows = compare(arguments)
-    output = Path(arguments.output or Path(__file__).parent / "results" / f"torch-{now:%Y-%m-%d}.json")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({
-        "date": now.isoformat(timespec="seconds"), "cpu": cpu, "threads": 1, "repetitions": arguments.repetitions,
-        "versions": {"luge": commit(), "torch": torch.__version__, "python": platform.python_version()},
-        "glibc_tunables": os.environ.get("GLIBC_TUNABLES", ""), "cases": rows}, indent=1) + "\n")
-    print(f"\nwritten to {output}")
-
-
 if __name__ == "__main__":
-    main()
+    compare_and_write("luge beside PyTorch on the CPU, one thread each", "torch", torch, compare)

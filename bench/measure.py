@@ -1,5 +1,8 @@
-"""What the comparisons share: timing a call in this process and a benchmark in a child, one thread each."""
+"""What the comparisons share: timing a call in this process and a benchmark in a child, one thread each, and the
+file with the results."""
 
+import argparse
+import datetime
 import json
 import os
 import platform
@@ -57,3 +60,26 @@ def commit():
     run = subprocess.run(["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"], text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     return run.stdout.strip() or "unknown"
+
+
+def compare_and_write(description, name, torch, compare):
+    """Parses the command line, prints compare(arguments)'s table and writes its rows to results/NAME-DATE.json."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--bench", required=True, help="the built benchmark program, luge_bench")
+    parser.add_argument("--filter", default="", help="only cases whose description matches this regular expression")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.2, help="least time of one measurement")
+    parser.add_argument("--output", help=f"JSON file; default: results/{name}-DATE.json beside this script")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    print(f"{cpu_model()}, PyTorch {torch.__version__}, luge {commit()}, {now:%Y-%m-%d}\n")
+    rows = compare(arguments)
+    output = Path(arguments.output or Path(__file__).parent / "results" / f"{name}-{now:%Y-%m-%d}.json")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps({
+        "date": now.isoformat(timespec="seconds"), "cpu": cpu_model(), "threads": 1, "gpu": None,
+        "repetitions": arguments.repetitions,
+        "versions": {"luge": commit(), "torch": torch.__version__, "python": platform.python_version()},
+        "glibc_tunables": os.environ.get("GLIBC_TUNABLES", ""), "cases": rows}, indent=1) + "\n")
+    print(f"\nwritten to {output}")
