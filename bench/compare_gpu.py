@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The steps that `luge bench` measures, in PyTorch (eager and compiled) or JAX (jit) on the same machine.
+"""The steps that `luge bench` measures, in PyTorch (eager, compiled, as a CUDA graph) or JAX (jit) on the same machine.
 
     bench/compare_gpu.py torch|jax OUTPUT.json [--device cuda|cpu] [--seconds S]
 
@@ -42,39 +42,55 @@ class Torch:
         self.ways = {"eager": lambda f: f}
         if hasattr(torch, "compile"):
             self.ways["compiled"] = torch.compile
+        if device == "cuda":
+            self.ways["graph"] = None
 
     def wait(self):
         if self.device == "cuda":
             self.torch.cuda.synchronize()
 
+    def graph(self, step):
+        """The whole step as one CUDA graph, as PyTorch's documentation says: warmed up on a side stream first."""
+        torch = self.torch
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                step()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            step()
+        return graph.replay
+
     def demo(self, sets, way):
         torch = self.torch
         x = torch.empty(sets, device=self.device).uniform_(-2, 2).requires_grad_()
         optimizer = torch.optim.SGD([x], lr=0.01)
-        loss_of = way(lambda x: (3 * x * x - 2 * x + 3).sum())
+        loss_of = (way or (lambda f: f))(lambda x: (3 * x * x - 2 * x + 3).sum())
 
         def step():
             optimizer.zero_grad(set_to_none=True)
             loss_of(x).backward()
             optimizer.step()
 
-        return step
+        return step if way else self.graph(step)
 
     def training(self, way):
         torch = self.torch
         model = torch.nn.Sequential(torch.nn.Linear(PIXELS, HIDDEN), torch.nn.ReLU(), torch.nn.Linear(HIDDEN, CLASSES))
         model.to(self.device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, capturable=way is None)
         images = torch.rand(BATCH, PIXELS, device=self.device)
         labels = torch.randint(0, CLASSES, (BATCH,), device=self.device)
-        loss_of = way(lambda images, labels: torch.nn.functional.cross_entropy(model(images), labels))
+        loss_of = (way or (lambda f: f))(lambda images, labels: torch.nn.functional.cross_entropy(model(images), labels))
 
         def step():
             optimizer.zero_grad(set_to_none=True)
             loss_of(images, labels).backward()
             optimizer.step()
 
-        return step
+        return step if way else self.graph(step)
 
 
 class Jax:

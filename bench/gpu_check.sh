@@ -59,7 +59,7 @@ step doctor 30 "$build/luge" doctor
 
 tests=$build/tests
 on_device='--gtest_filter=*/cuda*'
-for suite in tensor kernels ops autograd train; do
+for suite in tensor kernels ops autograd train capture; do
   step "test_$suite" 90 "$tests/test_$suite" "$on_device" "--gtest_output=json:$out/test_$suite.json"
 done
 
@@ -77,7 +77,7 @@ fi
 device=cuda
 step demo 30 "$build/luge" demo --device $device --sets 1000000
 step train 60 "$build/luge" train --device $device --epochs 5 "${data[@]}"
-step bench 60 sh -c "'$build/luge' bench --device $device --json >'$out/bench.json'"
+step bench 60 sh -c "'$build/luge' bench --device $device --sets 1000,1000000,10000000,100000000 --json >'$out/bench.json'"
 step bench_torch 60 python3 bench/compare_gpu.py torch "$out/torch.json"
 step bench_jax 60 python3 bench/compare_gpu.py jax "$out/jax.json"
 

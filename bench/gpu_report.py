@@ -76,10 +76,14 @@ def print_summary(summary):
         result = summary[name] or {}
         for kind, size in (("demo_step", "sets"), ("training_step", "models")):
             for row in result.get(kind, []):
-                if "seconds_per_step" in row:
-                    label = "luge" if name == "bench" else f"{name} {row['way']}"
-                    columns.setdefault((kind, row[size]), {})[label] = row["seconds_per_step"]
-    names = sorted({name for row in columns.values() for name in row}, key=lambda n: (n != "luge", n))
+                cells = columns.setdefault((kind, row[size]), {})
+                if name == "bench":
+                    cells["luge eager"] = row["eager_seconds_per_step"]
+                    if "captured_seconds_per_step" in row:
+                        cells["luge captured"] = row["captured_seconds_per_step"]
+                elif "seconds_per_step" in row:
+                    cells[f"{name} {row['way']}"] = row["seconds_per_step"]
+    names = sorted({name for row in columns.values() for name in row}, key=lambda n: (not n.startswith("luge"), n))
     if names:
         print("\n  " + f"{'microseconds per step':28s}" + "".join(f"{name:>16s}" for name in names))
     for (kind, size), row in sorted(columns.items()):
