@@ -68,15 +68,4 @@ class ArenaCursor {
   int parameter_ = -1;
 };
 
-/// A hyperparameter on the device: one value, or one per set; zero where the call gives none.
-template <class T>
-struct Setting {
-  const T* data;
-  std::int64_t stride;
-
-  explicit Setting(const Hyper& hyper) : data(static_cast<const T*>(hyper.data)), stride(hyper.stride) {}
-  bool is_given() const { return data != nullptr; }
-  __device__ T at(std::int64_t set) const { return data ? data[set * stride] : T(0); }
-};
-
 }  // namespace luge::cuda

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
+#include "block_size.h"
 #include "device.h"
-#include "launch.h"
 
 namespace luge::cuda {
 

@@ -5,18 +5,12 @@
 #include <cstdint>
 #include <limits>
 
+#include "block_size.h"
 #include "check.h"
 #include "context.h"
 #include "device.h"
 
 namespace luge::cuda {
-
-/// Threads of every block, a multiple of the warp.
-inline constexpr int kThreads = 256;
-inline constexpr int kWarp = 32;
-inline constexpr int kWarps = kThreads / kWarp;
-
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// How many blocks of kThreads. No blocks: nothing is launched.
 struct Grid {

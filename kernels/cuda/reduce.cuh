@@ -1,24 +1,17 @@
 #pragma once
-// Reductions. Whatever the layout, the elements of one output are combined in the same tree, which
-// their number alone determines:
-//   chunks of kChunk elements are reduced by themselves; if there are several, their states are
-//   reduced in turn, as if they were elements;
-//   within a chunk, runs of kRun neighbours are dealt to 32 lanes in turn; a lane includes what it was
-//   dealt in order, and the lanes are merged pairwise, neighbours first.
-// Three kernels walk this tree: a warp per chunk (rows), a thread per lane group with neighbouring
+// Reductions. Three kernels walk the tree of tree.cuh: a warp per chunk (rows), a thread per lane group with neighbouring
 // outputs side by side (columns), and a thread per output where there are few elements.
 
 #include <cstdint>
 
 #include "blocks.cuh"
+#include "launch.h"
 #include "reducers.cuh"
+#include "tree.cuh"
 #include "walk.cuh"
 
 namespace luge::cuda {
 
-inline constexpr int kRun = 4;
-inline constexpr int kLap = kRun * kWarp;  ///< elements dealt in one round
-inline constexpr int kChunk = 8 * kLap;
 inline constexpr int kFew = 32;                         ///< elements that one thread reduces alone
 inline constexpr int kLanesPerThread = kWarp / kWarps;  ///< in the columns kernel
 
@@ -71,47 +64,6 @@ struct Elements {
   };
 };
 
-/// The states of the chunks, output after output.
-template <class R>
-struct Partials {
-  const typename R::State* data;
-  std::int64_t count;
-
-  struct Row {
-    const typename R::State* data;
-  };
-  __device__ Row row(std::int64_t output) const { return {data + output * count}; }
-  __device__ typename R::State include_run(const R& reducer, typename R::State state, const Row& row,
-                                           std::int64_t position, int length) const {
-    for (int i = 0; i < length; ++i) state = reducer.merge(state, row.data[position + i]);
-    return state;
-  }
-};
-
-/// Where the state of a chunk goes: to the partials, or, finished, to the output.
-template <class R>
-struct Target {
-  typename R::State* partials;  ///< null: there is one chunk
-  typename R::Result* out;
-  Walk<1> walk;
-  bool accumulate;
-  std::int64_t elements;  ///< per output, all in all
-
-  __device__ void write(const R& reducer, std::int64_t output, std::int64_t chunk, std::int64_t chunks,
-                        const typename R::State& state) const {
-    if (partials) {
-      partials[output * chunks + chunk] = state;
-      return;
-    }
-    typename R::Result* const place = out + walk.offset(output);
-    const typename R::Result result = reducer.finish(state, elements);
-    if constexpr (kFloating<typename R::Result>)
-      *place = accumulate ? *place + result : result;
-    else
-      *place = result;
-  }
-};
-
 // ---- kernels ------------------------------------------------------------------------------------
 
 /// A warp per chunk.
@@ -123,13 +75,7 @@ __global__ void __launch_bounds__(kThreads)
   for (std::int64_t unit = WarpTeam::first(); unit < outputs * chunks; unit += WarpTeam::step()) {
     const std::int64_t output = chunks == 1 ? unit : quick_quotient(unit, chunks);
     const std::int64_t chunk = unit - output * chunks;
-    const std::int64_t end = (chunk + 1) * kChunk < input.count ? (chunk + 1) * kChunk : input.count;
-    const auto row = input.row(output);
-    typename R::State state = reducer.identity();
-#pragma unroll 1
-    for (std::int64_t at = chunk * kChunk + lane * kRun; at < end; at += kLap)
-      state = input.include_run(reducer, state, row, at, end - at < kRun ? static_cast<int>(end - at) : kRun);
-    state = warp_reduce(state, reducer);
+    const typename R::State state = reduce_chunk(reducer, input, input.row(output), chunk);
     if (lane == 0) target.write(reducer, output, chunk, chunks, state);
   }
 }
