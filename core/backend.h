@@ -65,6 +65,7 @@ class Backend {
   /// Whether compile() takes plans with chains.
   virtual bool fuses() const = 0;
   /// Makes a plan ready to be run again and again. The plan and the memory it names must outlive it.
+  /// Null: a plan with these chains cannot be made; the same calls without chains can.
   virtual std::unique_ptr<Executable> compile(const Plan& plan) = 0;
 
   virtual void execute(const Elementwise& call) = 0;

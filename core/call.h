@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <variant>
 
+#include <luge/loss_summary.h>
 #include <luge/op.h>
 #include <luge/tensor/dtype.h>
 #include <luge/tensor/shape.h>
@@ -230,14 +231,6 @@ struct ClipNorm {
   void* grad = nullptr;
   void* norm = nullptr;            ///< (sets), the arena's dtype
   Hyper max_norm;
-};
-
-/// What the monitor keeps of one step's losses. `sequence` is written last: a row is complete when it
-/// equals the number of the step plus one.
-struct LossSummary {
-  double mean = 0, min = 0, max = 0;             ///< over the finite losses; NaN if there are none
-  std::int64_t not_finite = 0;                   ///< how many were NaN or infinite
-  std::int64_t sequence = 0;
 };
 
 /// Summarises n contiguous losses into ring[*counter % capacity] and increments *counter. The ring is

@@ -159,7 +159,14 @@ class CapturedStep::Impl {
         if (auto* const random = std::get_if<Random>(&call); random && random->global)
           random->state = static_cast<const RandomState*>(version.random_state.data());
     }
-    if (recording.backend->fuses()) {
+    if (recording.backend->fuses()) lay_out(version, calls, true);
+    if (!version.executable) lay_out(version, calls, false);
+  }
+
+  /// Plans and compiles the calls, fused or not.
+  void lay_out(Version& version, const std::vector<Call>& calls, bool fused) const {
+    Recording& recording = version.recording;
+    if (fused) {
       const Memory memory{.outlives = [&](const void* data) { return outlives(recording, data); }};
       version.plan.items = fuse(calls, memory);
     } else {

@@ -24,7 +24,7 @@ class CudaBackend final : public Backend {
   void synchronize() override;
 
   std::unique_ptr<Executable> compile(const Plan& plan) override;
-  bool fuses() const override { return false; }
+  bool fuses() const override;
 
   void execute(const Elementwise& call) override;
   void execute(const Copy& call) override;

@@ -9,9 +9,6 @@ inline constexpr int kThreads = 256;
 inline constexpr int kWarp = 32;
 inline constexpr int kWarps = kThreads / kWarp;
 
-#if defined(__CUDACC_RTC__)
-__device__
-#endif
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace luge::cuda

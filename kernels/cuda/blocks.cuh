@@ -2,6 +2,7 @@
 // What the threads of a warp or a block do together.
 
 #include <cstdint>
+#include <cstring>
 
 #include "block_size.h"
 #include "device.h"
@@ -15,11 +16,11 @@ template <class State>
 __device__ inline State shuffle_xor(const State& state, int lane_mask) {
   static_assert(sizeof(State) % sizeof(unsigned) == 0);
   unsigned words[sizeof(State) / sizeof(unsigned)];
-  __builtin_memcpy(words, &state, sizeof(State));
+  memcpy(words, &state, sizeof(State));
 #pragma unroll
   for (unsigned& word : words) word = __shfl_xor_sync(kWholeWarp, word, lane_mask);
   State result;
-  __builtin_memcpy(&result, words, sizeof(State));
+  memcpy(&result, words, sizeof(State));
   return result;
 }
 

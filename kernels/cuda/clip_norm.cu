@@ -7,7 +7,9 @@
 #include "arena.cuh"
 #include "blocks.cuh"
 #include "kernels.h"
+#include "launch.h"
 #include "reducers.cuh"
+#include "rules.cuh"
 
 namespace luge::cuda {
 

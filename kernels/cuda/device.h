@@ -1,20 +1,25 @@
 #pragma once
 // The seam between the kernels and what executes them. nvcc compiles them for the GPU; any other
 // compiler takes them as plain C++ on top of the test engine's header, which runs one fiber per CUDA
-// thread and defines the same names (threadIdx, __syncthreads, __shfl_xor_sync, ...). Therefore:
+// thread and defines the same names (threadIdx, __syncthreads, __shfl_xor_sync, ...); the run-time compiler
+// takes those that generated kernels share (fused/). Therefore:
 //   shared memory is declared by LUGE_SHARED or LUGE_DYNAMIC_SHARED only,
 //   kernels are started by launch() (launch.h) only,
 //   no inline PTX and no cub block or warp collectives inside a kernel.
 
+#if !defined(__CUDACC_RTC__)
 #include <cstddef>
 #include <cstdint>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#endif
 
 #if defined(__CUDACC__)
 
+#if !defined(__CUDACC_RTC__)
 #include <cuda_runtime.h>
+#endif
 
 /// T name[N] in the block's shared memory; contents undefined at the start of a block.
 #define LUGE_SHARED(T, name, N) __shared__ T name[N]
@@ -24,6 +29,7 @@
   extern __shared__ __align__(16) unsigned char luge_dynamic_shared[]; \
   T* const name = reinterpret_cast<T*>(luge_dynamic_shared)
 
+#if !defined(__CUDACC_RTC__)
 namespace luge::cuda {
 
 /// Queues a kernel.
@@ -40,6 +46,7 @@ cudaError_t enqueue(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::s
 }
 
 }  // namespace luge::cuda
+#endif
 
 #else
 

@@ -2,6 +2,7 @@
 
 #include "blocks.cuh"
 #include "kernels.h"
+#include "launch.h"
 
 namespace luge::cuda {
 

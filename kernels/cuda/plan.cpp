@@ -13,6 +13,7 @@
 #include <luge/error.h>
 
 #include "backend.h"
+#include "fused/chain_item.h"
 #include "graph.h"
 #include "item.h"
 
@@ -44,9 +45,7 @@ class CallItem final : public Item {
 
 class CudaExecutable final : public Executable {
  public:
-  CudaExecutable(Backend& backend, Gpu& gpu, const Plan& plan) : gpu_(gpu) {
-    for (const Plan::Item& item : plan.items)
-      items_.push_back(std::make_unique<CallItem>(backend, std::get<Call>(item)));
+  CudaExecutable(Gpu& gpu, std::vector<std::unique_ptr<const Item>> items) : gpu_(gpu), items_(std::move(items)) {
     const Context context(gpu_, kOp);
     try {
       graph_.emplace(gpu_, [&] { queue(); });
@@ -72,8 +71,18 @@ class CudaExecutable final : public Executable {
 
 }  // namespace
 
+bool CudaBackend::fuses() const { return can_fuse(); }
+
 std::unique_ptr<Executable> CudaBackend::compile(const Plan& plan) {
-  return std::make_unique<CudaExecutable>(*this, gpu_, plan);
+  std::vector<std::unique_ptr<const Item>> items;
+  for (const Plan::Item& item : plan.items) {
+    if (const auto* const call = std::get_if<Call>(&item))
+      items.push_back(std::make_unique<CallItem>(*this, *call));
+    else
+      items.push_back(make_chain_item(gpu_, std::get<Chain>(item)));
+    if (!items.back()) return nullptr;
+  }
+  return std::make_unique<CudaExecutable>(gpu_, std::move(items));
 }
 
 }  // namespace luge::cuda

@@ -4,6 +4,7 @@
 
 #include "blocks.cuh"
 #include "kernels.h"
+#include "launch.h"
 #include "walk.cuh"
 
 namespace luge::cuda {

@@ -178,6 +178,20 @@ void reduce_partials(const Context& context, const R& reducer, const typename R:
   if (chunks > 1) reduce_partials(context, reducer, target.partials, outputs, chunks, target);
 }
 
+/// Where a call's results go; no partials yet.
+template <class R>
+Target<R> target_of(const Reduce& call) {
+  const auto kept = static_cast<std::size_t>(call.extent.ndim - call.reduced);
+  const auto sizes = dims(call.extent);
+  Target<R> target{};
+  target.out = static_cast<typename R::Result*>(call.out.data);
+  target.walk = make_walk<1>(sizes.first(kept), {call.out.strides.data()});
+  target.accumulate = call.store == Store::Accumulate;
+  target.elements = 1;
+  for (const std::int64_t size : sizes.subspan(kept)) target.elements *= size;
+  return target;
+}
+
 template <class R>
 void reduce(const Context& context, const Reduce& call) {
   const R reducer;
@@ -193,12 +207,8 @@ void reduce(const Context& context, const Reduce& call) {
 
   const Scratch partials(context,
                          chunks > 1 ? outputs * chunks * static_cast<std::int64_t>(sizeof(typename R::State)) : 0);
-  Target<R> target;
+  Target<R> target = target_of<R>(call);
   target.partials = partials.as<typename R::State>();
-  target.out = static_cast<typename R::Result*>(call.out.data);
-  target.walk = make_walk<1>(sizes.first(kept), {call.out.strides.data()});
-  target.accumulate = call.store == Store::Accumulate;
-  target.elements = input.count;
 
   if (input.count <= kFew)
     launch(context, reduce_few_kernel<R>, grid_stride(context, outputs, kThreads), reducer, input, target, outputs);

@@ -5,6 +5,7 @@
 #include <luge/call.h>
 
 #include "blocks.cuh"
+#include "launch.h"
 #include "reducers.cuh"
 
 namespace luge::cuda {

@@ -30,7 +30,8 @@ struct Two {
 inline constexpr int kSavesNothing = 0;
 inline constexpr int kSavesInputs = 1;
 inline constexpr int kSavesOutput = 2;
-inline constexpr double kNoKink = __builtin_nan("");
+// A NaN; the run-time compiler has no __builtin_nan.
+inline constexpr double kNoKink = __builtin_bit_cast(double, 0x7FF8000000000000ull);
 
 template <int saves, int parameters = 0>
 struct Traits {

@@ -135,9 +135,12 @@ SIMT_API cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int dev
 SIMT_API cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
-  *value = attribute == cudaDevAttrMultiProcessorCount       ? kMultiprocessors
-           : attribute == cudaDevAttrComputeCapabilityMajor ? 9
-                                                            : 1;
+  switch (attribute) {
+    case cudaDevAttrMultiProcessorCount: *value = kMultiprocessors; break;
+    case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
+    case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
+    default: *value = 1;
+  }
   return cudaSuccess;
 }
 

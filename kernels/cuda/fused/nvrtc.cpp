@@ -1,0 +1,122 @@
+#include "nvrtc.h"
+
+#include <dlfcn.h>
+#include <nvrtc.h>
+
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "headers.h"
+
+namespace luge::cuda {
+
+namespace {
+
+constexpr const char* kLibraries[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
+
+/// The functions of NVRTC that luge calls.
+struct Nvrtc {
+  decltype(&::nvrtcVersion) get_version = nullptr;
+  decltype(&::nvrtcGetErrorString) error_string = nullptr;
+  decltype(&::nvrtcCreateProgram) create = nullptr;
+  decltype(&::nvrtcDestroyProgram) destroy = nullptr;
+  decltype(&::nvrtcCompileProgram) compile = nullptr;
+  decltype(&::nvrtcGetCUBINSize) code_size = nullptr;
+  decltype(&::nvrtcGetCUBIN) get_code = nullptr;
+  decltype(&::nvrtcGetProgramLogSize) log_size = nullptr;
+  decltype(&::nvrtcGetProgramLog) get_log = nullptr;
+
+  std::string error;
+  std::string version;
+};
+
+template <class Function>
+void find(Nvrtc& library, void* handle, Function& function, const char* name) {
+  function = reinterpret_cast<Function>(dlsym(handle, name));
+  if (!function && library.error.empty()) library.error = fmt::format("NVRTC has no function {}", name);
+}
+
+Nvrtc open() {
+  Nvrtc library;
+  void* handle = nullptr;
+  for (const char* name : kLibraries) {
+    handle = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
+    if (handle) break;
+    const char* const why = dlerror();
+    library.error += fmt::format("{}{}", library.error.empty() ? "NVRTC cannot be opened: " : "; ", why ? why : name);
+  }
+  if (!handle) return library;
+  library.error.clear();
+  find(library, handle, library.get_version, "nvrtcVersion");
+  find(library, handle, library.error_string, "nvrtcGetErrorString");
+  find(library, handle, library.create, "nvrtcCreateProgram");
+  find(library, handle, library.destroy, "nvrtcDestroyProgram");
+  find(library, handle, library.compile, "nvrtcCompileProgram");
+  find(library, handle, library.code_size, "nvrtcGetCUBINSize");
+  find(library, handle, library.get_code, "nvrtcGetCUBIN");
+  find(library, handle, library.log_size, "nvrtcGetProgramLogSize");
+  find(library, handle, library.get_log, "nvrtcGetProgramLog");
+  if (!library.error.empty()) return library;
+  int major = 0, minor = 0;
+  library.get_version(&major, &minor);
+  library.version = fmt::format("{}.{}", major, minor);
+  return library;
+}
+
+const Nvrtc& nvrtc() {
+  static const Nvrtc library = open();
+  return library;
+}
+
+std::vector<std::string> options_for(const std::string& architecture) {
+  return {"--gpu-architecture=" + architecture, "--std=c++17", "--fmad=false", "--device-as-default-execution-space"};
+}
+
+}  // namespace
+
+const std::string& nvrtc_error() { return nvrtc().error; }
+const std::string& nvrtc_version() { return nvrtc().version; }
+
+std::string nvrtc_options(const std::string& architecture) {
+  return fmt::format("{}", fmt::join(options_for(architecture), " "));
+}
+
+Compiled nvrtc_compile(const std::string& source, const std::string& architecture) {
+  const Nvrtc& library = nvrtc();
+  if (!library.error.empty()) return {{}, library.error};
+  std::vector<const char*> texts, names, options;
+  for (const FusedHeader& header : fused_headers()) {
+    texts.push_back(header.text);
+    names.push_back(header.name);
+  }
+  const std::vector<std::string> option_texts = options_for(architecture);
+  for (const std::string& option : option_texts) options.push_back(option.c_str());
+
+  nvrtcProgram program = nullptr;
+  nvrtcResult result = library.create(&program, source.c_str(), "luge_chain.cu", static_cast<int>(names.size()),
+                                      texts.data(), names.data());
+  if (result != NVRTC_SUCCESS) return {{}, fmt::format("nvrtcCreateProgram failed: {}", library.error_string(result))};
+  Compiled compiled;
+  result = library.compile(program, static_cast<int>(options.size()), options.data());
+  std::size_t size = 0;
+  if (result == NVRTC_SUCCESS) result = library.code_size(program, &size);
+  if (result == NVRTC_SUCCESS) {
+    compiled.code.resize(size);
+    result = library.get_code(program, compiled.code.data());
+  }
+  if (result != NVRTC_SUCCESS) {
+    compiled.code.clear();
+    std::string log;
+    if (library.log_size(program, &size) == NVRTC_SUCCESS && size > 1) {
+      log.resize(size);
+      library.get_log(program, log.data());
+      log.pop_back();  // the zero behind it
+    }
+    compiled.error = fmt::format("{}\n{}", library.error_string(result), log);
+  }
+  library.destroy(&program);
+  return compiled;
+}
+
+}  // namespace luge::cuda

@@ -1,0 +1,73 @@
+#pragma once
+// What the monitor keeps of a step's losses, as a reduction in the order of tree.cuh.
+
+#include <cstdint>
+#include <limits>
+
+#include <luge/loss_summary.h>
+
+#include "tree.cuh"
+
+namespace luge::cuda {
+
+/// Of some losses.
+struct Summary {
+  double sum, min, max;
+  std::int64_t finite;
+};
+
+struct Summarize {
+  using State = Summary;
+
+  __device__ Summary identity() const {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    return {0, infinity, -infinity, 0};
+  }
+  __device__ Summary include(const Summary& s, double loss) const {
+    if (!(loss - loss == 0)) return s;
+    return {s.sum + loss, loss < s.min ? loss : s.min, loss > s.max ? loss : s.max, s.finite + 1};
+  }
+  __device__ Summary merge(const Summary& a, const Summary& b) const {
+    return {a.sum + b.sum, a.min < b.min ? a.min : b.min, a.max > b.max ? a.max : b.max, a.finite + b.finite};
+  }
+};
+
+/// Where the summary goes, and the losses that are kept themselves.
+struct Ring {
+  LossSummary* summaries;
+  double* rows;
+  std::int64_t kept, capacity;
+  std::int64_t* counter;
+  Summary* partials;  ///< room for the states of all chunks, and of the chunks that those make
+
+  /// The step that is recorded, counted from 0.
+  __device__ std::int64_t step() const { return *counter; }
+  /// Keeps loss number i where it is one of those wanted.
+  __device__ void keep(std::int64_t step, std::int64_t i, double loss) const {
+    if (rows && i < kept) rows[step % capacity * kept + i] = loss;
+  }
+  /// By all threads of the last block, when the partials of all n losses are there.
+  __device__ void finish(std::int64_t step, std::int64_t n) const {
+    const std::int64_t chunks = divide_up(n, kChunk);
+    const Summary all = reduce_partials_in_block(Summarize{}, partials, partials + chunks, chunks);
+    if (threadIdx.x != 0) return;
+    constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+    const bool any = all.finite > 0;
+    LossSummary& row = summaries[step % capacity];
+    row.mean = any ? all.sum / static_cast<double>(all.finite) : nothing;
+    row.min = any ? all.min : nothing;
+    row.max = any ? all.max : nothing;
+    row.not_finite = n - all.finite;
+    __threadfence_system();
+    *const_cast<volatile std::int64_t*>(&row.sequence) = step + 1;
+    *counter = step + 1;
+  }
+};
+
+/// How many partials a ring needs for n losses.
+constexpr std::int64_t summary_partials(std::int64_t n) {
+  const std::int64_t chunks = divide_up(n, kChunk);
+  return chunks + divide_up(chunks, kChunk);
+}
+
+}  // namespace luge::cuda

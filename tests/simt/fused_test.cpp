@@ -1,0 +1,155 @@
+// Chains as kernels that are generated and compiled at run time: what is compiled, what is found again, what
+// happens when it fails. That they compute the right bits is tested in tests/capture.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <luge/luge.h>
+
+#include "kernels/cuda/fused/cache.h"
+#include "kernels/cuda/fused/chain_item.h"
+#include "simt/runtime/runtime.h"
+
+namespace luge::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder of its own, named by LUGE_CACHE.
+class FusedTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const char* const before = std::getenv("LUGE_CACHE");
+    before_ = before ? before : "";
+    std::string name = (fs::temp_directory_path() / "luge_fused_XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    setenv("LUGE_CACHE", name.c_str(), 1);
+  }
+  void TearDown() override {
+    before_.empty() ? unsetenv("LUGE_CACHE") : setenv("LUGE_CACHE", before_.c_str(), 1);
+    fs::remove_all(folder_);
+  }
+  fs::path folder_;
+
+ private:
+  std::string before_;
+};
+
+/// The demo: x after some steps; `slope` makes the program another one.
+std::vector<float> demo(std::int64_t sets, double slope, int steps) {
+  Parameters params({.sets = sets, .device = Device::cuda(), .seed = 3});
+  const Tensor x = params.add("x", {}, init::uniform(-2, 2));
+  Sgd optimizer(params, {.lr = 0.01});
+  auto step = capture([&] {
+    optimizer.zero_grad();
+    const Tensor loss = (3 * x * x - slope * x + 3).sum();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  });
+  for (int i = 0; i < steps; ++i) step();
+  return x.to_vector<float>();
+}
+
+TEST_F(FusedTest, OneKernelServesEverySize) {
+  const int before = cuda::compiled_chains();
+  const std::vector<float> small = demo(1000, 2.5, 3);
+  const int first = cuda::compiled_chains();
+  EXPECT_EQ(first, before + 1);
+  const std::vector<float> large = demo(5003, 2.5, 3);
+  EXPECT_EQ(cuda::compiled_chains(), first);
+  EXPECT_EQ(std::vector<float>(large.begin(), large.begin() + 3), std::vector<float>(small.begin(), small.begin() + 3));
+  demo(1000, 2.25, 2);
+  EXPECT_EQ(cuda::compiled_chains(), first + 1);
+}
+
+TEST_F(FusedTest, AStepOfTheDemoIsOneLaunch) {
+  Parameters params({.sets = 3000, .device = Device::cuda(), .seed = 3});
+  const Tensor x = params.add("x", {}, init::uniform(-2, 2));
+  Sgd optimizer(params, {.lr = 0.01});
+  auto step = capture([&] {
+    optimizer.zero_grad();
+    const Tensor loss = (3 * x * x - 2 * x + 3).sum();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  });
+  step();
+  EXPECT_EQ(step.figures().launches, 1);
+}
+
+TEST_F(FusedTest, CodeIsKeptAndCheckedWhenItIsFound) {
+  const std::string key = "a key\nof two lines", code(5000, 'c');
+  EXPECT_FALSE(cuda::find_cached(folder_, key));
+  ASSERT_TRUE(cuda::keep_cached(folder_, key, code));
+  EXPECT_EQ(cuda::find_cached(folder_, key), code);
+  EXPECT_FALSE(cuda::find_cached(folder_, key + "!"));
+  const fs::path file = cuda::cache_file(folder_, key);
+  fs::rename(file, cuda::cache_file(folder_, "another key"));
+  EXPECT_FALSE(cuda::find_cached(folder_, "another key")) << "the key is compared, not its hash alone";
+  ASSERT_TRUE(cuda::keep_cached(folder_, key, code));
+  const auto size = fs::file_size(file);
+  for (const auto damaged : {size - 1, size / 2, std::uintmax_t{20}, std::uintmax_t{0}}) {
+    fs::resize_file(file, damaged);
+    EXPECT_FALSE(cuda::find_cached(folder_, key)) << damaged << " of " << size << " bytes";
+  }
+  ASSERT_TRUE(cuda::keep_cached(folder_, key, code));
+  {
+    std::fstream change(file, std::ios::in | std::ios::out | std::ios::binary);
+    change.seekp(-100, std::ios::end);
+    change.put('x');
+  }
+  EXPECT_FALSE(cuda::find_cached(folder_, key)) << "one byte differs";
+}
+
+TEST_F(FusedTest, WritersDoNotDisturbEachOther) {
+  const std::string key = "key", code(100000, 'c');
+  std::vector<std::thread> writers;
+  for (int t = 0; t < 4; ++t)
+    writers.emplace_back([&] {
+      for (int i = 0; i < 25; ++i) {
+        EXPECT_TRUE(cuda::keep_cached(folder_, key, code));
+        EXPECT_EQ(cuda::find_cached(folder_, key), code);
+      }
+    });
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1) << "nothing is left behind";
+}
+
+TEST_F(FusedTest, AFolderThatCannotBeWrittenIsNoError) {
+  setenv("LUGE_CACHE", "/proc/luge", 1);
+  EXPECT_FALSE(cuda::keep_cached(cuda::cache_folder(), "key", "code"));
+  EXPECT_EQ(demo(10, 1.75, 2).size(), 10u);
+}
+
+/// The warning comes once per process, so the only test that makes compilations fail.
+TEST_F(FusedTest, AFailedCompilationFallsBackAndNamesItsSource) {
+  setenv("SIMT_NVRTC", "broken", 1);
+  ::testing::internal::CaptureStderr();
+  const std::vector<float> unfused = demo(100, 1.5, 3);
+  demo(100, 1.25, 2);
+  const std::string warning = ::testing::internal::GetCapturedStderr();
+  unsetenv("SIMT_NVRTC");
+  const std::string place = "its source is ";
+  const std::size_t at = warning.find(place);
+  ASSERT_NE(at, std::string::npos) << warning;
+  EXPECT_EQ(warning.find(place, at + 1), std::string::npos) << "said once";
+  EXPECT_NE(warning.find("luge_chain.cu(1): error: the stand-in was told to fail"), std::string::npos) << warning;
+  const fs::path file = warning.substr(at + place.size(), warning.find('\n', at) - at - place.size());
+  EXPECT_TRUE(fs::exists(file)) << file;
+  EXPECT_EQ(file.parent_path(), folder_);
+  setenv("LUGE_NVRTC", "0", 1);
+  EXPECT_EQ(demo(100, 1.5, 3), unfused);
+  unsetenv("LUGE_NVRTC");
+}
+
+}  // namespace
+}  // namespace luge::test

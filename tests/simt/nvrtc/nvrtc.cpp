@@ -1,0 +1,128 @@
+// A stand-in for NVRTC: the host's compiler, with the options of the kernels of this build, makes a shared object
+// that runtime/libraries.cpp loads. It includes what it is handed and the executor, nothing else of luge.
+// SIMT_NVRTC=broken makes every compilation fail; SIMT_NVRTC_SOURCES=FOLDER keeps the sources there.
+
+#include <nvrtc.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <set>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "simt/executor/api.h"
+
+struct _nvrtcProgram {
+  std::string source;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string code, log;
+};
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kCommand = SIMT_NVRTC_COMMAND;
+
+void write(const fs::path& path, std::string_view text) {
+  fs::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+/// Headers of the standard library are the host's own.
+bool is_standard(const std::string& name) { return name.find_first_of("./") == std::string::npos; }
+
+nvrtcResult fail(nvrtcProgram program, std::string log) {
+  program->log = std::move(log);
+  return NVRTC_ERROR_COMPILATION;
+}
+
+}  // namespace
+
+extern "C" {
+
+/// The minor version tells apart builds whose options differ, which must not share code.
+SIMT_API nvrtcResult nvrtcVersion(int* major, int* minor) {
+  unsigned hash = 2166136261u;
+  for (const char c : kCommand) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  *major = 0;
+  *minor = static_cast<int>(hash >> 1);
+  return NVRTC_SUCCESS;
+}
+
+SIMT_API const char* nvrtcGetErrorString(nvrtcResult result) {
+  return result == NVRTC_SUCCESS ? "NVRTC_SUCCESS" : "NVRTC_ERROR_COMPILATION";
+}
+
+SIMT_API nvrtcResult nvrtcCreateProgram(nvrtcProgram* program, const char* source, const char*, int headers,
+                                        const char* const* texts, const char* const* names) {
+  *program = new _nvrtcProgram{source, {}, {}, {}};
+  for (int i = 0; i < headers; ++i) (*program)->headers.emplace_back(names[i], texts[i]);
+  return NVRTC_SUCCESS;
+}
+
+SIMT_API nvrtcResult nvrtcDestroyProgram(nvrtcProgram* program) {
+  delete *program;
+  *program = nullptr;
+  return NVRTC_SUCCESS;
+}
+
+SIMT_API nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int options, const char* const* texts) {
+  const std::set<std::string> given(texts, texts + options);
+  for (const char* const wanted : {"--fmad=false", "--gpu-architecture=sm_90", "--device-as-default-execution-space"})
+    if (!given.contains(wanted)) return fail(program, std::string("error: kernels are compiled with ") + wanted);
+  const char* const machine = std::getenv("SIMT_NVRTC");
+  if (machine && std::strcmp(machine, "broken") == 0)
+    return fail(program, "luge_chain.cu(1): error: the stand-in was told to fail\n");
+
+  std::string name = (fs::temp_directory_path() / "simt_nvrtc_XXXXXX").string();
+  if (!mkdtemp(name.data())) return fail(program, "error: no temporary folder");
+  const fs::path folder = name;
+  for (const auto& [header, text] : program->headers)
+    if (!is_standard(header)) write(folder / header, text);
+  write(folder / "luge_chain.cu", program->source);
+  if (const char* const kept = std::getenv("SIMT_NVRTC_SOURCES"))
+    write(fs::path(kept) / (std::to_string(std::hash<std::string>()(program->source)) + ".cu"), program->source);
+  write(folder / "main.cpp",
+        "#include \"luge_chain.cu\"\n#include \"simt/pack.h\"\n"
+        "extern \"C\" void luge_chain_pack(void** arguments, std::function<void()>* thread) {\n"
+        "  *thread = simt::pack(&luge_chain, arguments);\n}\n");
+  const std::string command = std::string(kCommand) + " -I" + name + " -o " + name + "/code.so " + name + "/main.cpp 2> " +
+                              name + "/log";
+  const int status = std::system(command.c_str());
+  program->code = status == 0 ? read(folder / "code.so") : "";
+  program->log = read(folder / "log");
+  std::error_code error;
+  fs::remove_all(folder, error);
+  return program->code.empty() ? NVRTC_ERROR_COMPILATION : NVRTC_SUCCESS;
+}
+
+SIMT_API nvrtcResult nvrtcGetCUBINSize(nvrtcProgram program, std::size_t* size) {
+  *size = program->code.size();
+  return NVRTC_SUCCESS;
+}
+SIMT_API nvrtcResult nvrtcGetCUBIN(nvrtcProgram program, char* code) {
+  std::memcpy(code, program->code.data(), program->code.size());
+  return NVRTC_SUCCESS;
+}
+SIMT_API nvrtcResult nvrtcGetProgramLogSize(nvrtcProgram program, std::size_t* size) {
+  *size = program->log.size() + 1;
+  return NVRTC_SUCCESS;
+}
+SIMT_API nvrtcResult nvrtcGetProgramLog(nvrtcProgram program, char* log) {
+  std::memcpy(log, program->log.c_str(), program->log.size() + 1);
+  return NVRTC_SUCCESS;
+}
+
+}  // extern "C"
