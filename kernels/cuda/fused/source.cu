@@ -5,6 +5,9 @@
 #include <iterator>
 #include <type_traits>
 
+// Under nvcc fmt takes itself for less constexpr than it is, and format strings cannot be checked.
+#define FMT_USE_CONSTEXPR 1
+#define FMT_CONSTEVAL
 #include <fmt/format.h>
 
 #include <luge/math/elementwise.h>
