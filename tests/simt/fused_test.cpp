@@ -7,15 +7,17 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <luge/backend.h>
 #include <luge/luge.h>
 
 #include "kernels/cuda/fused/cache.h"
 #include "kernels/cuda/fused/chain_item.h"
-#include "simt/runtime/runtime.h"
+#include "simt/executor/executor.h"
 
 namespace luge::test {
 namespace {
@@ -83,7 +85,58 @@ TEST_F(FusedTest, AStepOfTheDemoIsOneLaunch) {
     return loss;
   });
   step();
-  EXPECT_EQ(step.figures().launches, 1);
+  backend(Device::cuda()).synchronize();
+  const std::uint64_t before = simt::counts().launches;
+  step.run(3);
+  backend(Device::cuda()).synchronize();
+  EXPECT_EQ(simt::counts().launches - before, 3u);
+}
+
+/// Captured, which must fuse something, and run once more; or run twice.
+std::vector<double> twice(bool captured, const std::function<Tensor()>& body) {
+  auto step = capture(body);
+  for (int i = 0; i < 2; ++i) {
+    const Tensor result = captured ? step() : body();
+    if (i == 0) continue;
+    if (captured) {
+      EXPECT_LT(step.figures().launches, step.figures().recorded_calls);
+    }
+    return result.to_vector<double>();
+  }
+  return {};
+}
+
+TEST_F(FusedTest, RowsOfManyLengths) {
+  for (const DType dtype : {float32, float64})
+    for (const std::int64_t length : {1, 3, 4, 25, 129, 1024, 1025, 3000}) {
+      const TensorOptions options{.dtype = dtype, .device = Device::cuda()};
+      const Tensor x = rand({7, length}, options), scale = rand({7, 1}, options), shift = rand({length}, options);
+      for (const bool mean : {false, true}) {
+        const auto body = [&] {
+          const Tensor product = x * scale + shift;
+          return mean ? product.mean(1) : product.sum(1);
+        };
+        EXPECT_EQ(twice(true, body), twice(false, body)) << name(dtype) << ", rows of " << length;
+      }
+    }
+}
+
+/// The chunks' sums make more than one chunk themselves.
+TEST_F(FusedTest, ATotalOfThreeLevels) {
+  const Tensor x = rand({1024 * 1024 + 5}, {.device = Device::cuda()});
+  const auto body = [&] { return (x * 3 - 1).sum(); };
+  EXPECT_EQ(twice(true, body), twice(false, body));
+}
+
+TEST_F(FusedTest, EveryDType) {
+  for (const DType dtype : {int32, int64, float32, float64}) {
+    const Tensor x = arange(-40, 61).to(dtype).to(Device::cuda()), y = (x * x - 5).clone();
+    const auto body = [&] {
+      const Tensor mixed = where(x.lt(y).logical_and(y.ne(0)), maximum(x, y) * 3, clamp(y, -7, 900));
+      return (mixed + sign(x)).to(float64);
+    };
+    EXPECT_EQ(twice(true, body), twice(false, body)) << name(dtype);
+  }
 }
 
 TEST_F(FusedTest, CodeIsKeptAndCheckedWhenItIsFound) {
