@@ -52,21 +52,25 @@ class Gpu {
   /// The handle for stream(), float32 without TF32. Opened on first use.
   cublasHandle_t blas(const char* op);
 
-  /// The stream that captures graphs, for one thread at a time. Opened on first use.
-  cudaStream_t recording_stream(const char* op);
+  /// The stream that captures graphs, for one thread at a time. Opened on first use, and with it, where cuBLAS is
+  /// in use, the handle: that allocates, and should not while the stream captures.
+  cudaStream_t open_recording(const char* op);
   std::mutex& recording_mutex() { return recording_mutex_; }
 
  private:
+  cublasHandle_t open_blas(const char* op, cudaStream_t stream);
+
   int index_;
   int multiprocessors_ = 1;
   cudaStream_t stream_ = nullptr;
   Memory memory_;
   IndexFault* fault_ = nullptr;
   unsigned* finished_blocks_ = nullptr;
-  std::once_flag blas_once_;
-  std::mutex recording_mutex_;
+  std::mutex blas_mutex_, recording_mutex_;
   cublasHandle_t blas_ = nullptr, recording_blas_ = nullptr;
-  std::size_t blas_workspace_ = 0;  ///< bytes, as many as cuBLAS takes by itself
+  // One for both handles, as graphs, too, run on stream_; and so of one size: cuBLAS chooses algorithms by it.
+  void* blas_workspace_ = nullptr;
+  std::size_t blas_workspace_bytes_ = 0;  ///< what NVIDIA recommends
   cudaStream_t recording_stream_ = nullptr;
 };
 

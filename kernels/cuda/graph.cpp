@@ -13,7 +13,8 @@ constexpr const char* kOp = "capture";
 /// A stream that captures while this lives, in place of the GPU's own for this thread.
 class Capturing {
  public:
-  Capturing(Gpu& gpu, GraphMemory& memory) : lock_(gpu.recording_mutex()), recording_{&gpu, gpu.recording_stream(kOp), &memory} {
+  Capturing(Gpu& gpu, GraphMemory& memory)
+      : lock_(gpu.recording_mutex()), recording_{&gpu, gpu.open_recording(kOp), &memory} {
     // Relaxed: working memory is taken on the GPU's own stream meanwhile.
     check(cudaStreamBeginCapture(recording_.stream, cudaStreamCaptureModeRelaxed), kOp, "cudaStreamBeginCapture");
     recording = &recording_;
@@ -23,7 +24,7 @@ class Capturing {
     if (ended_) return;
     cudaGraph_t part = nullptr;
     if (cudaStreamEndCapture(recording_.stream, &part) != cudaSuccess) cudaGetLastError();
-    if (part) cudaGraphDestroy(part);
+    if (part && cudaGraphDestroy(part) != cudaSuccess) cudaGetLastError();
   }
   Capturing(const Capturing&) = delete;
   Capturing& operator=(const Capturing&) = delete;
@@ -65,11 +66,6 @@ void* GraphMemory::take(std::size_t bytes) {
 void GraphMemory::give_back(const void* data) noexcept {
   for (Block& block : blocks_)
     if (block.data == data) block.taken = false;
-}
-
-void* GraphMemory::workspace(std::size_t bytes) {
-  if (!workspace_) workspace_ = take(bytes);
-  return workspace_;
 }
 
 // ---- the graph ----------------------------------------------------------------------------------

@@ -22,8 +22,6 @@ class GraphMemory {
 
   void* take(std::size_t bytes);
   void give_back(const void* data) noexcept;
-  /// The same block at every call, for a library that keeps it.
-  void* workspace(std::size_t bytes);
 
  private:
   struct Block {
@@ -34,7 +32,6 @@ class GraphMemory {
 
   Memory& memory_;
   std::vector<Block> blocks_;
-  void* workspace_ = nullptr;
 };
 
 class Graph {

@@ -78,27 +78,34 @@ void Memory::free_host_visible(void* data, std::size_t) noexcept {
   if (cudaFreeHost(data) != cudaSuccess) cudaGetLastError();
 }
 
-Memory::Staging& Memory::next_staging() {
-  Staging& staging = staging_[current_staging_];
+void Memory::open_staging() {
+  for (Staging& staging : staging_) {
+    if (!staging.free)
+      check(cudaEventCreateWithFlags(&staging.free, cudaEventDisableTiming), "copy to the GPU",
+            "cudaEventCreateWithFlags");
+    if (!staging.data) staging.data = static_cast<std::byte*>(allocate_host_visible(kStagingBytes));
+  }
+}
+
+/// Goes on to the other buffer, once what was copied out of it has been.
+void Memory::turn_staging() {
+  check(cudaEventRecord(staging_[current_staging_].free, stream_), "copy to the GPU", "cudaEventRecord");
+  check(cudaEventSynchronize(staging_[current_staging_ ^ 1].free), "copy to the GPU", "cudaEventSynchronize");
   current_staging_ ^= 1;
-  if (!staging.free)
-    check(cudaEventCreateWithFlags(&staging.free, cudaEventDisableTiming), "copy to the GPU",
-          "cudaEventCreateWithFlags");
-  if (!staging.data) staging.data = static_cast<std::byte*>(allocate_host_visible(kStagingBytes));
-  check(cudaEventSynchronize(staging.free), "copy to the GPU", "cudaEventSynchronize");
-  return staging;
+  staged_ = 0;
 }
 
 void Memory::copy_from_host(void* destination, const void* source, std::size_t bytes) {
   const std::scoped_lock lock(staging_mutex_);
+  open_staging();
   for (std::size_t done = 0; done < bytes;) {
-    const std::size_t part = std::min(bytes - done, kStagingBytes);
-    const Staging& staging = next_staging();
-    std::memcpy(staging.data, static_cast<const std::byte*>(source) + done, part);
-    check(cudaMemcpyAsync(static_cast<std::byte*>(destination) + done, staging.data, part, cudaMemcpyHostToDevice,
-                          stream_),
+    if (staged_ == kStagingBytes) turn_staging();
+    const std::size_t part = std::min(bytes - done, kStagingBytes - staged_);
+    std::byte* const place = staging_[current_staging_].data + staged_;
+    std::memcpy(place, static_cast<const std::byte*>(source) + done, part);
+    check(cudaMemcpyAsync(static_cast<std::byte*>(destination) + done, place, part, cudaMemcpyHostToDevice, stream_),
           "copy to the GPU", "cudaMemcpyAsync");
-    check(cudaEventRecord(staging.free, stream_), "copy to the GPU", "cudaEventRecord");
+    staged_ += (part + kStagingAlignment - 1) / kStagingAlignment * kStagingAlignment;
     done += part;
   }
 }

@@ -29,7 +29,8 @@ class Memory {
   void* allocate_host_visible(std::size_t bytes);
   void free_host_visible(void* data, std::size_t bytes) noexcept;
 
-  /// Queues a copy whose source may be changed as soon as this returns: it goes through pinned buffers.
+  /// Queues a copy whose source may be changed as soon as this returns: it goes through pinned buffers. Waits only
+  /// where those are full of what is still queued.
   void copy_from_host(void* destination, const void* source, std::size_t bytes);
 
   MemoryStats stats() const;
@@ -37,14 +38,15 @@ class Memory {
   void release_cache();
 
  private:
-  /// Two buffers, so that the host fills one while the GPU reads the other.
-  static constexpr std::size_t kStagingBytes = std::size_t(4) << 20;
+  /// Two buffers, so that the host fills one while the GPU reads the other. Each takes many small copies.
+  static constexpr std::size_t kStagingBytes = std::size_t(4) << 20, kStagingAlignment = 64;
   struct Staging {
     std::byte* data = nullptr;
-    cudaEvent_t free = nullptr;  ///< recorded behind the last copy out of it
+    cudaEvent_t free = nullptr;  ///< recorded, when it is full, behind the last copy out of it
   };
 
-  Staging& next_staging();
+  void open_staging();
+  void turn_staging();
 
   int device_ = 0;
   cudaStream_t stream_ = nullptr;
@@ -53,6 +55,7 @@ class Memory {
   std::mutex staging_mutex_;
   Staging staging_[2];
   int current_staging_ = 0;
+  std::size_t staged_ = 0;  ///< bytes taken of the current buffer
 };
 
 }  // namespace luge::cuda

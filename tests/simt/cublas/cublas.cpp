@@ -10,6 +10,7 @@
 
 struct cublasContext {
   cudaStream_t stream = nullptr;
+  bool has_workspace = false;  ///< one of the caller's
 };
 
 namespace {
@@ -52,6 +53,10 @@ cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperati
   const Matrices<T> c{c_data, m, n, ldc, stride_c};
   if (!a.is_valid(count) || !b.is_valid(count) || !c.is_valid(count) || c.overlap(count))
     return CUBLAS_STATUS_INVALID_VALUE;
+  // Without a workspace it would allocate one, which the stand-in's graphs cannot hold.
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  if (cudaStreamIsCapturing(handle->stream, &status) != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
+  if (status != cudaStreamCaptureStatusNone && !handle->has_workspace) return CUBLAS_STATUS_ALLOC_FAILED;
   const auto run = [=, scale = *alpha, keep = *beta] {
     for (std::int64_t matrix = 0; matrix < count; ++matrix)
       for (std::int64_t column = 0; column < n; ++column)
@@ -84,11 +89,13 @@ SIMT_API cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
 
 SIMT_API cublasStatus_t cublasSetStream_v2(cublasHandle_t handle, cudaStream_t stream) {
   handle->stream = stream;
+  handle->has_workspace = false;  // back to its own, as the real one does
   return CUBLAS_STATUS_SUCCESS;
 }
 
-SIMT_API cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void* workspace, std::size_t bytes) {
+SIMT_API cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t handle, void* workspace, std::size_t bytes) {
   const bool fits = reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0 && simt::runtime::is_accessible(workspace, bytes);
+  handle->has_workspace = fits;
   return fits ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 

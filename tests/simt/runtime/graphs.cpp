@@ -30,11 +30,20 @@ SIMT_API cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptu
   return cudaSuccess;
 }
 
+SIMT_API cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status) {
+  const Call call;
+  if (call.refusal() != cudaSuccess) return call.refusal();
+  *status = !stream->captured         ? cudaStreamCaptureStatusNone
+            : stream->captured->valid ? cudaStreamCaptureStatusActive
+                                      : cudaStreamCaptureStatusInvalidated;
+  return cudaSuccess;
+}
+
 SIMT_API cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   // Told to fail, it ends the capture all the same.
   const Call call;
   *graph = nullptr;
-  if (!stream->captured) return Call::finish(cudaErrorInvalidValue);
+  if (!stream->captured) return Call::finish(cudaErrorIllegalState);
   const std::unique_ptr<Captured> captured = std::move(stream->captured);
   if (call.refusal() != cudaSuccess) return call.refusal();
   if (!captured->valid) return Call::finish(cudaErrorStreamCaptureInvalidated);

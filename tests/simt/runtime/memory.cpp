@@ -121,6 +121,7 @@ SIMT_API cudaError_t cudaMallocAsync(void** data, std::size_t bytes, cudaStream_
   all.allocations[at] = {bytes, Life::Queued, true, false};
   poison(at, bytes);
   ++all.statistics.allocations;
+  ++all.statistics.allocations_ever;
   all.statistics.bytes += bytes;
   all.pool_reserved = std::max(all.pool_reserved, all.statistics.bytes);
   queue(stream, {[at] {
@@ -212,16 +213,14 @@ SIMT_API cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t byt
   // What a graph copies must be where it was when the graph runs: not in memory that comes and goes.
   if (!find_allocation(to, bytes) || !find_allocation(from, bytes))
     if (const cudaError_t error = unless_capturing(stream)) return error;
-  queue(stream, {[=] { std::memcpy(to, from, bytes); }, nullptr, false});
-  return cudaSuccess;
+  return queue(stream, {[=] { std::memcpy(to, from, bytes); }, nullptr, false});
 }
 
 SIMT_API cudaError_t cudaMemsetAsync(void* data, int value, std::size_t bytes, cudaStream_t stream) {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
   if (!is_allowed(data, bytes, true)) return Call::finish(cudaErrorInvalidValue);
-  queue(stream, {[=] { std::memset(data, value, bytes); }, nullptr, false});
-  return cudaSuccess;
+  return queue(stream, {[=] { std::memset(data, value, bytes); }, nullptr, false});
 }
 
 }  // extern "C"

@@ -48,6 +48,7 @@ struct Statistics {
   std::uint64_t graph_launches = 0;    ///< graphs queued
   std::uint64_t synchronizations = 0;  ///< calls that waited for a stream, an event or the device
   std::size_t allocations = 0;         ///< of device memory not freed
+  std::uint64_t allocations_ever = 0;  ///< of device memory, freed or not
   std::size_t bytes = 0;
   std::size_t host_allocations = 0;  ///< of pinned host memory not freed
   std::size_t graphs = 0;            ///< graphs, and executable ones, not destroyed

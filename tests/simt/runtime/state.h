@@ -90,7 +90,8 @@ class Call {
 
 /// Runs queued tasks of randomly chosen streams until `finished` says so. Returns what sticks.
 cudaError_t run_tasks(const std::function<bool()>& finished);
-void queue(cudaStream_t stream, Task task);
+/// Fails only where the stream's capture has been ended by a mistake.
+cudaError_t queue(cudaStream_t stream, Task task);
 /// The error of a call that a capturing stream does not allow, or cudaSuccess; null: of one that none does.
 cudaError_t unless_capturing(cudaStream_t stream);
 

@@ -55,34 +55,34 @@ cudaError_t run_tasks(const std::function<bool()>& finished) {
   return Call::finish(all.sticky);
 }
 
-void queue(cudaStream_t stream, Task task) {
+cudaError_t queue(cudaStream_t stream, Task task) {
   if (stream->captured) {
+    if (!stream->captured->valid) return Call::finish(cudaErrorStreamCaptureInvalidated);
     stream->captured->tasks.push_back(std::move(task));
-    return;
+    return cudaSuccess;
   }
   state().statistics.launches += task.is_kernel ? 1 : 0;
   stream->queue.push_back(std::move(task));
   // A driver's queue is finite, too: whoever fills it waits.
   if (stream->queue.size() > kMostQueued) run_tasks([&] { return stream->queue.size() <= kMostQueued / 2; });
+  return cudaSuccess;
 }
 
 cudaError_t submit(std::function<void()> task, cudaStream_t stream) {
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
-  queue(stream, {std::move(task), nullptr, false});
-  return cudaSuccess;
+  return queue(stream, {std::move(task), nullptr, false});
 }
 
 cudaError_t launch(Launch launch, cudaStream_t stream, const void* kernel) {
   const Call call(cudaErrorLaunchOutOfResources);
   if (call.refusal() != cudaSuccess) return call.refusal();
   if (!is_possible(launch)) return Call::finish(cudaErrorInvalidConfiguration);
-  queue(stream, {[work = std::move(launch), kernel] {
-                   execute(work);
-                   note_executed(kernel);
-                 },
-                 nullptr, true});
-  return cudaSuccess;
+  return queue(stream, {[work = std::move(launch), kernel] {
+                          execute(work);
+                          note_executed(kernel);
+                        },
+                        nullptr, true});
 }
 
 void set_seed(std::uint64_t seed) { state().random = seed * 0x9E3779B97F4A7C15u | 1; }
