@@ -88,7 +88,9 @@ void relocate(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buf
       if (buffer < 0) return;
       const auto at = static_cast<std::size_t>(buffer);
       const std::uintptr_t inside = reinterpret_cast<std::uintptr_t>(*access.data) - buffers[at].address;
-      *access.data = static_cast<char*>(block) + offsets[at] + inside;
+      // In integers: without a block the offsets are addresses.
+      *access.data = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(block) +
+                                             static_cast<std::uintptr_t>(offsets[at]) + inside);
     });
 }
 
