@@ -114,8 +114,9 @@ TEST_F(GraphTest, ProductsAreCapturedWithAWorkspace) {
     EXPECT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), cudaSuccess);
     auto* const x = static_cast<double*>(matrix);
     const double alpha = 1, beta = 0;
-    const cublasStatus_t result = cublasDgemmStridedBatched_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &alpha, x, 1, 0,
-                                                               x, 1, 0, &beta, x, 1, 0, 1);
+    constexpr auto kAsItIs = CUBLAS_OP_N;
+    const cublasStatus_t result =
+        cublasDgemmStridedBatched_64(handle, kAsItIs, kAsItIs, 1, 1, 1, &alpha, x, 1, 0, x, 1, 0, &beta, x, 1, 0, 1);
     cudaGraph_t graph = nullptr;
     EXPECT_EQ(cudaStreamEndCapture(stream_, &graph), cudaSuccess);
     EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
@@ -270,7 +271,7 @@ TEST(CapturedGraphDeathTest, TellsOnceWhyThereIsNoGraph) {
         const int queued = run();
         const std::string text = ::testing::internal::GetCapturedStderr();
         std::size_t warnings = 0;
-        for (std::size_t at = text.find("luge: "); at != std::string::npos; at = text.find("luge: ", at + 1)) ++warnings;
+        for (std::size_t at = text.find("luge: "); at != text.npos; at = text.find("luge: ", at + 1)) ++warnings;
         std::fprintf(stderr, "%d queued, %zu warnings: %s", queued, warnings, text.c_str());
         std::exit(queued > 2 && warnings == 1 ? 0 : 1);
       },
