@@ -14,6 +14,8 @@
 
 #include <fmt/format.h>
 
+#include <luge/error.h>
+
 #include "../block_size.h"
 #include "../check.h"
 #include "../finish_sums.h"
@@ -30,10 +32,10 @@ constexpr const char* kOp = "fused chain";
 
 std::atomic<int> compilations{0};
 
-void warn_once(const std::string& why) {
-  static std::once_flag once;
+/// Once in a process for each `once`.
+void warn(std::once_flag& once, const char* cannot, const std::string& why) {
   std::call_once(once, [&] {
-    fmt::print(stderr, "luge: captured steps are not fused, because a generated kernel cannot be compiled: {}\n", why);
+    fmt::print(stderr, "luge: captured steps are not fused, because a generated kernel cannot be {}: {}\n", cannot, why);
   });
 }
 
@@ -66,10 +68,12 @@ std::string code_of(const std::string& source, const std::string& architecture) 
   if (std::optional<std::string> cached = find_cached(folder, key)) return *std::move(cached);
   ++compilations;
   Compiled compiled = nvrtc_compile(source, architecture);
-  if (compiled.code.empty())
-    warn_once(fmt::format("{}; its source is {}", first_error(compiled.error), keep_source(folder, source).string()));
-  else
+  if (compiled.code.empty()) {
+    static std::once_flag once;
+    warn(once, "compiled", fmt::format("{}; its source is {}", first_error(compiled.error), keep_source(folder, source).string()));
+  } else {
     keep_cached(folder, key, compiled.code);
+  }
   return std::move(compiled.code);
 }
 
@@ -145,9 +149,15 @@ bool can_fuse() {
 }
 
 std::unique_ptr<Item> make_chain_item(Gpu& gpu, const Chain& chain) {
-  const Context context(gpu, kOp);
-  auto item = std::make_unique<ChainItem>(gpu, chain);
-  return item->is_ready() ? std::move(item) : nullptr;
+  try {
+    const Context context(gpu, kOp);
+    auto item = std::make_unique<ChainItem>(gpu, chain);
+    return item->is_ready() ? std::move(item) : nullptr;
+  } catch (const Error& error) {  // the step has been done; what replays it need not be fused
+    static std::once_flag once;
+    warn(once, "loaded", error.what());
+    return nullptr;
+  }
 }
 
 int compiled_chains() { return compilations; }
