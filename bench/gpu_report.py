@@ -21,7 +21,7 @@ KERNEL = re.compile(r"__global__ void\s+(?:__launch_bounds__\(\w+\)\s+)?(\w+)\("
 
 def sources():
     """kernels/cuda, and what its results depend on: file -> hash of its text."""
-    files = sorted((ROOT / "kernels/cuda").glob("*")) + sorted((ROOT / "kernels/math").glob("*"))
+    files = [f for folder in ("cuda", "math") for f in sorted((ROOT / "kernels" / folder).rglob("*")) if f.is_file()]
     return {str(f.relative_to(ROOT)): hashlib.sha256(f.read_bytes()).hexdigest()[:16] for f in files}
 
 
