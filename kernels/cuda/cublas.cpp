@@ -1,41 +1,26 @@
 #include "cublas.h"
 
-#include <dlfcn.h>
-
 #include <luge/check.h>
+
+#include "shared_library.h"
 
 namespace luge::cuda {
 
 namespace {
 
-// cuBLAS 12 and 13 share the functions used here; the newer one is preferred.
-constexpr const char* kLibraries[] = {"libcublas.so.13", "libcublas.so.12"};
-
-template <class Function>
-void find(Cublas& library, void* handle, Function& function, const char* name) {
-  function = reinterpret_cast<Function>(dlsym(handle, name));
-  if (!function && library.error.empty()) library.error = fmt::format("cuBLAS has no function {}", name);
-}
-
 Cublas open() {
   Cublas library;
-  void* handle = nullptr;
-  for (const char* name : kLibraries) {
-    handle = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
-    if (handle) break;
-    const char* const why = dlerror();
-    library.error += fmt::format("{}{}", library.error.empty() ? "cuBLAS cannot be opened: " : "; ", why ? why : name);
-  }
-  if (!handle) return library;
-  library.error.clear();
-  find(library, handle, library.create, "cublasCreate_v2");
-  find(library, handle, library.set_stream, "cublasSetStream_v2");
-  find(library, handle, library.set_workspace, "cublasSetWorkspace_v2");
-  find(library, handle, library.set_math_mode, "cublasSetMathMode");
-  find(library, handle, library.get_property, "cublasGetProperty");
-  find(library, handle, library.status_string, "cublasGetStatusString");
-  find(library, handle, library.gemm_float, "cublasSgemmStridedBatched_64");
-  find(library, handle, library.gemm_double, "cublasDgemmStridedBatched_64");
+  // cuBLAS 12 and 13 share the functions used here; the newer one is preferred.
+  SharedLibrary file("cuBLAS", {"libcublas.so.13", "libcublas.so.12"});
+  file.find(library.create, "cublasCreate_v2");
+  file.find(library.set_stream, "cublasSetStream_v2");
+  file.find(library.set_workspace, "cublasSetWorkspace_v2");
+  file.find(library.set_math_mode, "cublasSetMathMode");
+  file.find(library.get_property, "cublasGetProperty");
+  file.find(library.status_string, "cublasGetStatusString");
+  file.find(library.gemm_float, "cublasSgemmStridedBatched_64");
+  file.find(library.gemm_double, "cublasDgemmStridedBatched_64");
+  library.error = file.error();
   if (!library.error.empty()) return library;
   int major = 0, minor = 0, patch = 0;
   library.get_property(MAJOR_VERSION, &major);

@@ -1,19 +1,17 @@
 #include "nvrtc.h"
 
-#include <dlfcn.h>
 #include <nvrtc.h>
 
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "../shared_library.h"
 #include "headers.h"
 
 namespace luge::cuda {
 
 namespace {
-
-constexpr const char* kLibraries[] = {"libnvrtc.so.13", "libnvrtc.so.12"};
 
 /// The functions of NVRTC that luge calls.
 struct Nvrtc {
@@ -31,32 +29,19 @@ struct Nvrtc {
   std::string version;
 };
 
-template <class Function>
-void find(Nvrtc& library, void* handle, Function& function, const char* name) {
-  function = reinterpret_cast<Function>(dlsym(handle, name));
-  if (!function && library.error.empty()) library.error = fmt::format("NVRTC has no function {}", name);
-}
-
 Nvrtc open() {
   Nvrtc library;
-  void* handle = nullptr;
-  for (const char* name : kLibraries) {
-    handle = dlopen(name, RTLD_LAZY | RTLD_LOCAL);
-    if (handle) break;
-    const char* const why = dlerror();
-    library.error += fmt::format("{}{}", library.error.empty() ? "NVRTC cannot be opened: " : "; ", why ? why : name);
-  }
-  if (!handle) return library;
-  library.error.clear();
-  find(library, handle, library.get_version, "nvrtcVersion");
-  find(library, handle, library.error_string, "nvrtcGetErrorString");
-  find(library, handle, library.create, "nvrtcCreateProgram");
-  find(library, handle, library.destroy, "nvrtcDestroyProgram");
-  find(library, handle, library.compile, "nvrtcCompileProgram");
-  find(library, handle, library.code_size, "nvrtcGetCUBINSize");
-  find(library, handle, library.get_code, "nvrtcGetCUBIN");
-  find(library, handle, library.log_size, "nvrtcGetProgramLogSize");
-  find(library, handle, library.get_log, "nvrtcGetProgramLog");
+  SharedLibrary file("NVRTC", {"libnvrtc.so.13", "libnvrtc.so.12"});
+  file.find(library.get_version, "nvrtcVersion");
+  file.find(library.error_string, "nvrtcGetErrorString");
+  file.find(library.create, "nvrtcCreateProgram");
+  file.find(library.destroy, "nvrtcDestroyProgram");
+  file.find(library.compile, "nvrtcCompileProgram");
+  file.find(library.code_size, "nvrtcGetCUBINSize");
+  file.find(library.get_code, "nvrtcGetCUBIN");
+  file.find(library.log_size, "nvrtcGetProgramLogSize");
+  file.find(library.get_log, "nvrtcGetProgramLog");
+  library.error = file.error();
   if (!library.error.empty()) return library;
   int major = 0, minor = 0;
   library.get_version(&major, &minor);
