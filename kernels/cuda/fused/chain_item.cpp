@@ -77,22 +77,34 @@ std::string code_of(const std::string& source, const std::string& architecture) 
   return std::move(compiled.code);
 }
 
+struct Loaded {
+  cudaLibrary_t library = nullptr;
+  cudaKernel_t kernel = nullptr;  ///< null where the source cannot be compiled
+};
+
+Loaded load(const std::string& code) {
+  Loaded loaded;
+  check(cudaLibraryLoadData(&loaded.library, code.data(), nullptr, nullptr, 0, nullptr, nullptr, 0), kOp,
+        "cudaLibraryLoadData");
+  const cudaError_t error = cudaLibraryGetKernel(&loaded.kernel, loaded.library, ChainKernel::kName);
+  if (error != cudaSuccess) {
+    cudaLibraryUnload(loaded.library);
+    raise_cuda(error, kOp, "cudaLibraryGetKernel");
+  }
+  return loaded;
+}
+
 /// The kernel of a source, loaded once per GPU and kept; null where it cannot be compiled.
 cudaKernel_t kernel_of(const Gpu& gpu, const std::string& source) {
   static std::mutex mutex;
-  static auto& kernels = *new std::map<std::pair<int, std::string>, cudaKernel_t>;  // as long as the GPU
+  static auto& kernels = *new std::map<std::pair<int, std::string>, Loaded>;  // as long as the GPU
   const std::scoped_lock lock(mutex);
   const auto known = kernels.find({gpu.index(), source});
-  if (known != kernels.end()) return known->second;
+  if (known != kernels.end()) return known->second.kernel;
   const std::string code = code_of(source, architecture_of(gpu));
-  cudaKernel_t kernel = nullptr;
-  if (!code.empty()) {
-    cudaLibrary_t library = nullptr;
-    check(cudaLibraryLoadData(&library, code.data(), nullptr, nullptr, 0, nullptr, nullptr, 0), kOp, "cudaLibraryLoadData");
-    check(cudaLibraryGetKernel(&kernel, library, ChainKernel::kName), kOp, "cudaLibraryGetKernel");
-  }
-  kernels[{gpu.index(), source}] = kernel;
-  return kernel;
+  const Loaded loaded = code.empty() ? Loaded() : load(code);
+  kernels[{gpu.index(), source}] = loaded;
+  return loaded.kernel;
 }
 
 class ChainItem final : public Item {
