@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include <luge/tensor/tensor.h>
+#include "inputs.h"
 
 namespace luge::bench {
 
@@ -20,8 +20,5 @@ void add_allocation();
 /// Elements of a float32 tensor of 64 MB, beyond the caches of today's desktops.
 inline constexpr std::int64_t kLarge = std::int64_t{1} << 24;
 inline constexpr std::int64_t kSmall = 1000;
-
-/// Random numbers in [low, high); random, because constant data can be faster than any real one.
-Tensor uniform(const Shape& shape, double low = -1, double high = 1);
 
 }  // namespace luge::bench

@@ -4,16 +4,9 @@
 #include <benchmark/benchmark.h>
 
 #include <luge/ops/create.h>
-#include <luge/ops/elementwise.h>
 #include <luge/threads.h>
 
 #include "benchmarks.h"
-
-namespace luge::bench {
-
-Tensor uniform(const Shape& shape, double low, double high) { return (rand(shape) * (high - low) + low).detach(); }
-
-}  // namespace luge::bench
 
 int main(int argc, char** argv) {
   using namespace luge;
