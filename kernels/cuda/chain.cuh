@@ -13,6 +13,9 @@ namespace luge::cuda {
 
 namespace formula = math::scalar;
 
+/// That a kernel for many steps takes at once; there are partials of the losses for each of them.
+inline constexpr int kMostSteps = 32;
+
 /// The elements of a chain in rows that are reduced, each in chunks.
 struct ChainSpace {
   std::int64_t rows, length, chunks;
@@ -85,6 +88,10 @@ struct ChainUpdate {
     if (threadIdx.x == 0) shared[0] = rule.biases(0, taken);
     __syncthreads();
     return shared[0];
+  }
+  /// The same for `count` steps from `taken` on, each by a thread of the block. The caller waits for them.
+  __device__ void fill_biases(typename Rule::Biases* filled, std::int64_t taken, int count) const {
+    for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) filled[i] = rule.biases(0, taken + i);
   }
   /// The set of an element.
   __device__ std::int64_t set(std::int64_t position) const {

@@ -45,7 +45,8 @@ class CallItem final : public Item {
 
 class CudaExecutable final : public Executable {
  public:
-  CudaExecutable(Gpu& gpu, std::vector<std::unique_ptr<const Item>> items) : gpu_(gpu), items_(std::move(items)) {
+  CudaExecutable(Gpu& gpu, const Plan& plan, std::vector<std::unique_ptr<const Item>> items)
+      : gpu_(gpu), plan_(plan), items_(std::move(items)) {
     const Context context(gpu_, kOp);
     try {
       graph_.emplace(gpu_, [&] { queue(); });
@@ -56,17 +57,29 @@ class CudaExecutable final : public Executable {
 
   void run(std::int64_t steps) override {
     const Context context(gpu_, kOp);
+    if (const ChainItem* const chain = steps > 1 ? repeated() : nullptr) return chain->queue(steps);
     for (std::int64_t step = 0; step < steps; ++step) graph_ ? graph_->launch(context) : queue();
   }
 
  private:
+  /// The one chain that there is, for many steps at once; made when it is wanted first. Null where there is none.
+  const ChainItem* repeated() {
+    const Chain* const chain = plan_.items.size() == 1 ? std::get_if<Chain>(plan_.items.data()) : nullptr;
+    if (!tried_ && chain && can_repeat(*chain)) repeated_ = make_chain_item(gpu_, *chain, Steps::Many);
+    tried_ = true;
+    return repeated_.get();
+  }
+
   void queue() const {
     for (const std::unique_ptr<const Item>& item : items_) item->queue();
   }
 
   Gpu& gpu_;
+  const Plan& plan_;
   std::vector<std::unique_ptr<const Item>> items_;
   std::optional<Graph> graph_;  ///< none where the driver could not make it
+  std::unique_ptr<const ChainItem> repeated_;
+  bool tried_ = false;
 };
 
 }  // namespace
@@ -79,10 +92,10 @@ std::unique_ptr<Executable> CudaBackend::compile(const Plan& plan) {
     if (const auto* const call = std::get_if<Call>(&item))
       items.push_back(std::make_unique<CallItem>(*this, *call));
     else
-      items.push_back(make_chain_item(gpu_, std::get<Chain>(item)));
+      items.push_back(make_chain_item(gpu_, std::get<Chain>(item), Steps::One));
     if (!items.back()) return nullptr;
   }
-  return std::make_unique<CudaExecutable>(gpu_, std::move(items));
+  return std::make_unique<CudaExecutable>(gpu_, plan, std::move(items));
 }
 
 }  // namespace luge::cuda

@@ -1,5 +1,6 @@
 // What the monitor keeps of a step's losses: one launch, whose last block writes the ring.
 
+#include "finish.h"
 #include "kernels.h"
 #include "launch.h"
 #include "summary.cuh"
@@ -26,15 +27,28 @@ __global__ void __launch_bounds__(kThreads)
     if (WarpTeam::rank() == 0) ring.partials[chunk] = summary;
   }
   __threadfence_system();  // the rows are for the host
-  if (is_last_block(finished)) ring.finish(step, n);
+  if (!is_last_block(finished)) return;
+  ring.finish(step, n);
+  ring.count(step + 1);
+}
+
+/// A block for each of several steps, whose chunks are done.
+__global__ void __launch_bounds__(kThreads) finish_records_kernel(Ring ring, std::int64_t n, unsigned* finished) {
+  const std::int64_t first = ring.step();
+  ring.partials += blockIdx.x * summary_partials(n);
+  ring.finish(first + blockIdx.x, n);
+  if (is_last_block(finished)) ring.count(first + gridDim.x);
+}
+
+Ring ring_of(const Record& call, void* partials) {
+  return {call.ring, call.rows, call.kept, call.capacity, call.counter, static_cast<Summary*>(partials)};
 }
 
 template <class T>
 void record(const Context& context, const Record& call) {
   const Scratch partials(context, summary_partials(call.n) * static_cast<std::int64_t>(sizeof(Summary)));
   launch(context, record_kernel<T>, grid_stride(context, divide_up(call.n, kChunk), kWarps),
-         static_cast<const T*>(call.losses.data), call.n,
-         Ring{call.ring, call.rows, call.kept, call.capacity, call.counter, partials.as<Summary>()},
+         static_cast<const T*>(call.losses.data), call.n, ring_of(call, partials.as<Summary>()),
          context.gpu().finished_blocks());
 }
 
@@ -42,6 +56,10 @@ void record(const Context& context, const Record& call) {
 
 void run(const Context& context, const Record& call) {
   call.losses.dtype == DType::Float64 ? record<double>(context, call) : record<float>(context, call);
+}
+
+void finish_records(const Context& context, const Record& call, void* partials, int steps) {
+  launch(context, finish_records_kernel, Grid{steps}, ring_of(call, partials), call.n, context.gpu().finished_blocks());
 }
 
 }  // namespace luge::cuda

@@ -1,4 +1,4 @@
-#include "finish_sums.h"
+#include "finish.h"
 #include "kernels.h"
 #include "reduce.cuh"
 

@@ -32,13 +32,19 @@ struct Summarize {
   }
 };
 
+/// How many partials n losses need: the states of all chunks, and of the chunks that those make.
+constexpr std::int64_t summary_partials(std::int64_t n) {
+  const std::int64_t chunks = divide_up(n, kChunk);
+  return chunks + divide_up(chunks, kChunk);
+}
+
 /// Where the summary goes, and the losses that are kept themselves.
 struct Ring {
   LossSummary* summaries;
   double* rows;
   std::int64_t kept, capacity;
   std::int64_t* counter;
-  Summary* partials;  ///< room for the states of all chunks, and of the chunks that those make
+  Summary* partials;  ///< summary_partials(n) of them
 
   /// The step that is recorded, counted from 0.
   __device__ std::int64_t step() const { return *counter; }
@@ -46,7 +52,7 @@ struct Ring {
   __device__ void keep(std::int64_t step, std::int64_t i, double loss) const {
     if (rows && i < kept) rows[step % capacity * kept + i] = loss;
   }
-  /// By all threads of the last block, when the partials of all n losses are there.
+  /// By all threads of a block, when the partials of all n losses are there.
   __device__ void finish(std::int64_t step, std::int64_t n) const {
     const std::int64_t chunks = divide_up(n, kChunk);
     const Summary all = reduce_partials_in_block(Summarize{}, partials, partials + chunks, chunks);
@@ -60,14 +66,11 @@ struct Ring {
     row.not_finite = n - all.finite;
     __threadfence_system();
     *const_cast<volatile std::int64_t*>(&row.sequence) = step + 1;
-    *counter = step + 1;
+  }
+  /// By all threads of the last block: how many steps have been recorded.
+  __device__ void count(std::int64_t steps) const {
+    if (threadIdx.x == 0) *counter = steps;
   }
 };
-
-/// How many partials a ring needs for n losses.
-constexpr std::int64_t summary_partials(std::int64_t n) {
-  const std::int64_t chunks = divide_up(n, kChunk);
-  return chunks + divide_up(chunks, kChunk);
-}
 
 }  // namespace luge::cuda

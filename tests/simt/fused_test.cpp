@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -86,10 +87,15 @@ TEST_F(FusedTest, AStepOfTheDemoIsOneLaunch) {
   });
   step();
   backend(Device::cuda()).synchronize();
-  const std::uint64_t before = simt::counts().launches;
-  step.run(3);
-  backend(Device::cuda()).synchronize();
-  EXPECT_EQ(simt::counts().launches - before, 3u);
+  const auto launches = [&](int times, std::int64_t steps) {
+    const std::uint64_t before = simt::counts().launches;
+    for (int i = 0; i < times; ++i) step.run(steps);
+    backend(Device::cuda()).synchronize();
+    return simt::counts().launches - before;
+  };
+  EXPECT_EQ(launches(3, 1), 3u);
+  EXPECT_EQ(launches(1, 3), 1u) << "the parameters stay in registers";
+  EXPECT_EQ(launches(1, 80), 3u) << "of at most 32 steps";
 }
 
 /// Captured, which must fuse something, and run once more; or run twice.
@@ -118,6 +124,62 @@ TEST_F(FusedTest, RowsOfManyLengths) {
         };
         EXPECT_EQ(twice(true, body), twice(false, body)) << name(dtype) << ", rows of " << length;
       }
+    }
+}
+
+/// One chain, run 45 times at once, is 45 steps.
+TEST_F(FusedTest, ManyStepsInOneKernel) {
+  struct Program {
+    const char* name;
+    std::function<Tensor(const Tensor&)> loss;  ///< of (sets, 6) parameters
+  };
+  const TensorOptions on{.dtype = float64, .device = Device::cuda()};
+  manual_seed(11);
+  const Tensor goal = rand({6}, on), wide = rand({300, 10}, on), slope = rand({}, on);
+  const Program programs[] = {
+      {"broadcast", [&](const Tensor& w) { return (w - goal).square(); }},
+      {"columns", [&](const Tensor& w) { return (w * wide.slice(1, 3, 9) - slope).square(); }},
+      {"sums of rows", [&](const Tensor& w) { return (w * 2 - 1).square().sum(1); }},
+  };
+  for (const Program& program : programs)
+    for (const bool adam : {false, true}) {
+      const auto trained = [&](bool captured) {
+        Parameters params({.sets = 300, .device = Device::cuda(), .dtype = float64, .seed = 4});
+        const Tensor w = params.add("w", {6}, init::uniform(-1, 1));
+        const PerSet lr = linspace(0.001, 0.1, 300).to(float64).to(Device::cuda());
+        std::unique_ptr<Optimizer> optimizer;
+        if (adam)
+          optimizer = std::make_unique<Adam>(params, AdamOptions{.lr = lr});
+        else
+          optimizer = std::make_unique<Sgd>(params, SgdOptions{.lr = lr, .momentum = 0.5});
+        const auto body = [&] {
+          optimizer->zero_grad();
+          const Tensor loss = program.loss(w);
+          loss.sum().backward();
+          optimizer->step();
+          return loss;
+        };
+        auto step = capture(body);
+        Tensor loss;
+        if (captured) {
+          step();
+          EXPECT_EQ(step.figures().launches, 1) << program.name << ": meant to be one chain\n" << step.plan();
+          backend(Device::cuda()).synchronize();
+          const std::uint64_t before = simt::counts().launches;
+          loss = step.run(45);
+          backend(Device::cuda()).synchronize();
+          EXPECT_EQ(simt::counts().launches - before, 2u) << program.name;
+        } else {
+          for (int i = 0; i < 46; ++i) loss = body();
+        }
+        std::vector<double> all = w.flatten().to_vector<double>();
+        for (const Tensor& part : {w.grad(), loss}) {
+          const std::vector<double> values = part.flatten().to_vector<double>();
+          all.insert(all.end(), values.begin(), values.end());
+        }
+        return all;
+      };
+      EXPECT_EQ(trained(true), trained(false)) << program.name << (adam ? ", Adam" : ", SGD");
     }
 }
 

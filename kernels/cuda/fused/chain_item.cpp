@@ -18,11 +18,10 @@
 
 #include "../block_size.h"
 #include "../check.h"
-#include "../finish_sums.h"
+#include "../finish.h"
 #include "cache.h"
 #include "headers.h"
 #include "nvrtc.h"
-#include "source.h"
 
 namespace luge::cuda {
 
@@ -107,63 +106,58 @@ cudaKernel_t kernel_of(const Gpu& gpu, const std::string& source) {
   return loaded.kernel;
 }
 
-class ChainItem final : public Item {
- public:
-  ChainItem(Gpu& gpu, const Chain& chain) : gpu_(gpu) {
-    try {
-      chain_ = generate(chain, gpu.finished_blocks(), [&](std::size_t bytes) {
-        blocks_.push_back({gpu.memory().allocate(bytes), bytes});
-        return blocks_.back().data;
-      });
-      if (chain_.arguments.bytes() <= kMostParameterBytes) kernel_ = kernel_of(gpu, chain_.source);
-    } catch (...) {
-      release();
-      throw;
-    }
-  }
-  ~ChainItem() override { release(); }
-
-  bool is_ready() const { return kernel_ != nullptr; }
-
-  void queue() const override {
-    const Context context(gpu_, kOp);
-    // No more blocks than run at once: each begins with what is the same for all elements.
-    const std::int64_t blocks = std::min(divide_up(chain_.warps, kWarps), std::int64_t{8} * gpu_.multiprocessors());
-    std::vector<void*> arguments = chain_.arguments.pointers();
-    check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel_), dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
-                           arguments.data(), 0, context.stream()),
-          kOp, "cudaLaunchKernel");
-    for (const UnfinishedSums& sums : chain_.unfinished) finish_sums(context, sums.call, sums.partials, sums.rows, sums.chunks);
-  }
-
- private:
-  static constexpr std::size_t kMostParameterBytes = 4096;
-  struct Block {
-    void* data;
-    std::size_t bytes;
-  };
-
-  void release() noexcept {
-    for (const Block& block : blocks_) gpu_.memory().free(block.data, block.bytes);
-  }
-
-  Gpu& gpu_;
-  std::vector<Block> blocks_;
-  ChainKernel chain_;
-  cudaKernel_t kernel_ = nullptr;
-};
+constexpr std::size_t kMostParameterBytes = 4096;
 
 }  // namespace
+
+ChainItem::ChainItem(Gpu& gpu, const Chain& chain, Steps steps) : gpu_(gpu) {
+  try {
+    chain_ = generate(chain, steps, gpu.finished_blocks(), [&](std::size_t bytes) {
+      blocks_.push_back({gpu.memory().allocate(bytes), bytes});
+      return blocks_.back().data;
+    });
+    if (chain_.arguments.bytes() <= kMostParameterBytes) kernel_ = kernel_of(gpu, chain_.source);
+  } catch (...) {
+    release();
+    throw;
+  }
+}
+
+ChainItem::~ChainItem() { release(); }
+
+void ChainItem::release() noexcept {
+  for (const Block& block : blocks_) gpu_.memory().free(block.data, block.bytes);
+}
+
+void ChainItem::queue(std::int64_t steps) const {
+  const Context context(gpu_, kOp);
+  const std::int64_t most = chain_.steps ? most_steps() : 1;
+  for (std::int64_t done = 0; done < steps; done += most)
+    launch(context, static_cast<int>(std::min(most, steps - done)));
+}
+
+void ChainItem::launch(const Context& context, int steps) const {
+  if (chain_.steps) *chain_.steps = steps;
+  // No more blocks than run at once: each begins with what is the same for all elements.
+  const std::int64_t blocks = std::min(divide_up(chain_.warps, kWarps), std::int64_t{8} * gpu_.multiprocessors());
+  std::vector<void*> arguments = chain_.arguments.pointers();
+  check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel_), dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
+                         arguments.data(), 0, context.stream()),
+        kOp, "cudaLaunchKernel");
+  for (const UnfinishedSums& sums : chain_.unfinished) finish_sums(context, sums.call, sums.partials, sums.rows, sums.chunks);
+  for (const UnfinishedRecords& records : chain_.unfinished_records)
+    finish_records(context, records.call, records.partials, steps);
+}
 
 bool can_fuse() {
   const char* const text = std::getenv("LUGE_NVRTC");
   return !(text && std::string_view(text) == "0") && nvrtc_error().empty();
 }
 
-std::unique_ptr<Item> make_chain_item(Gpu& gpu, const Chain& chain) {
+std::unique_ptr<ChainItem> make_chain_item(Gpu& gpu, const Chain& chain, Steps steps) {
   try {
     const Context context(gpu, kOp);
-    auto item = std::make_unique<ChainItem>(gpu, chain);
+    auto item = std::make_unique<ChainItem>(gpu, chain, steps);
     return item->is_ready() ? std::move(item) : nullptr;
   } catch (const Error& error) {  // the step has been done; what replays it need not be fused
     static std::once_flag once;

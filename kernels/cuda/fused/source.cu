@@ -1,124 +1,81 @@
 #include "source.h"
 
-#include <cmath>
-#include <cstring>
-#include <iterator>
-#include <type_traits>
+#include <algorithm>
+#include <optional>
+#include <string_view>
 
 // Under nvcc fmt takes itself for less constexpr than it is, and format strings cannot be checked.
 #define FMT_USE_CONSTEXPR 1
 #define FMT_CONSTEVAL
 #include <fmt/format.h>
 
-#include <luge/math/elementwise.h>
-
 #include "../chain.cuh"
-#include "../elementwise.cuh"
 #include "../reduce.cuh"
 #include "../walk.cuh"
+#include "expressions.h"
 
 namespace luge::cuda {
 
 namespace {
 
-struct FormulaText {
-  const char* name;
-  int inputs, parameters;
-  bool is_where, is_mask;
+/// Lines, further to the right.
+std::string indented(std::string_view text, std::size_t columns) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n') + 1;
+    result += text[0] == '#' ? "" : std::string(columns, ' ');
+    result += text.substr(0, end);
+    text.remove_prefix(end);
+  }
+  return result;
+}
+
+/// Where the text of a kernel goes. Without repetition `enter`, `step` and `leave` are empty.
+struct Parts {
+  std::string before;    ///< once per thread
+  std::string enter;     ///< at the beginning of a chunk
+  std::string load;      ///< of a run of neighbours, before the steps
+  std::string step;      ///< at the beginning of a step
+  std::string states;    ///< of a chunk's sums in a step
+  std::string run;       ///< before a run's elements
+  std::string element;   ///< what one element computes, and where that goes
+  std::string store;     ///< of a run; with repetition at the last step
+  std::string chunk;     ///< at the end of a chunk's step
+  std::string leave;     ///< of a run, after the steps
+  std::string fence;     ///< before the last block is found
+  std::string last;      ///< by the last block
 };
-
-/// By Op.
-constexpr FormulaText kFormulas[] = {
-#define LUGE_ONE_INPUT(function, Formula, ...) {#Formula, 1, math::scalar::Formula::kParameters, false, false},
-#define LUGE_TWO_INPUTS(function, Formula, ...) {#Formula, 2, 0, false, false},
-#define LUGE_COMPARISON(function, Formula, ...) {#Formula, 2, 0, false, true},
-#define LUGE_TEST(function, Formula, ...) {#Formula, 1, 0, false, true},
-#define LUGE_CHOICE(function, Formula, ...) {#Formula, 2, 0, true, false},
-    LUGE_UNARY_ROWS(LUGE_ONE_INPUT) LUGE_UNARY_PARAMETER_ROWS(LUGE_ONE_INPUT) LUGE_BINARY_ROWS(LUGE_TWO_INPUTS)
-        LUGE_COMPARE_ROWS(LUGE_COMPARISON) LUGE_TEST_ROWS(LUGE_TEST) LUGE_WHERE_ROWS(LUGE_CHOICE)
-#undef LUGE_CHOICE
-#undef LUGE_TEST
-#undef LUGE_COMPARISON
-#undef LUGE_TWO_INPUTS
-#undef LUGE_ONE_INPUT
-};
-static_assert(std::size(kFormulas) == kOpCount);
-
-const char* type(DType dtype) {
-  switch (dtype) {
-    case DType::Bool: return "bool";
-    case DType::Int32: return "int";
-    case DType::Int64: return "long";
-    case DType::Float32: return "float";
-    case DType::Float64: return "double";
-    case DType::Float16:
-    case DType::BFloat16: break;  // core refuses them by name
-  }
-  return "?";
-}
-
-/// Calls visit(T{}) with T the type of elements.
-template <class Visit>
-auto with_type(DType dtype, const Visit& visit) {
-  switch (dtype) {
-    case DType::Bool: return visit(bool{});
-    case DType::Int32: return visit(int{});
-    case DType::Int64: return visit(std::int64_t{});
-    case DType::Float64: return visit(double{});
-    default: return visit(float{});
-  }
-}
-
-/// Exactly this number.
-template <class T>
-std::string literal(T value) {
-  if constexpr (std::is_same_v<T, bool>) {
-    return value ? "true" : "false";
-  } else if constexpr (!std::is_floating_point_v<T>) {
-    const char* const name = type(sizeof(T) == 4 ? DType::Int32 : DType::Int64);
-    return fmt::format("static_cast<{}>({:#x}ul)", name, static_cast<std::make_unsigned_t<T>>(value));
-  } else {
-    const char* const name = type(sizeof(T) == 4 ? DType::Float32 : DType::Float64);
-    if (std::isfinite(value)) return fmt::format("static_cast<{}>({:a})", name, static_cast<double>(value));
-    if (std::isinf(value)) return fmt::format("{}std::numeric_limits<{}>::infinity()", value < 0 ? "-" : "", name);
-    return fmt::format("std::numeric_limits<{}>::quiet_NaN()", name);
-  }
-}
-
-std::string number(const Operand& operand, DType dtype) {
-  return with_type(dtype, [&](auto zero) { return literal(immediate<decltype(zero)>(operand)); });
-}
-
-bool differs(const Hyper& hyper) { return hyper.data && hyper.stride != 0; }
-bool has_biases_per_set(const Update& call) { return differs(call.beta1) || differs(call.beta2); }
-bool has_numbers_per_set(const Update& call) {
-  return has_biases_per_set(call) || differs(call.lr) || differs(call.momentum) || differs(call.dampening) ||
-         differs(call.weight_decay) || differs(call.epsilon);
-}
 
 class Generator {
  public:
-  Generator(const Chain& chain, const std::function<void*(std::size_t)>& allocate)
-      : chain_(chain), allocate_(allocate), reduces_(!chain.reductions.empty() || !chain.recordings.empty()) {}
+  Generator(const Chain& chain, bool repeats, const std::function<void*(std::size_t)>& allocate)
+      : chain_(chain),
+        allocate_(allocate),
+        repeats_(repeats),
+        reduces_(!chain.reductions.empty() || !chain.recordings.empty()) {}
 
   ChainKernel run(unsigned* finished) {
     lay_out_space();
     add_loads();
+    for (const Link& link : chain_.links) parts_.element += statements(chain_, link, links_++);
     add_stores();
     add_updates();
     add_reductions();
     add_recordings();
     parameters_ += ",\n    unsigned* const finished";
     kernel_.arguments.add(finished);
-    for (const Link& link : chain_.links) link.is_update ? add_update(link) : add_formula(link);
+    if (repeats_) {
+      parameters_ += ",\n    const int steps";
+      kernel_.steps = kernel_.arguments.add(1);
+    }
     write();
     return std::move(kernel_);
   }
 
  private:
   template <class T>
-  void parameter(const std::string& type_name, const std::string& name, const T& value) {
-    parameters_ += fmt::format("{}\n    const {} {}", parameters_.empty() ? "" : ",", type_name, name);
+  void parameter(const std::string& type, const std::string& name, const T& value) {
+    parameters_ += fmt::format("{}\n    const {} {}", parameters_.empty() ? "" : ",", type, name);
     kernel_.arguments.add(value);
   }
 
@@ -165,21 +122,31 @@ class Generator {
       with_type(window.dtype, [&, v = value, &w = window](auto zero) {
         using T = decltype(zero);
         const auto* const data = static_cast<const T*>(w.data);
-        const char* const t = type(w.dtype);
+        const char* const t = type_name(w.dtype);
         if (is_scalar(w)) {
           parameter(fmt::format("{}*", t), fmt::format("load{}", i), data);
-          before_ += fmt::format("  const {} v{} = *load{};\n", t, v, i);
+          parts_.before += fmt::format("const {} v{} = *load{};\n", t, v, i);
         } else if (is_contiguous(w)) {
           parameter(fmt::format("Source<{}>", t), fmt::format("load{}", i), Source<T>{data, T{}, access(data, w.dtype)});
-          load_ += fmt::format("      const Pack<{}, kRun> in{} = load<kRun>(load{}, first, count);\n", t, i, i);
-          element_ += fmt::format("        const {} v{} = in{}.values[k];\n", t, v, i);
+          if (repeats_) parts_.enter += fmt::format("Pack<{}, kRun> in{}[kLaps]{{}};\n", t, i);
+          const std::string pack = repeats_ ? fmt::format("in{}[lap]", i) : fmt::format("const Pack<{}, kRun> in{}", t, i);
+          parts_.load += fmt::format("{} = load<kRun>(load{}, first, count);\n", pack, i);
+          parts_.element += fmt::format("const {} v{} = in{}{}.values[k];\n", t, v, i, lap());
         } else {
           parameter(fmt::format("{}*", t), fmt::format("load{}", i), data);
           add_walk(fmt::format("load{}_walk", i), w);
-          element_ += fmt::format("        const {} v{} = load{}[load{}_walk.offset(first + k)];\n", t, v, i, i);
+          parts_.element += fmt::format("const {} v{} = load{}[load{}_walk.offset(first + k)];\n", t, v, i, i);
         }
       });
     }
+  }
+  const char* lap() const { return repeats_ ? "[lap]" : ""; }
+
+  /// The load of contiguous memory that a later step finds as this store has left it.
+  std::optional<std::size_t> load_of(const Operand& stored) const {
+    for (std::size_t i = 0; i < chain_.loads.size(); ++i)
+      if (chain_.loads[i].memory.data == stored.data && is_contiguous(chain_.loads[i].memory)) return i;
+    return std::nullopt;
   }
 
   void add_stores() {
@@ -188,17 +155,22 @@ class Generator {
       with_type(window.dtype, [&, v = value, &w = window](auto zero) {
         using T = decltype(zero);
         auto* const data = static_cast<T*>(w.data);
-        const char* const t = type(w.dtype);
+        const char* const t = type_name(w.dtype);
         if (is_contiguous(w)) {
           parameter(fmt::format("Sink<{}>", t), fmt::format("store{}", i), Sink<T>{data, false, access(data, w.dtype)});
-          load_ += fmt::format("      Pack<{}, kRun> out{}{{}};\n", t, i);
-          keep_ += fmt::format("        out{}.values[k] = v{};\n", i, v);
-          store_ += fmt::format("      store<kRun>(store{}, first, count, out{});\n", i, i);
+          if (const auto load = load_of(w); load && repeats_) {
+            parts_.element += fmt::format("in{}[lap].values[k] = v{};\n", *load, v);
+            parts_.leave += fmt::format("store<kRun>(store{}, first, count, in{}[lap]);\n", i, *load);
+            return;
+          }
+          parts_.run += fmt::format("Pack<{}, kRun> out{}{{}};\n", t, i);
+          parts_.element += fmt::format("out{}.values[k] = v{};\n", i, v);
+          parts_.store += fmt::format("store<kRun>(store{}, first, count, out{});\n", i, i);
         } else {
           parameters_ += fmt::format(",\n    {}* const store{}", t, i);
           kernel_.arguments.add(data);
           add_walk(fmt::format("store{}_walk", i), w);
-          keep_ += fmt::format("        store{}[store{}_walk.offset(first + k)] = v{};\n", i, i, v);
+          parts_.element += fmt::format("store{}[store{}_walk.offset(first + k)] = v{};\n", i, i, v);
         }
       });
     }
@@ -208,14 +180,24 @@ class Generator {
   void add_rule(std::size_t i, const char* name, const Chain::UpdatePart& part) {
     const Update& call = part.call;
     const std::int64_t per_set = call.layout.per_set[part.parameter];
-    parameter(fmt::format("ChainUpdate<{}<{}>>", name, type(call.dtype)), fmt::format("update{}", i),
+    const std::string rule = fmt::format("{}<{}>", name, type_name(call.dtype));
+    parameter(fmt::format("ChainUpdate<{}>", rule), fmt::format("update{}", i),
               ChainUpdate<Rule<T>>{Rule<T>(call), call.steps, per_set});
-    before_ += fmt::format("  const std::int64_t taken{0} = *update{0}.steps;\n"
-                           "  const auto biases{0} = update{0}.biases(taken{0});\n"
-                           "  const auto common{0} = update{0}.rule.numbers(0, biases{0});\n", i);
-    if (!part.counts_step) return;
-    needs_last_ = true;
-    last_ += fmt::format("  if (threadIdx.x == 0) *update{0}.steps = taken{0} + 1;\n", i);
+    if (repeats_) {
+      parts_.before += fmt::format("LUGE_SHARED({1}::Biases, biases_of{0}, kMostSteps);\n"
+                                   "const std::int64_t begun{0} = *update{0}.steps;\n"
+                                   "update{0}.fill_biases(biases_of{0}, begun{0}, steps);\n", i, rule);
+      parts_.step += fmt::format("const std::int64_t taken{0} = begun{0} + step;\n"
+                                 "const auto biases{0} = biases_of{0}[step];\n", i);
+    } else {
+      parts_.before += fmt::format("const std::int64_t taken{0} = *update{0}.steps;\n"
+                                   "const auto biases{0} = update{0}.biases(taken{0});\n", i);
+    }
+    (repeats_ ? parts_.step : parts_.before) +=
+        fmt::format("const auto common{0} = update{0}.rule.numbers(0, biases{0});\n", i);
+    if (part.counts_step)
+      parts_.last += fmt::format("if (threadIdx.x == 0) *update{0}.steps = {1}{0} + {2};\n", i,
+                                 repeats_ ? "begun" : "taken", repeats_ ? "steps" : "1");
   }
 
   void add_updates() {
@@ -229,6 +211,7 @@ class Generator {
       };
       part.call.dtype == DType::Float64 ? add(double{}) : add(float{});
     }
+    if (repeats_ && !chain_.updates.empty()) parts_.before += "__syncthreads();\n";
   }
 
   template <class R>
@@ -239,25 +222,26 @@ class Generator {
       const std::int64_t states = space_.rows * space_.chunks + divide_up(space_.chunks, kChunk);
       target.partials = static_cast<double*>(allocate_(static_cast<std::size_t>(states) * sizeof(double)));
     }
+    // Nobody sees the sums of the steps before the last.
+    const char* const include = repeats_ ? "if (is_last) " : "";
+    const char* const write = repeats_ ? "is_last && " : "";
     parameter(fmt::format("Target<{}>", reducer), fmt::format("sum{}", i), target);
-    states_ += fmt::format("    double state{0} = 0;\n", i);
-    keep_ += fmt::format("        state{} = {}{{}}.include(state{}, v{}, 0);\n", i, reducer, i, reduction.value);
-    chunk_ += fmt::format("    state{0} = walk.reduce(state{0}, {1}{{}});\n"
-                          "    if (walk.leads()) sum{0}.write({1}{{}}, walk.row(), walk.chunk(), space.chunks, state{0});\n",
-                          i, reducer);
-    if (call.reduced != call.extent.ndim) {
-      if (space_.chunks > 1) kernel_.unfinished.push_back({call, target.partials, space_.rows, space_.chunks});
-      return;
-    }
-    needs_last_ = true;
-    last_ = fmt::format("  if (space.chunks > 1) finish_total({}{{}}, sum{}, space.chunks);\n", reducer, i) + last_;
+    parts_.states += fmt::format("double state{0} = 0;\n", i);
+    parts_.element += fmt::format("{0}state{1} = {2}{{}}.include(state{1}, v{3}, 0);\n", include, i, reducer, reduction.value);
+    parts_.chunk += fmt::format("state{0} = walk.reduce(state{0}, {1}{{}});\n"
+                                "if ({2}walk.leads()) sum{0}.write({1}{{}}, walk.row(), walk.chunk(), space.chunks, state{0});\n",
+                                i, reducer, write);
+    if (call.reduced == call.extent.ndim)
+      parts_.last = fmt::format("if (space.chunks > 1) finish_total({}{{}}, sum{}, space.chunks);\n", reducer, i) + parts_.last;
+    else if (space_.chunks > 1)
+      kernel_.unfinished.push_back({call, target.partials, space_.rows, space_.chunks});
   }
 
   void add_reductions() {
     for (std::size_t i = 0; i < chain_.reductions.size(); ++i) {
       const Chain::Reduction& reduction = chain_.reductions[i];
       const bool mean = reduction.call.op == ReduceOp::Mean;
-      const std::string reducer = fmt::format("Sum<{}, {}>", type(dtype(reduction.value)), mean);
+      const std::string reducer = fmt::format("Sum<{}, {}>", type_name(dtype(reduction.value)), mean);
       const auto add = [&]<class T>(T) {
         mean ? add_sum<Sum<T, true>>(i, reducer, reduction) : add_sum<Sum<T, false>>(i, reducer, reduction);
       };
@@ -268,117 +252,89 @@ class Generator {
   void add_recordings() {
     for (std::size_t i = 0; i < chain_.recordings.size(); ++i) {
       const auto& [value, call] = chain_.recordings[i];
-      auto* const partials = static_cast<Summary*>(
-          allocate_(static_cast<std::size_t>(summary_partials(call.n)) * sizeof(Summary)));
-      parameter("Ring", fmt::format("ring{}", i), Ring{call.ring, call.rows, call.kept, call.capacity, call.counter, partials});
-      before_ += fmt::format("  const std::int64_t recorded{0} = ring{0}.step();\n", i);
-      states_ += fmt::format("    Summary summary{} = Summarize{{}}.identity();\n", i);
-      keep_ += fmt::format("        summary{0} = Summarize{{}}.include(summary{0}, v{1});\n"
-                           "        ring{0}.keep(recorded{0}, first + k, v{1});\n", i, value);
-      chunk_ += fmt::format("    summary{0} = walk.reduce(summary{0}, Summarize{{}});\n"
-                            "    if (walk.leads()) ring{0}.partials[walk.chunk()] = summary{0};\n", i);
-      needs_last_ = true;
-      after_ = "  __threadfence_system();  // the rows of losses are for the host\n";
-      last_ += fmt::format("  ring{0}.finish(recorded{0}, space.length);\n", i);
+      const std::int64_t partials = summary_partials(call.n) * (repeats_ ? kMostSteps : 1);
+      const Ring ring{call.ring, call.rows, call.kept, call.capacity, call.counter,
+                      static_cast<Summary*>(allocate_(static_cast<std::size_t>(partials) * sizeof(Summary)))};
+      parameter("Ring", fmt::format("ring{}", i), ring);
+      const std::string step = fmt::format("recorded{}{}", i, repeats_ ? " + step" : "");
+      parts_.before += fmt::format("const std::int64_t recorded{0} = ring{0}.step();\n", i);
+      parts_.states += fmt::format("Summary summary{} = Summarize{{}}.identity();\n", i);
+      parts_.element += fmt::format("summary{0} = Summarize{{}}.include(summary{0}, v{1});\n"
+                                    "ring{0}.keep({2}, first + k, v{1});\n", i, value, step);
+      parts_.chunk += fmt::format("summary{0} = walk.reduce(summary{0}, Summarize{{}});\n"
+                                  "if (walk.leads()) ring{0}.partials[{1}walk.chunk()] = summary{0};\n", i,
+                                  repeats_ ? "step * summary_partials(space.length) + " : "");
+      parts_.fence = "__threadfence_system();  // the rows of losses are for the host\n";
+      if (repeats_)
+        kernel_.unfinished_records.push_back({call, ring.partials});
+      else
+        parts_.last += fmt::format("ring{0}.finish({1}, space.length);\nring{0}.count({1} + 1);\n", i, step);
     }
   }
 
-  std::string input(const ChainInput& in, DType as) const {
-    if (in.kind == ChainInput::Kind::Value) return fmt::format("v{}", in.value);
-    if (in.kind == ChainInput::Kind::Number) return number(in.number, as);
-    return fmt::format("{}{{}}", type(as));
+  static std::string of_run(std::string_view at) {
+    return fmt::format("const std::int64_t first = walk.row() * space.length + {0};\n"
+                       "const int count = walk.end() - {0} < kRun ? static_cast<int>(walk.end() - {0}) : kRun;\n", at);
   }
-  DType input_type(const ChainInput& in) const {
-    return in.kind == ChainInput::Kind::Value ? dtype(in.value) : in.number.dtype;
+  /// Statements for each run of a chunk, with `lap` known to the compiler: what laps hold are registers.
+  static std::string by_lap(const std::string& text) {
+    if (text.empty()) return "";
+    return "#pragma unroll\nfor (int lap = 0; lap < kLaps; ++lap) {\n"
+           "  const std::int64_t at = walk.begin() + lap * walk.step();\n  if (at >= walk.end()) break;\n" +
+           indented(of_run("at") + text, 2) + "}\n";
   }
-
-  void add_formula(const Link& link) {
-    const FormulaText& text = kFormulas[static_cast<int>(link.op)];
-    const bool forward = link.direction == Direction::Forward;
-    const DType as = input_type(link.in[forward && text.is_where ? 1 : 0]);
-    std::string arguments;
-    const auto add = [&](const std::string& argument) { arguments += (arguments.empty() ? "" : ", ") + argument; };
-    if (text.is_where && forward) {
-      add(input(link.in[0], DType::Bool));
-      add(input(link.in[1], as));
-      add(input(link.in[2], as));
-    } else if (text.is_where) {
-      add(input(link.in[0], as));
-      add(input(link.in[1], DType::Bool));
-    } else {
-      const int inputs = text.inputs + (forward ? 0 : 2);
-      for (int i = 0; i < inputs; ++i) add(input(link.in[static_cast<std::size_t>(i)], as));
-    }
-    for (int p = 0; p < text.parameters; ++p)
-      add(with_type(as, [&](auto zero) { return literal(saturate<decltype(zero)>(link.parameters[static_cast<std::size_t>(p)])); }));
-    if (forward || text.inputs == 1) {
-      element_ += fmt::format("        const {} v{} = formula::{}::{}({});\n", type(dtype(link.out[0])), link.out[0],
-                              text.name, forward ? "forward" : "backward", arguments);
-      return;
-    }
-    element_ += fmt::format("        const auto both{} = formula::{}::backward({});\n", links_, text.name, arguments);
-    const std::size_t first = text.is_where ? 1 : 0;
-    for (std::size_t i = 0; i < 2; ++i)
-      if (const int out = link.out[first + i]; out != Link::kNothing)
-        element_ += fmt::format("        const {} v{} = both{}.{};\n", type(dtype(out)), out, links_, i == 0 ? 'a' : 'b');
-    ++links_;
+  std::string elements() const {
+    return "#pragma unroll\nfor (int k = 0; k < kRun; ++k) {\n  if (k >= count) break;\n" + indented(parts_.element, 2) + "}\n";
   }
 
-  void add_update(const Link& link) {
-    const Update& call = chain_.updates[static_cast<std::size_t>(link.update)].call;
-    const auto in = [&](std::size_t i) { return input(link.in[i], call.dtype); };
-    const int u = link.update;
-    element_ += fmt::format("        Element<{0}> element{1}{{{2}, {3}{4}, {5}, {6}}};\n", type(call.dtype), u, in(0),
-                            call.maximize ? "-" : "", in(1), in(2), in(3));
-    std::string numbers = fmt::format("common{}", u);
-    if (has_numbers_per_set(call)) {
-      numbers = fmt::format("numbers{}", u);
-      const std::string biases = has_biases_per_set(call) ? fmt::format("update{0}.rule.biases(set{0}, taken{0})", u)
-                                                          : fmt::format("biases{}", u);
-      element_ += fmt::format("        const std::int64_t set{0} = update{0}.set(first + k);\n"
-                              "        const auto {1} = update{0}.rule.numbers(set{0}, {2});\n", u, numbers, biases);
-    }
-    element_ += fmt::format("        update{0}.rule.step({1}, element{0}, taken{0});\n", u, numbers);
-    const char* const members[] = {"value", "first", "second"};
-    for (std::size_t i = 0; i < 3; ++i)
-      if (link.out[i] != Link::kNothing)
-        element_ += fmt::format("        const {} v{} = element{}.{};\n", type(call.dtype), link.out[i], u, members[i]);
+  std::string chunk() const {
+    return parts_.states + "for (std::int64_t at = walk.begin(); at < walk.end(); at += walk.step()) {\n" +
+           indented(of_run("at") + parts_.load + parts_.run + elements() + parts_.store, 2) + "}\n" + parts_.chunk;
+  }
+  std::string repeated_chunk() const {
+    const std::string store = parts_.store.empty() ? "" : "if (is_last) {\n" + indented(parts_.store, 2) + "}\n";
+    return parts_.enter + by_lap(parts_.load) +
+           "#pragma unroll 1\nfor (int step = 0; step < steps; ++step) {\n"
+           "  [[maybe_unused]] const bool is_last = step == steps - 1;\n" +
+           indented(parts_.step + parts_.states + by_lap(parts_.run + elements() + store) + parts_.chunk, 2) + "}\n" +
+           by_lap(parts_.leave);
   }
 
   void write() {
-    std::string& text = kernel_.source;
-    text = "#include \"chain.cuh\"\n\n#include <luge/math/elementwise.h>\n\nusing namespace luge::cuda;\n\n"
-           "extern \"C\" __global__ void __launch_bounds__(kThreads) ";
-    text += ChainKernel::kName;
-    text += "(" + parameters_ + ") {\n" + before_;
-    text += fmt::format("  for (ChainWalk<{}> walk(space); walk.inside(); walk.advance()) {{\n", reduces_ ? "kChunk" : "kLap");
-    text += states_;
-    text += "    for (std::int64_t at = walk.begin(); at < walk.end(); at += walk.step()) {\n"
-            "      const std::int64_t first = walk.row() * space.length + at;\n"
-            "      const int count = walk.end() - at < kRun ? static_cast<int>(walk.end() - at) : kRun;\n";
-    text += load_;
-    text += "#pragma unroll\n      for (int k = 0; k < kRun; ++k) {\n        if (k >= count) break;\n";
-    text += element_ + keep_ + "      }\n" + store_ + "    }\n" + chunk_ + "  }\n";
-    if (needs_last_) text += after_ + "  if (!is_last_block(finished)) return;\n" + last_;
-    text += "}\n";
+    const char* const size = reduces_ ? "kChunk" : "kLap";
+    std::string body = parts_.before;
+    if (repeats_) body += fmt::format("constexpr int kLaps = {} / kLap;\n", size);
+    body += fmt::format("for (ChainWalk<{}> walk(space); walk.inside(); walk.advance()) {{\n", size) +
+            indented(repeats_ ? repeated_chunk() : chunk(), 2) + "}\n" + parts_.fence;
+    if (!parts_.last.empty()) body += "if (!is_last_block(finished)) return;\n" + parts_.last;
+    kernel_.source = fmt::format("#include \"chain.cuh\"\n\n#include <luge/math/elementwise.h>\n\n"
+                                 "using namespace luge::cuda;\n\n"
+                                 "extern \"C\" __global__ void __launch_bounds__(kThreads) {}({}) {{\n{}}}\n",
+                                 ChainKernel::kName, parameters_, indented(body, 2));
   }
 
   const Chain& chain_;
   const std::function<void*(std::size_t)>& allocate_;
-  bool reduces_, needs_last_ = false;
+  const bool repeats_, reduces_;
   ChainSpace space_{};
   int links_ = 0;
   ChainKernel kernel_;
   std::string parameters_;
-  // The parts of the kernel: before the loop; of a chunk: its beginning, of a run of elements: loads, of an
-  // element: what it computes and where that goes, stores; the chunk's end; what the last block does.
-  std::string before_, states_, load_, element_, keep_, store_, chunk_, after_, last_;
+  Parts parts_;
 };
 
 }  // namespace
 
-ChainKernel generate(const Chain& chain, unsigned* finished, const std::function<void*(std::size_t)>& allocate) {
-  return Generator(chain, allocate).run(finished);
+int most_steps() { return kMostSteps; }
+
+bool can_repeat(const Chain& chain) {
+  return std::none_of(chain.reductions.begin(), chain.reductions.end(),
+                      [](const Chain::Reduction& sum) { return sum.call.store == luge::Store::Accumulate; });
+}
+
+ChainKernel generate(const Chain& chain, Steps steps, unsigned* finished,
+                     const std::function<void*(std::size_t)>& allocate) {
+  return Generator(chain, steps == Steps::Many, allocate).run(finished);
 }
 
 }  // namespace luge::cuda

@@ -17,10 +17,13 @@ namespace luge::cuda {
 /// A kernel's arguments, in order.
 class KernelArguments {
  public:
+  /// Returns where the argument is, which may change between launches.
   template <class T>
-  void add(const T& value) {
-    values_.push_back(std::make_shared<T>(value));
+  T* add(const T& value) {
+    auto own = std::make_shared<T>(value);
+    values_.push_back(own);
     bytes_ = (bytes_ + alignof(T) - 1) / alignof(T) * alignof(T) + sizeof(T);
+    return own.get();
   }
   /// As cudaLaunchKernel takes them.
   std::vector<void*> pointers() const {
@@ -42,17 +45,36 @@ struct UnfinishedSums {
   std::int64_t rows, chunks;
 };
 
+/// Recordings of many steps, of which the kernel has left the states of the losses' chunks.
+struct UnfinishedRecords {
+  Record call;
+  void* partials;
+};
+
+/// Whether a kernel runs a chain once, or many times with what it loads in registers.
+enum class Steps : std::uint8_t { One, Many };
+
 struct ChainKernel {
   static constexpr const char* kName = "luge_chain";
 
   std::string source;
   KernelArguments arguments;
   std::int64_t warps = 0;  ///< that have something to do
+  int* steps = nullptr;    ///< Steps::Many: the argument that says how many, at most most_steps()
   std::vector<UnfinishedSums> unfinished;
+  std::vector<UnfinishedRecords> unfinished_records;
 };
+
+/// How many steps a kernel for many takes at once.
+int most_steps();
+
+/// Whether there can be a kernel that runs this chain many times: an element goes on from nothing but itself, and a
+/// sum is that of the last step.
+bool can_repeat(const Chain& chain);
 
 /// The kernel of a chain. `finished`: Gpu::finished_blocks(); `allocate` gives device memory that lives as long as
 /// the kernel is used.
-ChainKernel generate(const Chain& chain, unsigned* finished, const std::function<void*(std::size_t)>& allocate);
+ChainKernel generate(const Chain& chain, Steps steps, unsigned* finished,
+                     const std::function<void*(std::size_t)>& allocate);
 
 }  // namespace luge::cuda

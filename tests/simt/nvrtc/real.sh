@@ -1,9 +1,10 @@
 #!/bin/sh
-# The kernels that the capture tests generate, compiled by NVIDIA's NVRTC. Usage: real.sh REAL TEST_CAPTURE
+# The kernels that tests generate, compiled by NVIDIA's NVRTC. Usage: real.sh REAL TEST_CAPTURE TEST_SIMT
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/sources"
-LUGE_CACHE=$folder/cache SIMT_NVRTC_SOURCES=$folder/sources "$2" --gtest_brief=1 \
-  --gtest_filter='*PlanTest.*/cuda:*ReplayTest.EveryOptimizer/cuda:*ReplayTest.CurveFits/cuda' >/dev/null
-for architecture in sm_80 sm_90; do "$1" "$architecture" "$folder"/sources/*.cu; done
+export LUGE_CACHE=$folder/cache SIMT_NVRTC_SOURCES=$folder/sources
+"$2" --gtest_brief=1 --gtest_filter='*PlanTest.*/cuda:*ReplayTest.EveryOptimizer/cuda:*ReplayTest.CurveFits/cuda' >/dev/null
+"$3" --gtest_brief=1 --gtest_filter='FusedTest.ManyStepsInOneKernel' >/dev/null
+"$1" sm_90 "$folder"/sources/*.cu

@@ -1,0 +1,155 @@
+#include "expressions.h"
+
+#include <cmath>
+#include <cstdint>
+#include <iterator>
+#include <type_traits>
+
+// Under nvcc fmt takes itself for less constexpr than it is, and format strings cannot be checked.
+#define FMT_USE_CONSTEXPR 1
+#define FMT_CONSTEVAL
+#include <fmt/format.h>
+
+#include <luge/math/elementwise.h>
+
+#include "../elementwise.cuh"
+
+namespace luge::cuda {
+
+const char* type_name(DType dtype) {
+  switch (dtype) {
+    case DType::Bool: return "bool";
+    case DType::Int32: return "int";
+    case DType::Int64: return "long";
+    case DType::Float32: return "float";
+    case DType::Float64: return "double";
+    case DType::Float16:
+    case DType::BFloat16: break;  // core refuses them by name
+  }
+  return "?";
+}
+
+namespace {
+
+struct FormulaText {
+  const char* name;
+  int inputs, parameters;
+  bool is_where, is_mask;
+};
+
+/// By Op.
+constexpr FormulaText kFormulas[] = {
+#define LUGE_ONE_INPUT(function, Formula, ...) {#Formula, 1, math::scalar::Formula::kParameters, false, false},
+#define LUGE_TWO_INPUTS(function, Formula, ...) {#Formula, 2, 0, false, false},
+#define LUGE_COMPARISON(function, Formula, ...) {#Formula, 2, 0, false, true},
+#define LUGE_TEST(function, Formula, ...) {#Formula, 1, 0, false, true},
+#define LUGE_CHOICE(function, Formula, ...) {#Formula, 2, 0, true, false},
+    LUGE_UNARY_ROWS(LUGE_ONE_INPUT) LUGE_UNARY_PARAMETER_ROWS(LUGE_ONE_INPUT) LUGE_BINARY_ROWS(LUGE_TWO_INPUTS)
+        LUGE_COMPARE_ROWS(LUGE_COMPARISON) LUGE_TEST_ROWS(LUGE_TEST) LUGE_WHERE_ROWS(LUGE_CHOICE)
+#undef LUGE_CHOICE
+#undef LUGE_TEST
+#undef LUGE_COMPARISON
+#undef LUGE_TWO_INPUTS
+#undef LUGE_ONE_INPUT
+};
+static_assert(std::size(kFormulas) == kOpCount);
+
+/// Exactly this number.
+template <class T>
+std::string literal(T value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return value ? "true" : "false";
+  } else if constexpr (!std::is_floating_point_v<T>) {
+    const char* const name = type_name(sizeof(T) == 4 ? DType::Int32 : DType::Int64);
+    return fmt::format("static_cast<{}>({:#x}ul)", name, static_cast<std::make_unsigned_t<T>>(value));
+  } else {
+    const char* const name = type_name(sizeof(T) == 4 ? DType::Float32 : DType::Float64);
+    if (std::isfinite(value)) return fmt::format("static_cast<{}>({:a})", name, static_cast<double>(value));
+    if (std::isinf(value)) return fmt::format("{}std::numeric_limits<{}>::infinity()", value < 0 ? "-" : "", name);
+    return fmt::format("std::numeric_limits<{}>::quiet_NaN()", name);
+  }
+}
+
+std::string number(const Operand& operand, DType dtype) {
+  return with_type(dtype, [&](auto zero) { return literal(immediate<decltype(zero)>(operand)); });
+}
+
+bool differs(const Hyper& hyper) { return hyper.data && hyper.stride != 0; }
+bool has_biases_per_set(const Update& call) { return differs(call.beta1) || differs(call.beta2); }
+bool has_numbers_per_set(const Update& call) {
+  return has_biases_per_set(call) || differs(call.lr) || differs(call.momentum) || differs(call.dampening) ||
+         differs(call.weight_decay) || differs(call.epsilon);
+}
+
+std::string input(const ChainInput& in, DType as) {
+  if (in.kind == ChainInput::Kind::Value) return fmt::format("v{}", in.value);
+  if (in.kind == ChainInput::Kind::Number) return number(in.number, as);
+  return fmt::format("{}{{}}", type_name(as));
+}
+
+DType dtype_of(const Chain& chain, int value) { return chain.values[static_cast<std::size_t>(value)]; }
+DType dtype_of(const Chain& chain, const ChainInput& in) {
+  return in.kind == ChainInput::Kind::Value ? dtype_of(chain, in.value) : in.number.dtype;
+}
+
+std::string formula_statements(const Chain& chain, const Link& link, int id) {
+  const FormulaText& text = kFormulas[static_cast<int>(link.op)];
+  const bool forward = link.direction == Direction::Forward;
+  const DType as = dtype_of(chain, link.in[forward && text.is_where ? 1 : 0]);
+  std::string arguments;
+  const auto add = [&](const std::string& argument) { arguments += (arguments.empty() ? "" : ", ") + argument; };
+  if (text.is_where && forward) {
+    add(input(link.in[0], DType::Bool));
+    add(input(link.in[1], as));
+    add(input(link.in[2], as));
+  } else if (text.is_where) {
+    add(input(link.in[0], as));
+    add(input(link.in[1], DType::Bool));
+  } else {
+    const int inputs = text.inputs + (forward ? 0 : 2);
+    for (int i = 0; i < inputs; ++i) add(input(link.in[static_cast<std::size_t>(i)], as));
+  }
+  for (int p = 0; p < text.parameters; ++p)
+    add(with_type(as, [&](auto zero) {
+      return literal(saturate<decltype(zero)>(link.parameters[static_cast<std::size_t>(p)]));
+    }));
+  if (forward || text.inputs == 1)
+    return fmt::format("const {} v{} = formula::{}::{}({});\n", type_name(dtype_of(chain, link.out[0])), link.out[0],
+                       text.name, forward ? "forward" : "backward", arguments);
+  std::string all = fmt::format("const auto both{} = formula::{}::backward({});\n", id, text.name, arguments);
+  const std::size_t first = text.is_where ? 1 : 0;
+  for (std::size_t i = 0; i < 2; ++i)
+    if (const int out = link.out[first + i]; out != Link::kNothing)
+      all += fmt::format("const {} v{} = both{}.{};\n", type_name(dtype_of(chain, out)), out, id, i == 0 ? 'a' : 'b');
+  return all;
+}
+
+std::string update_statements(const Chain& chain, const Link& link) {
+  const Update& call = chain.updates[static_cast<std::size_t>(link.update)].call;
+  const auto in = [&](std::size_t i) { return input(link.in[i], call.dtype); };
+  const int u = link.update;
+  std::string all = fmt::format("Element<{0}> element{1}{{{2}, {3}{4}, {5}, {6}}};\n", type_name(call.dtype), u, in(0),
+                                call.maximize ? "-" : "", in(1), in(2), in(3));
+  std::string numbers = fmt::format("common{}", u);
+  if (has_numbers_per_set(call)) {
+    numbers = fmt::format("numbers{}", u);
+    const std::string biases = has_biases_per_set(call) ? fmt::format("update{0}.rule.biases(set{0}, taken{0})", u)
+                                                        : fmt::format("biases{}", u);
+    all += fmt::format("const std::int64_t set{0} = update{0}.set(first + k);\n"
+                       "const auto {1} = update{0}.rule.numbers(set{0}, {2});\n", u, numbers, biases);
+  }
+  all += fmt::format("update{0}.rule.step({1}, element{0}, taken{0});\n", u, numbers);
+  const char* const members[] = {"value", "first", "second"};
+  for (std::size_t i = 0; i < 3; ++i)
+    if (link.out[i] != Link::kNothing)
+      all += fmt::format("const {} v{} = element{}.{};\n", type_name(call.dtype), link.out[i], u, members[i]);
+  return all;
+}
+
+}  // namespace
+
+std::string statements(const Chain& chain, const Link& link, int id) {
+  return link.is_update ? update_statements(chain, link) : formula_statements(chain, link, id);
+}
+
+}  // namespace luge::cuda
