@@ -1,84 +1,103 @@
 #!/usr/bin/env bash
-# Everything there is to check and measure on a machine with a GPU, in one go and without a network: builds with
-# nvcc, runs the tests on the device, again under compute-sanitizer's four tools, the benchmarks, and the same
-# work in whatever of PyTorch and JAX is installed. Usage:
+# Everything there is to check and measure on a machine with a GPU, without a network: builds with nvcc, runs the
+# tests on the device, compute-sanitizer's four tools, the program, and every benchmark beside PyTorch and JAX.
 #
-#   bench/gpu_check.sh OUT [PACKAGES]
+#   bench/gpu_check.sh [options] OUT
 #
-# OUT       a folder for the results: a log of every step, summary.json, and table.txt, which is printed, too
-# PACKAGES  a folder made by bench/gpu_packages.sh on a machine with a network, for what this one lacks
+# OUT                 a folder for the results, complete after every step: summary.json, table.txt, log.txt
+# --parts A,B,...     of build, tests, sanitizers, program, bench; all by default. What has to be built always is.
+# --packages PATH     made by bench/gpu_packages.sh on a machine with a network, for what this one lacks
+# --binaries PATH     made by bench/gpu_binaries.sh: nothing is built here
+# --limit SECONDS     for all of it, 570 by default; steps that no time is left for are reported as skipped
+# --commit ID         what is being checked, where there is no git to ask
+# --rehearse          tries this script without a GPU: kernels run by the host, small sizes, PyTorch and JAX on the CPU
 #
-# Every step has its own limit; all of them together end within ten minutes on 16 cores. Committing
-# OUT/summary.json as bench/results/gpu-DATE-NAME.json and running `bench/gpu_report.py document` brings it into
-# docs/gpu-verification.md. LUGE_CUDA=SIMT tries this script itself on a machine without a GPU.
+# Every step has its own limit, and the next one follows whatever became of it. Parts that ran apart are put together by
+# `bench/gpu_report.py merge`; a summary committed as bench/results/gpu-DATE-NAME.json is brought into
+# docs/gpu-verification.md by `bench/gpu_report.py document`.
 set -uo pipefail
+here=$PWD
 cd "$(dirname "$0")/.."
-out=$(mkdir -p "${1:?usage: bench/gpu_check.sh OUT [PACKAGES]}" && cd "$1" && pwd)
-packages=${2:+$(cd "$2" && pwd)}
-data=()
-jobs=$(nproc)
-build=build-gpu
-cuda=${LUGE_CUDA:-ON}
-: >"$out/steps.tsv"
+usage() { sed -n '5,16s/^# \{0,1\}//p' bench/gpu_check.sh >&2; exit 2; }
+absolute() { (cd "$here" && realpath -m "$1"); }
 
-# step NAME SECONDS COMMAND...: runs it with a limit; log, exit code and time go to OUT.
-step() {
-  local name=$1 limit=$2 begin=$SECONDS code=0
+parts=build,tests,sanitizers,program,bench limit=570 packages='' binaries='' out='' rehearse=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --rehearse) rehearse=1; shift; continue ;;
+    --*) [ $# -gt 1 ] || usage ;;&
+    --parts) parts=$2 ;;
+    --packages) packages=$(absolute "$2") ;;
+    --binaries) binaries=$(absolute "$2") ;;
+    --limit) limit=$2 ;;
+    --commit) export LUGE_COMMIT=$2 ;;
+    --*) usage ;;
+    *) [ -z "$out" ] || usage
+       out=$(absolute "$1"); shift; continue ;;
+  esac
   shift 2
-  printf '%-22s ' "$name"
-  timeout -k 5 "$limit" "$@" >"$out/$name.log" 2>&1 </dev/null || code=$?
-  printf '%s\t%s\t%s\n' "$name" "$code" "$((SECONDS - begin))" >>"$out/steps.tsv"
-  printf '%4d s  %s\n' "$((SECONDS - begin))" "$([ "$code" = 0 ] && echo ok || echo "exit code $code, see $name.log")"
-  return "$code"
+done
+[ -n "$out" ] || usage
+build=$PWD/build-gpu
+[ -z "$rehearse" ] || build=$PWD/build-rehearse
+work=$build/check
+rm -rf "$work"
+mkdir -p "$out" "$work"
+: >"$work/steps.tsv"
+: >"$out/log.txt"
+deadline=$((SECONDS + limit))
+source bench/gpu_steps.sh
+
+has() { [[ ,$parts, == *,$1,* ]]; }
+# A folder as it is, or the contents of an archive.
+unpacked() {
+  if [ -d "$1" ]; then echo "$1"; return; fi
+  local folder=$build/$(basename "$1" | cut -d. -f1)
+  mkdir -p "$folder"
+  tar -xf "$1" -C "$folder" 2>/dev/null || python3 -m tarfile -e "$1" "$folder" >&2
+  echo "$folder"
 }
-skip() {  # NAME REASON
-  printf '%s\tskipped\t0\n' "$1" >>"$out/steps.tsv"
-  printf '%-22s skipped: %s\n' "$1" "$2"
-}
+[ -z "$packages" ] || packages=$(unpacked "$packages")
+[ -z "$binaries" ] || binaries=$(unpacked "$binaries")
+[ ! -d /usr/local/cuda/bin ] || export PATH=$PATH:/usr/local/cuda/bin
+python=$(find_python)
 
-configure=(cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release "-DLUGE_CUDA=$cuda" -DLUGE_BUILD_EXAMPLES=OFF)
-command -v ninja >/dev/null && configure+=(-G Ninja)
-[ "$cuda" = ON ] && configure+=("-DLUGE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES:-90-real}")
-if [ -n "$packages" ]; then
-  libraries=$packages/usr/lib/x86_64-linux-gnu
-  openblas=$libraries/openblas-pthread
-  export LD_LIBRARY_PATH=$libraries:$openblas${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-  export PKG_CONFIG_PATH=$openblas/pkgconfig:$libraries/pkgconfig PKG_CONFIG_SYSROOT_DIR=$packages
-  export LIBRARY_PATH=$libraries:$openblas PATH=$packages/usr/bin:$PATH
-  data=(--data "$packages/usr/share/datasets/fashion-mnist")
-  configure+=("-DCMAKE_PREFIX_PATH=$packages/usr" "-DCMAKE_EXE_LINKER_FLAGS=-L$libraries -L$openblas -Wl,-rpath-link,$libraries")
-fi
-
-{ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader; nvcc --version; uname -srm
-  sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1; } >"$out/machine.txt" 2>/dev/null
-
-step configure 60 "${configure[@]}" &&
-  step build 280 cmake --build "$build" --parallel "$jobs" --target all ||
-  { bench/gpu_report.py summary "$out"; exit 1; }
-step doctor 30 "$build/luge" doctor
-
-tests=$build/tests
-on_device='--gtest_filter=*/cuda*'
-for suite in tensor kernels ops autograd train capture; do
-  step "test_$suite" 90 "$tests/test_$suite" "$on_device" "--gtest_output=json:$out/test_$suite.json"
+# What runs luge: its libraries must not get in the way of PyTorch's.
+libraries=$packages/usr/lib/x86_64-linux-gnu openblas=$packages/usr/lib/x86_64-linux-gnu/openblas-pthread
+paths=${binaries:+$binaries:$binaries/lib:}${packages:+$libraries:$openblas:}$(cuda_libraries)
+paths=$paths${LD_LIBRARY_PATH:-}
+luge=(env "LD_LIBRARY_PATH=${paths%:}" "LUGE_CACHE=$build/cache")
+data=()
+for folder in "$packages/usr/share/datasets/fashion-mnist" "$binaries/fashion-mnist"; do
+  [ ! -d "$folder" ] || data=(--data "$folder")
 done
 
-if command -v compute-sanitizer >/dev/null; then
-  # The sanitizers are slow: the suite that runs every kernel, each tool at the same time as the others.
-  for tool in memcheck racecheck initcheck synccheck; do
-    step "$tool" 150 compute-sanitizer --tool "$tool" --error-exitcode 9 --kernel-name regex=.*_kernel.* \
-      "$tests/test_kernels" "$on_device:-*Large*:*ManySizes*" --gtest_brief=1 &
-  done
-  wait
+{ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || echo 'no GPU: a rehearsal'
+  nvcc --version | tail -n 2; uname -srm; sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1; } \
+  >"$work/machine.txt" 2>/dev/null
+
+if [ -n "$binaries" ]; then
+  bin=$binaries
 else
-  skip compute-sanitizer 'it is not on PATH'
+  bin=$build
+  configure_and_build
 fi
+tests=$bin/tests
+on_device='--gtest_filter=*/cuda*'
+# The suites with tests on a device. A rehearsal tries the script, not the tests, of which it runs a few.
+suites=(autograd capture kernels ops tensor train)
+few=(env)
+[ -z "$rehearse" ] || few=(env GTEST_TOTAL_SHARDS=10 GTEST_SHARD_INDEX=3)
 
-device=cuda
-step demo 30 "$build/luge" demo --device $device --sets 1000000
-step train 60 "$build/luge" train --device $device --epochs 5 "${data[@]}"
-step bench 60 sh -c "'$build/luge' bench --device $device --sets 1000,1000000,10000000,100000000 --json >'$out/bench.json'"
-step bench_torch 60 python3 bench/compare_gpu.py torch "$out/torch.json"
-step bench_jax 60 python3 bench/compare_gpu.py jax "$out/jax.json"
+step doctor 30 "${luge[@]}" "$bin/luge" doctor
+if has tests; then
+  for suite in "${suites[@]}"; do
+    step "test_$suite" 120 "${luge[@]}" "${few[@]}" "$tests/test_$suite" "$on_device" "--gtest_output=json:$work/test_$suite.json"
+  done
+fi
+! has sanitizers || run_sanitizers
+! has program || run_program
+! has bench || run_benchmarks
 
-bench/gpu_report.py summary "$out" | tee "$out/table.txt"
+rm -f "$work/lock"
+summarize | tee "$out/table.txt"

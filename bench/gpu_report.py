@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What bench/gpu_check.sh left, as a summary; and all summaries, as docs/gpu-verification.md.
 
-    bench/gpu_report.py summary OUT         writes OUT/summary.json, prints a table
+    bench/gpu_report.py summary WORK OUT    writes OUT/summary.json from a run's own files, prints a table
+    bench/gpu_report.py merge OUT IN...     one summary of several, each of some parts, as OUT/summary.json
     bench/gpu_report.py document [--check]  writes docs/gpu-verification.md from bench/results/gpu-*.json;
                                             with --check, fails if that would change it
 """
@@ -9,6 +10,7 @@
 import datetime
 import hashlib
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -41,57 +43,103 @@ def read_json(path):
         return None
 
 
-def summarize(out):
-    steps = [line.split("\t") for line in (out / "steps.tsv").read_text().splitlines()]
+def read_lines(path):
+    """JSON, line by line; the last line may have been cut off."""
+    rows = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            pass
+    return rows
+
+
+def commit():
+    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return os.environ.get("LUGE_COMMIT") or run.stdout.strip() or "unknown"
+
+
+def summarize(work):
+    steps = [line.split("\t") for line in (work / "steps.tsv").read_text().splitlines()]
     summary = {
-        "date": datetime.date.today().isoformat(),
-        "commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True,
-                                 text=True).stdout.strip() or "unknown",
-        "machine": (out / "machine.txt").read_text().splitlines(),
-        "steps": {name: {"result": "ok" if code == "0" else code if code == "skipped" else f"exit code {code}",
-                         "seconds": int(seconds)} for name, code, seconds in steps},
-        "tests": {}, "kernels": sorted(kernels()), "sources": sources(),
+        "date": datetime.date.today().isoformat(), "commit": commit(),
+        "machine": (work / "machine.txt").read_text().splitlines(),
+        "steps": {name: {"result": result, "seconds": int(seconds)} for name, result, seconds in steps},
+        "tests": {}, "kernels": sorted(kernels()), "sources": sources(), "measured": [],
     }
-    for path in sorted(out.glob("test_*.json")):
+    for path in sorted(work.glob("test_*.json")):
         report = read_json(path)
         if report:
             cases = [case for suite in report["testsuites"] for case in suite["testsuite"]]
             skipped = sum(case.get("result") == "SKIPPED" for case in cases)
-            summary["tests"][path.stem] = {"run": len(cases) - skipped, "failed": report["failures"], "skipped": skipped}
-    for name in ("bench", "torch", "jax"):
-        summary[name] = read_json(out / f"{name}.json")
-    (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+            run = sum(case.get("status") == "RUN" for case in cases) - skipped
+            summary["tests"][path.stem] = {"run": run, "failed": report["failures"], "skipped": skipped}
+    for path in sorted(work.glob("*.jsonl")):
+        summary["measured"] += read_lines(path)
     return summary
 
 
+def merge(summaries):
+    """One of several, each of some of the parts; the last one says where and when."""
+    whole = summaries[-1] | {"steps": {}, "tests": {}, "measured": []}
+    for summary in summaries:
+        if summary["sources"] != whole["sources"]:
+            sys.exit("the summaries are of different sources")
+        for key in ("steps", "tests"):
+            whole[key] |= summary[key]
+        whole["measured"] += summary["measured"]
+    return whole
+
+
+def microseconds(row):
+    return "-" if row is None else f"{row['seconds'] * 1e6:,.4g}" if row["seconds"] < 1e-2 else f"{row['seconds'] * 1e6:,.0f}"
+
+
+def error_text(row):
+    return f"{row['error']:.1e}" if row and "error" in row else "-"
+
+
+def print_measured(rows):
+    cases = {}
+    for row in rows:
+        if "seconds" in row:
+            cases.setdefault(row["case"], []).append(row)
+    copy = min((row["seconds"] for row in cases.get("ceiling/copy", [])), default=None)
+    bytes_copied = max((row["bytes_per_second"] * row["seconds"] for row in cases.get("ceiling/copy", [])), default=0)
+    print(f"\n  {'microseconds, fastest way of each':44s}{'luge':>12s}{'of copy':>9s}{'torch':>12s}{'jax':>12s}{'torch/luge':>11s}"
+          f"{'error':>9s}{'torch':>9s}")
+    for case, found in cases.items():
+        fastest = {}
+        for row in sorted(found, key=lambda row: row["seconds"]):
+            fastest.setdefault(row["library"], row)
+        luge, torch, jax = (fastest.get(name) for name in ("luge", "torch", "jax"))
+        rate = luge.get("bytes_per_second") if luge else None
+        share = f"{rate / (bytes_copied / copy):.0%}" if rate and copy else "-"
+        ratio = f"{torch['seconds'] / luge['seconds']:.2f}" if luge and torch else "-"
+        print(f"  {case:44s}{microseconds(luge):>12s}{share:>9s}{microseconds(torch):>12s}{microseconds(jax):>12s}{ratio:>11s}"
+              f"{error_text(luge):>9s}{error_text(torch):>9s}")
+        if len(found) > len(fastest):
+            print("      " + ", ".join(f"{row['library']} {row['way']} {microseconds(row)}" for row in found))
+    for row in rows:
+        if "flops_per_second" in row and row["case"].startswith("ceiling"):
+            print(f"  {row['library']} {row['case']}: {row['flops_per_second'] / 1e12:.1f} TFLOP/s")
+        elif row.get("case", "").startswith("ceiling") and "bytes_per_second" in row:
+            print(f"  {row['library']} {row['case']}: {row['bytes_per_second'] / 1e9:.0f} GB/s")
+        elif "failed" in row:
+            print(f"  {row['library']} {row['case']}, {row['way']} failed: {row['failed']}")
+        elif "missing" in row:
+            print(f"  {row['library']} was not measured: {row['missing']}")
+
+
 def print_summary(summary):
-    print("\n" + "\n".join(summary["machine"]))
+    print("\n".join(summary["machine"]))
     print(f"luge {summary['commit']}, {summary['date']}\n")
     for name, step in summary["steps"].items():
         tests = summary["tests"].get(name)
         counts = f"  {tests['run']} run, {tests['failed']} failed, {tests['skipped']} skipped" if tests else ""
-        print(f"  {name:20s} {step['result']:14s} {step['seconds']:4d} s{counts}")
-    columns = {}
-    for name in ("bench", "torch", "jax"):
-        result = summary[name] or {}
-        for kind, size in (("demo_step", "sets"), ("training_step", "models")):
-            for row in result.get(kind, []):
-                cells = columns.setdefault((kind, row[size]), {})
-                if name == "bench":
-                    cells["luge eager"] = row["eager_seconds_per_step"]
-                    if "captured_seconds_per_step" in row:
-                        cells["luge captured"] = row["captured_seconds_per_step"]
-                elif "seconds_per_step" in row:
-                    cells[f"{name} {row['way']}"] = row["seconds_per_step"]
-    names = sorted({name for row in columns.values() for name in row}, key=lambda n: (not n.startswith("luge"), n))
-    if names:
-        print("\n  " + f"{'microseconds per step':28s}" + "".join(f"{name:>16s}" for name in names))
-    for (kind, size), row in sorted(columns.items()):
-        if len(row) > 1 or kind == "demo_step":
-            cells = "".join(f"{row[name] * 1e6:16.2f}" if name in row else f"{'-':>16s}" for name in names)
-            print(f"  {kind + ', ' + format(size, ','):28s}{cells}")
-    if summary["bench"]:
-        print(f"\n  copy bandwidth {summary['bench']['copy_bandwidth'] / 1e9:.0f} GB/s")
+        print(f"  {name:22s}{step['seconds']:4d} s  {step['result']}{counts}")
+    if summary["measured"]:
+        print_measured(summary["measured"])
 
 
 def passed(summary):
@@ -122,10 +170,17 @@ def document():
     return "\n".join(lines) + "\n"
 
 
+def write(summary, out):
+    (pathlib.Path(out) / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    print_summary(summary)
+    return 0
+
+
 def main(arguments):
-    if arguments[:1] == ["summary"] and len(arguments) == 2:
-        print_summary(summarize(pathlib.Path(arguments[1])))
-        return 0
+    if arguments[:1] == ["summary"] and len(arguments) == 3:
+        return write(summarize(pathlib.Path(arguments[1])), arguments[2])
+    if arguments[:1] == ["merge"] and len(arguments) > 2:
+        return write(merge([json.loads(pathlib.Path(name).read_text()) for name in arguments[2:]]), arguments[1])
     if arguments[:1] == ["document"] and arguments[1:] in ([], ["--check"]):
         text = document()
         if not arguments[1:]:

@@ -1,0 +1,134 @@
+# The steps of bench/gpu_check.sh, which sources this file. shellcheck shell=bash
+
+summarize() { python3 bench/gpu_report.py summary "$work" "$out"; }
+
+# record NAME CODE SECONDS: a line of the table; log and summary are brought up to date, one step at a time.
+record() {
+  local name=$1 code=$2 seconds=$3 result
+  case $code in
+    0) result=ok ;;
+    77) result="skipped: $(tail -n 1 "$work/$name.log")" ;;
+    124|137) result='stopped at its limit' ;;
+    skipped*) result=$code ;;
+    *) result="exit code $code" ;;
+  esac
+  exec 9>"$work/lock"
+  flock 9
+  printf '%s\t%s\t%s\n' "$name" "$result" "$seconds" >>"$work/steps.tsv"
+  printf '%-22s %4d s  %s\n' "$name" "$seconds" "$result"
+  { printf '\n== %s: %s, %d s\n' "$name" "$result" "$seconds"
+    [ ! -f "$work/$name.log" ] || tail -c 200000 "$work/$name.log"; } >>"$out/log.txt"
+  summarize >"$out/table.txt" 9>&-
+  exec 9>&-
+}
+skip() { record "$1" "skipped: $2" 0; }
+
+# step NAME SECONDS COMMAND...: runs it within its own limit and what is left of the whole.
+step() {
+  local name=$1 seconds=$2 begin=$SECONDS code=0 left=$((deadline - SECONDS))
+  shift 2
+  if [ "$left" -lt 3 ]; then skip "$name" 'no time left'; return 1; fi
+  [ "$seconds" -le "$left" ] || seconds=$left
+  timeout -k 5 "$seconds" "$@" >"$work/$name.log" 2>&1 </dev/null || code=$?
+  record "$name" "$code" "$((SECONDS - begin))"
+  return "$code"
+}
+
+# $PYTHON, or the first Python that has PyTorch, or any.
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:-python3 /usr/bin/python3}; do
+    if "$candidate" -c 'import torch' 2>/dev/null; then echo "$candidate"; return; fi
+  done
+  echo "${PYTHON:-python3}"
+}
+
+# Folders with cuBLAS and NVRTC that the loader does not know: the toolkit's, or those that PyTorch brings along.
+cuda_libraries() {
+  [ -z "$rehearse" ] || return 0
+  local name folder
+  for name in libcublas.so libnvrtc.so; do
+    ! ldconfig -p | grep -q "$name.1[23]" || continue
+    for folder in /usr/local/cuda/lib64 $("$python" - <<'P'
+import glob, importlib.util
+spec = importlib.util.find_spec("nvidia")
+for root in spec.submodule_search_locations if spec else []:
+    print(*glob.glob(root + "/*/lib"))
+P
+    ); do
+      if compgen -G "$folder/$name.1[23]*" >/dev/null; then printf '%s:' "$folder"; break; fi
+    done
+  done
+}
+
+configure_and_build() {
+  local configure environment=(env) jobs
+  jobs=$(nproc)
+  if [ -n "$rehearse" ]; then
+    configure=(cmake --preset simt -B "$build")
+    ! command -v clang++ >/dev/null || configure+=(-DCMAKE_CXX_COMPILER=clang++)
+  else
+    # Warnings of a compiler that nobody has tried yet must not cost the visit.
+    configure=(cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DLUGE_CUDA=ON -DLUGE_WERROR=OFF -DBUILD_SHARED_LIBS=ON
+               "-DLUGE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES:-90-real}")
+  fi
+  configure+=(-DLUGE_BUILD_EXAMPLES=OFF)
+  [ -f "$build/CMakeCache.txt" ] || ! command -v ninja >/dev/null || configure+=(-G Ninja)
+  if [ -n "$packages" ]; then
+    environment+=("PKG_CONFIG_PATH=$openblas/pkgconfig:$libraries/pkgconfig" "PKG_CONFIG_SYSROOT_DIR=$packages"
+                  "LIBRARY_PATH=$libraries:$openblas" "LD_LIBRARY_PATH=$libraries" "PATH=$PATH:$packages/usr/bin")
+    local link="-L$libraries -L$openblas -Wl,-rpath-link,$libraries -Wl,-rpath-link,$openblas"
+    configure+=("-DCMAKE_PREFIX_PATH=$packages/usr" "-DCMAKE_EXE_LINKER_FLAGS=$link" "-DCMAKE_SHARED_LINKER_FLAGS=$link")
+  fi
+  step configure 90 "${environment[@]}" "${configure[@]}"
+  # What compiles is used, also where something else does not.
+  local keep_going=()
+  [ ! -f "$build/build.ninja" ] || keep_going=(-- -k 0)
+  step build 400 "${environment[@]}" cmake --build "$build" --parallel "$jobs" "${keep_going[@]}"
+}
+
+# The sanitizers are slow: the suite that runs every kernel, then captured steps, whose kernels are generated; each tool
+# at the same time as the others. Errors that calls return are what some tests provoke.
+run_sanitizers() {
+  if ! command -v compute-sanitizer >/dev/null; then
+    skip sanitizers 'there is no compute-sanitizer'
+    return
+  fi
+  local tool
+  for tool in memcheck racecheck initcheck synccheck; do
+    (
+      check=("${luge[@]}" compute-sanitizer --tool "$tool" --error-exitcode 9 --report-api-errors no
+             --kernel-name regex=_kernel --kernel-name kns=luge_chain)
+      step "$tool" 150 "${check[@]}" "$tests/test_kernels" "$on_device:-*Large*:*ManySizes*" --gtest_brief=1
+      step "${tool}_capture" 90 "${check[@]}" "$tests/test_capture" "$on_device" --gtest_brief=1
+    ) &
+  done
+  wait
+}
+
+run_program() {
+  if [ -n "$rehearse" ]; then
+    "$python" bench/small_images.py "$work/images"
+    step demo 60 "${luge[@]}" "$bin/luge" demo --device cuda --sets 1000
+    step train 60 "${luge[@]}" "$bin/luge" train --device cuda --sets 2 --epochs 1 --data "$work/images"
+  else
+    step demo 90 "${luge[@]}" "$bin/luge" demo --device cuda --sets 100000000
+    step train 90 "${luge[@]}" "$bin/luge" train --device cuda --sets 64 "${data[@]}"
+  fi
+}
+
+# Side by side: first what is done by single operations, then training steps, by one library after the other. Every case
+# is a line of a file that the summary reads, whatever became of the step.
+run_benchmarks() {
+  local operations=ceilings,elementwise,reductions,rows,adam,matmul training=demo,mlp,ensemble
+  local size=() host=(--device cuda) seconds=0.1
+  [ -z "$rehearse" ] || { size=(--small) host=(--device cpu) seconds=0.02; }
+  local ours=("${luge[@]}" "$bin/bench/luge_device_bench" --device cuda --seconds "$seconds" "${size[@]}")
+  local theirs=(env PYTHONUNBUFFERED=1 "$python" bench/compare_gpu.py)
+  local options=("${host[@]}" --seconds "$seconds" "${size[@]}")
+  step luge_training 90 "${ours[@]}" --groups "$training" --output "$work/luge_training.jsonl"
+  step torch_training 150 "${theirs[@]}" torch "$work/torch_training.jsonl" --groups "$training" "${options[@]}"
+  step jax_training 90 "${theirs[@]}" jax "$work/jax_training.jsonl" --groups "$training" "${options[@]}"
+  step luge_operations 120 "${ours[@]}" --groups "$operations" --output "$work/luge_operations.jsonl"
+  step torch_operations 120 "${theirs[@]}" torch "$work/torch_operations.jsonl" --groups "$operations" "${options[@]}"
+}
