@@ -17,7 +17,7 @@
 # docs/gpu-verification.md by `bench/gpu_report.py document`.
 set -uo pipefail
 here=$PWD
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 usage() { sed -n '5,16s/^# \{0,1\}//p' bench/gpu_check.sh >&2; exit 2; }
 absolute() { (cd "$here" && realpath -m "$1"); }
 
@@ -47,12 +47,15 @@ mkdir -p "$out" "$work"
 : >"$out/log.txt"
 deadline=$((SECONDS + limit))
 source bench/gpu_steps.sh
+# The suites with tests on a device.
+suites=(autograd capture kernels ops tensor train)
 
 has() { [[ ,$parts, == *,$1,* ]]; }
 # A folder as it is, or the contents of an archive.
 unpacked() {
   if [ -d "$1" ]; then echo "$1"; return; fi
-  local folder=$build/$(basename "$1" | cut -d. -f1)
+  local folder
+  folder=$build/$(basename "$1" | cut -d. -f1)
   mkdir -p "$folder"
   tar -xf "$1" -C "$folder" 2>/dev/null || python3 -m tarfile -e "$1" "$folder" >&2
   echo "$folder"
@@ -72,7 +75,7 @@ for folder in "$packages/usr/share/datasets/fashion-mnist" "$binaries/fashion-mn
   [ ! -d "$folder" ] || data=(--data "$folder")
 done
 
-{ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || echo 'no GPU: a rehearsal'
+{ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || echo 'no GPU'
   nvcc --version | tail -n 2; uname -srm; sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1; } \
   >"$work/machine.txt" 2>/dev/null
 
@@ -84,8 +87,7 @@ else
 fi
 tests=$bin/tests
 on_device='--gtest_filter=*/cuda*'
-# The suites with tests on a device. A rehearsal tries the script, not the tests, of which it runs a few.
-suites=(autograd capture kernels ops tensor train)
+# A rehearsal tries the script, not the tests, of which it runs a few.
 few=(env)
 [ -z "$rehearse" ] || few=(env GTEST_TOTAL_SHARDS=10 GTEST_SHARD_INDEX=3)
 

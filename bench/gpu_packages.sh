@@ -1,6 +1,7 @@
 #!/bin/sh
 # Unpacks the Debian packages that building and testing luge needs into a folder, for a machine without a
-# network: bench/gpu_check.sh takes the folder. Usage: bench/gpu_packages.sh FOLDER   (with a network)
+# network, and packs it into FOLDER.tar.xz: bench/gpu_check.sh --packages takes either.
+# Usage: bench/gpu_packages.sh FOLDER   (with a network)
 set -eu
 folder=${1:?usage: bench/gpu_packages.sh FOLDER}
 mkdir -p "$folder/debs"
@@ -12,6 +13,7 @@ apt-get download -o APT::Sandbox::User=root libhwy-dev libhwy1 libtbb-dev libtbb
 for package in *.deb; do dpkg -x "$package" "$folder"; done
 cd "$folder"
 rm -rf debs usr/share/doc usr/share/man usr/src
-# Only what is linked: no static BLAS, and no link to a shared zlib that is not here.
-find . -name '*blas*.a' -delete -o -name '*lapack*.a' -delete -o -name 'libz.so' -delete
-du -sh "$folder"
+# Only what is linked: no static BLAS, none but OpenBLAS itself, and no link to a shared zlib that is not here.
+find . -name '*blas*.a' -delete -o -name 'lib*lapack.*' -delete -o -name 'libblas.*' -delete -o -name 'libz.so' -delete
+tar -cJf "$folder.tar.xz" .
+du -sh "$folder" "$folder.tar.xz"

@@ -1,4 +1,5 @@
-# The steps of bench/gpu_check.sh, which sources this file. shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# The steps of bench/gpu_check.sh, which sources this file and sets what they use.
 
 summarize() { python3 bench/gpu_report.py summary "$work" "$out"; }
 
@@ -69,7 +70,7 @@ configure_and_build() {
     ! command -v clang++ >/dev/null || configure+=(-DCMAKE_CXX_COMPILER=clang++)
   else
     # Warnings of a compiler that nobody has tried yet must not cost the visit.
-    configure=(cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DLUGE_CUDA=ON -DLUGE_WERROR=OFF -DBUILD_SHARED_LIBS=ON
+    configure=(cmake -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DLUGE_CUDA=ON -DLUGE_WERROR=OFF "-DBUILD_SHARED_LIBS=${SHARED:-OFF}"
                "-DLUGE_CUDA_ARCHITECTURES=${CUDA_ARCHITECTURES:-90-real}")
   fi
   configure+=(-DLUGE_BUILD_EXAMPLES=OFF)
@@ -84,7 +85,8 @@ configure_and_build() {
   # What compiles is used, also where something else does not.
   local keep_going=()
   [ ! -f "$build/build.ninja" ] || keep_going=(-- -k 0)
-  step build 400 "${environment[@]}" cmake --build "$build" --parallel "$jobs" "${keep_going[@]}"
+  step build "${BUILD_SECONDS:-400}" "${environment[@]}" cmake --build "$build" --parallel "$jobs" \
+    --target luge_program luge_device_bench "${suites[@]/#/test_}" "${keep_going[@]}"
 }
 
 # The sanitizers are slow: the suite that runs every kernel, then captured steps, whose kernels are generated; each tool
