@@ -1,6 +1,7 @@
 #pragma once
 // Everything luge offers.
 
+#include <luge/autograd/grad.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/autograd/gradcheck.h>
 #include <luge/backend.h>

@@ -4,6 +4,8 @@ namespace luge {
 
 /// Whether ops are recorded on this thread; true unless a NoGrad is alive.
 bool grad_enabled();
+/// Turns recording on this thread on or off; returns what it was. For bindings: C++ has NoGrad.
+bool set_grad_enabled(bool on);
 
 /// While it lives, ops on this thread are not recorded and in-place changes of parameters are allowed.
 class NoGrad {

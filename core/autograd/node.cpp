@@ -1,5 +1,7 @@
 #include <luge/autograd/node.h>
 
+#include <utility>
+
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
 #include <luge/tensor/values.h>
@@ -15,6 +17,7 @@ thread_local std::uint64_t next_sequence = 0;
 }  // namespace
 
 bool grad_enabled() { return recording; }
+bool set_grad_enabled(bool on) { return std::exchange(recording, on); }
 
 NoGrad::NoGrad() : previous_(recording) { recording = false; }
 NoGrad::~NoGrad() { recording = previous_; }
@@ -131,12 +134,7 @@ void Node::add_input(const Tensor& tensor) {
 GradSlot* Node::target(int i) {
   Edge& from = edge(i);
   if (from.node) return &from.node->slot();
-  if (from.leaf) {
-    if (observer) [[unlikely]]
-      observer->uses_gradient(*from.leaf);
-    return &from.leaf->leaf->slot();
-  }
-  return nullptr;
+  return from.leaf ? leaf_slot(*from.leaf) : nullptr;
 }
 
 void destroy(Node* node) {

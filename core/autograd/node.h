@@ -154,6 +154,9 @@ class Node : public RefCounted {
 /// a million ops does not overflow the stack.
 void destroy(Node* node);
 
+/// Where the running sweep wants a leaf's gradient; null: nowhere.
+GradSlot* leaf_slot(TensorImpl& leaf);
+
 /// Makes `node` the history of `result`.
 void record(Tensor& result, Ref<Node> node);
 

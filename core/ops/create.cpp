@@ -178,6 +178,29 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorO
   return with_grad(exact.to(options.dtype).to(options.device), options);
 }
 
+Tensor from_memory(void* data, const Shape& shape, const Strides& strides, DType dtype, Device device,
+                   std::function<void()> release) {
+  LUGE_CHECK(ShapeError, shape.ndim() == strides.ndim(), "from_memory: shape is {} and strides are {}; both must have as many "
+             "dimensions", to_string(shape), to_string(strides));
+  const std::int64_t numel = element_count(shape);
+  LUGE_CHECK(ValueError, data || numel == 0, "from_memory: there is no memory for {} elements", numel);
+  const auto size = static_cast<std::int64_t>(size_of(dtype));
+  std::int64_t last = 0;  // offset of the last element
+  for (int d = 0; d < shape.ndim(); ++d) {
+    LUGE_CHECK(ValueError, strides[d] >= 0, "from_memory: strides are {}; each must be 0 or more", to_string(strides));
+    std::int64_t reach = 0;
+    const bool fits = numel == 0 || (!__builtin_mul_overflow(shape[d] - 1, strides[d], &reach) &&
+                                     !__builtin_add_overflow(last, reach, &last) && last < INT64_MAX / size);
+    LUGE_CHECK(ValueError, fits, "from_memory: shape {} with strides {} reaches beyond 2^63 bytes", to_string(shape),
+               to_string(strides));
+  }
+  const auto bytes = static_cast<std::size_t>(numel == 0 ? 0 : (last + 1) * size);
+  Ref<Storage> storage = Storage::foreign(backend(device), data, bytes);
+  Tensor result(Ref<TensorImpl>(new TensorImpl(storage, dtype, shape, strides, 0, numel)));
+  storage->on_release(std::move(release));
+  return result;
+}
+
 Tensor empty_like(const Tensor& other) {
   const TensorOptions options = like(other, "empty_like");
   return empty(other.shape(), options);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include <luge/tensor/tensor.h>
@@ -37,6 +38,12 @@ Tensor from_host(const std::vector<T>& values, const Shape& shape, Device device
                  SourceLocation location = SourceLocation::current()) {
   return from_host(std::span<const T>(values), shape, device, location);
 }
+/// Over memory that somebody else has allocated on `device`, without a copy: writes show on both sides. `strides` count
+/// elements, 0 or more each. `release` is called once, from any thread, when no tensor uses the memory any more; it must not
+/// throw. Throws ShapeError unless shape and strides have as many dimensions, ValueError for a negative stride or for no
+/// memory, DeviceError; the memory is then the caller's as before, and `release` is not called.
+Tensor from_memory(void* data, const Shape& shape, const Strides& strides, DType dtype, Device device,
+                   std::function<void()> release);
 /// 1-d, from a list: tensor({1.0, 2.0, 3.0}).
 Tensor tensor(std::initializer_list<double> values, TensorOptions options = {},
               SourceLocation location = SourceLocation::current());

@@ -1,5 +1,7 @@
 #include <luge/tensor/storage.h>
 
+#include <utility>
+
 #include <luge/backend.h>
 
 namespace luge {
@@ -12,6 +14,12 @@ Ref<Storage> Storage::allocate(Backend& backend, std::size_t bytes) {
   return storage;
 }
 
+Ref<Storage> Storage::foreign(Backend& backend, void* data, std::size_t bytes) {
+  Ref<Storage> storage(new Storage(backend, data, bytes));
+  storage->release_ = [] {};
+  return storage;
+}
+
 Ref<Storage> Storage::window(Ref<Storage> block, std::size_t offset, std::size_t bytes) {
   Ref<Storage> storage(new Storage(block->backend(), static_cast<char*>(block->data()) + offset, bytes));
   storage->block_ = std::move(block);
@@ -19,18 +27,34 @@ Ref<Storage> Storage::window(Ref<Storage> block, std::size_t offset, std::size_t
 }
 
 Storage::~Storage() {
-  if (block_ || !data_) return;
-  if (observer) [[unlikely]]
+  if (observer && data_ && !block_ && !release_) [[unlikely]]
     observer->freed(*this);
-  backend_->free(data_, bytes_);
+  let_go();
+}
+
+/// Gives back what it has of its own.
+void Storage::let_go() noexcept {
+  if (release_)
+    std::exchange(release_, nullptr)();
+  else if (!block_ && data_)
+    backend_->free(data_, bytes_);
 }
 
 Device Storage::device() const { return backend_->device(); }
 
 void Storage::move_into(Ref<Storage> block, std::size_t offset) {
-  if (!block_ && data_) backend_->free(data_, bytes_);
+  let_go();
   data_ = static_cast<char*>(block->data()) + offset;
   block_ = std::move(block);
+}
+
+const Ref<Storage>& Storage::keep_in_place() {
+  if (!block_) {
+    Ref<Storage> own(new Storage(*backend_, data_, bytes_));
+    own->release_ = std::exchange(release_, nullptr);
+    block_ = std::move(own);
+  }
+  return block_;
 }
 
 void destroy(Storage* storage) { delete storage; }

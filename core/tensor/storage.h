@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include <luge/observer.h>
 #include <luge/tensor/device.h>
@@ -18,6 +20,10 @@ class Storage : public RefCounted {
  public:
   /// Allocates `bytes` (0 allocates nothing). Throws OutOfMemoryError.
   static Ref<Storage> allocate(Backend& backend, std::size_t bytes);
+  /// Memory that somebody else has allocated.
+  static Ref<Storage> foreign(Backend& backend, void* data, std::size_t bytes);
+  /// Of foreign memory: what is called once, when nobody uses it any more.
+  void on_release(std::function<void()> release) noexcept { release_ = std::move(release); }
   /// A window on a part of `block`, which stays alive; its version counter is its own.
   static Ref<Storage> window(Ref<Storage> block, std::size_t offset, std::size_t bytes);
   ~Storage();
@@ -37,6 +43,9 @@ class Storage : public RefCounted {
   /// Lets every tensor that uses this storage see `block` from `offset` on instead; the contents are
   /// the caller's to move. This is how an arena grows and how an optimizer adopts loose tensors.
   void move_into(Ref<Storage> block, std::size_t offset);
+  /// The memory itself, for somebody who needs it to stay where it is now: its own storage moves elsewhere when
+  /// an arena grows or an optimizer adopts its tensor.
+  const Ref<Storage>& keep_in_place();
   /// The block this is a window of, or null.
   const Ref<Storage>& block() const { return block_; }
 
@@ -47,6 +56,7 @@ class Storage : public RefCounted {
   bool abandoned() const { return owners() <= pins_; }
 
  private:
+  void let_go() noexcept;
   Storage(Backend& backend, void* data, std::size_t bytes) : backend_(&backend), data_(data), bytes_(bytes) {}
 
   Backend* backend_;
@@ -55,6 +65,7 @@ class Storage : public RefCounted {
   std::uint64_t version_ = 0;
   std::atomic<int> pins_{0};
   Ref<Storage> block_;
+  std::function<void()> release_;  ///< of foreign memory
 };
 
 void destroy(Storage* storage);
