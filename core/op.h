@@ -32,9 +32,16 @@ inline constexpr DTypes kOpDTypes[] = {
     LUGE_ELEMENTWISE_ROWS(LUGE_ROW, LUGE_ROW)
 #undef LUGE_ROW
 };
+#define LUGE_ROW(function, Formula, dtypes, text) text,
+#define LUGE_PARAMETER_ROW(function, Formula, dtypes, declaration, arguments, text) text,
+inline constexpr const char* kOpTexts[] = {LUGE_ELEMENTWISE_ROWS(LUGE_ROW, LUGE_PARAMETER_ROW)};
+#undef LUGE_PARAMETER_ROW
+#undef LUGE_ROW
 
 /// The user's name of an op: "exp", "mul", ...
 constexpr const char* name(Op op) { return kOpNames[static_cast<int>(op)]; }
 constexpr DTypes accepted(Op op) { return kOpDTypes[static_cast<int>(op)]; }
+/// Its formula in Python: "1 / (1 + exp(-x))".
+constexpr const char* formula(Op op) { return kOpTexts[static_cast<int>(op)]; }
 
 }  // namespace luge

@@ -19,7 +19,7 @@ LUGE_UNARY_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 
 /// LeakyRelu(0.2)(x) is leaky_relu(x, 0.2); defaults are the function's.
-#define LUGE_ROW(function, Formula, dtypes, declaration, arguments)                                     \
+#define LUGE_ROW(function, Formula, dtypes, declaration, arguments, ...)                                     \
   class Formula {                                                                                       \
    public:                                                                                              \
     explicit Formula(LUGE_UNPACK declaration) : parameters_{LUGE_UNPACK arguments} {}                   \

@@ -12,7 +12,7 @@ LUGE_UNARY_ROWS(LUGE_ROW)
 LUGE_TEST_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 
-#define LUGE_ROW(function, Formula, dtypes, declaration, arguments)                    \
+#define LUGE_ROW(function, Formula, dtypes, declaration, arguments, ...)                    \
   inline Tensor function(const Tensor& x, LUGE_UNPACK declaration) {                   \
     return unary_with_parameters(Op::Formula, x, {LUGE_UNPACK arguments});             \
   }

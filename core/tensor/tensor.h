@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <luge/error.h>
@@ -29,6 +30,7 @@ Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<doubl
 class DimList {
  public:
   DimList(std::initializer_list<int> dims) : dims_(dims) {}
+  explicit DimList(std::vector<int> dims) : dims_(std::move(dims)) {}
   DimList(int dim) : dims_{dim} {}  // NOLINT(google-explicit-constructor): x.sum(1) reads as in PyTorch
   const std::vector<int>& values() const { return dims_; }
 
@@ -152,7 +154,7 @@ class Tensor {
   LUGE_UNARY_ROWS(LUGE_ROW)
   LUGE_TEST_ROWS(LUGE_ROW)
 #undef LUGE_ROW
-#define LUGE_ROW(function, Formula, dtypes, declaration, arguments)             \
+#define LUGE_ROW(function, Formula, dtypes, declaration, arguments, ...)             \
   Tensor function declaration const {                                           \
     return unary_with_parameters(Op::Formula, *this, {LUGE_UNPACK arguments});  \
   }

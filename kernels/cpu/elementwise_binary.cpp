@@ -72,7 +72,7 @@ void add_binary(TileTable& table, Op op) {
 }
 
 void add_binary_tiles(TileTable& table) {
-#define LUGE_ROW(function, Formula, dtypes) add_binary<formula::Formula, DTypes::dtypes>(table, Op::Formula);
+#define LUGE_ROW(function, Formula, dtypes, ...) add_binary<formula::Formula, DTypes::dtypes>(table, Op::Formula);
   LUGE_BINARY_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 }

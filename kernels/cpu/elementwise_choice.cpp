@@ -117,13 +117,13 @@ void add_choice(TileTable& table, Op op) {
 }
 
 void add_choice_tiles(TileTable& table) {
-#define LUGE_ROW(function, Formula, dtypes) add_compare<formula::Formula, DTypes::dtypes>(table, Op::Formula);
+#define LUGE_ROW(function, Formula, dtypes, ...) add_compare<formula::Formula, DTypes::dtypes>(table, Op::Formula);
   LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
-#define LUGE_ROW(function, Formula, dtypes) add_test<formula::Formula, DTypes::dtypes>(table, Op::Formula);
+#define LUGE_ROW(function, Formula, dtypes, ...) add_test<formula::Formula, DTypes::dtypes>(table, Op::Formula);
   LUGE_TEST_ROWS(LUGE_ROW)
 #undef LUGE_ROW
-#define LUGE_ROW(function, Formula, dtypes) add_choice<formula::Formula>(table, Op::Formula);
+#define LUGE_ROW(function, Formula, dtypes, ...) add_choice<formula::Formula>(table, Op::Formula);
   LUGE_WHERE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 }

@@ -131,10 +131,10 @@ void forward(const Context& context, const Elementwise& call) {
 #define LUGE_ONE_INPUT(function, Formula, dtypes, ...) \
   case Op::Formula:                                    \
     return run_forward<math::scalar::Formula, T, DTypes::dtypes, 1>(context, call);
-#define LUGE_TWO_INPUTS(function, Formula, dtypes) \
+#define LUGE_TWO_INPUTS(function, Formula, ...) \
   case Op::Formula:                                \
     return run_forward<math::scalar::Formula, T, DTypes::dtypes, 2>(context, call);
-#define LUGE_CHOICE(function, Formula, dtypes)                                                              \
+#define LUGE_CHOICE(function, Formula, ...)                                                              \
   case Op::Formula:                                                                                         \
     return launch_elementwise(context, call.extent, call.in.data() + 1, call.out.data(), call.store.data(), \
                               call.in[0], WhereForward<T>{});
@@ -157,14 +157,14 @@ void backward(const Context& context, const Elementwise& call) {
 #define LUGE_ONE_INPUT(function, Formula, dtypes, ...) \
   case Op::Formula:                                    \
     return run_backward<math::scalar::Formula, T, 1>(context, call);
-#define LUGE_TWO_INPUTS(function, Formula, dtypes) \
+#define LUGE_TWO_INPUTS(function, Formula, ...) \
   case Op::Formula:                                \
     return run_backward<math::scalar::Formula, T, 2>(context, call);
-#define LUGE_CHOICE(function, Formula, dtypes)                                                                  \
+#define LUGE_CHOICE(function, Formula, ...)                                                                  \
   case Op::Formula:                                                                                             \
     return launch_elementwise(context, call.extent, call.in.data(), call.out.data() + 1, call.store.data() + 1, \
                               call.in[1], WhereBackward<T>{});
-#define LUGE_NONE(function, Formula, dtypes) case Op::Formula:
+#define LUGE_NONE(function, Formula, ...) case Op::Formula:
     LUGE_UNARY_ROWS(LUGE_ONE_INPUT)
     LUGE_UNARY_PARAMETER_ROWS(LUGE_ONE_INPUT)
     LUGE_BINARY_ROWS(LUGE_TWO_INPUTS)

@@ -48,7 +48,7 @@ inline const std::vector<Row>& rows() {
   {#function, Op::Formula, 1, true, {}, LUGE_TRAITS(Formula), [](const std::vector<Tensor>& in) { return luge::function(in[0]); }},
       LUGE_UNARY_ROWS(LUGE_ROW)
 #undef LUGE_ROW
-#define LUGE_ROW(function, Formula, dtypes, declaration, arguments)                         \
+#define LUGE_ROW(function, Formula, dtypes, declaration, arguments, ...)                         \
   {#function, Op::Formula, 1, true, chosen_parameters(Op::Formula), LUGE_TRAITS(Formula),   \
    [](const std::vector<Tensor>& in) {                                                      \
      const std::vector<double> p = chosen_parameters(Op::Formula);                          \
