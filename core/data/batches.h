@@ -61,6 +61,8 @@ class Batches::Epoch {
 
   Iterator begin() const { return {*this, 0}; }
   Iterator end() const { return {*this, batches_.size()}; }
+  /// Batches in it.
+  std::int64_t size() const { return batches_.size(); }
   /// Throws IndexError outside [0, size).
   Batch operator[](std::int64_t index) const;
 

@@ -117,6 +117,11 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
     return history_;
   }
 
+  const HistoryRow* latest() {
+    if (ring_) poll();
+    return history_.empty() ? nullptr : &history_.back();
+  }
+
   void finish() {
     if (ring_) drain();
     if (progress_.open()) draw();
@@ -124,11 +129,11 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
   }
 
   std::int64_t kept() const { return kept_; }
+  std::int64_t recorded() const { return static_cast<std::int64_t>(seconds_.size()); }
 
  private:
   static constexpr std::int64_t kPollEvery = 64;
 
-  std::int64_t recorded() const { return static_cast<std::int64_t>(seconds_.size()); }
   double elapsed() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
 
   /// So that the ring takes up to `steps` more steps of `times` records each, one at least; returns how many.
@@ -209,14 +214,19 @@ Monitor::Monitor(Monitor&&) noexcept = default;
 Monitor& Monitor::operator=(Monitor&&) noexcept = default;
 
 void Monitor::record(const Tensor& loss) { impl_->record(loss); }
-const std::vector<HistoryRow>& Monitor::history() { return impl_->history(); }
+const std::vector<HistoryRow>& Monitor::history(SourceLocation location) {
+  refuse_capture("Monitor::history", kHostRead, location);
+  return impl_->history();
+}
+const HistoryRow* Monitor::latest() { return impl_->latest(); }
+std::int64_t Monitor::recorded() const { return impl_->recorded(); }
 void Monitor::finish() { impl_->finish(); }
 
-void Monitor::write_csv(const std::string& path) {
+void Monitor::write_csv(const std::string& path, SourceLocation location) {
   std::string text = "step,seconds,mean,min,max,not_finite";
   for (std::int64_t s = 0; s < impl_->kept(); ++s) text += fmt::format(",set_{}", s);
   text += '\n';
-  for (const HistoryRow& row : history()) {
+  for (const HistoryRow& row : history(location)) {
     text += fmt::format("{},{:.6f},{},{},{},{}", row.step, row.seconds, row.mean, row.min, row.max, row.not_finite);
     for (const double loss : row.sets) text += fmt::format(",{}", loss);
     text += '\n';
@@ -224,9 +234,9 @@ void Monitor::write_csv(const std::string& path) {
   write_or_raise(path, text);
 }
 
-void Monitor::write_jsonl(const std::string& path) {
+void Monitor::write_jsonl(const std::string& path, SourceLocation location) {
   std::string text;
-  for (const HistoryRow& row : history()) {
+  for (const HistoryRow& row : history(location)) {
     Json line = {{"step", row.step}, {"seconds", row.seconds}, {"mean", row.mean},
                  {"min", row.min},   {"max", row.max},         {"not_finite", row.not_finite}};
     for (std::size_t set = 0; set < row.sets.size(); ++set) line[fmt::format("set_{}", set)] = row.sets[set];

@@ -41,15 +41,19 @@ class Monitor {
 
   /// Notes the losses of one step: any shape of a floating dtype; with sets, one per set.
   void record(const Tensor& loss);
-  /// All steps so far; waits for the device.
-  const std::vector<HistoryRow>& history();
+  /// All steps so far; waits for the device. Throws CaptureError while a step is captured.
+  const std::vector<HistoryRow>& history(SourceLocation location = SourceLocation::current());
+  /// The last step whose losses have arrived, without waiting; null: none has yet. Valid until the next call.
+  const HistoryRow* latest();
+  /// Steps recorded so far, whether or not their losses have arrived.
+  std::int64_t recorded() const;
   /// Ends the progress line.
   void finish();
 
   /// Writes the history: step, seconds, mean, min, max, not_finite, then set_0 ... Throws IoError.
-  void write_csv(const std::string& path);
+  void write_csv(const std::string& path, SourceLocation location = SourceLocation::current());
   /// One JSON object a line, the same fields. Numbers that JSON cannot hold (NaN) become null.
-  void write_jsonl(const std::string& path);
+  void write_jsonl(const std::string& path, SourceLocation location = SourceLocation::current());
 
  private:
   class Impl;

@@ -115,7 +115,10 @@ TEST_P(CaptureErrorTest, LinesOfTheCallsThatTrain) {
   const Batches batches({ones({8, 2}), zeros({8}, {.dtype = int64})}, {.batch = 4});
   Dataset data{{ones({8, 2}), zeros({8}, {.dtype = int64})}, {ones({8, 2}), zeros({8}, {.dtype = int64})}};
   const IdxArray array{.shape = {1}, .type = IdxType::UInt8, .bytes = {std::byte{1}}, .path = "none"};
+  Monitor monitor({.progress = false});
   std::vector<Refused> refused = {
+      {"Monitor::history", kReads, [&](Tensor&) { static_cast<void>(monitor.history()); }, __LINE__},
+      {"Monitor::history", kReads, [&](Tensor&) { monitor.write_csv("none"); }, __LINE__},
       {"item", kReads, [&](Tensor&) { static_cast<void>(optimizer.steps_taken()); }, __LINE__},
       {"item", kReads, [&](Tensor&) { static_cast<void>(schedule.steps_taken()); }, __LINE__},
       {"epoch", kBrings, [&](Tensor&) { static_cast<void>(batches.epoch(0)); }, __LINE__},
