@@ -1,0 +1,111 @@
+// How Python's arguments become luge's.
+
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "python.h"
+
+namespace luge::python {
+
+namespace {
+
+[[noreturn]] void refuse(const char* op, const char* argument, nb::handle given, const char* wanted) {
+  throw nb::type_error(fmt::format("{}: {} is of type {}; it must be {}", op, argument, type_of(given), wanted).c_str());
+}
+
+/// An int that fits; nothing where `object` is no integer.
+std::optional<std::int64_t> whole(const char* op, const char* argument, nb::handle object) {
+  nb::object index = nb::borrow(object);
+  if (!PyLong_Check(object.ptr())) {
+    if (is_tensor(object) || !PyIndex_Check(object.ptr())) return std::nullopt;
+    index = nb::steal(PyNumber_Index(object.ptr()));
+    if (!index.is_valid()) nb::raise_python_error();
+  }
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+  if (overflow != 0)
+    throw ValueError(fmt::format("{}: {} is {}; it must fit into 64 bits", op, argument, nb::str(index).c_str()));
+  if (value == -1 && PyErr_Occurred()) nb::raise_python_error();
+  return value;
+}
+
+}  // namespace
+
+std::string type_of(nb::handle object) { return nb::cast<std::string>(object.type().attr("__name__")); }
+
+std::optional<Scalar> number(nb::handle object) {
+  PyObject* const p = object.ptr();
+  if (PyFloat_Check(p)) return Scalar(PyFloat_AS_DOUBLE(p));
+  if (PyBool_Check(p)) return Scalar(p == Py_True);
+  if (PyLong_Check(p)) return Scalar(*whole("number", "it", object));
+  // NumPy's scalars and its arrays without dimensions say themselves which number they are.
+  if (!is_tensor(object) && nb::hasattr(object, "dtype") && nb::hasattr(object, "item") &&
+      nb::len(nb::object(object.attr("shape"))) == 0)
+    return number(object.attr("item")());
+  return std::nullopt;
+}
+
+Scalar scalar(const char* op, const char* argument, nb::handle object) {
+  if (const std::optional<Scalar> value = number(object)) return *value;
+  refuse(op, argument, object, "a number");
+}
+
+std::int64_t integer(const char* op, const char* argument, nb::handle object) {
+  if (const std::optional<std::int64_t> value = whole(op, argument, object)) return *value;
+  refuse(op, argument, object, "an int");
+}
+
+Shape sizes(const char* op, nb::handle given) {
+  Shape shape;
+  if (const std::optional<std::int64_t> one = whole(op, "size", given)) {
+    shape.push_back(*one);
+    return shape;
+  }
+  if (!nb::isinstance<nb::tuple>(given) && !nb::isinstance<nb::list>(given))
+    refuse(op, "size", given, "an int, or a tuple or list of ints");
+  for (const nb::handle size : nb::borrow(given)) shape.push_back(integer(op, "a size", size));
+  return shape;
+}
+
+Shape sizes_of(const char* op, const nb::args& given) {
+  if (given.size() == 1) return sizes(op, given[0]);
+  Shape shape;
+  for (const nb::handle size : given) shape.push_back(integer(op, "a size", size));
+  return shape;
+}
+
+std::vector<int> dimensions(const char* op, nb::handle given) {
+  std::vector<int> result;
+  const Shape dims = sizes(op, given);
+  for (const std::int64_t dim : dims) {
+    if (dim < std::numeric_limits<int>::min() || dim > std::numeric_limits<int>::max())
+      throw IndexError(fmt::format("{}: dim is {}; a tensor has at most {} dimensions", op, dim, kMaxDims));
+    result.push_back(static_cast<int>(dim));
+  }
+  return result;
+}
+
+PerSet per_set(const char* op, const char* argument, nb::handle given) {
+  if (is_tensor(given)) return PerSet(as_tensor(given));
+  const std::optional<Scalar> value = number(given);
+  if (!value) refuse(op, argument, given, "a number or a tensor with one for each set");
+  return PerSet(value->to_double());
+}
+
+SourceLocation location_in(nb::object file, int line) {
+  PyObject* name = file.release().ptr();  // never given back: errors name it later
+  PyUnicode_InternInPlace(&name);
+  const char* const text = PyUnicode_AsUTF8(name);
+  if (!text) PyErr_Clear();
+  return {text ? text : "", static_cast<std::uint32_t>(line)};
+}
+
+SourceLocation location() {
+  PyFrameObject* const frame = observer ? PyEval_GetFrame() : nullptr;
+  if (!frame) return {};
+  const nb::object code = nb::steal(reinterpret_cast<PyObject*>(PyFrame_GetCode(frame)));
+  return location_in(code.attr("co_filename"), PyFrame_GetLineNumber(frame));
+}
+
+}  // namespace luge::python

@@ -1,0 +1,103 @@
+// The graph from Python: recording on and off, gradients of chosen tensors, operations of the user's own.
+
+#include <nanobind/stl/function.h>
+
+#include <fmt/format.h>
+
+#include <luge/autograd/node.h>
+
+#include "python.h"
+
+namespace luge::python {
+
+namespace {
+
+/// A luge.autograd.Function: its gradients come from Python.
+class FunctionNode final : public Node {
+ public:
+  FunctionNode(std::vector<Tensor> inputs, nb::object backward) : Node("Function"), backward_(std::move(backward)) {
+    for (const Tensor& input : inputs) {
+      add_input(input);
+      shapes_.push_back(input.shape());
+    }
+  }
+  ~FunctionNode() override { release_saved(); }
+
+  /// `backward` takes the gradient to a sequence with a tensor or None for each input.
+  void backward(const Tensor& gradient) override {
+    std::vector<std::optional<Tensor>> gradients;
+    {
+      const nb::gil_scoped_acquire locked;
+      gradients = nb::cast<std::vector<std::optional<Tensor>>>(backward_(wrap(gradient)));
+    }
+    if (gradients.size() != shapes_.size())
+      throw AutogradError(fmt::format("Function: backward returned {} gradients; there are {} tensors", gradients.size(),
+                                      shapes_.size()));
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      GradSlot* const slot = target(static_cast<int>(i));
+      if (!slot || !gradients[i]) continue;
+      if (gradients[i]->shape() != shapes_[i])
+        throw ShapeError(fmt::format("Function: backward returned a gradient of shape {} for tensor {} of shape {}",
+                                     to_string(gradients[i]->shape()), i, to_string(shapes_[i])));
+      slot->add(gradients[i]->detach(), false);
+    }
+  }
+
+  void release_saved() override {
+    if (!backward_.is_valid()) return;
+    const nb::gil_scoped_acquire locked;
+    backward_.reset();
+  }
+
+ private:
+  nb::object backward_;
+  std::vector<Shape> shapes_;
+};
+
+/// `result` with a history: it came from `inputs`, of which some require a gradient.
+Tensor recorded(const Tensor& result, const std::vector<Tensor>& inputs, const nb::object& backward) {
+  Tensor own = result.detach();
+  record(own, Ref<Node>(new FunctionNode(inputs, backward)));
+  return own;
+}
+
+nb::object gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
+                     const std::vector<std::optional<Tensor>>& given, bool retain_graph, bool allow_unused) {
+  std::vector<Tensor> grad_outputs;
+  for (const std::optional<Tensor>& gradient : given) grad_outputs.push_back(gradient.value_or(Tensor()));
+  std::vector<Tensor> found;
+  {
+    const nb::gil_scoped_release unlocked;
+    found = grad(outputs, inputs, grad_outputs, retain_graph, allow_unused);
+  }
+  nb::list result;
+  for (Tensor& gradient : found) result.append(wrap(std::move(gradient)));
+  return nb::tuple(result);
+}
+
+std::pair<bool, std::string> check(const nb::object& function, const std::vector<Tensor>& inputs, double eps, double atol,
+                                   double rtol) {
+  const auto call = [&](const std::vector<Tensor>& given) {
+    nb::list arguments;
+    for (const Tensor& input : given) arguments.append(wrap(input));
+    return nb::cast<Tensor>(function(*nb::tuple(arguments)));
+  };
+  const GradcheckResult result =
+      gradcheck(call, inputs, {.epsilon = eps, .absolute_tolerance = atol, .relative_tolerance = rtol}, location());
+  return {result.passed, result.message};
+}
+
+}  // namespace
+
+void bind_autograd(nb::module_& m) {
+  m.def("is_grad_enabled", &grad_enabled, "Whether operations on this thread are recorded.\n\n>>> luge.is_grad_enabled()\nTrue");
+  m.def("_set_grad_enabled", &set_grad_enabled, "on"_a, "Turns recording on this thread on or off; returns what it was.");
+  m.def("_recorded", &recorded, "result"_a, "inputs"_a, "backward"_a,
+        "`result` with a history: `backward` takes its gradient to one for each input, or None.");
+  m.def("_grad", &gradients, "outputs"_a, "inputs"_a, "grad_outputs"_a, "retain_graph"_a, "allow_unused"_a,
+        "d(outputs)/d(inputs) without touching any .grad.");
+  m.def("_gradcheck", &check, "function"_a, "inputs"_a, "eps"_a, "atol"_a, "rtol"_a,
+        "Whether backward() agrees with central differences, and where it does not.");
+}
+
+}  // namespace luge::python

@@ -1,0 +1,324 @@
+// The elementwise operations, one for every row of kernels/math/rows.h, and Python's operators.
+
+#include <array>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "python.h"
+
+namespace luge::python {
+
+namespace {
+
+// ---- docstrings
+
+const char* words(DTypes dtypes) {
+  switch (dtypes) {
+    case DTypes::Float: return "float32 and float64; integers and bool are converted to float32 first";
+    case DTypes::Numeric: return "int32, int64, float32 and float64; bool is converted to int64 first";
+    case DTypes::Any: return "all";
+    case DTypes::Logical: return "bool; others are converted by \"is not zero\" first";
+  }
+  return "";
+}
+
+/// What every row's function says: `does` is how it is written.
+std::string describe(Op op, const char* does, const std::string& example) {
+  return fmt::format("{} = {}, element by element; shapes are broadcast.\n\nDtypes: {}.\n\n{}", does, formula(op),
+                     words(accepted(op)), example);
+}
+
+std::string example(const char* name, const char* x, const char* rest) {
+  return fmt::format(">>> x = luge.tensor({1})\n>>> luge.{0}(x{2}).equal(x.{0}({3}))\nTrue", name, x, rest,
+                     rest[0] ? rest + 2 : "");
+}
+
+// ---- calls
+
+using Binary = Tensor (*)(const Tensor&, const Tensor&);
+using BinaryNumber = Tensor (*)(const Tensor&, Scalar);
+using NumberBinary = Tensor (*)(Scalar, const Tensor&);
+
+struct Two {
+  Binary tensors;
+  BinaryNumber number;
+  NumberBinary reflected;
+};
+
+/// Nothing where `b` is neither a tensor nor a number.
+std::optional<Tensor> apply(const Two& f, nb::handle a, nb::handle b) {
+  if (is_tensor(a)) {
+    const Tensor& x = as_tensor(a);
+    if (is_tensor(b)) {
+      const Tensor& y = as_tensor(b);
+      const Unlocked unlocked(x, y);
+      return f.tensors(x, y);
+    }
+    const std::optional<Scalar> value = number(b);
+    if (!value) return std::nullopt;
+    const Unlocked unlocked(x);
+    return f.number(x, *value);
+  }
+  if (!is_tensor(b)) return std::nullopt;
+  const std::optional<Scalar> value = number(a);
+  if (!value) return std::nullopt;
+  const Tensor& y = as_tensor(b);
+  const Unlocked unlocked(y);
+  return f.reflected(*value, y);
+}
+
+/// By name: two::add, two::lt, ...
+namespace two {
+#define LUGE_ROW(function, ...) constexpr Two function{&luge::function, &luge::function, &luge::function};
+LUGE_BINARY_ROWS(LUGE_ROW)
+LUGE_COMPARE_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+}  // namespace two
+
+Tensor called(const char* name, const Two& f, nb::handle a, nb::handle b) {
+  if (std::optional<Tensor> result = apply(f, a, b)) return *std::move(result);
+  throw nb::type_error(fmt::format("{}: one argument must be a tensor, the other a tensor or a number", name).c_str());
+}
+
+// ---- operators
+
+/// The operator of a slot; NotImplemented where the other operand is of a type that luge does not know.
+template <class Call>
+PyObject* guarded(const Call& call) noexcept {
+  try {
+    return call();
+  } catch (...) {
+    set_error();
+    return nullptr;
+  }
+}
+
+PyObject* not_implemented() {
+  Py_INCREF(Py_NotImplemented);
+  return Py_NotImplemented;
+}
+
+#define LUGE_OPERATOR(slot, function)                                               \
+  PyObject* slot(PyObject* a, PyObject* b) noexcept {                               \
+    return guarded([&]() -> PyObject* {                                             \
+      std::optional<Tensor> result = apply(two::function, a, b);                    \
+      return result ? wrap(*std::move(result)).release().ptr() : not_implemented(); \
+    });                                                                             \
+  }
+LUGE_OPERATOR(operator_add, add)
+LUGE_OPERATOR(operator_sub, sub)
+LUGE_OPERATOR(operator_mul, mul)
+LUGE_OPERATOR(operator_div, div)
+#undef LUGE_OPERATOR
+
+PyObject* operator_pow(PyObject* a, PyObject* b, PyObject* modulus) noexcept {
+  return guarded([&]() -> PyObject* {
+    if (modulus != Py_None) return not_implemented();
+    std::optional<Tensor> result = apply(two::pow, a, b);
+    return result ? wrap(*std::move(result)).release().ptr() : not_implemented();
+  });
+}
+
+PyObject* operator_matmul(PyObject* a, PyObject* b) noexcept {
+  return guarded([&]() -> PyObject* {
+    if (!is_tensor(a) || !is_tensor(b)) return not_implemented();
+    const Tensor &x = as_tensor(a), &y = as_tensor(b);
+    Tensor result;
+    {
+      const Unlocked unlocked(kQuick);
+      result = matmul(x, y);
+    }
+    return wrap(std::move(result)).release().ptr();
+  });
+}
+
+/// What & | ^ ~ mean: for bool alone, as integers have no bitwise operations here.
+void require_bool(const char* op, const Tensor& x) {
+  if (x.dtype() != DType::Bool)
+    throw DTypeError(fmt::format("{}: a tensor is {}; it must be bool", op, name(x.dtype())));
+}
+#define LUGE_OPERATOR(slot, symbol, function)                                       \
+  PyObject* slot(PyObject* a, PyObject* b) noexcept {                               \
+    return guarded([&]() -> PyObject* {                                             \
+      for (PyObject* const operand : {a, b})                                        \
+        if (is_tensor(operand)) require_bool(symbol, as_tensor(operand));           \
+      std::optional<Tensor> result = apply(two::function, a, b);         \
+      return result ? wrap(*std::move(result)).release().ptr() : not_implemented(); \
+    });                                                                             \
+  }
+LUGE_OPERATOR(operator_and, "&", logical_and)
+LUGE_OPERATOR(operator_or, "|", logical_or)
+LUGE_OPERATOR(operator_xor, "^", logical_xor)
+#undef LUGE_OPERATOR
+
+PyObject* operator_invert(PyObject* a) noexcept {
+  return guarded([&]() -> PyObject* {
+    const Tensor& x = self_of(a);
+    require_bool("~", x);
+    return wrap(logical_not(x)).release().ptr();
+  });
+}
+PyObject* operator_neg(PyObject* a) noexcept {
+  return guarded([&]() -> PyObject* {
+    const Tensor& x = self_of(a);
+    Tensor result;
+    {
+      const Unlocked unlocked(x);
+      result = neg(x);
+    }
+    return wrap(std::move(result)).release().ptr();
+  });
+}
+PyObject* operator_pos(PyObject* a) noexcept {
+  Py_INCREF(a);
+  return a;
+}
+PyObject* operator_abs(PyObject* a) noexcept {
+  return guarded([&]() -> PyObject* { return wrap(luge::abs(self_of(a))).release().ptr(); });
+}
+
+#define LUGE_OPERATOR(slot, method)                                    \
+  PyObject* slot(PyObject* a, PyObject* b) noexcept {                  \
+    return guarded([&]() -> PyObject* {                                \
+      Tensor& x = self_of(a);                \
+      if (is_tensor(b)) {                                              \
+        const Unlocked unlocked(x);                                    \
+        x.method(as_tensor(b));                                        \
+      } else if (const std::optional<Scalar> value = number(b)) {      \
+        const Unlocked unlocked(x);                                    \
+        x.method(*value);                                              \
+      } else {                                                         \
+        return not_implemented();                                      \
+      }                                                                \
+      Py_INCREF(a);                                                    \
+      return a;                                                        \
+    });                                                                \
+  }
+LUGE_OPERATOR(operator_iadd, add_)
+LUGE_OPERATOR(operator_isub, sub_)
+LUGE_OPERATOR(operator_imul, mul_)
+LUGE_OPERATOR(operator_idiv, div_)
+#undef LUGE_OPERATOR
+
+PyObject* compare(PyObject* a, PyObject* b, int how) noexcept {
+  return guarded([&]() -> PyObject* {
+    static constexpr std::array<Two, 6> kComparisons = {two::lt, two::le, two::eq, two::ne, two::gt, two::ge};
+    std::optional<Tensor> result = apply(kComparisons[static_cast<std::size_t>(how)], a, b);
+    return result ? wrap(*std::move(result)).release().ptr() : not_implemented();
+  });
+}
+
+/// (function, formula, dtypes) of every row: for tests, which hold the function against the formula.
+nb::list rows() {
+  nb::list all;
+  constexpr const char* kNames[] = {"float", "numeric", "any", "logical"};
+  for (int i = 0; i < kOpCount; ++i) {
+    const auto op = static_cast<Op>(i);
+    all.append(nb::make_tuple(name(op), formula(op), kNames[static_cast<int>(accepted(op))]));
+  }
+  return all;
+}
+
+}  // namespace
+
+PyType_Slot* operator_slots() {
+  static PyType_Slot slots[] = {{Py_nb_add, reinterpret_cast<void*>(operator_add)},
+                                {Py_nb_subtract, reinterpret_cast<void*>(operator_sub)},
+                                {Py_nb_multiply, reinterpret_cast<void*>(operator_mul)},
+                                {Py_nb_true_divide, reinterpret_cast<void*>(operator_div)},
+                                {Py_nb_power, reinterpret_cast<void*>(operator_pow)},
+                                {Py_nb_matrix_multiply, reinterpret_cast<void*>(operator_matmul)},
+                                {Py_nb_and, reinterpret_cast<void*>(operator_and)},
+                                {Py_nb_or, reinterpret_cast<void*>(operator_or)},
+                                {Py_nb_xor, reinterpret_cast<void*>(operator_xor)},
+                                {Py_nb_invert, reinterpret_cast<void*>(operator_invert)},
+                                {Py_nb_negative, reinterpret_cast<void*>(operator_neg)},
+                                {Py_nb_positive, reinterpret_cast<void*>(operator_pos)},
+                                {Py_nb_absolute, reinterpret_cast<void*>(operator_abs)},
+                                {Py_nb_inplace_add, reinterpret_cast<void*>(operator_iadd)},
+                                {Py_nb_inplace_subtract, reinterpret_cast<void*>(operator_isub)},
+                                {Py_nb_inplace_multiply, reinterpret_cast<void*>(operator_imul)},
+                                {Py_nb_inplace_true_divide, reinterpret_cast<void*>(operator_idiv)},
+                                {Py_tp_richcompare, reinterpret_cast<void*>(compare)},
+                                {0, nullptr}};
+  return slots;
+}
+
+void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
+  m.def("_rows", &rows);
+  // One input.
+#define LUGE_ROW(function, Formula, ...)                                                                             \
+  {                                                                                                                  \
+    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, "[0.25, 0.5]", ""));           \
+    const auto call = [](const Tensor& x) {                                                                          \
+      const Unlocked unlocked(x);                                                                                    \
+      return luge::function(x);                                                                                      \
+    };                                                                                                               \
+    m.def(#function, call, "input"_a, doc.c_str());                                                                          \
+    tensor.def(#function, call, doc.c_str());                                                                                \
+  }
+  LUGE_UNARY_ROWS(LUGE_ROW)
+  LUGE_TEST_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+
+  // Two inputs.
+#define LUGE_ROW(function, Formula, ...)                                                                           \
+  {                                                                                                                \
+    const std::string doc =                                                                                        \
+        describe(Op::Formula, #function "(a, b)", example(#function, "[0.25, 0.5]", ", luge.tensor([0.5, 2.0])")); \
+    const auto call = [](nb::handle a, nb::handle b) { return called(#function, two::function, a, b); };  \
+    m.def(#function, call, "input"_a.none(), "other"_a.none(), doc.c_str(),                                                              \
+          nb::sig("def " #function "(input: Tensor | float, other: Tensor | float) -> Tensor"));                   \
+    tensor.def(#function, call, "other"_a.none(), doc.c_str(), nb::sig("def " #function "(self, other: Tensor | float) -> Tensor")); \
+  }
+  LUGE_BINARY_ROWS(LUGE_ROW)
+  LUGE_COMPARE_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+
+  // With parameters.
+  const auto leaky = [](const Tensor& x, double negative_slope) {
+    const Unlocked unlocked(x);
+    return leaky_relu(x, negative_slope);
+  };
+  const auto soft = [](const Tensor& x, double beta) {
+    const Unlocked unlocked(x);
+    return softplus(x, beta);
+  };
+  const auto clamped = [](const Tensor& x, std::optional<double> low, std::optional<double> high) {
+    if (!low && !high) throw ValueError("clamp: neither min nor max is given; one of them must be");
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const Unlocked unlocked(x);
+    return clamp(x, low.value_or(-kInfinity), high.value_or(kInfinity));
+  };
+  std::string doc = describe(Op::LeakyRelu, "leaky_relu(x)", example("leaky_relu", "[-0.25, 0.5]", ", 0.1"));
+  m.def("leaky_relu", leaky, "input"_a, "negative_slope"_a = 0.01, doc.c_str());
+  tensor.def("leaky_relu", leaky, "negative_slope"_a = 0.01, doc.c_str());
+  doc = describe(Op::Softplus, "softplus(x)", example("softplus", "[0.25, 0.5]", ", 2.0"));
+  m.def("softplus", soft, "input"_a, "beta"_a = 1.0, doc.c_str());
+  tensor.def("softplus", soft, "beta"_a = 1.0, doc.c_str());
+  doc = describe(Op::Clamp, "clamp(x)", example("clamp", "[0.25, 0.5]", ", 0.3, 1.0"));
+  m.def("clamp", clamped, "input"_a, "min"_a = nb::none(), "max"_a = nb::none(), doc.c_str());
+  tensor.def("clamp", clamped, "min"_a = nb::none(), "max"_a = nb::none(), doc.c_str());
+
+  // Where.
+  const auto choose = [](const Tensor& condition, nb::handle a, nb::handle b) {
+    if (is_tensor(a) && is_tensor(b)) {
+      const Unlocked unlocked(condition, as_tensor(a));
+      return where(condition, as_tensor(a), as_tensor(b));
+    }
+    if (is_tensor(a)) return where(condition, as_tensor(a), scalar("where", "other", b));
+    if (is_tensor(b)) return where(condition, scalar("where", "input", a), as_tensor(b));
+    throw nb::type_error("where: input or other must be a tensor");
+  };
+  m.def("where", choose, "condition"_a, "input"_a.none(), "other"_a.none(),
+        nb::sig("def where(condition: Tensor, input: Tensor | float, other: Tensor | float) -> Tensor"),
+        describe(Op::Where, "where(c, a, b)",
+                 ">>> x = luge.tensor([-1.0, 2.0])\n>>> luge.where(x > 0, x, 0)\ntensor([0., 2.])").c_str());
+  tensor.def("where", [choose](const Tensor& x, const Tensor& condition, nb::handle other) {
+    return choose(condition, nb::cast(x), other);
+  }, "condition"_a, "other"_a, nb::sig("def where(self, condition: Tensor, other: Tensor | float) -> Tensor"),
+             "where(condition, self, other).");
+}
+
+}  // namespace luge::python

@@ -1,0 +1,268 @@
+// x[...] and x[...] = y, as NumPy and PyTorch have them. Integers, slices, ... and None make views; boolean masks and
+// tensors of integers pick copies.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "python.h"
+
+namespace luge::python {
+
+namespace {
+
+constexpr const char* kOp = "indexing";
+
+/// What an index has come to: a view, and tensors that pick along neighbouring dimensions of it.
+struct Indexed {
+  Tensor view;
+  int first = 0;                ///< of the picked dimensions
+  std::vector<Tensor> indices;  ///< int64, of one shape, on the view's device; empty: the view is all
+  Shape index_shape;
+};
+
+/// Where a mask is true, by dimension. Reads the mask on the host.
+std::vector<Tensor> places(const Tensor& mask) {
+  const std::vector<bool> values = mask.to_vector<bool>(location());
+  const auto dims = static_cast<std::size_t>(mask.ndim());
+  std::vector<std::vector<std::int64_t>> found(dims);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!values[i]) continue;
+    auto rest = static_cast<std::int64_t>(i);
+    for (std::size_t d = dims; d-- > 0;) {
+      found[d].push_back(rest % mask.shape()[static_cast<int>(d)]);
+      rest /= mask.shape()[static_cast<int>(d)];
+    }
+  }
+  std::vector<Tensor> result;
+  for (const std::vector<std::int64_t>& along : found)
+    result.push_back(from_host(along, Shape{static_cast<std::int64_t>(along.size())}, mask.device(), SourceLocation{}));
+  return result;
+}
+
+/// Indices counted from the end are brought to the front; those outside are an IndexError where the host can see them.
+Tensor normalized(const Tensor& index, std::int64_t size) {
+  const Tensor whole = index.to(DType::Int64);
+  if (index.device().is_cpu() && index.numel() > 0) {
+    const auto low = whole.min().item<std::int64_t>(location()), high = whole.max().item<std::int64_t>(location());
+    if (low < -size || high >= size)
+      throw IndexError(fmt::format("{}: index {} is out of bounds for a dimension of size {}", kOp,
+                                   low < -size ? low : high, size));
+    if (low >= 0) return whole;
+  }
+  return where(whole.lt(0), whole + size, whole);
+}
+
+bool is_array_index(nb::handle item) {
+  return is_tensor(item) || nb::isinstance<nb::list>(item) || nb::hasattr(item, "__array_interface__");
+}
+
+Tensor index_tensor(nb::handle item) {
+  if (is_tensor(item)) return as_tensor(item);
+  const nb::object made = nb::module_::import_("luge").attr("as_tensor")(item);
+  Tensor index = as_tensor(made);
+  if (index.numel() == 0 && is_floating(index.dtype())) index = index.to(DType::Int64);  // []
+  return index;
+}
+
+/// How many dimensions of the tensor an item takes.
+int taken(nb::handle item) {
+  if (item.is_none() || item.ptr() == Py_Ellipsis || nb::isinstance<nb::bool_>(item)) return 0;
+  if (is_array_index(item)) {
+    const Tensor index = index_tensor(item);
+    return index.dtype() == DType::Bool ? index.ndim() : 1;
+  }
+  return 1;
+}
+
+Tensor sliced(const Tensor& x, int dim, nb::handle item) {
+  Py_ssize_t start = 0, stop = 0, step = 0;
+  if (PySlice_Unpack(item.ptr(), &start, &stop, &step) < 0) nb::raise_python_error();
+  if (step < 0) throw ValueError(fmt::format("{}: the step of a slice is {}; it must be positive", kOp, step));
+  const Py_ssize_t count = PySlice_AdjustIndices(x.size(dim), &start, &stop, step);
+  return x.slice(dim, start, count == 0 ? start : stop, step);
+}
+
+std::vector<nb::object> items_of(nb::handle key, int ndim) {
+  std::vector<nb::object> items;
+  if (nb::isinstance<nb::tuple>(key))
+    for (const nb::handle item : nb::borrow(key)) items.push_back(nb::borrow(item));
+  else
+    items.push_back(nb::borrow(key));
+  int dims = 0, ellipses = 0;
+  for (const nb::object& item : items) {
+    dims += taken(item);
+    ellipses += item.ptr() == Py_Ellipsis ? 1 : 0;
+  }
+  if (ellipses > 1) throw IndexError(fmt::format("{}: an index can have one ellipsis ('...') only", kOp));
+  if (dims > ndim) throw IndexError(fmt::format("{}: {} indices for a tensor of {} dimensions", kOp, dims, ndim));
+  const nb::object all = nb::steal(PySlice_New(nullptr, nullptr, nullptr));
+  const auto open = static_cast<std::size_t>(ndim - dims);
+  auto at = std::find_if(items.begin(), items.end(), [](const nb::object& item) { return item.ptr() == Py_Ellipsis; });
+  if (at != items.end())
+    at = items.erase(at);
+  items.insert(at, open, all);
+  return items;
+}
+
+Indexed resolve(const Tensor& x, nb::handle key) {
+  Indexed result{x, 0, {}, {}};
+  std::vector<std::pair<int, Tensor>> picks;  // by dimension of the view
+  int dim = 0;
+  for (const nb::object& item : items_of(key, x.ndim())) {
+    Tensor& view = result.view;
+    if (item.is_none()) {
+      view = view.unsqueeze(dim++);
+    } else if (nb::isinstance<nb::bool_>(item)) {
+      view = view.unsqueeze(dim);
+      picks.emplace_back(dim++, item.ptr() == Py_True ? zeros({1}, {.dtype = DType::Int64, .device = x.device()})
+                                                      : zeros({0}, {.dtype = DType::Int64, .device = x.device()}));
+    } else if (nb::isinstance<nb::slice>(item)) {
+      view = sliced(view, dim++, item);
+    } else if (is_array_index(item)) {
+      const Tensor index = index_tensor(item);
+      if (index.dtype() == DType::Bool) {
+        for (int d = 0; d < index.ndim(); ++d)
+          if (index.size(d) != view.size(dim + d))
+            throw IndexError(fmt::format("{}: a mask of shape {} does not match the tensor's size {} in dimension {}", kOp,
+                                         to_string(index.shape()), view.size(dim + d), dim + d));
+        for (const Tensor& along : places(index)) picks.emplace_back(dim++, along.to(x.device(), SourceLocation{}));
+      } else if (is_integral(index.dtype())) {
+        const Tensor own = normalized(index, view.size(dim));
+        picks.emplace_back(dim++, own.device() == x.device() ? own : own.to(x.device(), location()));
+      } else {
+        throw IndexError(fmt::format("{}: an index tensor is {}; it must be bool, int32 or int64", kOp, name(index.dtype())));
+      }
+    } else if (PyIndex_Check(item.ptr())) {
+      view = view.select(dim, integer(kOp, "an index", item));
+    } else {
+      throw nb::type_error(fmt::format("{}: an index is of type {}; allowed are int, slice, ..., None, bool and integer "
+                                       "tensors, lists and arrays", kOp,
+                                       type_of(item)).c_str());
+    }
+  }
+  if (picks.empty()) return result;
+  // Picked dimensions that are not neighbours come to the front, as in NumPy.
+  const bool together = picks.back().first - picks.front().first + 1 == static_cast<int>(picks.size());
+  if (!together) {
+    std::vector<int> order;
+    for (const auto& [d, index] : picks) order.push_back(d);
+    for (int d = 0; d < result.view.ndim(); ++d)
+      if (std::find(order.begin(), order.end(), d) == order.end()) order.push_back(d);
+    result.view = result.view.permute(order);
+  }
+  result.first = together ? picks.front().first : 0;
+  for (const auto& [d, index] : picks) result.index_shape = broadcast_shapes(kOp, result.index_shape, index.shape());
+  for (const auto& [d, index] : picks) result.indices.push_back(index.expand(result.index_shape));
+  return result;
+}
+
+/// Row-major positions within the picked dimensions.
+Tensor position(const Indexed& at) {
+  Tensor flat = at.indices[0];
+  for (std::size_t i = 1; i < at.indices.size(); ++i)
+    flat = flat * at.view.size(at.first + static_cast<int>(i)) + at.indices[i];
+  return flat.reshape(Shape{flat.numel()});
+}
+
+/// The view with its picked dimensions as one.
+Tensor merged(const Indexed& at) {
+  Shape shape;
+  std::int64_t picked = 1;
+  const int count = static_cast<int>(at.indices.size());
+  for (int d = 0; d < at.view.ndim(); ++d) {
+    if (d >= at.first && d < at.first + count) picked *= at.view.size(d);
+    if (d == at.first + count - 1) shape.push_back(picked);
+    if (d < at.first || d >= at.first + count) shape.push_back(at.view.size(d));
+  }
+  return at.view.reshape(shape);
+}
+
+/// `shape` with dimension `dim` replaced by those of `index`.
+Shape spread(const Shape& shape, int dim, const Shape& index) {
+  Shape result;
+  for (int d = 0; d < shape.ndim(); ++d) {
+    if (d != dim) {
+      result.push_back(shape[d]);
+      continue;
+    }
+    for (const std::int64_t size : index) result.push_back(size);
+  }
+  return result;
+}
+
+Tensor get(const Tensor& x, nb::handle key) {
+  if (PyLong_CheckExact(key.ptr())) return x.select(0, integer(kOp, "the index", key));
+  const Indexed at = resolve(x, key);
+  if (at.indices.empty()) return at.view;
+  const Unlocked unlocked(x);
+  const Tensor whole = merged(at);
+  return index_select(whole, at.first, position(at)).reshape(spread(whole.shape(), at.first, at.index_shape));
+}
+
+/// x[mask or integers] = value: what is written is looked up for every element, what is not stays.
+void put(Tensor& x, const Indexed& at, const Tensor& value) {
+  const Tensor whole = merged(at);
+  const Tensor given = value.expand(spread(whole.shape(), at.first, at.index_shape));
+  const Tensor flat = position(at);
+  const std::vector<std::int64_t> wanted = flat.to_vector<std::int64_t>(location());
+  if (wanted.empty()) return;
+  std::vector<std::int64_t> source(static_cast<std::size_t>(whole.size(at.first)), -1);
+  for (std::size_t i = 0; i < wanted.size(); ++i) source[static_cast<std::size_t>(wanted[i])] = static_cast<std::int64_t>(i);
+  // The given values with the index's dimensions as one.
+  const Shape& merged_shape = whole.shape();
+  Shape rows = merged_shape;
+  rows[at.first] = flat.numel();
+  const Tensor from = from_host(source, Shape{merged_shape[at.first]}, x.device(), SourceLocation{});
+  Shape column = Shape::filled(merged_shape.ndim(), 1);
+  column[at.first] = merged_shape[at.first];
+  const Tensor picked = index_select(given.reshape(rows), at.first, from.clamp(0, static_cast<double>(flat.numel())));
+  const Tensor result = where(from.ge(0).reshape(column).expand(merged_shape), picked, whole);
+  Tensor target = at.view;
+  target.copy_(result.reshape(at.view.shape()), location());
+}
+
+void set(Tensor& x, nb::handle key, nb::handle value) {
+  const Indexed at = resolve(x, key);
+  Tensor target = at.view;
+  if (at.indices.empty() && !is_tensor(value)) {
+    if (const std::optional<Scalar> given = number(value)) {
+      target.fill_(*given);
+      return;
+    }
+  }
+  const nb::object given = is_tensor(value) ? nb::borrow(value) : nb::module_::import_("luge").attr("as_tensor")(value);
+  const Tensor values = as_tensor(given).detach();
+  if (at.indices.empty()) {
+    const Unlocked unlocked(x);
+    target.copy_(values, SourceLocation{});
+    return;
+  }
+  const NoGrad guard;
+  put(x, at, values.to(x.dtype()).to(x.device(), location()));
+}
+
+}  // namespace
+
+void bind_indexing(nb::class_<Tensor>& tensor) {
+  tensor
+      .def("__getitem__", &get, "key"_a.none(), nb::sig("def __getitem__(self, key: object, /) -> Tensor"),
+           "Ints, slices, ... and None make views; boolean masks and tensors or lists of ints pick copies.\n\n"
+           ">>> luge.arange(6).view(2, 3)[:, 1]\ntensor([1, 4])")
+      .def("__setitem__", &set, "key"_a.none(), "value"_a.none(), nb::sig("def __setitem__(self, key: object, value: object, /) -> None"),
+           "Writes in place; where several picked places are one, the last value stays.")
+      .def("__iter__",
+           [](const Tensor& x) {
+             if (x.ndim() == 0) throw nb::type_error("iteration over a 0-d tensor");
+             nb::list parts;
+             for (std::int64_t i = 0; i < x.size(0); ++i) parts.append(wrap(x.select(0, i)));
+             return nb::iter(parts);
+           },
+           nb::sig("def __iter__(self) -> Iterator[Tensor]"))
+      .def("__contains__", [](const Tensor& x, nb::handle value) {
+        if (is_tensor(value)) return x.eq(as_tensor(value)).any().item<bool>(location());
+        return x.eq(scalar("in", "value", value)).any().item<bool>(location());
+      });
+}
+
+}  // namespace luge::python

@@ -1,0 +1,49 @@
+"""luge: a CUDA-accelerated tensor engine for training, under the names that PyTorch users know.
+
+    import luge
+
+    params = luge.Parameters(sets=1_000_000)
+    x = params.add("x", (), luge.init.constant(-1))
+    optimizer = luge.optim.SGD(params, lr=0.01)
+
+    @luge.capture
+    def step():
+        optimizer.zero_grad()
+        loss = 3 * x**2 - 2 * x + 3
+        loss.sum().backward()
+        optimizer.step()
+        return loss
+
+    step.run(80)
+"""
+
+from ._C import *  # noqa: F403  every operation, so that a new one appears by itself
+from . import _C
+from . import autograd as autograd
+from . import cuda as cuda
+from . import data as data
+from . import init as init
+from . import nn as nn
+from . import optim as optim
+from ._capture import capture as capture
+from ._monitor import History as History
+from ._monitor import Monitor as Monitor
+from ._pickle import register as _register
+from .autograd import enable_grad as enable_grad
+from .autograd import no_grad as no_grad
+from .autograd import set_grad_enabled as set_grad_enabled
+
+__version__: str = _C._version
+_register()
+
+# Types are known by where users find them.
+for _value in vars(_C).values():
+    if isinstance(_value, type):
+        _value.__module__ = "luge"
+
+# PyTorch's other names.
+bool = bool_
+float = float32
+double = float64
+int = int32
+long = int64

@@ -1,0 +1,242 @@
+"""The graph: recording on and off, gradients of chosen tensors, operations of one's own."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from . import _C
+from ._C import AutogradError, Tensor
+
+__all__ = ["Function", "FunctionContext", "backward", "enable_grad", "grad", "gradcheck", "no_grad", "set_grad_enabled"]
+
+_Call = TypeVar("_Call", bound=Callable[..., Any])
+
+
+class set_grad_enabled:
+    """Turns recording on this thread on or off: at once, for a `with` block, or for every call of a function.
+
+    >>> with luge.set_grad_enabled(False):
+    ...     luge.is_grad_enabled()
+    False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self._mode = mode
+        self._previous = [_C._set_grad_enabled(mode)]
+
+    def __enter__(self) -> None:
+        _C._set_grad_enabled(self._mode)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        _C._set_grad_enabled(self._previous.pop())
+
+
+class _Recording:
+    """A context manager, and a decorator, within which recording is on or off."""
+
+    _mode: bool
+
+    def __init__(self) -> None:
+        self._previous: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._previous.append(_C._set_grad_enabled(self._mode))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        _C._set_grad_enabled(self._previous.pop())
+
+    def __call__(self, function: _Call) -> _Call:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]
+
+
+class no_grad(_Recording):
+    """Operations within are not recorded, and parameters may be changed in place.
+
+    >>> x = luge.ones(2, requires_grad=True)
+    >>> with luge.no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    _mode = False
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        return super().__new__(cls) if function is None else no_grad()(function)
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        super().__init__()
+
+
+class enable_grad(_Recording):
+    """Operations within are recorded again.
+
+    >>> x = luge.ones(2, requires_grad=True)
+    >>> with luge.no_grad(), luge.enable_grad():
+    ...     (x * 2).requires_grad
+    True
+    """
+
+    _mode = True
+
+
+def _tensors(value: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    return [value] if isinstance(value, Tensor) else list(value)
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool = False,
+) -> None:
+    """Calls backward() of each tensor.
+
+    >>> x = luge.tensor(3.0, requires_grad=True)
+    >>> luge.autograd.backward(x * x)
+    >>> x.grad
+    tensor(6.)
+    """
+    all_tensors = _tensors(tensors)
+    given: list[Tensor | None]
+    if grad_tensors is None:
+        given = [None] * len(all_tensors)
+    else:
+        given = [grad_tensors] if isinstance(grad_tensors, Tensor) else list(grad_tensors)
+    if len(given) != len(all_tensors):
+        raise ValueError(f"backward: there are {len(all_tensors)} tensors and {len(given)} gradients")
+    for number, (tensor, gradient) in enumerate(zip(all_tensors, given)):
+        tensor.backward(gradient, retain_graph or number + 1 < len(all_tensors))
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The sum of the gradients of `outputs` with respect to each of `inputs`; no .grad changes.
+
+    Raises AutogradError for an input that the outputs do not depend on, unless `allow_unused`: then None.
+
+    >>> x = luge.tensor(3.0, requires_grad=True)
+    >>> luge.autograd.grad(x * x, x)
+    (tensor(6.),)
+    """
+    given: list[Tensor | None]
+    if grad_outputs is None:
+        given = []
+    else:
+        given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    found = _C._grad(_tensors(outputs), _tensors(inputs), given, retain_graph, allow_unused)
+    return cast("tuple[Tensor | None, ...]", found)
+
+
+def gradcheck(
+    func: Callable[..., Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+) -> bool:
+    """Whether backward() agrees with central differences; float64 inputs.
+
+    Raises AutogradError naming the element that does not, or returns False where `raise_exception` is False.
+
+    >>> x = luge.tensor([0.5, 1.5], dtype=luge.float64, requires_grad=True)
+    >>> luge.autograd.gradcheck(luge.sin, x)
+    True
+    """
+    passed, message = _C._gradcheck(func, _tensors(inputs), eps, atol, rtol)
+    if not passed and raise_exception:
+        raise AutogradError(message)
+    return bool(passed)
+
+
+class FunctionContext:
+    """What forward() leaves for backward(): tensors by save_for_backward(), anything else as attributes."""
+
+    def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
+        #: For each argument whether it is a tensor that requires a gradient.
+        self.needs_input_grad = needs_input_grad
+        self._saved: tuple[tuple[Tensor, int], ...] = ()
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keeps tensors for backward()."""
+        self._saved = tuple((tensor.detach(), tensor._version) for tensor in tensors)
+
+    @property
+    def saved_tensors(self) -> tuple[Tensor, ...]:
+        """Those tensors. Raises AutogradError if one of them has been changed in place since."""
+        for number, (tensor, version) in enumerate(self._saved):
+            if tensor._version != version:
+                raise AutogradError(f"Function: saved tensor {number} has been changed in place since forward()")
+        return tuple(tensor for tensor, _ in self._saved)
+
+
+class Function:
+    """An operation with a forward() and a backward() of one's own, called by `apply`.
+
+    forward(ctx, *args) returns one tensor; operations within are not recorded. backward(ctx, grad) returns, for each
+    argument of forward, a gradient of its shape, or None; a single one need not be a tuple.
+
+    >>> class Cube(luge.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x * x
+    ...     @staticmethod
+    ...     def backward(ctx, grad):
+    ...         x, = ctx.saved_tensors
+    ...         return grad * 3 * x * x
+    >>> x = luge.tensor(2.0, requires_grad=True)
+    >>> Cube.apply(x).backward()
+    >>> x.grad
+    tensor(12.)
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Tensor:
+        raise NotImplementedError("a luge.autograd.Function must define forward(ctx, *args)")
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        raise NotImplementedError("a luge.autograd.Function must define backward(ctx, grad)")
+
+    @classmethod
+    def apply(cls, *args: Any) -> Tensor:
+        """forward(ctx, *args), recorded where an argument requires a gradient."""
+        needs = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
+        ctx = FunctionContext(needs)
+        with no_grad():
+            result = cls.forward(ctx, *args)
+        if not isinstance(result, Tensor):
+            raise TypeError(f"{cls.__name__}.forward returned a {type(result).__name__}; it must return one tensor")
+        if not any(needs) or not _C.is_grad_enabled():
+            return result
+        places = [number for number, arg in enumerate(args) if isinstance(arg, Tensor)]
+
+        def gradients(gradient: Tensor) -> list[Tensor | None]:
+            with no_grad():
+                found = cls.backward(ctx, gradient)
+            found = found if isinstance(found, (tuple, list)) else (found,)
+            if len(found) != len(args):
+                raise AutogradError(
+                    f"{cls.__name__}.backward returned {len(found)} gradients; forward has {len(args)} arguments"
+                )
+            return [found[place] for place in places]
+
+        recorded: Tensor = _C._recorded(result, [args[place] for place in places], gradients)
+        return recorded

@@ -1,0 +1,58 @@
+"""What is known of CUDA on this machine, and the memory of its GPUs."""
+
+from __future__ import annotations
+
+from . import _C
+from ._C import device
+from ._C._cuda import device_count, get_device_name, is_available, is_built, versions, why_not
+
+__all__ = [
+    "device_count",
+    "empty_cache",
+    "get_device_name",
+    "is_available",
+    "is_built",
+    "max_memory_allocated",
+    "memory_allocated",
+    "memory_reserved",
+    "reset_peak_memory_stats",
+    "synchronize",
+    "versions",
+    "why_not",
+]
+
+
+def _gpu(which: device | str | int | None) -> device:
+    if which is None:
+        return device("cuda", 0)
+    return device("cuda", which) if isinstance(which, int) else device(which) if isinstance(which, str) else which
+
+
+def synchronize(device: device | str | int | None = None) -> None:
+    """Waits until everything queued on a GPU has run and raises errors that came up meanwhile."""
+    _C.synchronize(_gpu(device))
+
+
+def memory_allocated(device: device | str | int | None = None) -> int:
+    """Bytes in tensors on a GPU."""
+    return _C.memory_stats(_gpu(device)).allocated
+
+
+def max_memory_allocated(device: device | str | int | None = None) -> int:
+    """The most bytes that ever were in tensors on a GPU."""
+    return _C.memory_stats(_gpu(device)).peak
+
+
+def memory_reserved(device: device | str | int | None = None) -> int:
+    """Bytes held from the driver."""
+    return _C.memory_stats(_gpu(device)).reserved
+
+
+def reset_peak_memory_stats(device: device | str | int | None = None) -> None:
+    """Sets the peak back to what is allocated now."""
+    _C.reset_peak_memory(_gpu(device))
+
+
+def empty_cache(device: device | str | int | None = None) -> None:
+    """Gives memory that is cached for later tensors back to the driver."""
+    _C.release_cache(_gpu(device))

@@ -1,0 +1,47 @@
+"""Layers and losses, as in torch.nn."""
+
+from . import functional
+from .modules import (
+    GELU,
+    CrossEntropyLoss,
+    Embedding,
+    Flatten,
+    LeakyReLU,
+    Linear,
+    LogSoftmax,
+    Module,
+    ModuleList,
+    MSELoss,
+    Parameter,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+    clip_grad_norm_,
+)
+
+__all__ = [
+    "GELU",
+    "CrossEntropyLoss",
+    "Embedding",
+    "Flatten",
+    "LeakyReLU",
+    "Linear",
+    "LogSoftmax",
+    "MSELoss",
+    "Module",
+    "ModuleList",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "clip_grad_norm_",
+    "functional",
+]

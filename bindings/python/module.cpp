@@ -1,0 +1,16 @@
+// luge._C: what the Python package is made of. Names are those of PyTorch; luge/__init__.py shows them to users.
+
+#include "python.h"
+
+NB_MODULE(_C, m) {
+  using namespace luge::python;
+  m.doc() = "The compiled part of luge.";
+  bind_errors(m);
+  bind_types(m);
+  bind_tensor(m);
+  bind_creation(m);
+  bind_autograd(m);
+  bind_training(m);
+  bind_capture(m);
+  bind_system(m);
+}

@@ -1,0 +1,118 @@
+#pragma once
+// What every part of the extension module shares: how arguments come in, how tensors and errors go out, and when
+// the interpreter's lock is held.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <luge/luge.h>
+
+namespace nb = nanobind;
+
+namespace luge::python {
+
+using namespace nb::literals;
+
+/// A DType as Python sees it.
+struct PyDType {
+  DType value = DType::Float32;
+  friend bool operator==(PyDType, PyDType) = default;
+};
+
+/// The one object that stands for it.
+nb::object dtype_object(DType dtype);
+
+// ---- tensors
+
+/// Remembers the type that `luge.Tensor` is; called when it is made.
+void set_tensor_type(nb::handle type);
+bool is_tensor(nb::handle object) noexcept;
+/// Of an object for which is_tensor() holds.
+const Tensor& as_tensor(nb::handle object) noexcept;
+/// Of the object that a method is called for, which may be anything: TypeError.
+Tensor& self_of(nb::handle object);
+/// A new Python object; None for an undefined tensor.
+nb::object wrap(Tensor tensor);
+
+/// An array of another library as a tensor that shares its memory: by __dlpack__, __cuda_array_interface__ or
+/// __array_interface__ (interchange.cpp).
+Tensor from_foreign(const char* op, nb::handle array);
+
+// ---- arguments; `op` and `argument` are for the message of a TypeError
+
+/// The name of an object's type.
+std::string type_of(nb::handle object);
+/// A Python number: bool, int, float, or what converts itself (NumPy's scalars).
+std::optional<Scalar> number(nb::handle object);
+/// A number, or TypeError.
+Scalar scalar(const char* op, const char* argument, nb::handle object);
+std::int64_t integer(const char* op, const char* argument, nb::handle object);
+/// Sizes given as (2, 3), as one tuple or list, or as one int.
+Shape sizes(const char* op, nb::handle given);
+/// The same for a function that takes `*size`.
+Shape sizes_of(const char* op, const nb::args& given);
+/// Dimensions: an int or a sequence of ints.
+std::vector<int> dimensions(const char* op, nb::handle given);
+/// A hyperparameter: a number or a tensor of shape (sets).
+PerSet per_set(const char* op, const char* argument, nb::handle given);
+
+// ---- errors
+
+/// Sets the Python error for the C++ exception being handled. To be called in a catch block.
+void set_error() noexcept;
+/// The line of the Python program that is running; looked up only while a step is captured.
+SourceLocation location();
+/// A line of a file whose name lives as long as the interpreter from here on.
+SourceLocation location_in(nb::object file, int line);
+
+// ---- the interpreter's lock
+
+/// Below this number of elements a CPU kernel is over before other threads could use the lock.
+inline constexpr std::int64_t kQuick = 4096;
+
+/// Releases the lock while it lives, where the work is worth it.
+class Unlocked {
+ public:
+  explicit Unlocked(std::int64_t elements) {
+    if (elements >= kQuick) state_ = PyEval_SaveThread();
+  }
+  explicit Unlocked(const Tensor& x) : Unlocked(x.device().is_cuda() ? kQuick : x.numel()) {}
+  Unlocked(const Tensor& a, const Tensor& b)
+      : Unlocked(a.device().is_cuda() ? kQuick : a.numel() > b.numel() ? a.numel() : b.numel()) {}
+  ~Unlocked() {
+    if (state_) PyEval_RestoreThread(state_);
+  }
+  Unlocked(const Unlocked&) = delete;
+  Unlocked& operator=(const Unlocked&) = delete;
+
+ private:
+  PyThreadState* state_ = nullptr;
+};
+
+// ---- the parts, each of which adds its names to the module
+void bind_errors(nb::module_& m);
+void bind_types(nb::module_& m);
+void bind_tensor(nb::module_& m);
+void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor);
+void bind_ops(nb::module_& m, nb::class_<Tensor>& tensor);
+void bind_views(nb::class_<Tensor>& tensor);
+void bind_indexing(nb::class_<Tensor>& tensor);
+void bind_interchange(nb::module_& m, nb::class_<Tensor>& tensor);
+void bind_creation(nb::module_& m);
+void bind_autograd(nb::module_& m);
+void bind_training(nb::module_& m);
+void bind_capture(nb::module_& m);
+void bind_system(nb::module_& m);
+
+/// Operators of the tensor type, as slots.
+PyType_Slot* operator_slots();
+
+}  // namespace luge::python

@@ -1,0 +1,237 @@
+// luge.Tensor: what it is, its values on the host, its place in the graph.
+
+#include <fmt/format.h>
+
+#include "python.h"
+
+namespace luge::python {
+
+namespace {
+
+PyTypeObject* tensor_type = nullptr;
+
+nb::tuple tuple(const Dims& dims) {
+  nb::object result = nb::steal(PyTuple_New(dims.ndim()));
+  for (int d = 0; d < dims.ndim(); ++d) PyTuple_SET_ITEM(result.ptr(), d, PyLong_FromLongLong(dims[d]));
+  return nb::borrow<nb::tuple>(result);
+}
+
+/// The value of a tensor of one element as Python's bool, int or float.
+nb::object item(const Tensor& x) {
+  const SourceLocation at = location();
+  if (x.dtype() == DType::Bool) return nb::bool_(x.item<bool>(at));
+  if (!is_floating(x.dtype())) return nb::int_(x.item<std::int64_t>(at));
+  return nb::float_(x.item<double>(at));
+}
+
+template <class T>
+nb::object nested(const std::vector<T>& values, const Shape& shape, int dim, std::size_t& at) {
+  if (dim == shape.ndim()) {
+    const T value = values[at++];
+    if constexpr (std::is_same_v<T, bool>) return nb::bool_(value);
+    if constexpr (std::is_integral_v<T>) return nb::int_(value);
+    if constexpr (std::is_floating_point_v<T>) return nb::float_(value);
+  }
+  nb::list list;
+  for (std::int64_t i = 0; i < shape[dim]; ++i) list.append(nested(values, shape, dim + 1, at));
+  return list;
+}
+
+nb::object to_list(const Tensor& x) {
+  const SourceLocation at = location();
+  std::size_t next = 0;
+  if (is_floating(x.dtype())) return nested(x.to_vector<double>(at), x.shape(), 0, next);
+  if (x.dtype() == DType::Bool) return nested(x.to_vector<bool>(at), x.shape(), 0, next);
+  return nested(x.to_vector<std::int64_t>(at), x.shape(), 0, next);
+}
+
+std::int64_t length(const Tensor& x) {
+  if (x.ndim() == 0) throw nb::type_error("len() of a 0-d tensor");
+  return x.size(0);
+}
+
+/// x.to(...) and its relatives: a dtype, a device or both, or like another tensor.
+Tensor converted(const Tensor& x, std::optional<PyDType> dtype, std::optional<Device> device, bool copy) {
+  const SourceLocation at = location();
+  const Unlocked unlocked(x);
+  Tensor result = device && *device != x.device() ? x.to(*device, at) : x;
+  if (dtype && dtype->value != x.dtype()) result = result.to(dtype->value);
+  return copy && result.impl() == x.impl() ? result.clone() : result;
+}
+
+Tensor to(const Tensor& x, const nb::args& args, std::optional<PyDType> dtype, std::optional<Device> device, bool copy) {
+  for (const nb::handle given : args) {
+    if (is_tensor(given)) {
+      dtype = PyDType{as_tensor(given).dtype()};
+      device = as_tensor(given).device();
+    } else if (nb::isinstance<PyDType>(given)) {
+      dtype = nb::cast<PyDType>(given);
+    } else if (nb::isinstance<Device>(given) || nb::isinstance<nb::str>(given)) {
+      device = nb::cast<Device>(given);
+    } else {
+      throw nb::type_error("to: arguments are a dtype, a device or a tensor whose dtype and device are meant");
+    }
+  }
+  return converted(x, dtype, device, copy);
+}
+
+void bind_attributes(nb::class_<Tensor>& tensor) {
+  tensor.def_prop_ro("shape", [](const Tensor& x) { return tuple(x.shape()); }, "The sizes, outermost first.")
+      .def_prop_ro("dtype", [](const Tensor& x) { return dtype_object(x.dtype()); }, nb::sig("def dtype(self) -> dtype"),
+                   "The type of the elements.")
+      .def_prop_ro("device", &Tensor::device, "Where the elements are.")
+      .def_prop_ro("ndim", &Tensor::ndim, "The number of dimensions.")
+      .def("dim", &Tensor::ndim, "The number of dimensions.")
+      .def("numel", &Tensor::numel, "The number of elements.")
+      .def("nelement", &Tensor::numel, "The number of elements.")
+      .def("element_size", [](const Tensor& x) { return size_of(x.dtype()); }, "Bytes of one element.")
+      .def_prop_ro("itemsize", [](const Tensor& x) { return size_of(x.dtype()); }, "Bytes of one element.")
+      .def_prop_ro("nbytes", [](const Tensor& x) { return static_cast<std::int64_t>(size_of(x.dtype())) * x.numel(); },
+                   "Bytes of all elements.")
+      .def("size",
+           [](const Tensor& x, std::optional<int> dim) -> nb::object {
+             return dim ? nb::object(nb::int_(x.size(*dim))) : nb::object(tuple(x.shape()));
+           },
+           "dim"_a = nb::none(), "The shape, or the size along `dim`. Raises IndexError.")
+      .def("stride",
+           [](const Tensor& x, std::optional<int> dim) -> nb::object {
+             if (!dim) return tuple(x.strides());
+             return nb::int_(x.strides()[normalize_dim("stride", *dim, x.ndim())]);
+           },
+           "dim"_a = nb::none(), "Steps between neighbours along each dimension, in elements.")
+      .def("storage_offset", &Tensor::storage_offset, "Elements between the memory's beginning and the first element.")
+      .def("data_ptr", [](const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.data()); },
+           "Address of the first element, on the tensor's device.")
+      .def("is_contiguous", &Tensor::is_contiguous, "Whether the elements lie in row-major order without gaps.")
+      .def("is_floating_point", [](const Tensor& x) { return is_floating(x.dtype()); })
+      .def_prop_ro("is_cuda", [](const Tensor& x) { return x.device().is_cuda(); }, "Whether it is on a GPU.")
+      .def_prop_ro("_version", &Tensor::version, "How often the memory has been written in place.");
+}
+
+void bind_values(nb::class_<Tensor>& tensor) {
+  tensor
+      .def("item", &item,
+           "The value of a tensor of one element, as a Python number; waits for the device.\n\n"
+           "Raises ShapeError for any other number of elements.\n\n>>> luge.tensor([2.5]).item()\n2.5")
+      .def("tolist", &to_list,
+           "All values as nested lists of Python numbers; a number for a 0-d tensor. Waits for the device.\n\n"
+           ">>> luge.tensor([[1, 2], [3, 4]]).tolist()\n[[1, 2], [3, 4]]")
+      .def("__repr__", [](const Tensor& x) { return to_string(x, location()); })
+      .def("__len__", &length)
+      .def("__bool__", [](const Tensor& x) { return x.item<bool>(location()); })
+      .def("__float__", [](const Tensor& x) { return x.item<double>(location()); })
+      .def("__int__", [](const Tensor& x) { return x.item<std::int64_t>(location()); })
+      .def("__index__",
+           [](const Tensor& x) {
+             if (x.ndim() != 0 || is_floating(x.dtype()) || x.dtype() == DType::Bool)
+               throw nb::type_error("only 0-d integer tensors can be used as an index");
+             return x.item<std::int64_t>(location());
+           })
+      .def("__format__",
+           [](const Tensor& x, const nb::str& format) -> nb::object {
+             if (x.ndim() == 0 && nb::len(format) > 0) return nb::steal(PyObject_Format(item(x).ptr(), format.ptr()));
+             return nb::str(to_string(x, location()).c_str());
+           })
+      .def("__hash__", [](const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.impl()) >> 4; })
+      .def("equal",
+           [](const Tensor& x, const Tensor& other) {
+             return x.shape() == other.shape() && x.eq(other).all().item<bool>(location());
+           },
+           "other"_a, "Whether shape and all values are the same.\n\n>>> luge.ones(2).equal(luge.tensor([1.0, 1.0]))\nTrue")
+      .def("to", &to, "args"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "copy"_a = false,
+           nb::sig("def to(self, *args: object, dtype: object = None, device: object = None, copy: bool = False) -> Tensor"),
+           "A tensor of another dtype, on another device, or like another tensor; itself where nothing changes, unless "
+           "`copy`.\n\n>>> luge.tensor([1, 2]).to(luge.float64).dtype\nluge.float64")
+      .def("type_as", [](const Tensor& x, const Tensor& other) { return converted(x, PyDType{other.dtype()}, {}, false); },
+           "other"_a, "As the dtype of `other`.")
+      .def("cpu", [](const Tensor& x) { return converted(x, {}, Device::cpu(), false); }, "On the CPU.")
+      .def("cuda", [](const Tensor& x, int index) { return converted(x, {}, Device::cuda(index), false); },
+           "device"_a = 0, "On a GPU. Raises DeviceError where there is none.");
+  const std::pair<const char*, DType> conversions[] = {{"bool", DType::Bool},     {"int", DType::Int32},
+                                                       {"long", DType::Int64},    {"float", DType::Float32},
+                                                       {"double", DType::Float64}};
+  for (const auto& [name, dtype] : conversions)
+    tensor.def(name, [d = PyDType{dtype}](const Tensor& x) { return converted(x, d, {}, false); },
+               "As this dtype; itself where it is.");
+}
+
+void bind_graph(nb::class_<Tensor>& tensor) {
+  tensor
+      .def_prop_rw("requires_grad", &Tensor::requires_grad, [](Tensor& x, bool on) { x.requires_grad_(on); },
+                   "Whether operations on it are recorded. Setting it raises AutogradError for what is no leaf.")
+      .def("requires_grad_",
+           [](nb::handle self, bool on) {
+             self_of(self).requires_grad_(on);
+             return nb::borrow(self);
+           },
+           "requires_grad"_a = true, nb::sig("def requires_grad_(self, requires_grad: bool = True) -> Tensor"),
+           "Turns recording on or off for a leaf of a floating dtype.")
+      .def_prop_ro("is_leaf", &Tensor::is_leaf, "Whether no recorded operation made it.")
+      .def_prop_rw(
+          "grad", [](const Tensor& x) { return wrap(x.grad()); },
+          [](Tensor& x, nb::handle value) {
+            if (!value.is_none()) throw nb::type_error("grad: it can be set to None only; backward() fills it");
+            x.zero_grad();
+          },
+          nb::for_getter(nb::sig("def grad(self) -> Tensor | None")),
+          nb::for_setter(nb::sig("def grad(self, value: None) -> None")), nb::for_setter("value"_a.none()),
+          "The gradient accumulated in a leaf; None before the first backward() of a tensor that no optimizer owns.")
+      .def("backward",
+           [](const Tensor& x, std::optional<Tensor> gradient, bool retain_graph) {
+             const nb::gil_scoped_release unlocked;
+             x.backward(gradient.value_or(Tensor()), retain_graph);
+           },
+           "gradient"_a = nb::none(), "retain_graph"_a = false,
+           "Adds d(self)/d(leaf) to the gradient of every leaf it depends on.\n\n"
+           "`gradient` is d(result)/d(self), of this shape and dtype; it may be left out for a tensor of one element. The "
+           "graph is freed unless `retain_graph`.\n\n"
+           ">>> x = luge.tensor([1.0, 2.0], requires_grad=True)\n>>> (x * x).sum().backward()\n>>> x.grad\ntensor([2., 4.])")
+      .def("zero_grad", &Tensor::zero_grad, "Forgets the gradient of a leaf: the next backward() overwrites it.")
+      .def("detach", &Tensor::detach, "The same data outside the graph.");
+}
+
+/// Values are seen by the cycle collector through nothing: a graph holds no Python objects but those of
+/// luge.autograd.Function, which hold no tensors of their own result.
+nb::class_<Tensor> make_type(nb::module_& m) {
+  nb::class_<Tensor> tensor(m, "Tensor", nb::type_slots(operator_slots()), nb::is_weak_referenceable(),
+                            "A multi-dimensional array on a device, with its place in the graph.\n\n"
+                            "Made by luge.tensor, luge.zeros, ...; names and meanings are PyTorch's.");
+  return tensor;
+}
+
+}  // namespace
+
+void set_tensor_type(nb::handle type) { tensor_type = reinterpret_cast<PyTypeObject*>(type.ptr()); }
+bool is_tensor(nb::handle object) noexcept {
+  PyTypeObject* const type = Py_TYPE(object.ptr());
+  // An object that Tensor.__new__ made has a tensor's type and no tensor.
+  return (type == tensor_type || PyType_IsSubtype(type, tensor_type)) && nb::inst_ready(object);
+}
+Tensor& self_of(nb::handle object) {
+  if (!is_tensor(object)) throw nb::type_error("a method of Tensor is called for what is no tensor");
+  return *nb::inst_ptr<Tensor>(object);
+}
+const Tensor& as_tensor(nb::handle object) noexcept { return *nb::inst_ptr<Tensor>(object); }
+
+nb::object wrap(Tensor tensor) {
+  if (!tensor.defined()) return nb::none();
+  nb::object object = nb::inst_alloc(nb::handle(reinterpret_cast<PyObject*>(tensor_type)));
+  new (nb::inst_ptr<Tensor>(object)) Tensor(std::move(tensor));
+  nb::inst_mark_ready(object);
+  return object;
+}
+
+void bind_tensor(nb::module_& m) {
+  nb::class_<Tensor> tensor = make_type(m);
+  set_tensor_type(tensor);
+  bind_attributes(tensor);
+  bind_values(tensor);
+  bind_graph(tensor);
+  bind_views(tensor);
+  bind_indexing(tensor);
+  bind_elementwise(m, tensor);
+  bind_ops(m, tensor);
+  bind_interchange(m, tensor);
+}
+
+}  // namespace luge::python
