@@ -108,7 +108,7 @@ DType dtype_from(const char* op, nb::handle array, const std::string& code) {
 
 /// Strides in elements of those in bytes.
 Strides in_elements(const char* op, const Shape& shape, nb::handle bytes, std::size_t itemsize) {
-  if (bytes.is_none() || element_count(shape) == 0) return contiguous_strides(shape);
+  if (bytes.is_none() || element_count(shape) == 0) return row_major(shape);
   Strides strides = sizes(op, bytes);
   if (strides.ndim() != shape.ndim())
     throw ValueError(fmt::format("{}: the array has shape {} and {} strides", op, to_string(shape), strides.ndim()));

@@ -185,7 +185,7 @@ ForeignMemory described(const char* op, const dlpack::Array& array) {
   if (array.strides)
     for (int d = 0; d < array.ndim; ++d) result.strides.push_back(array.strides[d]);
   else
-    result.strides = contiguous_strides(result.shape);
+    result.strides = row_major(result.shape);
   if (array.data) result.data = static_cast<char*>(array.data) + array.byte_offset;
   return result;
 }

@@ -33,11 +33,16 @@ std::shared_ptr<void> keep(nb::handle object) {
   return {object.ptr(), [](void* kept) { with_lock([kept] { Py_DECREF(static_cast<PyObject*>(kept)); }); }};
 }
 
+Strides row_major(const Shape& shape) {
+  // The sizes of an array without elements may have any product.
+  return element_count(shape) == 0 ? Strides::filled(shape.ndim(), 1) : contiguous_strides(shape);
+}
+
 Tensor share(const char* op, ForeignMemory memory) {
   const Device device = memory.device;
   if (element_count(memory.shape) == 0) {
     memory.data = nullptr;
-    memory.strides = contiguous_strides(memory.shape);
+    memory.strides = row_major(memory.shape);
   } else {
     const auto address = reinterpret_cast<std::uintptr_t>(memory.data);
     if (address == 0)

@@ -20,6 +20,9 @@ struct ForeignMemory {
   std::shared_ptr<void> owner;  ///< gives it back when nobody has it any more
 };
 
+/// The strides where nobody says them. Throws ShapeError for sizes that no tensor has.
+Strides row_major(const Shape& shape);
+
 /// A tensor over it. Throws ValueError for what no tensor can look like, and then gives the memory back.
 Tensor share(const char* op, ForeignMemory memory);
 /// The same for a caller that may get a copy: read-only memory is copied, because every tensor can be written.
