@@ -76,7 +76,8 @@ Tensor to(const Tensor& x, const nb::args& args, std::optional<PyDType> dtype, s
 }
 
 void bind_attributes(nb::class_<Tensor>& tensor) {
-  tensor.def_prop_ro("shape", [](const Tensor& x) { return tuple(x.shape()); }, "The sizes, outermost first.")
+  tensor.def_prop_ro("shape", [](const Tensor& x) { return tuple(x.shape()); },
+                     nb::sig("def shape(self) -> tuple[int, ...]"), "The sizes, outermost first.")
       .def_prop_ro("dtype", [](const Tensor& x) { return dtype_object(x.dtype()); }, nb::sig("def dtype(self) -> dtype"),
                    "The type of the elements.")
       .def_prop_ro("device", &Tensor::device, "Where the elements are.")
@@ -110,7 +111,7 @@ void bind_attributes(nb::class_<Tensor>& tensor) {
 
 void bind_values(nb::class_<Tensor>& tensor) {
   tensor
-      .def("item", &item,
+      .def("item", &item, nb::sig("def item(self) -> int | float | bool"),
            "The value of a tensor of one element, as a Python number; waits for the device.\n\n"
            "Raises ShapeError for any other number of elements.\n\n>>> luge.tensor([2.5]).item()\n2.5")
       .def("tolist", &to_list,

@@ -209,10 +209,12 @@ class Function:
 
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Tensor:
+        """The result: one tensor. To be defined."""
         raise NotImplementedError("a luge.autograd.Function must define forward(ctx, *args)")
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
+        """The gradients of the arguments, from that of the result. To be defined."""
         raise NotImplementedError("a luge.autograd.Function must define backward(ctx, grad)")
 
     @classmethod

@@ -50,6 +50,7 @@ class Module:
         object.__setattr__(self, name, value)
 
     def forward(self, *args: Any) -> Any:
+        """What a call of the module computes: to be defined by each kind of module."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(x)")
 
     def __call__(self, *args: Any) -> Any:

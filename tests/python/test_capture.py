@@ -1,0 +1,254 @@
+"""Captured steps and the monitor."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+import luge
+
+
+class Parabola:
+    """The demo over sets, eager or captured."""
+
+    def __init__(self, sets=7, **options):
+        self.params = luge.Parameters(sets=sets, seed=1)
+        self.x = self.params.add("x", (), luge.init.uniform(-2, 2))
+        self.optimizer = luge.optim.Adam(self.params, lr=0.1)
+        self.monitor = luge.Monitor(progress=False, **options)
+
+    def step(self):
+        self.optimizer.zero_grad()
+        loss = 3 * self.x**2 - 2 * self.x + 3
+        loss.sum().backward()
+        self.optimizer.step()
+        self.monitor.record(loss)
+        return loss
+
+
+def test_the_bits_of_eager_steps():
+    eager, captured = Parabola(1000), Parabola(1000)
+    step = luge.capture(captured.step)
+    for _ in range(20):
+        loss = eager.step()
+    step()
+    step.run(18)
+    assert step().equal(loss) and captured.x.equal(eager.x)
+    assert list(captured.monitor.history.mean) == list(eager.monitor.history.mean)
+    assert step.stats.replays == 19 and step.stats.seconds > 0 and step.stats.bytes_per_second > 0
+    figures = step.figures
+    assert figures.launches == 1 < figures.recorded_calls and figures.bytes < figures.recorded_bytes
+    assert figures.flops > 0 and figures.peak <= figures.recorded_peak
+    assert "adam step" in step.plan() and step.__wrapped__ == captured.step
+
+
+@pytest.mark.parametrize("value, same", [
+    (None, lambda a, b: a is None), (luge.ones(1), lambda a, b: a.equal(b)), ((luge.ones(1), luge.ones(2)), None),
+    ([luge.ones(1)], None), ({"loss": luge.ones(1), "norm": luge.ones(2)}, lambda a, b: list(a) == list(b)), ((), None),
+])  # fmt: skip
+def test_what_is_returned(value, same):
+    x = luge.ones(1)
+    step = luge.capture(lambda: (x.add_(1), value)[1])
+    for _ in range(2):
+        result = step()
+        assert type(result) is type(value)
+        assert same(result, value) if same else all(a.equal(b) for a, b in zip(result, value)) and len(result) == len(value)
+
+
+@pytest.mark.parametrize("value", [3, "text", (1,), [luge.ones(1), None], {"a": 1}])
+def test_what_cannot_be_returned(value):
+    with pytest.raises(TypeError, match="capture"):
+        luge.capture(lambda: value)()
+
+
+def test_as_a_decorator():
+    x = luge.zeros(2)
+
+    @luge.capture
+    def first():
+        x.add_(1)
+
+    @luge.capture(keep_gradients=False)
+    def second():
+        x.add_(10)
+
+    first()
+    first.run(2)
+    second()
+    assert x.tolist() == [13, 13]
+    for bad in (3, "text", luge.ones(1)):
+        with pytest.raises(TypeError, match="function"):
+            luge.capture(bad)
+    with pytest.raises(luge.CaptureError, match="nothing"):
+        luge.capture(lambda: None)()
+
+
+def test_inputs_are_refilled():
+    data, total = luge.zeros(3), luge.zeros(())
+    step = luge.capture(lambda: total.add_(data.sum()))
+    for value in (1.0, 2.0, 5.0):
+        data.copy_(luge.full((3,), value))
+        step()
+    assert total.item() == 24
+
+
+def line():
+    return sys._getframe(1).f_lineno
+
+
+@pytest.mark.parametrize("read", [
+    lambda x: x.item(), lambda x: float(x.sum()), lambda x: bool(x[0] > 0), lambda x: x.tolist(), lambda x: repr(x), lambda x: x.numpy(),
+    lambda x: x.add_(luge.tensor([1.0])), lambda x: x[x > 0], lambda x: print(x),
+])  # fmt: skip
+def test_errors_name_the_lines(read):
+    x = luge.ones(1)
+    step = luge.capture(lambda: (x.mul_(2), read(x))[0])
+    at = line() - 1
+    with pytest.raises(luge.CaptureError) as error:
+        step()
+    assert f"test_capture.py:{at}" in str(error.value)
+    assert str(error.value).count("test_capture.py") == 2
+    assert x.item() == 1
+
+
+def test_an_exception_leaves_everything():
+    training = Parabola()
+    before = training.x.clone()
+
+    def fails():
+        training.step()
+        raise KeyError("mine")
+
+    step = luge.capture(fails)
+    for _ in range(2):
+        with pytest.raises(KeyError, match="mine"):
+            step()
+    assert training.x.equal(before)
+    with pytest.raises(luge.CaptureError):
+        step.plan()
+    for bad in (0, -1):
+        with pytest.raises(ValueError, match="steps"):
+            step.run(bad)
+    with pytest.raises(TypeError):
+        step.run("a")
+
+
+def test_steps_within_steps():
+    inner = luge.capture(lambda: luge.ones(1) * 2)
+    with pytest.raises(luge.CaptureError, match="within another"):
+        luge.capture(lambda: inner())()
+    assert inner().item() == 2
+
+
+def test_what_is_gone_is_missed():
+    x = luge.ones(1)
+    box = [luge.ones(1)]
+    step = luge.capture(lambda: x.add_(box[0]))
+    step()
+    box[0] = luge.ones(1)
+    gc.collect()
+    with pytest.raises(luge.CaptureError, match="gone"):
+        step()
+    assert x.item() == 2
+
+
+def test_steps_are_collected():
+    class Trainer:
+        def __init__(self):
+            self.x = luge.zeros(1)
+            self.step = luge.capture(self.work)
+
+        def work(self):
+            self.x.add_(1)
+
+    trainer = Trainer()
+    trainer.step()
+    reference = weakref.ref(trainer)
+    del trainer
+    gc.collect()
+    assert reference() is None
+
+
+def test_interrupted():
+    """Ctrl-C is heard between kernels, and what was done stays."""
+    x = luge.zeros(1000)
+    step = luge.capture(lambda: x.add_(1))
+    step()
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        step.run(10**12)
+    assert time.monotonic() - begun < 5
+    steps = x[0].item()
+    assert x.min().item() == x.max().item() == steps > 1
+    step()
+    assert x[0].item() == steps + 1
+
+
+# ---- the monitor
+
+
+def test_history():
+    numpy = pytest.importorskip("numpy")
+    monitor = luge.Monitor(keep_sets=2, progress=False)
+    for values in ([1.0, 3.0, 8.0], [2.0, float("nan"), 6.0]):
+        monitor.record(luge.tensor(values))
+    history = monitor.history
+    assert isinstance(history, luge.History) and len(history) == 2 and "2 steps" in repr(history)
+    assert history.step.tolist() == [0, 1] and history.mean.tolist() == [4, 4] and history.min.tolist() == [1, 2]
+    assert history.max.tolist() == [8, 6] and history.not_finite.tolist() == [0, 1] and (numpy.diff(history.seconds) >= 0).all()
+    assert history.sets.shape == (2, 2) and history.sets[0].tolist() == [1, 3]
+    with pytest.raises(luge.DTypeError):
+        monitor.record(luge.tensor([1]))
+    with pytest.raises(TypeError):
+        monitor.record(1.0)
+
+
+def test_files(tmp_path):
+    with luge.Monitor(progress=False) as monitor:
+        monitor.record(luge.tensor([1.0, 3.0]))
+    monitor.write_csv(str(tmp_path / "run.csv"))
+    monitor.write_jsonl(str(tmp_path / "run.jsonl"))
+    assert (tmp_path / "run.csv").read_text().splitlines()[0] == "step,seconds,mean,min,max,not_finite"
+    assert '"mean":2.0' in (tmp_path / "run.jsonl").read_text()
+    with pytest.raises(luge.IoError, match="/none/run.csv"):
+        monitor.write_csv("/none/run.csv")
+    with pytest.raises(OSError):
+        monitor.write_jsonl("/none/run.jsonl")
+
+
+def test_bad_monitors():
+    for options in ({"capacity": 0}, {"keep_sets": -1}, {"total": -1}):
+        with pytest.raises(ValueError):
+            luge.Monitor(progress=False, **options)
+
+
+def test_plot():
+    pytest.importorskip("matplotlib").use("Agg")
+    training = Parabola()
+    for _ in range(3):
+        training.step()
+    axes = training.monitor.plot()
+    assert axes.get_xlabel() == "step" and len(axes.lines[0].get_xdata()) == 3
+    assert training.monitor.plot(axes) is axes
+
+
+def test_plot_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="matplotlib"):
+        luge.Monitor(progress=False).plot()
+
+
+def test_the_bar(monkeypatch, capsys):
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr(luge._monitor, "_wants_bar", lambda: True)
+    monitor = luge.Monitor(total=3)
+    for _ in range(3):
+        monitor.record(luge.ones(1))
+    monitor.finish()
+    assert "3/3" in capsys.readouterr().err

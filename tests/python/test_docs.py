@@ -1,0 +1,94 @@
+"""What is promised by name, docstring and type."""
+
+import doctest
+import inspect
+import pathlib
+import pkgutil
+import re
+import subprocess
+import sys
+
+import pytest
+
+import luge
+
+MODULES = ["luge"] + [f"luge.{name}" for name in ("autograd", "cuda", "data", "init", "nn", "nn.functional", "nn.modules", "optim",
+                                                  "optim.lr_scheduler", "_capture", "_monitor")]
+
+
+def module(name):
+    __import__(name)
+    return sys.modules[name]
+
+
+def public(owner):
+    """What an owner shows: __all__, or everything that it or a part of this package made."""
+    names = getattr(owner, "__all__", None) or [name for name in vars(owner) if not name.startswith("_")]
+    values = {name: getattr(owner, name) for name in names}
+    return {
+        name: value
+        for name, value in values.items()
+        if not inspect.ismodule(value) and (getattr(value, "__module__", None) or "luge").split(".")[0] == "luge"
+    }
+
+
+def test_modules_are_known():
+    found = {f"luge.{info.name}" for info in pkgutil.walk_packages(luge.__path__) if not info.name.startswith("_")}
+    assert found <= set(MODULES) | {"luge._C"}
+
+
+def docstrings():
+    for name in MODULES:
+        for key, value in public(module(name)).items():
+            if isinstance(value, type):
+                for member, attribute in public(value).items():
+                    yield f"{name}.{key}.{member}", inspect.getdoc(attribute) or inspect.getdoc(getattr(value, member))
+            yield f"{name}.{key}", inspect.getdoc(value)
+
+
+EXAMPLES = {text: name for name, text in docstrings() if text and ">>>" in text}
+
+
+@pytest.mark.parametrize("text", list(EXAMPLES), ids=list(EXAMPLES.values()))
+def test_examples(text):
+    test = doctest.DocTestParser().get_doctest(text, {"luge": luge}, EXAMPLES[text], None, 0)
+    output = []
+    result = doctest.DocTestRunner(verbose=False).run(test, out=output.append)
+    assert result.failed == 0, "".join(output)
+
+
+def test_everything_is_documented():
+    assert [name for name, text in docstrings() if not text] == []
+
+
+def test_every_name_is_tested():
+    """Each public name occurs in some test file, beyond this one."""
+    folder = pathlib.Path(__file__).parent
+    text = "\n".join(path.read_text() for path in folder.glob("test_*.py") if path.name != pathlib.Path(__file__).name)
+    words = set(re.findall(r"\w+", text)) | {name for name, _, _ in luge._C._rows()}  # rows are tested by looping
+    names = {name for owner in MODULES if not owner.startswith("luge._") for name in public(module(owner))}
+    for kind in (luge.Tensor, luge.Parameters, luge.Step, luge.optim.Optimizer, luge.Monitor, luge.nn.Module, luge.data.Batches):
+        names |= set(public(kind))
+    assert sorted(names - words) == []
+
+
+def test_types():
+    """The stubs are right for the package itself and for a program."""
+    pytest.importorskip("mypy")
+    folder = pathlib.Path(luge.__file__).parent
+    if not (folder / "_C" / "__init__.pyi").exists():
+        pytest.skip("the stubs are not built")
+    config = pathlib.Path(__file__).parents[2] / "pyproject.toml"
+    program = pathlib.Path(__file__).parent / "typed_program.py"
+    result = subprocess.run([sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", folder.parent / "mypy", "-p", "luge"],
+                            cwd=folder.parent, capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
+    assert result.returncode == 0, result.stdout
+    result = subprocess.run([sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", folder.parent / "mypy", program],
+                            cwd=folder.parent, capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
+    wrong = [line for line, text in enumerate(program.read_text().splitlines(), 1) if text.endswith("# wrong")]
+    found = {int(line) for line in re.findall(r"typed_program\.py:(\d+): error", result.stdout)}
+    assert found == set(wrong), result.stdout
+
+
+def test_marked_as_typed():
+    assert (pathlib.Path(luge.__file__).parent / "py.typed").exists()

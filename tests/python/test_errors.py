@@ -1,0 +1,51 @@
+"""luge's exceptions are Python's, with the message of the C++ one."""
+
+import pytest
+
+import luge
+
+
+@pytest.mark.parametrize("kind, base", [
+    (luge.ShapeError, ValueError), (luge.DTypeError, TypeError), (luge.DeviceError, RuntimeError), (luge.AutogradError, RuntimeError),
+    (luge.CaptureError, RuntimeError), (luge.OutOfMemoryError, MemoryError), (luge.IoError, OSError), (luge.CudaError, RuntimeError),
+])  # fmt: skip
+def test_kinds(kind, base):
+    assert issubclass(kind, base) and kind.__module__ == "luge" and kind.__doc__
+    with pytest.raises(base):
+        raise kind("text")
+
+
+@pytest.mark.parametrize("action, kind, words", [
+    (lambda: luge.ones(2, 3) @ luge.ones(2, 3), luge.ShapeError, ["matmul", "(2, 3)"]),
+    (lambda: luge.ones(2) + luge.ones(3), luge.ShapeError, ["add", "(2,)", "(3,)"]),
+    (lambda: luge.ones(2).view(3), luge.ShapeError, ["view", "(3,)"]),
+    (lambda: luge.tensor([1]).mean(), luge.DTypeError, ["mean", "int64"]),
+    (lambda: luge.ones(2)[2], IndexError, ["select", "2"]),
+    (lambda: luge.ones(2).sum(5), IndexError, ["sum", "5"]),
+    (lambda: luge.arange(0, 1, 0), ValueError, ["arange", "step"]),
+    (lambda: luge.ones(2).backward(), luge.AutogradError, ["backward"]),
+    (lambda: luge.nn.Linear(0, 1), ValueError, ["Linear", "in_features"]),
+    (lambda: luge.optim.SGD([luge.ones(1, requires_grad=True)], lr=-1), ValueError, ["Sgd", "lr", "-1"]),
+    (lambda: luge.device("tpu"), ValueError, ["tpu"]),
+    (lambda: luge.empty(2**48), luge.OutOfMemoryError, ["bytes"]),
+    (lambda: luge.ones("a"), TypeError, ["ones", "str"]),
+    (lambda: luge.full((2,), "a"), TypeError, ["full", "fill_value", "str"]),
+    (lambda: luge.clamp(luge.ones(2)), ValueError, ["clamp", "min", "max"]),
+    (lambda: luge.ones(2).item(), luge.ShapeError, ["item", "2"]),
+    (lambda: luge.nn.functional.cross_entropy(luge.zeros(1, 2), luge.tensor([0.5])), luge.DTypeError, ["cross_entropy", "float32"]),
+    (lambda: luge.data.read_idx("/none"), luge.IoError, ["/none"]),
+])  # fmt: skip
+def test_messages(action, kind, words):
+    with pytest.raises(kind) as error:
+        action()
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_results_have_types():
+    step = luge.capture(lambda: luge.ones(1) * 2)
+    step()
+    assert isinstance(step, luge.Step) and isinstance(step.figures, luge.StepFigures) and isinstance(step.stats, luge.StepStats)
+    assert isinstance(luge.memory_stats(), luge.MemoryStats) and isinstance(luge.init.ones(), luge.Init)
+    assert luge.bool_ is luge.bool and isinstance(luge.autograd.FunctionContext((True,)), luge.autograd.FunctionContext)
+    assert luge.nn.Module().extra_repr() == ""

@@ -1,0 +1,33 @@
+"""A program for mypy: it must complain about the lines that end in "wrong", and about no other."""
+
+import luge
+
+x = luge.tensor([1.0, 2.0], requires_grad=True)
+y: luge.Tensor = 3 * x**2 - 2 / x + x @ x
+mask: luge.Tensor = (x > 0) & ~(x == 1)
+number: float = y.sum().item()
+size: tuple[int, ...] = x.shape
+sizes: str = x.shape  # wrong
+count: int = x.numel()
+text: str = x.numel()  # wrong
+x.add_("text")  # wrong
+luge.zeros(2, 3, dtype=luge.float64, device="cpu")
+luge.zeros(2, dtype="float64")  # wrong
+params = luge.Parameters(sets=10)
+w: luge.Tensor = params.add("w", (2, 3), luge.init.uniform(-1, 1))
+optimizer = luge.optim.Adam(params, lr=1e-3, betas=(0.9, 0.99))
+optimizer.stepp()  # wrong
+
+
+@luge.capture
+def step() -> luge.Tensor:
+    optimizer.zero_grad()
+    loss = luge.nn.functional.mse_loss(w, luge.zeros(3))
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+step.run(10)
+with luge.no_grad():
+    w[0] = 1
