@@ -30,14 +30,16 @@ std::vector<double> time_groups(Device device, double budget, const std::functio
     return std::chrono::duration<double>(Clock::now() - begin).count() / static_cast<double>(calls);
   };
   run(1);  // takes memory, and records a captured step
+  const auto begin = Clock::now();
+  const auto spent = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
   double once = run(1);
+  while (spent() < budget / 2) once = run(1);  // a GPU that waited has slow clocks
   for (std::int64_t calls = 2; once * static_cast<double>(calls) < kShortest; calls *= 2) once = run(calls);
   const double wanted = std::max(budget / kGroups, kShortest);
   const auto calls = static_cast<std::int64_t>(std::max(1.0, std::ceil(wanted / std::max(once, 1e-9))));
   std::vector<double> groups;
-  const auto begin = Clock::now();
-  const auto spent = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
-  while (groups.size() < kGroups && (groups.empty() || spent() < 2 * budget)) groups.push_back(run(calls));
+  const double end = spent() + 2 * budget;
+  while (groups.size() < kGroups && (groups.empty() || spent() < end)) groups.push_back(run(calls));
   std::sort(groups.begin(), groups.end());
   return groups;
 }
