@@ -10,13 +10,13 @@ PREFIX ?= /usr/local
 # $(call configure,PRESET,FOLDER); a folder keeps the generator it began with.
 configure = cmake $(if $(wildcard $(2)/CMakeCache.txt),,-G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)") \
   --preset $(1)
-configure_release = $(call configure,release,build) $(if $(CUDA),-DLUGE_CUDA=$(CUDA)) \
+configure_release = $(call configure,release,build) -DLUGE_BUILD_PYTHON=OFF $(if $(CUDA),-DLUGE_CUDA=$(CUDA)) \
   $(if $(CUDA_ARCHITECTURES),-DLUGE_CUDA_ARCHITECTURES="$(CUDA_ARCHITECTURES)")
 compile = cmake --build $(1) --parallel $(JOBS)
 # $(call run_tests,FOLDER,PART,OPTIONS); the log stays behind for the summary.
 run_tests = tests/run.sh $(1) $(2) --parallel $(JOBS) $(3)
 
-test_parts := test-release test-package test-cuda-build test-simt test-asan test-tsan
+test_parts := test-release test-package test-cuda-build test-python test-simt test-asan test-tsan
 clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
@@ -43,7 +43,7 @@ examples: build  ## build and run every example
 	@set -e; for source in examples/*.cpp; do \
 	  name=$$(basename $$source .cpp); printf '\n-- %s\n' $$name; build/examples/$$name; done
 
-test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -simt, -asan, -tsan
+test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -python, -simt, -asan, -tsan
 	@rm -f build*/ctest-*.log
 	@status=0; $(MAKE) --no-print-directory $(test_parts) || status=$$?; \
 	tests/summary.sh $$status $$(ls -tr build*/ctest-*.log 2>/dev/null)
@@ -59,6 +59,10 @@ test-package: test-release  ## another project that finds the installed luge, an
 
 test-cuda-build: test-release  ## the CUDA build on a machine without a GPU: starts, and says why not
 	$(call run_tests,build,cuda-build,-L cuda-build --verbose)
+
+test-python: test-release  ## the Python package, installed by pip into a virtual environment; a minute of it with random arguments
+	@cmake/setup.sh test python
+	LUGE_FUZZ_SECONDS=60 tests/python/run.sh build
 
 test-simt:  ## clang's warnings over everything; the CUDA kernels executed by the host, in every order of threads
 	@cmake/setup.sh test

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that luge needs and this machine lacks. Says what it does, asks nothing.
-# Usage: cmake/setup.sh [test|bench|torch|lint]...   (what building and running need is always included)
+# Usage: cmake/setup.sh [test|bench|torch|python|lint]...   (what building and running need is always included)
 set -eu
 
 packages="g++ cmake ninja-build pkg-config libhwy-dev libxbyak-dev libtbb-dev libopenblas-dev libfmt-dev nlohmann-json3-dev
@@ -10,8 +10,9 @@ for purpose in "$@"; do
     test) packages="$packages libgtest-dev libbenchmark-dev clang" ;;
     bench) packages="$packages libbenchmark-dev" ;;
     torch) packages="$packages python3-torch" ;;
+    python) packages="$packages python3-dev python3-venv python3-numpy python3-torch" ;;
     lint) packages="$packages clang clang-format clang-tidy" ;;
-    *) echo "setup.sh: unknown purpose '$purpose'; allowed are test, bench, torch and lint" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown purpose '$purpose'; allowed are test, bench, torch, python and lint" >&2; exit 2 ;;
   esac
 done
 

@@ -31,8 +31,8 @@ int main(int argc, char** argv) try {
   normalize(data);
 
   Parameters params({.seed = 1});
-  const nn::Sequential model(nn::Linear(params, "hidden", data.pixels(), 256), nn::Relu{},
-                             nn::Linear(params, "output", 256, data.classes));
+  const nn::Sequential model{nn::Linear(params, "hidden", data.pixels(), 256), nn::Relu{},
+                             nn::Linear(params, "output", 256, data.classes)};
   Adam optimizer(params, {.lr = 1e-3});
   const Batches batches(data.train, {.batch = 64, .seed = 1});
   Monitor monitor({.total = epochs * batches.size()});

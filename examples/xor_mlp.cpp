@@ -14,7 +14,7 @@ int main() {
   const Tensor wanted = tensor({0, 1, 1, 0});
 
   Parameters params({.sets = kSets, .seed = 3});
-  const nn::Sequential model(nn::Linear(params, "hidden", 2, 4), nn::Tanh{}, nn::Linear(params, "output", 4, 1), nn::Sigmoid{});
+  const nn::Sequential model{nn::Linear(params, "hidden", 2, 4), nn::Tanh{}, nn::Linear(params, "output", 4, 1), nn::Sigmoid{}};
   Adam optimizer(params, {.lr = 0.05});
   for (int epoch = 0; epoch < 500; ++epoch) {
     optimizer.zero_grad();

@@ -28,7 +28,7 @@
 namespace luge::cli {
 
 nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hidden, std::int64_t classes) {
-  return nn::Sequential(nn::Linear(params, "hidden", inputs, hidden), nn::Relu{}, nn::Linear(params, "output", hidden, classes));
+  return nn::Sequential{nn::Linear(params, "hidden", inputs, hidden), nn::Relu{}, nn::Linear(params, "output", hidden, classes)};
 }
 
 namespace {

@@ -100,11 +100,12 @@ Tensor from_lists(nb::handle data, std::optional<PyDType> dtype) {
 }
 
 /// Arrays of other libraries, by way of their memory.
-std::optional<Tensor> from_array(nb::handle data) {
+std::optional<Tensor> from_array(const char* op, nb::handle data) {
   if (is_tensor(data)) return as_tensor(data);
-  if (!nb::hasattr(data, "__dlpack__") && !nb::hasattr(data, "__array_interface__")) return std::nullopt;
-  if (nb::len(nb::object(data.attr("shape"))) == 0 && !nb::hasattr(data, "__dlpack__")) return std::nullopt;  // a scalar of NumPy's
-  return from_foreign("tensor", data);
+  const bool shares = nb::hasattr(data, "__dlpack__") || nb::hasattr(data, "__cuda_array_interface__");
+  if (!shares && !nb::hasattr(data, "__array_interface__")) return std::nullopt;
+  if (!shares && nb::len(nb::object(data.attr("shape"))) == 0) return std::nullopt;  // a scalar of NumPy's
+  return from_foreign(op, data);
 }
 
 Tensor as(Tensor x, std::optional<PyDType> dtype, std::optional<Device> device, bool copy) {
@@ -115,14 +116,14 @@ Tensor as(Tensor x, std::optional<PyDType> dtype, std::optional<Device> device, 
   return copy && x.impl() == before ? x.clone() : x;
 }
 
-Tensor tensor(nb::handle data, std::optional<PyDType> dtype, std::optional<Device> device, bool requires_grad) {
+Tensor tensor(nb::handle data, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
   refuse_capture("tensor", kHostWrite, location());
-  if (const std::optional<Tensor> array = from_array(data)) return finished(as(array->detach(), dtype, device, true), requires_grad);
+  if (const std::optional<Tensor> array = from_array("tensor", data)) return finished(as(array->detach(), dtype, device, true), requires_grad);
   return finished(as(from_lists(data, dtype), dtype, device, false), requires_grad);
 }
 
-Tensor as_tensor_of(nb::handle data, std::optional<PyDType> dtype, std::optional<Device> device) {
-  if (const std::optional<Tensor> array = from_array(data)) return as(*array, dtype, device, false);
+Tensor as_tensor_of(nb::handle data, std::optional<PyDType> dtype, std::optional<DeviceArgument> device) {
+  if (const std::optional<Tensor> array = from_array("as_tensor", data)) return as(*array, dtype, device, false);
   refuse_capture("as_tensor", kHostWrite, location());
   return as(from_lists(data, dtype), dtype, device, false);
 }
@@ -149,7 +150,7 @@ void bind_patterns(nb::module_& m) {
   for (const Pattern& pattern : kPatterns) {
     const std::string signature = fmt::format("def {}(*size: int | Sequence[int], {}) -> Tensor", pattern.name, kOptions + 3);
     m.def(pattern.name,
-          [pattern](const nb::args& size, std::optional<PyDType> dtype, std::optional<Device> device, bool requires_grad) {
+          [pattern](const nb::args& size, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
             const Shape shape = sizes_of(pattern.name, size);
             const TensorOptions wanted = options(dtype, device);
             Tensor result;
@@ -163,8 +164,8 @@ void bind_patterns(nb::module_& m) {
           pattern.text);
     const std::string like = std::string(pattern.name) + "_like";
     m.def(like.c_str(),
-          [pattern](const Tensor& input, std::optional<PyDType> dtype, std::optional<Device> device, bool requires_grad) {
-            const TensorOptions wanted = options(dtype, device ? device : input.device(), input.dtype());
+          [pattern](const Tensor& input, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
+            const TensorOptions wanted = options(dtype, device ? device : DeviceArgument(input.device()), input.dtype());
             Tensor result;
             {
               const Unlocked unlocked(input);
@@ -184,7 +185,7 @@ DType dtype_of_number(Scalar value, DType floating) {
 
 void bind_numbers(nb::module_& m) {
   m.def("full",
-        [](nb::handle size, nb::handle value, std::optional<PyDType> dtype, std::optional<Device> device, bool requires_grad) {
+        [](nb::handle size, nb::handle value, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
           const Scalar given = scalar("full", "fill_value", value);
           return finished(full(sizes("full", size), given, options(dtype, device, dtype_of_number(given, DType::Float32))),
                           requires_grad);
@@ -193,15 +194,15 @@ void bind_numbers(nb::module_& m) {
         "A tensor of one number, in the number's own dtype (bool, int64, float32) unless said otherwise.\n\n"
         ">>> luge.full((2,), 7)\ntensor([7, 7])");
   m.def("full_like",
-        [](const Tensor& input, nb::handle value, std::optional<PyDType> dtype, std::optional<Device> device, bool requires_grad) {
+        [](const Tensor& input, nb::handle value, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
           return finished(full(input.shape(), scalar("full_like", "fill_value", value),
-                               options(dtype, device ? device : input.device(), input.dtype())),
+                               options(dtype, device ? device : DeviceArgument(input.device()), input.dtype())),
                           requires_grad);
         },
         "input"_a, "fill_value"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
         "A tensor of one number, like `input`.\n\n>>> luge.full_like(luge.zeros(2), 7)\ntensor([7., 7.])");
   m.def("arange",
-        [](nb::handle first, nb::handle second, nb::handle third, std::optional<PyDType> dtype, std::optional<Device> device,
+        [](nb::handle first, nb::handle second, nb::handle third, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
            bool requires_grad) {
           const bool only_stop = second.is_none();
           const Scalar start = only_stop ? Scalar(0) : scalar("arange", "start", first);
@@ -218,17 +219,17 @@ void bind_numbers(nb::module_& m) {
         "start, start + step, ... before end; with one number 0, 1, ... before it. int64 unless one of them is floating.\n\n"
         "Raises ValueError for a step of 0 or of the wrong sign.\n\n>>> luge.arange(2, 8, 2)\ntensor([2, 4, 6])");
   m.def("linspace",
-        [](double start, double end, std::int64_t steps, std::optional<PyDType> dtype, std::optional<Device> device,
+        [](double start, double end, std::int64_t steps, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
            bool requires_grad) { return finished(linspace(start, end, steps, options(dtype, device)), requires_grad); },
         "start"_a, "end"_a, "steps"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
         "`steps` numbers from start to end, both included.\n\n>>> luge.linspace(0, 1, 3)\ntensor([0.0000, 0.5000, 1.0000])");
   m.def("eye",
-        [](std::int64_t n, std::optional<std::int64_t> columns, std::optional<PyDType> dtype, std::optional<Device> device,
+        [](std::int64_t n, std::optional<std::int64_t> columns, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
            bool requires_grad) { return finished(eye(n, columns.value_or(n), options(dtype, device)), requires_grad); },
         "n"_a, "m"_a = nb::none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
         "The identity matrix of n rows, and m columns.\n\n>>> luge.eye(2)\ntensor([[1., 0.],\n        [0., 1.]])");
   m.def("randint",
-        [](std::int64_t low, nb::handle high, nb::handle size, std::optional<PyDType> dtype, std::optional<Device> device) {
+        [](std::int64_t low, nb::handle high, nb::handle size, std::optional<PyDType> dtype, std::optional<DeviceArgument> device) {
           const bool from_zero = size.is_none();  // randint(high, size)
           const Shape shape = sizes("randint", from_zero ? high : size);
           const std::int64_t first = from_zero ? 0 : low, last = from_zero ? low : integer("randint", "high", high);

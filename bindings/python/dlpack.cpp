@@ -319,7 +319,7 @@ void bind_dlpack(nb::module_& m, nb::class_<Tensor>& tensor) {
           ">>> luge.ones(2).__dlpack_device__()\n(1, 0)");
   m.def(
       "from_dlpack",
-      [](nb::handle x, std::optional<Device> device, std::optional<bool> copy) {
+      [](nb::handle x, std::optional<DeviceArgument> device, std::optional<bool> copy) {
         return from_dlpack("from_dlpack", x, device, copy);
       },
       "x"_a.none(), nb::kw_only(), "device"_a = nb::none(), "copy"_a = nb::none(),

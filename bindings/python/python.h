@@ -27,6 +27,16 @@ struct PyDType {
   friend bool operator==(PyDType, PyDType) = default;
 };
 
+/// A device as an argument: luge.device, or what it is made of, which is read where an error can be raised.
+struct DeviceArgument {
+  DeviceArgument() = default;
+  DeviceArgument(Device given) : device(given) {}  // NOLINT(google-explicit-constructor)
+  operator Device() const { return text.empty() ? device : Device::parse(text); }  // NOLINT(google-explicit-constructor)
+
+  Device device;
+  std::string text;
+};
+
 /// The one object that stands for it.
 nb::object dtype_object(DType dtype);
 
@@ -116,3 +126,27 @@ void bind_system(nb::module_& m);
 PyType_Slot* operator_slots();
 
 }  // namespace luge::python
+
+/// luge.device or a str.
+template <>
+struct nanobind::detail::type_caster<luge::python::DeviceArgument> {
+  NB_TYPE_CASTER(luge::python::DeviceArgument, const_name("device | str"))
+
+  bool from_python(handle given, uint8_t, cleanup_list*) noexcept {
+    if (nb::isinstance<luge::Device>(given)) {
+      value.device = *nb::inst_ptr<luge::Device>(given);
+      return nb::inst_ready(given);
+    }
+    if (!PyUnicode_Check(given.ptr())) return false;
+    const char* const text = PyUnicode_AsUTF8(given.ptr());
+    if (!text) {
+      PyErr_Clear();
+      return false;
+    }
+    value.text = *text ? text : "(nothing)";
+    return true;
+  }
+  static handle from_cpp(const luge::python::DeviceArgument& device, rv_policy policy, cleanup_list* cleanup) noexcept {
+    return make_caster<luge::Device>::from_cpp(luge::Device(device), policy, cleanup);
+  }
+};

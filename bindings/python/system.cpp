@@ -44,12 +44,12 @@ void bind_memory(nb::module_& m) {
       .def_ro("allocated", &MemoryStats::allocated, "In tensors now.")
       .def_ro("peak", &MemoryStats::peak, "The most ever in tensors.")
       .def_ro("reserved", &MemoryStats::reserved, "Held from the system.");
-  m.def("memory_stats", [](std::optional<Device> device) { return memory_stats(device.value_or(Device::cpu())); },
+  m.def("memory_stats", [](std::optional<DeviceArgument> device) { return memory_stats(device.value_or(Device::cpu())); },
         "device"_a = nb::none(), "Bytes in tensors of a device, the most there ever were, and bytes held from the system.\n\n"
         ">>> luge.memory_stats(\"cpu\").allocated >= 0\nTrue");
-  m.def("reset_peak_memory", [](std::optional<Device> device) { reset_peak_memory(device.value_or(Device::cpu())); },
+  m.def("reset_peak_memory", [](std::optional<DeviceArgument> device) { reset_peak_memory(device.value_or(Device::cpu())); },
         "device"_a = nb::none(), "Sets the peak back to what is allocated now.");
-  m.def("release_cache", [](std::optional<Device> device) { release_cache(device.value_or(Device::cpu())); },
+  m.def("release_cache", [](std::optional<DeviceArgument> device) { release_cache(device.value_or(Device::cpu())); },
         "device"_a = nb::none(), "Gives memory that is cached for later tensors back to the system.");
   m.def("set_memory_limit", [](std::int64_t bytes) {
     if (bytes < 0) throw ValueError(fmt::format("set_memory_limit: bytes is {}; it must be 0 or more", bytes));
@@ -57,7 +57,7 @@ void bind_memory(nb::module_& m) {
   }, "bytes"_a, "The most bytes of the CPU's memory that tensors take; 0: the default.");
   m.def("memory_limit", &memory_limit, "The limit in force, in bytes.");
   m.def("synchronize",
-        [](std::optional<Device> device) {
+        [](std::optional<DeviceArgument> device) {
           const nb::gil_scoped_release unlocked;
           backend(device.value_or(Device::best())).synchronize();
         },
@@ -107,7 +107,7 @@ void bind_data(nb::module_& m) {
   batches
       .def("__init__",
            [](Batches* self, const Tensor& images, const Tensor& labels, std::int64_t batch_size, bool shuffle,
-              std::uint64_t seed, std::optional<Device> device) {
+              std::uint64_t seed, std::optional<DeviceArgument> device) {
              new (self) Batches({images, labels}, {.batch = batch_size,
                                                    .seed = seed,
                                                    .shuffle = shuffle,

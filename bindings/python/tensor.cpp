@@ -59,15 +59,16 @@ Tensor converted(const Tensor& x, std::optional<PyDType> dtype, std::optional<De
   return copy && result.impl() == x.impl() ? result.clone() : result;
 }
 
-Tensor to(const Tensor& x, const nb::args& args, std::optional<PyDType> dtype, std::optional<Device> device, bool copy) {
+Tensor to(const Tensor& x, const nb::args& args, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
+          bool copy) {
   for (const nb::handle given : args) {
     if (is_tensor(given)) {
       dtype = PyDType{as_tensor(given).dtype()};
-      device = as_tensor(given).device();
+      device = DeviceArgument(as_tensor(given).device());
     } else if (nb::isinstance<PyDType>(given)) {
       dtype = nb::cast<PyDType>(given);
     } else if (nb::isinstance<Device>(given) || nb::isinstance<nb::str>(given)) {
-      device = nb::cast<Device>(given);
+      device = nb::cast<DeviceArgument>(given);
     } else {
       throw nb::type_error("to: arguments are a dtype, a device or a tensor whose dtype and device are meant");
     }

@@ -37,7 +37,7 @@ void bind_parameters(nb::module_& m) {
       ">>> params = luge.Parameters(sets=1000)\n>>> x = params.add(\"x\", (), luge.init.constant(-1))\n>>> x.shape\n(1000,)");
   parameters
       .def("__init__",
-           [](Parameters* self, std::optional<std::int64_t> sets, std::optional<Device> device, std::optional<PyDType> dtype,
+           [](Parameters* self, std::optional<std::int64_t> sets, std::optional<DeviceArgument> device, std::optional<PyDType> dtype,
               std::optional<std::uint64_t> seed, std::int64_t first_set) {
              new (self) Parameters({.sets = sets,
                                     .device = device.value_or(Device::cpu()),

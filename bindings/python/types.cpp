@@ -60,7 +60,6 @@ void bind_types(nb::module_& m) {
       .def("__reduce__", [](Device d) { return nb::make_tuple(nb::type<Device>(), nb::make_tuple(to_string(d))); })
       .def_prop_ro("type", [](Device d) { return d.is_cpu() ? "cpu" : "cuda"; })
       .def_prop_ro("index", [](Device d) { return d.is_cpu() ? nb::none() : nb::object(nb::int_(d.index)); });
-  nb::implicitly_convertible<nb::str, Device>();
 }
 
 }  // namespace luge::python

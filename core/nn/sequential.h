@@ -11,8 +11,9 @@
 
 namespace luge::nn {
 
-/// Layers one after the other: `Sequential model(Linear(params, "hidden", 784, 256), Relu{}, Linear(params,
-/// "out", 256, 10));`. A layer is anything that takes a tensor to a tensor.
+/// Layers one after the other: `Sequential model{Linear(params, "hidden", 784, 256), Relu{}, Linear(params,
+/// "out", 256, 10)};`, in braces, because in parentheses a compiler may make the last layer first, and with it the first
+/// parameters. A layer is anything that takes a tensor to a tensor.
 class Sequential {
  public:
   template <class... Layers>

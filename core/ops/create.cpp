@@ -267,13 +267,14 @@ Tensor randn_like(const Tensor& other) {
 Tensor randperm(std::int64_t n, SourceLocation location) {
   LUGE_CHECK(ValueError, n >= 0, "randperm: n is {}; it must be 0 or more", n);
   refuse_capture("randperm", kHostWrite, location);
-  std::vector<std::int64_t> order(static_cast<std::size_t>(n));
-  std::iota(order.begin(), order.end(), 0);
+  Tensor result = empty({n}, {.dtype = DType::Int64});
+  auto* const order = static_cast<std::int64_t*>(result.data());
+  std::iota(order, order + n, 0);
   const std::uint64_t seed = global_seed(), stream = next_stream();
   // Fisher and Yates, one keyed draw per position.
-  for (std::size_t i = order.size(); i > 1; --i)
+  for (auto i = static_cast<std::size_t>(n); i > 1; --i)
     std::swap(order[i - 1], order[math::uniform_integer(math::random_words(seed, stream, 0, i), i)]);
-  return from_host(order, {n});
+  return result;
 }
 
 }  // namespace luge

@@ -131,10 +131,10 @@ void forward(const Context& context, const Elementwise& call) {
 #define LUGE_ONE_INPUT(function, Formula, dtypes, ...) \
   case Op::Formula:                                    \
     return run_forward<math::scalar::Formula, T, DTypes::dtypes, 1>(context, call);
-#define LUGE_TWO_INPUTS(function, Formula, ...) \
-  case Op::Formula:                                \
+#define LUGE_TWO_INPUTS(function, Formula, dtypes, ...) \
+  case Op::Formula:                                     \
     return run_forward<math::scalar::Formula, T, DTypes::dtypes, 2>(context, call);
-#define LUGE_CHOICE(function, Formula, ...)                                                              \
+#define LUGE_CHOICE(function, Formula, dtypes, ...)                                                         \
   case Op::Formula:                                                                                         \
     return launch_elementwise(context, call.extent, call.in.data() + 1, call.out.data(), call.store.data(), \
                               call.in[0], WhereForward<T>{});
@@ -157,10 +157,10 @@ void backward(const Context& context, const Elementwise& call) {
 #define LUGE_ONE_INPUT(function, Formula, dtypes, ...) \
   case Op::Formula:                                    \
     return run_backward<math::scalar::Formula, T, 1>(context, call);
-#define LUGE_TWO_INPUTS(function, Formula, ...) \
-  case Op::Formula:                                \
+#define LUGE_TWO_INPUTS(function, Formula, dtypes, ...) \
+  case Op::Formula:                                     \
     return run_backward<math::scalar::Formula, T, 2>(context, call);
-#define LUGE_CHOICE(function, Formula, ...)                                                                  \
+#define LUGE_CHOICE(function, Formula, dtypes, ...)                                                             \
   case Op::Formula:                                                                                             \
     return launch_elementwise(context, call.extent, call.in.data(), call.out.data() + 1, call.store.data() + 1, \
                               call.in[1], WhereBackward<T>{});

@@ -142,6 +142,12 @@ def test_devices():
     with pytest.raises(ValueError):
         luge.device("cuda:0", 1)
     assert luge.device("cpu") != "cpu"
+    for bad in ("gpu", "", "cuda:-1", "\0"):
+        with pytest.raises(ValueError, match="device"):
+            luge.zeros(2, device=bad)
+    for bad in (3, 1.5, []):
+        with pytest.raises(TypeError):
+            luge.zeros(2, device=bad)
 
 
 def test_only_floating_dtypes_require_gradients():

@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import os
 import pathlib
 import pkgutil
 import re
@@ -72,7 +73,7 @@ def test_every_name_is_tested():
     assert sorted(names - words) == []
 
 
-def test_types():
+def test_types(tmp_path):
     """The stubs are right for the package itself and for a program."""
     pytest.importorskip("mypy")
     folder = pathlib.Path(luge.__file__).parent
@@ -80,11 +81,15 @@ def test_types():
         pytest.skip("the stubs are not built")
     config = pathlib.Path(__file__).parents[2] / "pyproject.toml"
     program = pathlib.Path(__file__).parent / "typed_program.py"
-    result = subprocess.run([sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", folder.parent / "mypy", "-p", "luge"],
-                            cwd=folder.parent, capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
-    assert result.returncode == 0, result.stdout
-    result = subprocess.run([sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", folder.parent / "mypy", program],
-                            cwd=folder.parent, capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
+    env = dict(os.environ) if "site-packages" in folder.parts else {**os.environ, "MYPYPATH": str(folder.parent)}
+
+    def mypy(*arguments):
+        command = [sys.executable, "-m", "mypy", "--config-file", config, "--cache-dir", tmp_path / "cache", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300, check=False)
+
+    result = mypy("-p", "luge")
+    assert result.returncode == 0, result.stdout + result.stderr
+    result = mypy(program)
     wrong = [line for line, text in enumerate(program.read_text().splitlines(), 1) if text.endswith("# wrong")]
     found = {int(line) for line in re.findall(r"typed_program\.py:(\d+): error", result.stdout)}
     assert found == set(wrong), result.stdout

@@ -448,7 +448,7 @@ def test_tensors_of_pytorch_that_require_gradients_are_refused(torch_with_numpy)
         ("pickle", lambda x: pickle.dumps(x)),
         ("from_numpy", lambda x: luge.from_numpy(np.zeros(2, np.float32))),
         ("from_dlpack", lambda x: luge.from_dlpack(np.zeros(2, np.float32))),
-        ("tensor", lambda x: luge.as_tensor(np.zeros(2, np.float32))),
+        ("as_tensor", lambda x: luge.as_tensor(np.zeros(2, np.float32))),
         ("unpickle", lambda x: luge._C._rebuild_tensor(b"1234", "float32", (1,), "cpu", False)),
     ],
 )

@@ -143,6 +143,7 @@ def test_lifetime():
     assert luge.memory_stats().allocated < before
 
 
+@pytest.mark.filterwarnings("ignore:nanobind")
 def test_an_object_without_a_tensor():
     empty = luge.Tensor.__new__(luge.Tensor)
     for action in (

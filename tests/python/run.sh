@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs the Python package as a user would, by pip, into a virtual environment of its own, and runs its tests there.
+# What is built already in FOLDER is not built again. Usage: tests/python/run.sh FOLDER [pytest options]
+set -eu
+folder=$1
+shift
+venv=$folder/venv
+# NumPy and PyTorch are Debian's, the rest is PyPI's.
+[ -x "$venv/bin/python" ] || /usr/bin/python3 -m venv --system-site-packages "$venv"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  'nanobind>=2.9,<3' 'scikit-build-core>=0.10' pytest mypy tqdm
+cached() { sed -n "s/^$1:[^=]*=//p" "$folder/CMakeCache.txt"; }
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
+  --config-settings build-dir="$folder" --config-settings cmake.define.LUGE_WERROR=ON \
+  --config-settings cmake.define.LUGE_CUDA="$(cached LUGE_CUDA)" \
+  --config-settings cmake.define.LUGE_CUDA_ARCHITECTURES="$(cached LUGE_CUDA_ARCHITECTURES)" .
+# From elsewhere, so that nothing is imported from the sources.
+folder=$(cd "$folder" && pwd) tests=$(cd tests/python && pwd)
+cd "$folder"
+rm -f pytest.xml
+status=0
+LUGE_CPP_BUILD=$folder "$folder/venv/bin/python" -m pytest -q -o cache_dir="$folder/pytest" --junitxml=pytest.xml \
+  --rootdir "$tests" "$@" "$tests" || status=$?
+# The counts, as tests/summary.sh reads them.
+number() { sed -n "s/.*<testsuite [^>]*$1=\"\([0-9]*\)\".*/\1/p" pytest.xml; }
+{
+  printf '1/1 Testing: pytest\n[==========] %s tests ran.\n' "$(number tests)"
+  printf '[  SKIPPED ] %s tests\n' "$(number skipped)"
+  for _ in $(seq $(($(number failures) + $(number errors)))); do printf '[  FAILED  ] pytest (0 ms)\n'; done
+  [ "$status" -eq 0 ] && echo 'Test Passed.' || echo 'Test Failed.'
+} >ctest-python.log
+exit "$status"
