@@ -8,6 +8,7 @@
 #include <luge/cuda_status.h>
 
 #include "check.h"
+#include "forked.h"
 
 namespace luge {
 
@@ -33,6 +34,7 @@ void* CudaBackend::allocate(std::size_t bytes) {
 }
 
 void CudaBackend::free(void* data, std::size_t bytes) noexcept {
+  if (is_forked()) return;
   if (cudaSetDevice(gpu_.index()) != cudaSuccess) cudaGetLastError();
   gpu_.memory().free(data, bytes);
 }
@@ -43,11 +45,15 @@ void* CudaBackend::allocate_host_visible(std::size_t bytes) {
 }
 
 void CudaBackend::free_host_visible(void* data, std::size_t bytes) noexcept {
+  if (is_forked()) return;
   if (cudaSetDevice(gpu_.index()) != cudaSuccess) cudaGetLastError();
   gpu_.memory().free_host_visible(data, bytes);
 }
 
-MemoryStats CudaBackend::memory() const { return gpu_.memory().stats(); }
+MemoryStats CudaBackend::memory() const {
+  check_not_forked(gpu_.index());
+  return gpu_.memory().stats();
+}
 
 void CudaBackend::reset_peak_memory() { gpu_.memory().reset_peak(); }
 
@@ -117,6 +123,8 @@ Backend& cuda_backend(int index) {
   LUGE_CHECK(DeviceError, gpu.usable, "cuda:{}: {} has architecture sm_{}{}, and this binary holds code for {}", index,
              gpu.name, gpu.major, gpu.minor, status.architectures);
   const std::scoped_lock lock(mutex);
+  cuda::check_not_forked(index);
+  cuda::watch_forks();
   backends.resize(static_cast<std::size_t>(count));
   if (!backends[at]) backends[at] = std::make_unique<cuda::CudaBackend>(index);
   return *backends[at];

@@ -6,6 +6,7 @@
 
 #include "architectures.h"
 #include "check.h"
+#include "forked.h"
 #include "graph.h"
 
 namespace luge::cuda {
@@ -59,6 +60,7 @@ cudaStream_t Gpu::open_recording(const char* op) {
 }
 
 Context::Context(Gpu& gpu, const char* op) : gpu_(gpu), op_(op) {
+  check_not_forked(gpu.index());
   check(cudaSetDevice(gpu.index()), op, "cudaSetDevice");
   nvtxRangePushA(op);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "check.h"
+#include "forked.h"
 
 namespace luge::cuda {
 
@@ -47,6 +48,7 @@ class Capturing {
 // ---- memory -------------------------------------------------------------------------------------
 
 GraphMemory::~GraphMemory() {
+  if (is_forked()) return;
   for (const Block& block : blocks_) memory_.free(block.data, block.bytes);
 }
 
@@ -84,6 +86,7 @@ Graph::Graph(Gpu& gpu, const std::function<void()>& queue) : memory_(gpu.memory(
 
 /// Launches that are queued finish all the same: the driver keeps what they need.
 Graph::~Graph() {
+  if (is_forked()) return;
   if (cudaGraphExecDestroy(executable_) != cudaSuccess) cudaGetLastError();
 }
 

@@ -19,6 +19,7 @@
 #include "../block_size.h"
 #include "../check.h"
 #include "../finish.h"
+#include "../forked.h"
 #include "cache.h"
 #include "headers.h"
 #include "nvrtc.h"
@@ -126,6 +127,7 @@ ChainItem::ChainItem(Gpu& gpu, const Chain& chain, Steps steps) : gpu_(gpu) {
 ChainItem::~ChainItem() { release(); }
 
 void ChainItem::release() noexcept {
+  if (is_forked()) return;
   for (const Block& block : blocks_) gpu_.memory().free(block.data, block.bytes);
 }
 
