@@ -21,7 +21,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples test $(test_parts) test-kernels mutate bench bench-torch bench-capture install format lint clean
+.PHONY: help build demo examples test $(test_parts) test-kernels mutate bench bench-torch bench-capture bench-python install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -61,7 +61,7 @@ test-cuda-build: test-release  ## the CUDA build on a machine without a GPU: sta
 	$(call run_tests,build,cuda-build,-L cuda-build --verbose)
 
 test-python: test-release  ## the Python package, installed by pip into a virtual environment; a minute of it with random arguments
-	@cmake/setup.sh test python
+	@cmake/setup.sh test python torch
 	LUGE_FUZZ_SECONDS=60 tests/python/run.sh build
 
 test-simt:  ## clang's warnings over everything; the CUDA kernels executed by the host, in every order of threads
@@ -113,6 +113,11 @@ bench-torch:  ## the same work in PyTorch on this machine in the same run, side 
 
 bench-capture:  ## captured steps beside loops by hand, the matrix products alone, eager steps and PyTorch
 	$(call compare,compare_capture.py,build/bench-capture.json)
+
+bench-python: build/bench/luge_bench  ## what a call costs from Python, beside C++ and PyTorch
+	@cmake/setup.sh python torch
+	tests/python/run.sh build -k none >/dev/null || [ $$? -eq 5 ]
+	build/venv/bin/python bench/compare_python.py --bench build/bench/luge_bench --output build/bench-python.json $(BENCH_ARGS)
 
 install: build  ## library, headers and program into PREFIX
 	cmake --install build --prefix $(PREFIX)

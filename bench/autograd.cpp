@@ -39,6 +39,8 @@ void add_autograd() {
   add_op("autograd/add/untaped", false, add);
   add_op("autograd/add/taped", true, add);
   add_op("autograd/mul/untaped", false, mul);
+  add_op("autograd/matmul/untaped", false, [](const Tensor& a, const Tensor& b) { return a.matmul(b); });
+  add_op("autograd/sum/untaped", false, [](const Tensor& a, const Tensor&) { return a.sum(); });
   add_op("autograd/mul/taped", true, mul);
   add_op("autograd/mul_number/taped", true, [](const Tensor& a, const Tensor&) { return 2 * a; });
   add_op("autograd/exp/taped", true, [](const Tensor& a, const Tensor&) { return exp(a); });

@@ -9,8 +9,8 @@ for purpose in "$@"; do
   case $purpose in
     test) packages="$packages libgtest-dev libbenchmark-dev clang" ;;
     bench) packages="$packages libbenchmark-dev" ;;
-    torch) packages="$packages python3-torch" ;;
-    python) packages="$packages python3-dev python3-venv python3-numpy python3-torch" ;;
+    torch) packages="$packages python3-torch python3-numpy" ;;
+    python) packages="$packages python3-dev python3-venv" ;;
     lint) packages="$packages clang clang-format clang-tidy" ;;
     *) echo "setup.sh: unknown purpose '$purpose'; allowed are test, bench, torch, python and lint" >&2; exit 2 ;;
   esac

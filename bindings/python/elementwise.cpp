@@ -126,7 +126,7 @@ PyObject* operator_matmul(PyObject* a, PyObject* b) noexcept {
     const Tensor &x = as_tensor(a), &y = as_tensor(b);
     Tensor result;
     {
-      const Unlocked unlocked(kQuick);
+      const Unlocked unlocked(Unlocked::product(x, y));
       result = matmul(x, y);
     }
     return wrap(std::move(result)).release().ptr();

@@ -147,7 +147,7 @@ void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
 
 void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
   const auto product = [](const Tensor& a, const Tensor& b) {
-    const Unlocked unlocked(kQuick);
+    const Unlocked unlocked(Unlocked::product(a, b));
     return matmul(a, b);
   };
   const char* const text =
@@ -161,7 +161,7 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
   }
   m.def("linear",
         [](const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
-          const Unlocked unlocked(kQuick);
+          const Unlocked unlocked(Unlocked::product(x, weight));
           return linear(x, weight, bias.value_or(Tensor()));
         },
         "input"_a, "weight"_a, "bias"_a = nb::none(),
