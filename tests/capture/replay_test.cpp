@@ -151,6 +151,44 @@ TEST_P(ReplayTest, CurveFitsManyStepsAtOnce) {
       }
 }
 
+TEST_P(ReplayTest, CurveFitsOverThreads) {
+  const int threads = num_threads();
+  set_num_threads(3);
+  const OptimizerCase kind = optimizer_cases().back();
+  const std::int64_t sets = device().is_cpu() ? 501 : 21;
+  expect_same(many_fits(true, device(), float32, sets, 6, kind), many_fits(false, device(), float32, sets, 6, kind));
+  set_num_threads(threads);
+}
+
+/// Rows of several tiles and of several chunks.
+TEST_P(ReplayTest, CurveFitsOfManyPoints) {
+  for (const std::int64_t points : {1500, 17001}) {
+    const Tensor t = linspace(0, 3, points, on(float64)), y = rand({5, points}, on(float64));
+    const auto trained = [&](bool captured) {
+      Parameters params({.sets = 5, .device = device(), .dtype = float64, .seed = 6});
+      const Tensor a = params.add("a", {1}, init::uniform(0.5, 2)), b = params.add("b", {1}, init::uniform(0.1, 1));
+      Adam optimizer(params, {.lr = 0.01});
+      const auto body = [&] {
+        optimizer.zero_grad();
+        const Tensor loss = square(a * tanh(b * t) - y).mean(1);
+        loss.sum().backward();
+        optimizer.step();
+        return loss;
+      };
+      auto step = capture(body);
+      Tensor loss = captured ? step() : body();
+      if (captured)
+        loss = step.run(4);
+      else
+        for (int i = 0; i < 4; ++i) loss = body();
+      std::vector<double> all = loss.to_vector<double>();
+      append(all, params);
+      return all;
+    };
+    expect_same(trained(true), trained(false));
+  }
+}
+
 std::vector<double> perceptron(bool captured, Device device, const OptimizerCase& kind, std::optional<std::int64_t> sets) {
   Parameters params({.sets = sets, .device = device, .seed = 4});
   const nn::Linear hidden(params, "hidden", 20, 17), output(params, "output", 17, 5);

@@ -190,7 +190,7 @@ TEST_F(FusedTest, ManyStepsOfEachSetInOneKernel) {
     std::int64_t launches;  ///< of 45 steps: two of the kernel, and what is done once; 0: of each item at each step
     std::function<Tensor(Tensor a, Tensor b)> loss;  ///< of (sets, 1) parameters
   };
-  constexpr std::int64_t kSets = 70, kPoints = 25;
+  constexpr std::int64_t kSets = 19, kPoints = 25;
   const TensorOptions on{.device = Device::cuda()};
   manual_seed(11);
   const Tensor t = linspace(0, 3, kPoints, on), y = rand({kSets, kPoints}, on), wide = rand({kSets, kPoints + 3}, on),
