@@ -3,7 +3,9 @@
 // of chains; a chain is a run of calls over one iteration space, fused.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -75,10 +77,23 @@ struct Chain {
   std::vector<UpdatePart> updates;
 };
 
+/// A plan whose parameter sets never meet, for many steps at once: `before` once, then `chains` in order at every
+/// step, then `after` once leaves what as many runs of the plan leave. Any set may be steps ahead of any other.
+///   The first dimension of every chain's extent is that of the sets, and so is the first that its reductions keep.
+///   What the chains write of a set they read for that set alone. They never write what an update or recording
+///   reads besides its windows (hyperparameters, counters), and no counter serves two recordings.
+struct SetPlan {
+  std::int64_t sets = 1;
+  std::vector<std::size_t> before;  ///< items of the plan that make the same at every step
+  std::vector<Chain> chains;        ///< the others, calls taken apart: a chain may have no link or no load
+  std::vector<std::size_t> after;   ///< items whose results no step reads: the last step's are those that stay
+};
+
 /// A step: its items, run in order. Addresses are final.
 struct Plan {
   using Item = std::variant<Call, Chain>;
   std::vector<Item> items;
+  std::optional<SetPlan> sets;  ///< of several items, where it is possible
 };
 
 }  // namespace luge

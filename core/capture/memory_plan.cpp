@@ -37,7 +37,7 @@ void for_each_access(Plan::Item& item, const std::function<void(const Access&)>&
   for (Chain::UpdatePart& part : chain.updates) for_each_access(part.call, visit);
 }
 
-std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers,
+std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers, Sharing sharing,
                         std::vector<std::ptrdiff_t>& offsets) {
   std::vector<Life> lives(buffers.size());
   for (std::size_t i = 0; i < items.size(); ++i)
@@ -45,8 +45,8 @@ std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBu
       const int buffer = buffer_at(buffers, *access.data);
       if (buffer < 0) return;
       Life& life = lives[static_cast<std::size_t>(buffer)];
-      if (!life.used) life = {i, i, true};
-      life.last = i;
+      if (!life.used) life = {sharing == Sharing::Shared ? i : 0, i, true};
+      life.last = sharing == Sharing::Shared ? i : items.size();
     });
 
   // The largest first, each at the lowest place that is free for all of its life.

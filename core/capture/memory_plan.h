@@ -1,6 +1,7 @@
 #pragma once
 // Internal: a place for everything that a step allocates, in one block.
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -13,9 +14,12 @@ namespace luge {
 /// Visits every pointer to memory in an item of a plan.
 void for_each_access(Plan::Item& item, const std::function<void(const Access&)>& visit);
 
+/// Whether buffers that are not in use at the same time may lie in one place.
+enum class Sharing : std::uint8_t { Shared, Apart };
+
 /// Gives each buffer that does not outlive the step an offset in a block, such that buffers in use at the same
 /// time do not overlap; buffers that no item touches get none. Returns the size of the block.
-std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers,
+std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers, Sharing sharing,
                         std::vector<std::ptrdiff_t>& offsets);
 
 /// Moves the items' pointers from the buffers' recorded addresses into the block.

@@ -8,6 +8,7 @@
 #include <luge/capture/fuse.h>
 #include <luge/capture/memory_plan.h>
 #include <luge/capture/recorder.h>
+#include <luge/capture/sets.h>
 #include <luge/check.h>
 #include <luge/ops/random_state.h>
 #include <luge/tensor/tensor_impl.h>
@@ -28,6 +29,9 @@ class Observing {
   Observing(const Observing&) = delete;
   Observing& operator=(const Observing&) = delete;
 };
+
+/// What a step may take beyond the memory of the eager one.
+constexpr std::size_t kSpareBytes = std::size_t{1} << 16;
 
 bool in_step_memory(const void* data) { return reinterpret_cast<std::uintptr_t>(data) >= StepBuffer::kBase; }
 
@@ -172,13 +176,19 @@ class CapturedStep::Impl {
     } else {
       version.plan.items.assign(calls.begin(), calls.end());
     }
+    // Sets keep apart only where memory of several shapes is not shared; the eager step's is enough for that.
+    const bool by_set = fused && by_sets(version.plan.items);
     std::vector<std::ptrdiff_t> offsets;
-    const std::size_t bytes = plan_memory(version.plan.items, recording.buffers, offsets);
+    std::size_t bytes =
+        plan_memory(version.plan.items, recording.buffers, by_set ? Sharing::Apart : Sharing::Shared, offsets);
+    if (by_set && bytes > recording.eager_peak + kSpareBytes)
+      bytes = plan_memory(version.plan.items, recording.buffers, Sharing::Shared, offsets);
     version.figures = count(recording.calls, version.plan);
     version.figures.recorded_peak = static_cast<std::int64_t>(recording.eager_peak);
     version.figures.peak = static_cast<std::int64_t>(bytes);
     version.block = Storage::allocate(*recording.backend, bytes);
     relocate(version.plan.items, recording.buffers, offsets, version.block->data());
+    if (by_set) version.plan.sets = by_sets(version.plan.items);
     version.executable = recording.backend->compile(version.plan);
   }
 

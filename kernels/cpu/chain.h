@@ -25,6 +25,10 @@ class ChainLoop {
   void run(std::int64_t steps);
   bool streams() const { return streams_; }
 
+  /// For those who walk it themselves: to be called before `steps` steps.
+  void prepare(std::int64_t steps);
+  class Walk;
+
  private:
   /// How a loaded value reaches its tile.
   enum class Access : std::uint8_t { Whole, Constant, Gather };
@@ -56,7 +60,6 @@ class ChainLoop {
     std::vector<int> in, out;      ///< values; of `in` ~constant, too; kNothing: absent
     std::span<const Link> links;   ///< of the chain, that a segment consists of
   };
-  class Walk;
 
   static constexpr int kNothing = INT32_MIN;
 

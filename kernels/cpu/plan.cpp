@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "chain.h"
+#include "set_loop.h"
 
 namespace luge::cpu {
 namespace {
@@ -22,7 +23,9 @@ class CpuExecutable final : public Executable {
   }
 
   void run(std::int64_t steps) override {
-    if (steps > 1 && plan_.items.size() == 1 && std::holds_alternative<Chain>(plan_.items[0])) return repeated().run(steps);
+    if (steps > 1 && plan_.items.size() == 1 && std::holds_alternative<Chain>(plan_.items[0]))
+      return repeated().run(steps);
+    if (steps > 1 && plan_.sets && plan_.sets->sets > 1) return run_by_sets(steps);
     for (std::int64_t step = 0; step < steps; ++step)
       for (std::variant<Call, ChainLoop>& item : items_) run(item);
   }
@@ -43,10 +46,18 @@ class CpuExecutable final : public Executable {
     return *repeated_;
   }
 
+  void run_by_sets(std::int64_t steps) {
+    if (!sets_) sets_.emplace(*plan_.sets);
+    for (const std::size_t item : plan_.sets->before) run(items_[item]);
+    sets_->run(steps);
+    for (const std::size_t item : plan_.sets->after) run(items_[item]);
+  }
+
   Backend& backend_;
   const Plan& plan_;
   std::vector<std::variant<Call, ChainLoop>> items_;
   std::optional<ChainLoop> repeated_;
+  std::optional<SetLoop> sets_;
 };
 
 }  // namespace

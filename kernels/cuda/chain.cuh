@@ -22,23 +22,12 @@ struct ChainSpace {
   int lanes;  ///< that share a row: a power of two; less than a warp only where one lap is all of a row
 };
 
-/// How a warp comes by the elements: lane by lane in runs of kRun neighbours. Every lane of a warp takes the same
-/// turns.
+/// A lane's place among the elements: a chunk of a row, of which it takes runs of kRun neighbours.
 template <int chunk_size>
-class ChainWalk {
+class ChainPlace {
  public:
-  __device__ explicit ChainWalk(const ChainSpace& space)
-      : space_(space), unit_(WarpTeam::first()), rows_at_once_(kWarp / space.lanes) {
-    enter();
-  }
+  __device__ explicit ChainPlace(const ChainSpace& space) : space_(space) {}
 
-  __device__ bool inside() const {
-    return unit_ < (space_.chunks == 1 ? divide_up(space_.rows, rows_at_once_) : space_.rows * space_.chunks);
-  }
-  __device__ void advance() {
-    unit_ += WarpTeam::step();
-    enter();
-  }
   __device__ std::int64_t row() const { return row_; }
   __device__ std::int64_t chunk() const { return chunk_; }
   /// This lane's runs within the row.
@@ -60,17 +49,111 @@ class ChainWalk {
   /// The lane that writes what they made.
   __device__ bool leads() const { return lane() == 0 && row_ < space_.rows; }
 
+ protected:
+  const ChainSpace& space_;
+  std::int64_t row_ = 0, chunk_ = 0;
+
  private:
   __device__ int lane() const { return WarpTeam::rank() & (space_.lanes - 1); }
-  __device__ void enter() {
-    row_ = space_.chunks == 1 ? unit_ * rows_at_once_ + WarpTeam::rank() / space_.lanes
-                              : quick_quotient(unit_, space_.chunks);
-    chunk_ = space_.chunks == 1 ? 0 : unit_ - row_ * space_.chunks;
+};
+
+/// How a warp comes by the elements. Every lane of a warp takes the same turns.
+template <int chunk_size>
+class ChainWalk : public ChainPlace<chunk_size> {
+ public:
+  __device__ explicit ChainWalk(const ChainSpace& space)
+      : ChainPlace<chunk_size>(space), unit_(WarpTeam::first()), rows_at_once_(kWarp / space.lanes) {
+    enter();
   }
 
-  const ChainSpace& space_;
-  std::int64_t unit_, row_ = 0, chunk_ = 0;
+  __device__ bool inside() const {
+    const ChainSpace& space = this->space_;
+    return unit_ < (space.chunks == 1 ? divide_up(space.rows, rows_at_once_) : space.rows * space.chunks);
+  }
+  __device__ void advance() {
+    unit_ += WarpTeam::step();
+    enter();
+  }
+
+ private:
+  __device__ void enter() {
+    const std::int64_t chunks = this->space_.chunks;
+    this->row_ = chunks == 1 ? unit_ * rows_at_once_ + WarpTeam::rank() / this->space_.lanes
+                             : quick_quotient(unit_, chunks);
+    this->chunk_ = chunks == 1 ? 0 : unit_ - this->row_ * chunks;
+  }
+
+  std::int64_t unit_;
   int rows_at_once_;
+};
+
+/// Parameter sets, of which each has as many lanes of a warp: a power of two.
+struct SetSpace {
+  std::int64_t sets;
+  int lanes;
+};
+
+/// How warps come by sets. Every lane of a warp takes the same turns.
+class SetWalk {
+ public:
+  __device__ explicit SetWalk(const SetSpace& space)
+      : space_(space), at_once_(kWarp / space.lanes), first_(WarpTeam::first() * at_once_) {}
+
+  __device__ bool inside() const { return first_ < space_.sets; }
+  __device__ void advance() { first_ += WarpTeam::step() * at_once_; }
+  /// This lane's set; the last warp has lanes without one, behind all sets.
+  __device__ std::int64_t set() const { return first_ + WarpTeam::rank() / space_.lanes; }
+
+ private:
+  const SetSpace& space_;
+  int at_once_;
+  std::int64_t first_;
+};
+
+/// How the elements of sets lie in memory: a set's in rows of `columns`.
+struct SetWindow {
+  std::int64_t set, row, column;  ///< strides
+  int columns;
+  Divider divide;                 ///< by `columns`
+
+  /// Element i of a set; fewer than 2^31.
+  __device__ std::int64_t offset(std::int64_t of_set, int i) const {
+    const auto at = static_cast<int>(divide.quotient(static_cast<unsigned>(i)));
+    return of_set * set + at * row + (i - at * columns) * column;
+  }
+};
+
+/// Where the sums over rows go.
+template <class R>
+struct SetTarget {
+  typename R::Result* out;
+  SetWindow window;  ///< on the rows
+  bool accumulate;
+
+  __device__ void write(const R& reducer, std::int64_t set, int row, std::int64_t elements, double state) const {
+    typename R::Result* const place = out + window.offset(set, row);
+    const typename R::Result result = reducer.finish(state, elements);
+    *place = accumulate ? *place + result : result;
+  }
+};
+
+/// The rows that a chain has in each set, which are no longer than a chunk; one by one.
+class SetRows : public ChainPlace<kChunk> {
+ public:
+  __device__ SetRows(const SetWalk& walk, const ChainSpace& space, int rows)
+      : ChainPlace(space), set_(walk.set()), rows_(rows) {
+    row_ = set_ * rows;
+  }
+
+  __device__ bool inside() const { return row_ < (set_ + 1) * rows_; }
+  __device__ void advance() { ++row_; }
+  __device__ std::int64_t set() const { return set_; }
+  /// The row within the set.
+  __device__ int number() const { return static_cast<int>(row_ - set_ * rows_); }
+
+ private:
+  std::int64_t set_;
+  int rows_;
 };
 
 /// One parameter's part of an optimizer step.

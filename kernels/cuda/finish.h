@@ -1,5 +1,5 @@
 #pragma once
-// The rest of reductions whose chunks (tree.cuh) another kernel has reduced.
+// The rest of reductions whose chunks (tree.cuh), or whose elements, another kernel has made.
 
 #include <luge/call.h>
 
@@ -15,5 +15,8 @@ void finish_sums(const Context& context, const Reduce& call, const double* parti
 /// `steps` recordings, one after the other. `partials`: for each step as many Summary as summary_partials(call.n)
 /// says, those of its chunks first. `call.losses` is not read, nor are the rows written.
 void finish_records(const Context& context, const Record& call, void* partials, int steps);
+
+/// The same from the losses, step after step, as call.losses.dtype says; `partials` is room for the states.
+void record_steps(const Context& context, const Record& call, const void* losses, void* partials, int steps);
 
 }  // namespace luge::cuda

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -57,17 +58,31 @@ class CudaExecutable final : public Executable {
 
   void run(std::int64_t steps) override {
     const Context context(gpu_, kOp);
-    if (const ChainItem* const chain = steps > 1 ? repeated() : nullptr) return chain->queue(steps);
+    if (steps > 1 && repeated()) return queue_many(steps);
     for (std::int64_t step = 0; step < steps; ++step) graph_ ? graph_->launch(context) : queue();
   }
 
  private:
-  /// The one chain that there is, for many steps at once; made when it is wanted first. Null where there is none.
-  const ChainItem* repeated() {
+  /// Whether there is one kernel for many steps; it is made when it is wanted first.
+  bool repeated() {
+    if (std::exchange(tried_, true)) return repeated_ != nullptr;
     const Chain* const chain = plan_.items.size() == 1 ? std::get_if<Chain>(plan_.items.data()) : nullptr;
-    if (!tried_ && chain && can_repeat(*chain)) repeated_ = make_chain_item(gpu_, *chain, Steps::Many);
-    tried_ = true;
-    return repeated_.get();
+    if (chain && can_repeat(*chain))
+      repeated_ = make_chain_item(gpu_, [&](unsigned* finished, const Allocate& allocate) {
+        return generate(*chain, Steps::Many, finished, allocate);
+      });
+    else if (plan_.sets && can_repeat(*plan_.sets))
+      repeated_ = make_chain_item(gpu_, [&](unsigned* finished, const Allocate& allocate) {
+        return generate(*plan_.sets, finished, allocate);
+      });
+    return repeated_ != nullptr;
+  }
+
+  void queue_many(std::int64_t steps) const {
+    if (!plan_.sets) return repeated_->queue(steps);
+    for (const std::size_t item : plan_.sets->before) items_[item]->queue();
+    repeated_->queue(steps);
+    for (const std::size_t item : plan_.sets->after) items_[item]->queue();
   }
 
   void queue() const {
@@ -92,7 +107,9 @@ std::unique_ptr<Executable> CudaBackend::compile(const Plan& plan) {
     if (const auto* const call = std::get_if<Call>(&item))
       items.push_back(std::make_unique<CallItem>(*this, *call));
     else
-      items.push_back(make_chain_item(gpu_, std::get<Chain>(item), Steps::One));
+      items.push_back(make_chain_item(gpu_, [&](unsigned* finished, const Allocate& allocate) {
+        return generate(std::get<Chain>(item), Steps::One, finished, allocate);
+      }));
     if (!items.back()) return nullptr;
   }
   return std::make_unique<CudaExecutable>(gpu_, plan, std::move(items));

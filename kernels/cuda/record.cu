@@ -9,27 +9,47 @@ namespace luge::cuda {
 
 namespace {
 
+/// What a warp makes of a chunk of n losses. Keeps those that are wanted themselves.
+template <class T>
+__device__ inline Summary summarize_chunk(const T* losses, std::int64_t n, std::int64_t chunk, const Ring& ring,
+                                          std::int64_t step) {
+  const Summarize reducer;
+  const std::int64_t end = (chunk + 1) * kChunk < n ? (chunk + 1) * kChunk : n;
+  Summary summary = reducer.identity();
+  for (std::int64_t at = chunk * kChunk + WarpTeam::rank() * kRun; at < end; at += kLap)
+    for (std::int64_t i = at; i < end && i < at + kRun; ++i) {
+      const auto loss = static_cast<double>(losses[i]);
+      summary = reducer.include(summary, loss);
+      ring.keep(step, i, loss);
+    }
+  return warp_reduce(summary, reducer);
+}
+
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     record_kernel(const T* losses, std::int64_t n, const Ring ring, unsigned* finished) {
-  const Summarize reducer;
   const std::int64_t step = ring.step(), chunks = divide_up(n, kChunk);
   for (std::int64_t chunk = WarpTeam::first(); chunk < chunks; chunk += WarpTeam::step()) {
-    const std::int64_t end = (chunk + 1) * kChunk < n ? (chunk + 1) * kChunk : n;
-    Summary summary = reducer.identity();
-    for (std::int64_t at = chunk * kChunk + WarpTeam::rank() * kRun; at < end; at += kLap)
-      for (std::int64_t i = at; i < end && i < at + kRun; ++i) {
-        const auto loss = static_cast<double>(losses[i]);
-        summary = reducer.include(summary, loss);
-        ring.keep(step, i, loss);
-      }
-    summary = warp_reduce(summary, reducer);
+    const Summary summary = summarize_chunk(losses, n, chunk, ring, step);
     if (WarpTeam::rank() == 0) ring.partials[chunk] = summary;
   }
   __threadfence_system();  // the rows are for the host
   if (!is_last_block(finished)) return;
   ring.finish(step, n);
   ring.count(step + 1);
+}
+
+/// The chunks of several steps, for finish_records_kernel.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    summarize_steps_kernel(const T* losses, std::int64_t n, const Ring ring, int steps) {
+  const std::int64_t first = ring.step(), chunks = divide_up(n, kChunk);
+  for (std::int64_t unit = WarpTeam::first(); unit < steps * chunks; unit += WarpTeam::step()) {
+    const std::int64_t step = quick_quotient(unit, chunks), chunk = unit - step * chunks;
+    const Summary summary = summarize_chunk(losses + step * n, n, chunk, ring, first + step);
+    if (WarpTeam::rank() == 0) ring.partials[step * summary_partials(n) + chunk] = summary;
+  }
+  __threadfence_system();  // the rows are for the host
 }
 
 /// A block for each of several steps, whose chunks are done.
@@ -56,6 +76,16 @@ void record(const Context& context, const Record& call) {
 
 void run(const Context& context, const Record& call) {
   call.losses.dtype == DType::Float64 ? record<double>(context, call) : record<float>(context, call);
+}
+
+void record_steps(const Context& context, const Record& call, const void* losses, void* partials, int steps) {
+  const auto summarize = [&]<class T>(const T* all) {
+    launch(context, summarize_steps_kernel<T>, grid_stride(context, steps * divide_up(call.n, kChunk), kWarps), all,
+           call.n, ring_of(call, partials), steps);
+  };
+  call.losses.dtype == DType::Float64 ? summarize(static_cast<const double*>(losses))
+                                      : summarize(static_cast<const float*>(losses));
+  finish_records(context, call, partials, steps);
 }
 
 void finish_records(const Context& context, const Record& call, void* partials, int steps) {

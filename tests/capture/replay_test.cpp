@@ -98,6 +98,97 @@ TEST_P(ReplayTest, CurveFits) {
     }
 }
 
+/// Curve fits whose sets never meet, so that many steps are taken set by set: a step, then 3 and `most` at once. What
+/// depends on no parameter, and the total, are needed once for many steps.
+std::vector<double> many_fits(bool captured, Device device, DType dtype, std::int64_t sets, int most,
+                              const OptimizerCase& kind) {
+  Parameters params({.sets = sets, .device = device, .dtype = dtype, .seed = 9});
+  const Tensor a = params.add("a", {1}, init::uniform(0.5, 2)), b = params.add("b", {1}, init::uniform(0.1, 1)),
+               c = params.add("c", {2, 1}, init::uniform(-1, 1));
+  manual_seed(12);
+  const auto optimizer = kind.make(params, sets == 7 ? PerSet(rand({7}).to(device) * 0.05) : PerSet(0.02));
+  const TensorOptions options{.dtype = dtype, .device = device};
+  const Tensor t = linspace(0, 3, 25, options), noise = rand({sets, 2, 25}, options);
+  Monitor monitor({.keep_sets = 3, .capacity = 9, .progress = false});
+  const auto body = [&] {
+    optimizer->zero_grad();
+    const Tensor wave = (a * exp(-b * t)).unsqueeze(1);                 // (sets, 1, 25)
+    const Tensor error = wave + c - (exp(t * -0.7) + noise * 0.1);      // (sets, 2, 25)
+    const Tensor loss = square(error).mean({1, 2});
+    loss.sum().backward();
+    optimizer->step();
+    monitor.record(loss);
+    return std::vector<Tensor>{loss, loss.sum()};
+  };
+  std::vector<Tensor> last;
+  auto step = capture(body);
+  if (captured) {
+    for (const int steps : {1, 3, most}) last = step.run(steps);
+  } else {
+    for (int i = 0; i < 4 + most; ++i) last = body();
+  }
+  std::vector<double> all;
+  for (const Tensor& result : last) {
+    const std::vector<double> values = result.to_vector<double>();
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  append(all, params);
+  append(all, monitor);
+  return all;
+}
+
+TEST_P(ReplayTest, CurveFitsManyStepsAtOnce) {
+  for (const OptimizerCase& kind : optimizer_cases())
+    for (const DType dtype : {float32, float64})
+      for (const std::int64_t sets : {1, 7, 1000}) {
+        // Executed thread by thread, one program of many sets is enough.
+        if (sets > 100 && !device().is_cpu() && (dtype == float64 || kind.name != std::string("Adam"))) continue;
+        SCOPED_TRACE(std::string(kind.name) + ", " + std::string(name(dtype)) + ", sets " + std::to_string(sets));
+        const int most = sets > 100 ? 5 : 40;
+        const std::vector<double> eager = many_fits(false, device(), dtype, sets, most, kind);
+        EXPECT_GT(eager.size(), 5u * static_cast<std::size_t>(4 + most));
+        expect_same(many_fits(true, device(), dtype, sets, most, kind), eager);
+      }
+}
+
+TEST_P(ReplayTest, CurveFitsOverThreads) {
+  const int threads = num_threads();
+  set_num_threads(3);
+  const OptimizerCase kind = optimizer_cases().back();
+  const std::int64_t sets = device().is_cpu() ? 501 : 21;
+  expect_same(many_fits(true, device(), float32, sets, 6, kind), many_fits(false, device(), float32, sets, 6, kind));
+  set_num_threads(threads);
+}
+
+/// Rows of several tiles and of several chunks.
+TEST_P(ReplayTest, CurveFitsOfManyPoints) {
+  for (const std::int64_t points : {1500, 17001}) {
+    const Tensor t = linspace(0, 3, points, on(float64)), y = rand({5, points}, on(float64));
+    const auto trained = [&](bool captured) {
+      Parameters params({.sets = 5, .device = device(), .dtype = float64, .seed = 6});
+      const Tensor a = params.add("a", {1}, init::uniform(0.5, 2)), b = params.add("b", {1}, init::uniform(0.1, 1));
+      Adam optimizer(params, {.lr = 0.01});
+      const auto body = [&] {
+        optimizer.zero_grad();
+        const Tensor loss = square(a * tanh(b * t) - y).mean(1);
+        loss.sum().backward();
+        optimizer.step();
+        return loss;
+      };
+      auto step = capture(body);
+      Tensor loss = captured ? step() : body();
+      if (captured)
+        loss = step.run(4);
+      else
+        for (int i = 0; i < 4; ++i) loss = body();
+      std::vector<double> all = loss.to_vector<double>();
+      append(all, params);
+      return all;
+    };
+    expect_same(trained(true), trained(false));
+  }
+}
+
 std::vector<double> perceptron(bool captured, Device device, const OptimizerCase& kind, std::optional<std::int64_t> sets) {
   Parameters params({.sets = sets, .device = device, .seed = 4});
   const nn::Linear hidden(params, "hidden", 20, 17), output(params, "output", 17, 5);
@@ -185,11 +276,7 @@ std::vector<double> many_steps(bool captured, Device device, DType dtype, std::i
   }
   all.push_back(last.item());
   append(all, params);
-  for (const HistoryRow& row : monitor.history()) {
-    for (const double value : {static_cast<double>(row.step), row.mean, row.min, row.max, static_cast<double>(row.not_finite)})
-      all.push_back(value);
-    all.insert(all.end(), row.sets.begin(), row.sets.end());
-  }
+  append(all, monitor);
   return all;
 }
 

@@ -86,4 +86,13 @@ inline void append(std::vector<double>& to, const Parameters& params) {
     }
 }
 
+/// What a monitor has recorded.
+inline void append(std::vector<double>& to, Monitor& monitor) {
+  for (const HistoryRow& row : monitor.history()) {
+    const auto step = static_cast<double>(row.step), lost = static_cast<double>(row.not_finite);
+    for (const double value : {step, row.mean, row.min, row.max, lost}) to.push_back(value);
+    to.insert(to.end(), row.sets.begin(), row.sets.end());
+  }
+}
+
 }  // namespace luge::test

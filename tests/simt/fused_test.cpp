@@ -183,6 +183,76 @@ TEST_F(FusedTest, ManyStepsInOneKernel) {
     }
 }
 
+/// A curve fit of several chains and calls: each set takes its steps on its own, in one kernel.
+TEST_F(FusedTest, ManyStepsOfEachSetInOneKernel) {
+  struct Program {
+    const char* name;
+    std::int64_t launches;  ///< of 45 steps: two of the kernel, and what is done once; 0: of each item at each step
+    std::function<Tensor(Tensor a, Tensor b)> loss;  ///< of (sets, 1) parameters
+  };
+  constexpr std::int64_t kSets = 19, kPoints = 25;
+  const TensorOptions on{.device = Device::cuda()};
+  manual_seed(11);
+  const Tensor t = linspace(0, 3, kPoints, on), y = rand({kSets, kPoints}, on), wide = rand({kSets, kPoints + 3}, on),
+               many = linspace(0, 3, 1024, on), more = linspace(0, 3, 1025, on);
+  const Program programs[] = {
+      {"points for all", 2, [&](Tensor a, Tensor b) { return (a * exp(-b * t) - t).square().mean(1); }},
+      {"points for each", 2, [&](Tensor a, Tensor b) { return (a * tanh(b * t) - y).square().sum(1); }},
+      {"columns", 2, [&](Tensor a, Tensor b) { return abs(a * t + b - wide.slice(1, 2, 2 + kPoints)).sum(1); }},
+      {"known points", 4, [&](Tensor a, Tensor b) { return (a * t + b - exp(t * -0.7)).square().mean(1); }},
+      {"a chunk", 3, [&](Tensor a, Tensor b) { return (a * many - b).square().mean(1); }},
+      {"too long for a warp", 0, [&](Tensor a, Tensor b) { return (a * more - b).square().mean(1); }},
+      {"sets that meet", 0, [&](Tensor a, Tensor b) { return (a * t - b.mean()).square().mean(1); }},
+  };
+  for (const Program& program : programs)
+    for (const bool recorded : {false, true}) {
+      const bool by_sets = program.launches > 0;
+      const int steps = by_sets ? 45 : 3;
+      const auto trained = [&](bool captured) {
+        Parameters params({.sets = kSets, .device = Device::cuda(), .seed = 4});
+        const Tensor a = params.add("a", {1}, init::uniform(0.5, 2)), b = params.add("b", {1}, init::uniform(0.1, 1));
+        Adam optimizer(params, {.lr = 0.02});
+        Monitor monitor({.keep_sets = 2, .capacity = 64, .progress = false});
+        const auto body = [&] {
+          optimizer.zero_grad();
+          const Tensor loss = program.loss(a, b);
+          loss.sum().backward();
+          optimizer.step();
+          if (recorded) monitor.record(loss);
+          return loss;
+        };
+        auto step = capture(body);
+        Tensor loss;
+        if (captured) {
+          step();
+          EXPECT_GT(step.figures().launches, 1) << program.name;
+          backend(Device::cuda()).synchronize();
+          const std::uint64_t before = simt::counts().launches;
+          loss = step.run(steps);
+          backend(Device::cuda()).synchronize();
+          const auto launches = static_cast<std::int64_t>(simt::counts().launches - before);
+          if (by_sets)
+            EXPECT_EQ(launches, program.launches + (recorded ? 4 : 0)) << program.name << '\n' << step.plan();
+          else
+            EXPECT_GE(launches, steps * step.figures().launches) << program.name;
+        } else {
+          for (int i = 0; i < steps + 1; ++i) loss = body();
+        }
+        std::vector<double> all = loss.to_vector<double>();
+        for (const HistoryRow& row : monitor.history()) {
+          for (const double value : {row.mean, row.min, row.max}) all.push_back(value);
+          all.insert(all.end(), row.sets.begin(), row.sets.end());
+        }
+        for (const Tensor& part : {a, a.grad(), b, b.grad()}) {
+          const std::vector<double> values = part.flatten().to_vector<double>();
+          all.insert(all.end(), values.begin(), values.end());
+        }
+        return all;
+      };
+      EXPECT_EQ(trained(true), trained(false)) << program.name;
+    }
+}
+
 /// The chunks' sums make more than one chunk themselves.
 TEST_F(FusedTest, ATotalOfThreeLevels) {
   const Tensor x = rand({1024 * 1024 + 5}, {.device = Device::cuda()});

@@ -111,9 +111,9 @@ constexpr std::size_t kMostParameterBytes = 4096;
 
 }  // namespace
 
-ChainItem::ChainItem(Gpu& gpu, const Chain& chain, Steps steps) : gpu_(gpu) {
+ChainItem::ChainItem(Gpu& gpu, const Generate& generate) : gpu_(gpu) {
   try {
-    chain_ = generate(chain, steps, gpu.finished_blocks(), [&](std::size_t bytes) {
+    chain_ = generate(gpu.finished_blocks(), [&](std::size_t bytes) {
       blocks_.push_back({gpu.memory().allocate(bytes), bytes});
       return blocks_.back().data;
     });
@@ -133,7 +133,7 @@ void ChainItem::release() noexcept {
 
 void ChainItem::queue(std::int64_t steps) const {
   const Context context(gpu_, kOp);
-  const std::int64_t most = chain_.steps ? most_steps() : 1;
+  const std::int64_t most = chain_.most_steps;
   for (std::int64_t done = 0; done < steps; done += most)
     launch(context, static_cast<int>(std::min(most, steps - done)));
 }
@@ -148,7 +148,8 @@ void ChainItem::launch(const Context& context, int steps) const {
         kOp, "cudaLaunchKernel");
   for (const UnfinishedSums& sums : chain_.unfinished) finish_sums(context, sums.call, sums.partials, sums.rows, sums.chunks);
   for (const UnfinishedRecords& records : chain_.unfinished_records)
-    finish_records(context, records.call, records.partials, steps);
+    records.losses ? record_steps(context, records.call, records.losses, records.partials, steps)
+                   : finish_records(context, records.call, records.partials, steps);
 }
 
 bool can_fuse() {
@@ -156,10 +157,10 @@ bool can_fuse() {
   return !(text && std::string_view(text) == "0") && nvrtc_error().empty();
 }
 
-std::unique_ptr<ChainItem> make_chain_item(Gpu& gpu, const Chain& chain, Steps steps) {
+std::unique_ptr<ChainItem> make_chain_item(Gpu& gpu, const ChainItem::Generate& generate) {
   try {
     const Context context(gpu, kOp);
-    auto item = std::make_unique<ChainItem>(gpu, chain, steps);
+    auto item = std::make_unique<ChainItem>(gpu, generate);
     return item->is_ready() ? std::move(item) : nullptr;
   } catch (const Error& error) {  // the step has been done; what replays it need not be fused
     static std::once_flag once;

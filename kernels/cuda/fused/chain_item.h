@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -17,19 +18,22 @@ namespace luge::cuda {
 /// Whether chains become kernels: NVRTC is there, and LUGE_NVRTC is not 0.
 bool can_fuse();
 
-/// A chain as a kernel of its own.
+/// A chain as a kernel of its own, or a plan's chains as one.
 class ChainItem final : public Item {
  public:
+  /// The rest of what one of the generate functions (source.h) takes.
+  using Generate = std::function<ChainKernel(unsigned* finished, const Allocate& allocate)>;
+
   /// The kernel is compiled or found in the cache. Throws CudaError; OutOfMemoryError where there is none for what
   /// the kernel keeps between blocks.
-  ChainItem(Gpu& gpu, const Chain& chain, Steps steps);
+  ChainItem(Gpu& gpu, const Generate& generate);
   ~ChainItem() override;
 
   /// False where the source cannot be compiled.
   bool is_ready() const { return kernel_ != nullptr; }
 
   void queue() const override { queue(1); }
-  /// With Steps::Many as many steps, which a graph cannot hold.
+  /// A kernel for many steps as many, which a graph cannot hold.
   void queue(std::int64_t steps) const;
 
  private:
@@ -48,7 +52,7 @@ class ChainItem final : public Item {
 };
 
 /// Null where a kernel cannot be had, which is said on the standard error once, with the file that holds the source.
-std::unique_ptr<ChainItem> make_chain_item(Gpu& gpu, const Chain& chain, Steps steps);
+std::unique_ptr<ChainItem> make_chain_item(Gpu& gpu, const ChainItem::Generate& generate);
 
 /// How many sources this process has handed to NVRTC.
 int compiled_chains();

@@ -124,10 +124,10 @@ std::string formula_statements(const Chain& chain, const Link& link, int id) {
   return all;
 }
 
-std::string update_statements(const Chain& chain, const Link& link) {
+std::string update_statements(const Chain& chain, const Link& link, int first_update) {
   const Update& call = chain.updates[static_cast<std::size_t>(link.update)].call;
   const auto in = [&](std::size_t i) { return input(link.in[i], call.dtype); };
-  const int u = link.update;
+  const int u = first_update + link.update;
   std::string all = fmt::format("Element<{0}> element{1}{{{2}, {3}{4}, {5}, {6}}};\n", type_name(call.dtype), u, in(0),
                                 call.maximize ? "-" : "", in(1), in(2), in(3));
   std::string numbers = fmt::format("common{}", u);
@@ -148,8 +148,8 @@ std::string update_statements(const Chain& chain, const Link& link) {
 
 }  // namespace
 
-std::string statements(const Chain& chain, const Link& link, int id) {
-  return link.is_update ? update_statements(chain, link) : formula_statements(chain, link, id);
+std::string statements(const Chain& chain, const Link& link, int id, int first_update) {
+  return link.is_update ? update_statements(chain, link, first_update) : formula_statements(chain, link, id);
 }
 
 }  // namespace luge::cuda

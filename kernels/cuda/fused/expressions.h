@@ -24,10 +24,10 @@ auto with_type(DType dtype, const Visit& visit) {
 }
 
 /// The statements that make a link's values from those that it reads, for element number `first + k`. A value n is
-/// called vn; optimizer step number u of the chain has in scope
+/// called vn; the chain's optimizer step i, as number u = first_update + i of the kernel, has in scope
 ///   updateu  its ChainUpdate          biasesu  its rule's Biases for set 0
 ///   takenu   the steps before this    commonu  its rule's Numbers for set 0
 /// `id` tells links of one chain apart.
-std::string statements(const Chain& chain, const Link& link, int id);
+std::string statements(const Chain& chain, const Link& link, int id, int first_update);
 
 }  // namespace luge::cuda

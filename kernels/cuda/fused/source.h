@@ -45,14 +45,17 @@ struct UnfinishedSums {
   std::int64_t rows, chunks;
 };
 
-/// Recordings of many steps, of which the kernel has left the states of the losses' chunks.
+/// Recordings of many steps, of which the kernel has left the losses themselves, step after step, or the states of
+/// their chunks in `partials`.
 struct UnfinishedRecords {
   Record call;
   void* partials;
+  const void* losses;  ///< or null
 };
 
-/// Whether a kernel runs a chain once, or many times with what it loads in registers.
-enum class Steps : std::uint8_t { One, Many };
+/// How many steps a kernel takes: one; many of one chain, with what it loads in registers; or many of several chains,
+/// each set with a few lanes of its own, which find what they wrote in memory that is near.
+enum class Steps : std::uint8_t { One, Many, BySets };
 
 struct ChainKernel {
   static constexpr const char* kName = "luge_chain";
@@ -60,21 +63,24 @@ struct ChainKernel {
   std::string source;
   KernelArguments arguments;
   std::int64_t warps = 0;  ///< that have something to do
-  int* steps = nullptr;    ///< Steps::Many: the argument that says how many, at most most_steps()
+  int* steps = nullptr;    ///< the argument that says how many, where they may be many
+  int most_steps = 1;      ///< that it takes at once
   std::vector<UnfinishedSums> unfinished;
   std::vector<UnfinishedRecords> unfinished_records;
 };
 
-/// How many steps a kernel for many takes at once.
-int most_steps();
+/// Device memory that lives as long as the kernel is used.
+using Allocate = std::function<void*(std::size_t)>;
 
 /// Whether there can be a kernel that runs this chain many times: an element goes on from nothing but itself, and a
 /// sum is that of the last step.
 bool can_repeat(const Chain& chain);
+/// Whether there can be a kernel that runs a plan's chains many times: a set is little enough for a warp.
+bool can_repeat(const SetPlan& plan);
 
-/// The kernel of a chain. `finished`: Gpu::finished_blocks(); `allocate` gives device memory that lives as long as
-/// the kernel is used.
-ChainKernel generate(const Chain& chain, Steps steps, unsigned* finished,
-                     const std::function<void*(std::size_t)>& allocate);
+/// The kernel of a chain, Steps::One or Many. `finished`: Gpu::finished_blocks().
+ChainKernel generate(const Chain& chain, Steps steps, unsigned* finished, const Allocate& allocate);
+/// The kernel of a plan's chains for many steps.
+ChainKernel generate(const SetPlan& plan, unsigned* finished, const Allocate& allocate);
 
 }  // namespace luge::cuda

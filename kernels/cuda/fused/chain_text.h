@@ -1,0 +1,49 @@
+#pragma once
+// What one chain adds to the text of a kernel, and to its arguments.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <luge/plan.h>
+
+#include "../chain.cuh"
+#include "source.h"
+
+namespace luge::cuda {
+
+/// Lines, further to the right.
+std::string indented(std::string_view text, std::size_t columns);
+
+/// A kernel that grows chain by chain. Names of arguments end in running numbers.
+struct KernelText {
+  template <class T>
+  void parameter(const std::string& type, const std::string& name, const T& value) {
+    parameters += (parameters.empty() ? "\n    const " : ",\n    const ") + type + " " + name;
+    kernel.arguments.add(value);
+  }
+
+  const Allocate& allocate;
+  ChainKernel kernel{};
+  std::string parameters{};
+  int chains = 0, loads = 0, stores = 0, updates = 0, sums = 0, recordings = 0;
+};
+
+/// What is said once for the whole kernel, and the loop or loops over the chain's elements.
+struct ChainParts {
+  std::string before;  ///< once per thread
+  std::string body;    ///< of a block of its own; with Steps::BySets for one step of a lane's set
+  std::string fence;   ///< before the last block is found
+  std::string last;    ///< by the last block
+};
+
+/// A window on the elements of sets, the first dimension. None where a set has more than two dimensions in memory.
+std::optional<SetWindow> set_window(const Extent& extent, const Operand& window);
+
+/// A chain's elements in the rows that are reduced; for sets > 0, of each set as many.
+ChainSpace space_of(const Chain& chain, std::int64_t sets);
+
+/// Adds a chain. With Steps::BySets in scope of its body are `sets`, the SetWalk, and `step`.
+ChainParts add_chain(KernelText& text, const Chain& chain, Steps steps, const ChainSpace& space, std::int64_t sets);
+
+}  // namespace luge::cuda
