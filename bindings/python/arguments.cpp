@@ -11,7 +11,8 @@ namespace luge::python {
 namespace {
 
 [[noreturn]] void refuse(const char* op, const char* argument, nb::handle given, const char* wanted) {
-  throw nb::type_error(fmt::format("{}: {} is of type {}; it must be {}", op, argument, type_of(given), wanted).c_str());
+  throw nb::type_error(
+      fmt::format("{}: {} is of type {}; it must be {}", op, argument, type_of(given), wanted).c_str());
 }
 
 /// An int that fits; nothing where `object` is no integer.

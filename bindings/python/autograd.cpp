@@ -31,8 +31,8 @@ class FunctionNode final : public Node {
       gradients = nb::cast<std::vector<std::optional<Tensor>>>(backward_(wrap(gradient)));
     }
     if (gradients.size() != shapes_.size())
-      throw AutogradError(fmt::format("Function: backward returned {} gradients; there are {} tensors", gradients.size(),
-                                      shapes_.size()));
+      throw AutogradError(fmt::format("Function: backward returned {} gradients; there are {} tensors",
+                                      gradients.size(), shapes_.size()));
     for (std::size_t i = 0; i < gradients.size(); ++i) {
       GradSlot* const slot = target(static_cast<int>(i));
       if (!slot || !gradients[i]) continue;
@@ -75,8 +75,8 @@ nb::object gradients(const std::vector<Tensor>& outputs, const std::vector<Tenso
   return nb::tuple(result);
 }
 
-std::pair<bool, std::string> check(const nb::object& function, const std::vector<Tensor>& inputs, double eps, double atol,
-                                   double rtol) {
+std::pair<bool, std::string> check(const nb::object& function, const std::vector<Tensor>& inputs, double eps,
+                                   double atol, double rtol) {
   const auto call = [&](const std::vector<Tensor>& given) {
     nb::list arguments;
     for (const Tensor& input : given) arguments.append(wrap(input));
@@ -90,8 +90,10 @@ std::pair<bool, std::string> check(const nb::object& function, const std::vector
 }  // namespace
 
 void bind_autograd(nb::module_& m) {
-  m.def("is_grad_enabled", &grad_enabled, "Whether operations on this thread are recorded.\n\n>>> luge.is_grad_enabled()\nTrue");
-  m.def("_set_grad_enabled", &set_grad_enabled, "on"_a, "Turns recording on this thread on or off; returns what it was.");
+  m.def("is_grad_enabled", &grad_enabled,
+        "Whether operations on this thread are recorded.\n\n>>> luge.is_grad_enabled()\nTrue");
+  m.def("_set_grad_enabled", &set_grad_enabled, "on"_a,
+        "Turns recording on this thread on or off; returns what it was.");
   m.def("_recorded", &recorded, "result"_a, "inputs"_a, "backward"_a,
         "`result` with a history: `backward` takes its gradient to one for each input, or None.");
   m.def("_grad", &gradients, "outputs"_a, "inputs"_a, "grad_outputs"_a, "retain_graph"_a, "allow_unused"_a,

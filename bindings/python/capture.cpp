@@ -58,9 +58,11 @@ class Structure {
   enum class Kind { None, One, Tuple, List, Dict };
 
   [[noreturn]] static void refuse(nb::handle value) {
-    throw nb::type_error(fmt::format("capture: the function returned an object of type {}; allowed are None, a tensor, and a "
-                                     "tuple, list or dict of tensors",
-                                     type_of(value)).c_str());
+    throw nb::type_error(
+        fmt::format("capture: the function returned an object of type {}; allowed are None, a tensor, and a "
+                    "tuple, list or dict of tensors",
+                    type_of(value))
+            .c_str());
   }
   static Tensor tensor(nb::handle value) {
     if (!is_tensor(value)) refuse(value);
@@ -144,32 +146,38 @@ void bind_step(nb::module_& m) {
       .def_ro("recorded_bytes", &StepFigures::recorded_bytes, "Bytes that cross the memory bus in the eager step.")
       .def_ro("bytes", &StepFigures::bytes, "Bytes that cross the memory bus in the plan.")
       .def_ro("flops", &StepFigures::flops, "Floating-point operations.")
-      .def_ro("recorded_peak", &StepFigures::recorded_peak, "Bytes of the step's own memory, at most, in the eager step.")
+      .def_ro("recorded_peak", &StepFigures::recorded_peak,
+              "Bytes of the step's own memory, at most, in the eager step.")
       .def_ro("peak", &StepFigures::peak, "Bytes of the step's own memory in the plan.");
   nb::class_<StepStats>(m, "StepStats", "What replays took.")
       .def_ro("replays", &StepStats::replays)
       .def_ro("seconds", &StepStats::seconds, "Per replay, on the host's clock; on a GPU the time to queue it.")
       .def_ro("bytes_per_second", &StepStats::bytes_per_second);
-  nb::class_<PyStep> step(m, "Step", nb::type_slots(step_slots), nb::is_weak_referenceable(),
-                          "A training step that was recorded once and is replayed from then on; made by luge.capture.\n\n"
-                          "The first call runs the function and records it; that step counts. Later calls replay it without "
-                          "running the function and return the same tensors, filled anew. Feed a step by refilling its "
-                          "tensors in place (copy_).");
-  step.def("__init__",
-           [](PyStep* self, nb::object function, bool keep_gradients, nb::str file, int line) {
-             if (!PyCallable_Check(function.ptr())) throw nb::type_error("capture: the argument must be a function");
-             new (self) PyStep(std::move(function), keep_gradients, location_in(std::move(file), line));
-           },
-           "function"_a, "keep_gradients"_a, "file"_a, "line"_a, "For luge.capture: file and line are those of its call.")
+  nb::class_<PyStep> step(
+      m, "Step", nb::type_slots(step_slots), nb::is_weak_referenceable(),
+      "A training step that was recorded once and is replayed from then on; made by luge.capture.\n\n"
+      "The first call runs the function and records it; that step counts. Later calls replay it without "
+      "running the function and return the same tensors, filled anew. Feed a step by refilling its "
+      "tensors in place (copy_).");
+  step.def(
+          "__init__",
+          [](PyStep* self, nb::object function, bool keep_gradients, nb::str file, int line) {
+            if (!PyCallable_Check(function.ptr())) throw nb::type_error("capture: the argument must be a function");
+            new (self) PyStep(std::move(function), keep_gradients, location_in(std::move(file), line));
+          },
+          "function"_a, "keep_gradients"_a, "file"_a, "line"_a,
+          "For luge.capture: file and line are those of its call.")
       .def("__call__", &PyStep::once, "One step; returns what the function returned.")
-      .def("run",
-           [](PyStep& self, std::int64_t steps) {
-             if (steps < 1) throw ValueError(fmt::format("run: steps is {}; it must be 1 or more", steps));
-             return self.run(steps);
-           },
-           "steps"_a, "Many steps without Python in between; returns the results of the last.")
-      .def("plan", [](const PyStep& self) { return self.step().plan(); },
-           "What will run, as text. Raises CaptureError before the first step.")
+      .def(
+          "run",
+          [](PyStep& self, std::int64_t steps) {
+            if (steps < 1) throw ValueError(fmt::format("run: steps is {}; it must be 1 or more", steps));
+            return self.run(steps);
+          },
+          "steps"_a, "Many steps without Python in between; returns the results of the last.")
+      .def(
+          "plan", [](const PyStep& self) { return self.step().plan(); },
+          "What will run, as text. Raises CaptureError before the first step.")
       .def_prop_ro("figures", [](const PyStep& self) { return self.step().figures(); })
       .def_prop_ro("stats", [](const PyStep& self) { return self.step().stats(); })
       .def_prop_ro("__wrapped__", &PyStep::function, "The captured function.");
@@ -208,17 +216,19 @@ nb::dict columns(Monitor& monitor) {
 
 void bind_monitor(nb::module_& m) {
   nb::class_<Monitor>(m, "_Monitor", nb::is_weak_referenceable(), "The part of luge.Monitor that is compiled.")
-      .def("__init__",
-           [](Monitor* self, std::int64_t total, std::int64_t keep_sets, std::int64_t capacity, bool progress) {
-             new (self) Monitor({.total = total, .keep_sets = keep_sets, .capacity = capacity, .progress = progress});
-           },
-           "total"_a, "keep_sets"_a, "capacity"_a, "progress"_a)
-      .def("record",
-           [](Monitor& self, const Tensor& loss) {
-             const Unlocked unlocked(loss);
-             self.record(loss);
-           },
-           "loss"_a)
+      .def(
+          "__init__",
+          [](Monitor* self, std::int64_t total, std::int64_t keep_sets, std::int64_t capacity, bool progress) {
+            new (self) Monitor({.total = total, .keep_sets = keep_sets, .capacity = capacity, .progress = progress});
+          },
+          "total"_a, "keep_sets"_a, "capacity"_a, "progress"_a)
+      .def(
+          "record",
+          [](Monitor& self, const Tensor& loss) {
+            const Unlocked unlocked(loss);
+            self.record(loss);
+          },
+          "loss"_a)
       .def("columns", &columns)
       .def("latest",
            [](Monitor& self) -> std::optional<std::pair<std::int64_t, double>> {
@@ -232,8 +242,10 @@ void bind_monitor(nb::module_& m) {
              const nb::gil_scoped_release unlocked;
              self.finish();
            })
-      .def("write_csv", [](Monitor& self, const std::string& path) { self.write_csv(path, location()); }, "path"_a)
-      .def("write_jsonl", [](Monitor& self, const std::string& path) { self.write_jsonl(path, location()); }, "path"_a);
+      .def(
+          "write_csv", [](Monitor& self, const std::string& path) { self.write_csv(path, location()); }, "path"_a)
+      .def(
+          "write_jsonl", [](Monitor& self, const std::string& path) { self.write_jsonl(path, location()); }, "path"_a);
 }
 
 }  // namespace

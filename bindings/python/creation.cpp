@@ -8,7 +8,8 @@ namespace luge::python {
 
 namespace {
 
-constexpr const char* kOptions = "*, dtype: dtype | None = None, device: device | str | None = None, requires_grad: bool = False";
+constexpr const char* kOptions =
+    "*, dtype: dtype | None = None, device: device | str | None = None, requires_grad: bool = False";
 
 TensorOptions options(std::optional<PyDType> dtype, std::optional<Device> device, DType otherwise = DType::Float32) {
   return {.dtype = dtype ? dtype->value : otherwise, .device = device.value_or(Device::cpu())};
@@ -49,18 +50,18 @@ void collect(nb::handle data, int dim, Numbers& numbers) {
       throw ShapeError(fmt::format("tensor: a number stands where a list of {} is expected, in dimension {}",
                                    numbers.shape[dim], dim));
     if (static_cast<std::int64_t>(nb::len(data)) != numbers.shape[dim])
-      throw ShapeError(fmt::format("tensor: a list has {} elements where others in dimension {} have {}", nb::len(data), dim,
-                                   numbers.shape[dim]));
+      throw ShapeError(fmt::format("tensor: a list has {} elements where others in dimension {} have {}", nb::len(data),
+                                   dim, numbers.shape[dim]));
     for (const nb::handle inner : nb::borrow(data)) collect(inner, dim + 1, numbers);
     return;
   }
   if (is_sequence(data))
-    throw ShapeError(fmt::format("tensor: a list of {} stands where a number is expected, in dimension {}", nb::len(data), dim));
+    throw ShapeError(
+        fmt::format("tensor: a list of {} stands where a number is expected, in dimension {}", nb::len(data), dim));
   std::optional<Scalar> value = number(data);
   if (!value && is_tensor(data)) value = as_tensor(data).numel() == 1 ? number(data.attr("item")()) : std::nullopt;
   if (!value)
-    throw nb::type_error(fmt::format("tensor: an element is of type {}; it must be a number",
-                                     type_of(data)).c_str());
+    throw nb::type_error(fmt::format("tensor: an element is of type {}; it must be a number", type_of(data)).c_str());
   numbers.values.push_back(*value);
   if (value->kind() > numbers.kind) numbers.kind = value->kind();
 }
@@ -118,7 +119,8 @@ Tensor as(Tensor x, std::optional<PyDType> dtype, std::optional<Device> device, 
 
 Tensor tensor(nb::handle data, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
   refuse_capture("tensor", kHostWrite, location());
-  if (const std::optional<Tensor> array = from_array("tensor", data)) return finished(as(array->detach(), dtype, device, true), requires_grad);
+  if (const std::optional<Tensor> array = from_array("tensor", data))
+    return finished(as(array->detach(), dtype, device, true), requires_grad);
   return finished(as(from_lists(data, dtype), dtype, device, false), requires_grad);
 }
 
@@ -142,130 +144,164 @@ constexpr Pattern kPatterns[] = {
     {"empty", &luge::empty, "A tensor whose contents are undefined.\n\n>>> luge.empty(2, 3).shape\n(2, 3)"},
     {"zeros", &luge::zeros, "A tensor of zeros.\n\n>>> luge.zeros(2, dtype=luge.int64)\ntensor([0, 0])"},
     {"ones", &luge::ones, "A tensor of ones.\n\n>>> luge.ones(1, 2)\ntensor([[1., 1.]])"},
-    {"rand", &luge::rand, "Uniform random numbers in [0, 1).\n\n>>> x = luge.rand(100)\n>>> bool(((x >= 0) & (x < 1)).all())\nTrue"},
-    {"randn", &luge::randn, "Random numbers of the standard normal distribution.\n\n>>> luge.randn(2, 3).shape\n(2, 3)"},
+    {"rand", &luge::rand,
+     "Uniform random numbers in [0, 1).\n\n>>> x = luge.rand(100)\n>>> bool(((x >= 0) & (x < 1)).all())\nTrue"},
+    {"randn", &luge::randn,
+     "Random numbers of the standard normal distribution.\n\n>>> luge.randn(2, 3).shape\n(2, 3)"},
 };
 
 void bind_patterns(nb::module_& m) {
   for (const Pattern& pattern : kPatterns) {
-    const std::string signature = fmt::format("def {}(*size: int | Sequence[int], {}) -> Tensor", pattern.name, kOptions + 3);
-    m.def(pattern.name,
-          [pattern](const nb::args& size, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
-            const Shape shape = sizes_of(pattern.name, size);
-            const TensorOptions wanted = options(dtype, device);
-            Tensor result;
-            {
-              const Unlocked unlocked(kQuick);
-              result = pattern.make(shape, wanted);
-            }
-            return finished(std::move(result), requires_grad);
-          },
-          "size"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false, nb::sig(signature.c_str()),
-          pattern.text);
+    const std::string signature =
+        fmt::format("def {}(*size: int | Sequence[int], {}) -> Tensor", pattern.name, kOptions + 3);
+    m.def(
+        pattern.name,
+        [pattern](const nb::args& size, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
+                  bool requires_grad) {
+          const Shape shape = sizes_of(pattern.name, size);
+          const TensorOptions wanted = options(dtype, device);
+          Tensor result;
+          {
+            const Unlocked unlocked(kQuick);
+            result = pattern.make(shape, wanted);
+          }
+          return finished(std::move(result), requires_grad);
+        },
+        "size"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+        nb::sig(signature.c_str()), pattern.text);
     const std::string like = std::string(pattern.name) + "_like";
-    m.def(like.c_str(),
-          [pattern](const Tensor& input, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
-            const TensorOptions wanted = options(dtype, device ? device : DeviceArgument(input.device()), input.dtype());
-            Tensor result;
-            {
-              const Unlocked unlocked(input);
-              result = pattern.make(input.shape(), wanted);
-            }
-            return finished(std::move(result), requires_grad);
-          },
-          "input"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-          fmt::format("{}() of the shape, and unless said otherwise of the dtype and device, of `input`.\n\n"
-                      ">>> luge.{}(luge.zeros(3)).shape\n(3,)", pattern.name, like).c_str());
+    m.def(
+        like.c_str(),
+        [pattern](const Tensor& input, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
+                  bool requires_grad) {
+          const TensorOptions wanted = options(dtype, device ? device : DeviceArgument(input.device()), input.dtype());
+          Tensor result;
+          {
+            const Unlocked unlocked(input);
+            result = pattern.make(input.shape(), wanted);
+          }
+          return finished(std::move(result), requires_grad);
+        },
+        "input"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+        fmt::format("{}() of the shape, and unless said otherwise of the dtype and device, of `input`.\n\n"
+                    ">>> luge.{}(luge.zeros(3)).shape\n(3,)",
+                    pattern.name, like)
+            .c_str());
   }
 }
 
 DType dtype_of_number(Scalar value, DType floating) {
-  return value.kind() == Scalar::Kind::Float ? floating : value.kind() == Scalar::Kind::Bool ? DType::Bool : DType::Int64;
+  return value.kind() == Scalar::Kind::Float  ? floating
+         : value.kind() == Scalar::Kind::Bool ? DType::Bool
+                                              : DType::Int64;
 }
 
 void bind_numbers(nb::module_& m) {
-  m.def("full",
-        [](nb::handle size, nb::handle value, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
-          const Scalar given = scalar("full", "fill_value", value);
-          return finished(full(sizes("full", size), given, options(dtype, device, dtype_of_number(given, DType::Float32))),
-                          requires_grad);
-        },
-        "size"_a.none(), "fill_value"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-        "A tensor of one number, in the number's own dtype (bool, int64, float32) unless said otherwise.\n\n"
-        ">>> luge.full((2,), 7)\ntensor([7, 7])");
-  m.def("full_like",
-        [](const Tensor& input, nb::handle value, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
-          return finished(full(input.shape(), scalar("full_like", "fill_value", value),
-                               options(dtype, device ? device : DeviceArgument(input.device()), input.dtype())),
-                          requires_grad);
-        },
-        "input"_a, "fill_value"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-        "A tensor of one number, like `input`.\n\n>>> luge.full_like(luge.zeros(2), 7)\ntensor([7., 7.])");
-  m.def("arange",
-        [](nb::handle first, nb::handle second, nb::handle third, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
-           bool requires_grad) {
-          const bool only_stop = second.is_none();
-          const Scalar start = only_stop ? Scalar(0) : scalar("arange", "start", first);
-          const Scalar stop = only_stop ? scalar("arange", "end", first) : scalar("arange", "end", second);
-          const Scalar step = scalar("arange", "step", third);
-          DType own = DType::Int64;
-          for (const Scalar& value : {start, stop, step})
-            if (value.kind() == Scalar::Kind::Float) own = DType::Float32;
-          return finished(arange(start, stop, step, options(dtype, device, own)), requires_grad);
-        },
-        "start"_a.none(), "end"_a = nb::none(), "step"_a.none() = 1, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
-        "requires_grad"_a = false,
-        nb::sig(fmt::format("def arange(start: float, end: float | None = None, step: float = 1, {}) -> Tensor", kOptions).c_str()),
-        "start, start + step, ... before end; with one number 0, 1, ... before it. int64 unless one of them is floating.\n\n"
-        "Raises ValueError for a step of 0 or of the wrong sign.\n\n>>> luge.arange(2, 8, 2)\ntensor([2, 4, 6])");
-  m.def("linspace",
-        [](double start, double end, std::int64_t steps, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
-           bool requires_grad) { return finished(linspace(start, end, steps, options(dtype, device)), requires_grad); },
-        "start"_a, "end"_a, "steps"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-        "`steps` numbers from start to end, both included.\n\n>>> luge.linspace(0, 1, 3)\ntensor([0.0000, 0.5000, 1.0000])");
-  m.def("eye",
-        [](std::int64_t n, std::optional<std::int64_t> columns, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
-           bool requires_grad) { return finished(eye(n, columns.value_or(n), options(dtype, device)), requires_grad); },
-        "n"_a, "m"_a = nb::none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-        "The identity matrix of n rows, and m columns.\n\n>>> luge.eye(2)\ntensor([[1., 0.],\n        [0., 1.]])");
-  m.def("randint",
-        [](std::int64_t low, nb::handle high, nb::handle size, std::optional<PyDType> dtype, std::optional<DeviceArgument> device) {
-          const bool from_zero = size.is_none();  // randint(high, size)
-          const Shape shape = sizes("randint", from_zero ? high : size);
-          const std::int64_t first = from_zero ? 0 : low, last = from_zero ? low : integer("randint", "high", high);
-          const TensorOptions wanted = options(dtype, device, DType::Int64);
-          const Unlocked unlocked(kQuick);
-          return randint(first, last, shape, wanted);
-        },
-        "low"_a, "high"_a.none(), "size"_a = nb::none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
-        nb::sig("def randint(low: int, high: int | Sequence[int], size: int | Sequence[int] | None = None, *, "
-                "dtype: dtype | None = None, device: device | str | None = None) -> Tensor"),
-        "Random integers in [low, high), or in [0, low) where only a size follows.\n\n"
-        ">>> x = luge.randint(3, 6, (50,))\n>>> int(x.min()) >= 3 and int(x.max()) < 6\nTrue");
-  m.def("randperm",
-        [](std::int64_t n) {
-          const SourceLocation at = location();
-          const Unlocked unlocked(kQuick);
-          return randperm(n, at);
-        },
-        "n"_a, "The numbers 0 ... n - 1 in random order.\n\n>>> sorted(luge.randperm(4).tolist())\n[0, 1, 2, 3]");
-  m.def("manual_seed", [](std::uint64_t seed) { manual_seed(seed); }, "seed"_a,
-        "Starts the sequence of rand, randn, randint and of parameters' initial values anew.\n\n"
-        ">>> luge.manual_seed(0)\n>>> a = luge.rand(3)\n>>> luge.manual_seed(0)\n>>> a.equal(luge.rand(3))\nTrue");
+  m.def(
+      "full",
+      [](nb::handle size, nb::handle value, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
+         bool requires_grad) {
+        const Scalar given = scalar("full", "fill_value", value);
+        return finished(
+            full(sizes("full", size), given, options(dtype, device, dtype_of_number(given, DType::Float32))),
+            requires_grad);
+      },
+      "size"_a.none(), "fill_value"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false,
+      "A tensor of one number, in the number's own dtype (bool, int64, float32) unless said otherwise.\n\n"
+      ">>> luge.full((2,), 7)\ntensor([7, 7])");
+  m.def(
+      "full_like",
+      [](const Tensor& input, nb::handle value, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
+         bool requires_grad) {
+        return finished(full(input.shape(), scalar("full_like", "fill_value", value),
+                             options(dtype, device ? device : DeviceArgument(input.device()), input.dtype())),
+                        requires_grad);
+      },
+      "input"_a, "fill_value"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false,
+      "A tensor of one number, like `input`.\n\n>>> luge.full_like(luge.zeros(2), 7)\ntensor([7., 7.])");
+  m.def(
+      "arange",
+      [](nb::handle first, nb::handle second, nb::handle third, std::optional<PyDType> dtype,
+         std::optional<DeviceArgument> device, bool requires_grad) {
+        const bool only_stop = second.is_none();
+        const Scalar start = only_stop ? Scalar(0) : scalar("arange", "start", first);
+        const Scalar stop = only_stop ? scalar("arange", "end", first) : scalar("arange", "end", second);
+        const Scalar step = scalar("arange", "step", third);
+        DType own = DType::Int64;
+        for (const Scalar& value : {start, stop, step})
+          if (value.kind() == Scalar::Kind::Float) own = DType::Float32;
+        return finished(arange(start, stop, step, options(dtype, device, own)), requires_grad);
+      },
+      "start"_a.none(), "end"_a = nb::none(), "step"_a.none() = 1, nb::kw_only(), "dtype"_a = nb::none(),
+      "device"_a = nb::none(), "requires_grad"_a = false,
+      nb::sig(fmt::format("def arange(start: float, end: float | None = None, step: float = 1, {}) -> Tensor", kOptions)
+                  .c_str()),
+      "start, start + step, ... before end; with one number 0, 1, ... before it. int64 unless one of them is "
+      "floating.\n\n"
+      "Raises ValueError for a step of 0 or of the wrong sign.\n\n>>> luge.arange(2, 8, 2)\ntensor([2, 4, 6])");
+  m.def(
+      "linspace",
+      [](double start, double end, std::int64_t steps, std::optional<PyDType> dtype,
+         std::optional<DeviceArgument> device,
+         bool requires_grad) { return finished(linspace(start, end, steps, options(dtype, device)), requires_grad); },
+      "start"_a, "end"_a, "steps"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false,
+      "`steps` numbers from start to end, both included.\n\n>>> luge.linspace(0, 1, 3)\ntensor([0.0000, 0.5000, "
+      "1.0000])");
+  m.def(
+      "eye",
+      [](std::int64_t n, std::optional<std::int64_t> columns, std::optional<PyDType> dtype,
+         std::optional<DeviceArgument> device,
+         bool requires_grad) { return finished(eye(n, columns.value_or(n), options(dtype, device)), requires_grad); },
+      "n"_a, "m"_a = nb::none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      "requires_grad"_a = false,
+      "The identity matrix of n rows, and m columns.\n\n>>> luge.eye(2)\ntensor([[1., 0.],\n        [0., 1.]])");
+  m.def(
+      "randint",
+      [](std::int64_t low, nb::handle high, nb::handle size, std::optional<PyDType> dtype,
+         std::optional<DeviceArgument> device) {
+        const bool from_zero = size.is_none();  // randint(high, size)
+        const Shape shape = sizes("randint", from_zero ? high : size);
+        const std::int64_t first = from_zero ? 0 : low, last = from_zero ? low : integer("randint", "high", high);
+        const TensorOptions wanted = options(dtype, device, DType::Int64);
+        const Unlocked unlocked(kQuick);
+        return randint(first, last, shape, wanted);
+      },
+      "low"_a, "high"_a.none(), "size"_a = nb::none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      nb::sig("def randint(low: int, high: int | Sequence[int], size: int | Sequence[int] | None = None, *, "
+              "dtype: dtype | None = None, device: device | str | None = None) -> Tensor"),
+      "Random integers in [low, high), or in [0, low) where only a size follows.\n\n"
+      ">>> x = luge.randint(3, 6, (50,))\n>>> int(x.min()) >= 3 and int(x.max()) < 6\nTrue");
+  m.def(
+      "randperm",
+      [](std::int64_t n) {
+        const SourceLocation at = location();
+        const Unlocked unlocked(kQuick);
+        return randperm(n, at);
+      },
+      "n"_a, "The numbers 0 ... n - 1 in random order.\n\n>>> sorted(luge.randperm(4).tolist())\n[0, 1, 2, 3]");
+  m.def(
+      "manual_seed", [](std::uint64_t seed) { manual_seed(seed); }, "seed"_a,
+      "Starts the sequence of rand, randn, randint and of parameters' initial values anew.\n\n"
+      ">>> luge.manual_seed(0)\n>>> a = luge.rand(3)\n>>> luge.manual_seed(0)\n>>> a.equal(luge.rand(3))\nTrue");
 }
 
 }  // namespace
 
 void bind_creation(nb::module_& m) {
-  m.def("tensor", &tensor, "data"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-        nb::sig(fmt::format("def tensor(data: object, {}) -> Tensor", kOptions).c_str()),
+  m.def("tensor", &tensor, "data"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+        "requires_grad"_a = false, nb::sig(fmt::format("def tensor(data: object, {}) -> Tensor", kOptions).c_str()),
         "A copy of `data`: a number, nested lists or tuples of numbers, an array or a tensor.\n\n"
-        "The dtype is bool, int64 or float32 as the numbers are, an array's own, or `dtype`. Raises ShapeError for ragged "
+        "The dtype is bool, int64 or float32 as the numbers are, an array's own, or `dtype`. Raises ShapeError for "
+        "ragged "
         "lists.\n\n>>> luge.tensor([[1.0, 2.0], [3.0, 4.0]])\ntensor([[1., 2.],\n        [3., 4.]])");
-  m.def("as_tensor", &as_tensor_of, "data"_a.none(), "dtype"_a = nb::none(), "device"_a = nb::none(),
-        nb::sig("def as_tensor(data: object, dtype: dtype | None = None, device: device | str | None = None) -> Tensor"),
-        "Like tensor(), but shares memory with a tensor or an array where dtype and device allow.\n\n"
-        ">>> x = luge.zeros(2)\n>>> luge.as_tensor(x).data_ptr() == x.data_ptr()\nTrue");
+  m.def(
+      "as_tensor", &as_tensor_of, "data"_a.none(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+      nb::sig("def as_tensor(data: object, dtype: dtype | None = None, device: device | str | None = None) -> Tensor"),
+      "Like tensor(), but shares memory with a tensor or an array where dtype and device allow.\n\n"
+      ">>> x = luge.zeros(2)\n>>> luge.as_tensor(x).data_ptr() == x.data_ptr()\nTrue");
   bind_patterns(m);
   bind_numbers(m);
 }

@@ -143,7 +143,7 @@ void require_bool(const char* op, const Tensor& x) {
     return guarded([&]() -> PyObject* {                                             \
       for (PyObject* const operand : {a, b})                                        \
         if (is_tensor(operand)) require_bool(symbol, as_tensor(operand));           \
-      std::optional<Tensor> result = apply(two::function, a, b);         \
+      std::optional<Tensor> result = apply(two::function, a, b);                    \
       return result ? wrap(*std::move(result)).release().ptr() : not_implemented(); \
     });                                                                             \
   }
@@ -178,22 +178,22 @@ PyObject* operator_abs(PyObject* a) noexcept {
   return guarded([&]() -> PyObject* { return wrap(luge::abs(self_of(a))).release().ptr(); });
 }
 
-#define LUGE_OPERATOR(slot, method)                                    \
-  PyObject* slot(PyObject* a, PyObject* b) noexcept {                  \
-    return guarded([&]() -> PyObject* {                                \
-      Tensor& x = self_of(a);                \
-      if (is_tensor(b)) {                                              \
-        const Unlocked unlocked(x);                                    \
-        x.method(as_tensor(b));                                        \
-      } else if (const std::optional<Scalar> value = number(b)) {      \
-        const Unlocked unlocked(x);                                    \
-        x.method(*value);                                              \
-      } else {                                                         \
-        return not_implemented();                                      \
-      }                                                                \
-      Py_INCREF(a);                                                    \
-      return a;                                                        \
-    });                                                                \
+#define LUGE_OPERATOR(slot, method)                               \
+  PyObject* slot(PyObject* a, PyObject* b) noexcept {             \
+    return guarded([&]() -> PyObject* {                           \
+      Tensor& x = self_of(a);                                     \
+      if (is_tensor(b)) {                                         \
+        const Unlocked unlocked(x);                               \
+        x.method(as_tensor(b));                                   \
+      } else if (const std::optional<Scalar> value = number(b)) { \
+        const Unlocked unlocked(x);                               \
+        x.method(*value);                                         \
+      } else {                                                    \
+        return not_implemented();                                 \
+      }                                                           \
+      Py_INCREF(a);                                               \
+      return a;                                                   \
+    });                                                           \
   }
 LUGE_OPERATOR(operator_iadd, add_)
 LUGE_OPERATOR(operator_isub, sub_)
@@ -248,15 +248,15 @@ PyType_Slot* operator_slots() {
 void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   m.def("_rows", &rows);
   // One input.
-#define LUGE_ROW(function, Formula, ...)                                                                             \
-  {                                                                                                                  \
-    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, "[0.25, 0.5]", ""));           \
-    const auto call = [](const Tensor& x) {                                                                          \
-      const Unlocked unlocked(x);                                                                                    \
-      return luge::function(x);                                                                                      \
-    };                                                                                                               \
-    m.def(#function, call, "input"_a, doc.c_str());                                                                          \
-    tensor.def(#function, call, doc.c_str());                                                                                \
+#define LUGE_ROW(function, Formula, ...)                                                                   \
+  {                                                                                                        \
+    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, "[0.25, 0.5]", "")); \
+    const auto call = [](const Tensor& x) {                                                                \
+      const Unlocked unlocked(x);                                                                          \
+      return luge::function(x);                                                                            \
+    };                                                                                                     \
+    m.def(#function, call, "input"_a, doc.c_str());                                                        \
+    tensor.def(#function, call, doc.c_str());                                                              \
   }
   LUGE_UNARY_ROWS(LUGE_ROW)
   LUGE_TEST_ROWS(LUGE_ROW)
@@ -267,10 +267,11 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   {                                                                                                                \
     const std::string doc =                                                                                        \
         describe(Op::Formula, #function "(a, b)", example(#function, "[0.25, 0.5]", ", luge.tensor([0.5, 2.0])")); \
-    const auto call = [](nb::handle a, nb::handle b) { return called(#function, two::function, a, b); };  \
-    m.def(#function, call, "input"_a.none(), "other"_a.none(), doc.c_str(),                                                              \
+    const auto call = [](nb::handle a, nb::handle b) { return called(#function, two::function, a, b); };           \
+    m.def(#function, call, "input"_a.none(), "other"_a.none(), doc.c_str(),                                        \
           nb::sig("def " #function "(input: Tensor | float, other: Tensor | float) -> Tensor"));                   \
-    tensor.def(#function, call, "other"_a.none(), doc.c_str(), nb::sig("def " #function "(self, other: Tensor | float) -> Tensor")); \
+    tensor.def(#function, call, "other"_a.none(), doc.c_str(),                                                     \
+               nb::sig("def " #function "(self, other: Tensor | float) -> Tensor"));                               \
   }
   LUGE_BINARY_ROWS(LUGE_ROW)
   LUGE_COMPARE_ROWS(LUGE_ROW)
@@ -314,11 +315,15 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   m.def("where", choose, "condition"_a, "input"_a.none(), "other"_a.none(),
         nb::sig("def where(condition: Tensor, input: Tensor | float, other: Tensor | float) -> Tensor"),
         describe(Op::Where, "where(c, a, b)",
-                 ">>> x = luge.tensor([-1.0, 2.0])\n>>> luge.where(x > 0, x, 0)\ntensor([0., 2.])").c_str());
-  tensor.def("where", [choose](const Tensor& x, const Tensor& condition, nb::handle other) {
-    return choose(condition, nb::cast(x), other);
-  }, "condition"_a, "other"_a, nb::sig("def where(self, condition: Tensor, other: Tensor | float) -> Tensor"),
-             "where(condition, self, other).");
+                 ">>> x = luge.tensor([-1.0, 2.0])\n>>> luge.where(x > 0, x, 0)\ntensor([0., 2.])")
+            .c_str());
+  tensor.def(
+      "where",
+      [choose](const Tensor& x, const Tensor& condition, nb::handle other) {
+        return choose(condition, nb::cast(x), other);
+      },
+      "condition"_a, "other"_a, nb::sig("def where(self, condition: Tensor, other: Tensor | float) -> Tensor"),
+      "where(condition, self, other).");
 }
 
 }  // namespace luge::python

@@ -67,8 +67,9 @@ void bind_errors(nb::module_& m) {
                     "An element type that the operation does not accept, or a mix that cannot be promoted.");
   types.device = add(m, "DeviceError", PyExc_RuntimeError,
                      "Tensors on different devices, or a device that cannot be used, with the true reason.");
-  types.autograd = add(m, "AutogradError", PyExc_RuntimeError,
-                       "A backward pass that cannot run: no graph, a graph used twice, a saved tensor that was changed.");
+  types.autograd =
+      add(m, "AutogradError", PyExc_RuntimeError,
+          "A backward pass that cannot run: no graph, a graph used twice, a saved tensor that was changed.");
   types.capture = add(m, "CaptureError", PyExc_RuntimeError, "A step that cannot be recorded or replayed.");
   types.memory = add(m, "OutOfMemoryError", PyExc_MemoryError,
                      "An allocation that cannot be had. A smaller one afterwards succeeds.");

@@ -46,8 +46,8 @@ Tensor normalized(const Tensor& index, std::int64_t size) {
   if (index.device().is_cpu() && index.numel() > 0) {
     const auto low = whole.min().item<std::int64_t>(location()), high = whole.max().item<std::int64_t>(location());
     if (low < -size || high >= size)
-      throw IndexError(fmt::format("{}: index {} is out of bounds for a dimension of size {}", kOp,
-                                   low < -size ? low : high, size));
+      throw IndexError(
+          fmt::format("{}: index {} is out of bounds for a dimension of size {}", kOp, low < -size ? low : high, size));
     if (low >= 0) return whole;
   }
   return where(whole.lt(0), whole + size, whole);
@@ -99,8 +99,7 @@ std::vector<nb::object> items_of(nb::handle key, int ndim) {
   const nb::object all = nb::steal(PySlice_New(nullptr, nullptr, nullptr));
   const auto open = static_cast<std::size_t>(ndim - dims);
   auto at = std::find_if(items.begin(), items.end(), [](const nb::object& item) { return item.ptr() == Py_Ellipsis; });
-  if (at != items.end())
-    at = items.erase(at);
+  if (at != items.end()) at = items.erase(at);
   items.insert(at, open, all);
   return items;
 }
@@ -124,21 +123,24 @@ Indexed resolve(const Tensor& x, nb::handle key) {
       if (index.dtype() == DType::Bool) {
         for (int d = 0; d < index.ndim(); ++d)
           if (index.size(d) != view.size(dim + d))
-            throw IndexError(fmt::format("{}: a mask of shape {} does not match the tensor's size {} in dimension {}", kOp,
-                                         to_string(index.shape()), view.size(dim + d), dim + d));
+            throw IndexError(fmt::format("{}: a mask of shape {} does not match the tensor's size {} in dimension {}",
+                                         kOp, to_string(index.shape()), view.size(dim + d), dim + d));
         for (const Tensor& along : places(index)) picks.emplace_back(dim++, along.to(x.device(), SourceLocation{}));
       } else if (is_integral(index.dtype())) {
         const Tensor own = normalized(index, view.size(dim));
         picks.emplace_back(dim++, own.device() == x.device() ? own : own.to(x.device(), location()));
       } else {
-        throw IndexError(fmt::format("{}: an index tensor is {}; it must be bool, int32 or int64", kOp, name(index.dtype())));
+        throw IndexError(
+            fmt::format("{}: an index tensor is {}; it must be bool, int32 or int64", kOp, name(index.dtype())));
       }
     } else if (PyIndex_Check(item.ptr())) {
       view = view.select(dim, integer(kOp, "an index", item));
     } else {
-      throw nb::type_error(fmt::format("{}: an index is of type {}; allowed are int, slice, ..., None, bool and integer "
-                                       "tensors, lists and arrays", kOp,
-                                       type_of(item)).c_str());
+      throw nb::type_error(
+          fmt::format("{}: an index is of type {}; allowed are int, slice, ..., None, bool and integer "
+                      "tensors, lists and arrays",
+                      kOp, type_of(item))
+              .c_str());
     }
   }
   if (picks.empty()) return result;
@@ -208,7 +210,8 @@ void put(Tensor& x, const Indexed& at, const Tensor& value) {
   const std::vector<std::int64_t> wanted = flat.to_vector<std::int64_t>(location());
   if (wanted.empty()) return;
   std::vector<std::int64_t> source(static_cast<std::size_t>(whole.size(at.first)), -1);
-  for (std::size_t i = 0; i < wanted.size(); ++i) source[static_cast<std::size_t>(wanted[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    source[static_cast<std::size_t>(wanted[i])] = static_cast<std::int64_t>(i);
   // The given values with the index's dimensions as one.
   const Shape& merged_shape = whole.shape();
   Shape rows = merged_shape;
@@ -249,16 +252,18 @@ void bind_indexing(nb::class_<Tensor>& tensor) {
       .def("__getitem__", &get, "key"_a.none(), nb::sig("def __getitem__(self, key: object, /) -> Tensor"),
            "Ints, slices, ... and None make views; boolean masks and tensors or lists of ints pick copies.\n\n"
            ">>> luge.arange(6).view(2, 3)[:, 1]\ntensor([1, 4])")
-      .def("__setitem__", &set, "key"_a.none(), "value"_a.none(), nb::sig("def __setitem__(self, key: object, value: object, /) -> None"),
+      .def("__setitem__", &set, "key"_a.none(), "value"_a.none(),
+           nb::sig("def __setitem__(self, key: object, value: object, /) -> None"),
            "Writes in place; where several picked places are one, the last value stays.")
-      .def("__iter__",
-           [](const Tensor& x) {
-             if (x.ndim() == 0) throw nb::type_error("iteration over a 0-d tensor");
-             nb::list parts;
-             for (std::int64_t i = 0; i < x.size(0); ++i) parts.append(wrap(x.select(0, i)));
-             return nb::iter(parts);
-           },
-           nb::sig("def __iter__(self) -> Iterator[Tensor]"))
+      .def(
+          "__iter__",
+          [](const Tensor& x) {
+            if (x.ndim() == 0) throw nb::type_error("iteration over a 0-d tensor");
+            nb::list parts;
+            for (std::int64_t i = 0; i < x.size(0); ++i) parts.append(wrap(x.select(0, i)));
+            return nb::iter(parts);
+          },
+          nb::sig("def __iter__(self) -> Iterator[Tensor]"))
       .def("__contains__", [](const Tensor& x, nb::handle value) {
         if (is_tensor(value)) return x.eq(as_tensor(value)).any().item<bool>(location());
         return x.eq(scalar("in", "value", value)).any().item<bool>(location());

@@ -31,7 +31,8 @@ Tensor reduced(const char* op, const Tensor& x, nb::handle dim, bool keepdim, co
   return dims ? some(x, *dims) : all(x);
 }
 
-constexpr const char* kDim = "\n\n`dim`: an int or a tuple of ints; None: all. With `keepdim` reduced dimensions stay, of size 1.\n\n";
+constexpr const char* kDim =
+    "\n\n`dim`: an int or a tuple of ints; None: all. With `keepdim` reduced dimensions stay, of size 1.\n\n";
 
 /// A reduction as a function and as a method.
 template <class Call>
@@ -39,7 +40,8 @@ void def_reduction(nb::module_& m, nb::class_<Tensor>& tensor, const char* name,
                    const char* example) {
   const std::string text = std::string(does) + kDim + example;
   const auto signature = [name](const char* self) {
-    return fmt::format("def {}({}, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor", name, self);
+    return fmt::format("def {}({}, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor", name,
+                       self);
   };
   m.def(name, call, "input"_a, "dim"_a = nb::none(), "keepdim"_a = false, text.c_str(),
         nb::sig(signature("input: Tensor").c_str()));
@@ -48,8 +50,9 @@ void def_reduction(nb::module_& m, nb::class_<Tensor>& tensor, const char* name,
 
 #define LUGE_REDUCTION(method)                                                          \
   [](const Tensor& x, nb::handle dim, bool keepdim) {                                   \
-    return reduced(#method, x, dim, keepdim, [](const Tensor& t) { return t.method(); }, \
-                   [keepdim](const Tensor& t, const DimList& d) { return t.method(d, keepdim); }); \
+    return reduced(                                                                     \
+        #method, x, dim, keepdim, [](const Tensor& t) { return t.method(); },           \
+        [keepdim](const Tensor& t, const DimList& d) { return t.method(d, keepdim); }); \
   }
 
 /// max and min mean three things in PyTorch: the extreme of all, the extremes along a dimension with their places, and
@@ -70,7 +73,8 @@ nb::object extreme(const Tensor& x, nb::handle dim, bool keepdim) {
   if (dim.is_none()) return wrap(of_all());
   if (is_tensor(dim)) return wrap(of_both(as_tensor(dim)));
   const std::vector<int> dims = dimensions(name, dim);
-  if (dims.size() != 1) throw nb::type_error(fmt::format("{}: dim must be one int; amax and amin take several", name).c_str());
+  if (dims.size() != 1)
+    throw nb::type_error(fmt::format("{}: dim must be one int; amax and amin take several", name).c_str());
   Tensor values, indices;
   {
     const Unlocked unlocked(x);
@@ -102,22 +106,24 @@ void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
                 "Position (int64) of the first smallest value, row-major within the reduced dimensions.",
                 ">>> luge.argmin(luge.tensor([3.0, 1.0, 1.0]))\ntensor(1)");
   const auto lse = [](const Tensor& x, nb::handle dim, bool keepdim) {
-    return reduced("logsumexp", x, dim, keepdim, [](const Tensor& t) { return t.logsumexp(DimList(all_dims(t))); },
-                   [keepdim](const Tensor& t, const DimList& d) { return t.logsumexp(d, keepdim); });
+    return reduced(
+        "logsumexp", x, dim, keepdim, [](const Tensor& t) { return t.logsumexp(DimList(all_dims(t))); },
+        [keepdim](const Tensor& t, const DimList& d) { return t.logsumexp(d, keepdim); });
   };
   def_reduction(m, tensor, "logsumexp", lse, "log(sum(exp(x))), shifted by the maximum so that nothing overflows.",
                 ">>> luge.logsumexp(luge.tensor([1000.0, 1000.0]))\ntensor(1000.6932)");
 
   const auto var = [](const Tensor& x, nb::handle dim, double correction, bool keepdim) {
-    return reduced("var", x, dim, keepdim,
-                   [correction](const Tensor& t) { return correction == 1 ? t.var() : t.var(DimList(all_dims(t)), correction); },
-                   [=](const Tensor& t, const DimList& d) { return t.var(d, correction, keepdim); });
+    return reduced(
+        "var", x, dim, keepdim,
+        [correction](const Tensor& t) { return correction == 1 ? t.var() : t.var(DimList(all_dims(t)), correction); },
+        [=](const Tensor& t, const DimList& d) { return t.var(d, correction, keepdim); });
   };
   const auto deviation = [var](const Tensor& x, nb::handle dim, double correction, bool keepdim) {
     return var(x, dim, correction, keepdim).sqrt();
   };
-  const std::string var_text = std::string("The variance: squared distances from the mean over n - `correction`.") + kDim +
-                               ">>> luge.var(luge.tensor([1.0, 2.0, 3.0]))\ntensor(1.)";
+  const std::string var_text = std::string("The variance: squared distances from the mean over n - `correction`.") +
+                               kDim + ">>> luge.var(luge.tensor([1.0, 2.0, 3.0]))\ntensor(1.)";
   const std::string std_text = std::string("The standard deviation, the root of var().") + kDim +
                                ">>> luge.std(luge.tensor([1.0, 3.0, 5.0]))\ntensor(2.)";
   m.def("var", var, "input"_a, "dim"_a = nb::none(), "correction"_a = 1.0, "keepdim"_a = false, var_text.c_str());
@@ -129,7 +135,8 @@ void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
   for (const auto& [name, call] : extremes) {
     const bool largest = call == &extreme<true>;
     const std::string text = fmt::format(
-        "The {0} value; NaN where there is one. With `dim` (an int) a pair (values, indices), with a tensor in its place "
+        "The {0} value; NaN where there is one. With `dim` (an int) a pair (values, indices), with a tensor in its "
+        "place "
         "the {1} of both, element by element.\n\n>>> luge.{2}(luge.tensor([3, 9, 4]))\ntensor({3})",
         largest ? "largest" : "smallest", largest ? "larger" : "smaller", name, largest ? 9 : 3);
     m.def(name, call, "input"_a, "dim"_a = nb::none(), "keepdim"_a = false, text.c_str());
@@ -137,8 +144,10 @@ void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
   }
   const auto all = [](const Tensor& x) { return x.all(); };
   const auto any = [](const Tensor& x) { return x.any(); };
-  const char* const all_text = "Whether all elements are not zero (bool).\n\n>>> luge.all(luge.tensor([1, 0]))\ntensor(False)";
-  const char* const any_text = "Whether any element is not zero (bool).\n\n>>> luge.any(luge.tensor([1, 0]))\ntensor(True)";
+  const char* const all_text =
+      "Whether all elements are not zero (bool).\n\n>>> luge.all(luge.tensor([1, 0]))\ntensor(False)";
+  const char* const any_text =
+      "Whether any element is not zero (bool).\n\n>>> luge.any(luge.tensor([1, 0]))\ntensor(True)";
   m.def("all", all, "input"_a, all_text).def("any", any, "input"_a, any_text);
   tensor.def("all", all, all_text).def("any", any, any_text);
 }
@@ -159,16 +168,17 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
     m.def(name, product, "input"_a, "other"_a, text);
     tensor.def(name, product, "other"_a, text);
   }
-  m.def("linear",
-        [](const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
-          const Unlocked unlocked(Unlocked::product(x, weight));
-          return linear(x, weight, bias.value_or(Tensor()));
-        },
-        "input"_a, "weight"_a, "bias"_a = nb::none(),
-        "input weight^T + bias, with an optional leading axis of sets:\n\n"
-        "weight (out, in), bias (out): input (..., in) -> (..., out)\n\n"
-        "weight (sets, out, in), bias (sets, out): input (batch, in) or (sets, batch, in) -> (sets, batch, out)\n\n"
-        ">>> luge.linear(luge.ones(1, 2), luge.tensor([[1.0, 2.0]]), luge.tensor([0.5]))\ntensor([[3.5000]])");
+  m.def(
+      "linear",
+      [](const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
+        const Unlocked unlocked(Unlocked::product(x, weight));
+        return linear(x, weight, bias.value_or(Tensor()));
+      },
+      "input"_a, "weight"_a, "bias"_a = nb::none(),
+      "input weight^T + bias, with an optional leading axis of sets:\n\n"
+      "weight (out, in), bias (out): input (..., in) -> (..., out)\n\n"
+      "weight (sets, out, in), bias (sets, out): input (batch, in) or (sets, batch, in) -> (sets, batch, out)\n\n"
+      ">>> luge.linear(luge.ones(1, 2), luge.tensor([[1.0, 2.0]]), luge.tensor([0.5]))\ntensor([[3.5000]])");
 
   const auto soft = [](const Tensor& x, int dim) {
     const Unlocked unlocked(x);
@@ -179,7 +189,8 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
     return log_softmax(x, dim);
   };
   const char* const soft_text =
-      "exp(x) / sum(exp(x)) along `dim`.\n\n>>> luge.softmax(luge.zeros(4), dim=0)\ntensor([0.2500, 0.2500, 0.2500, 0.2500])";
+      "exp(x) / sum(exp(x)) along `dim`.\n\n>>> luge.softmax(luge.zeros(4), dim=0)\ntensor([0.2500, 0.2500, 0.2500, "
+      "0.2500])";
   const char* const log_text =
       "log(softmax(x)) without the rounding of going through it.\n\n"
       ">>> luge.log_softmax(luge.zeros(2), dim=0)\ntensor([-0.6931, -0.6931])";
@@ -205,7 +216,8 @@ void bind_picking(nb::module_& m, nb::class_<Tensor>& tensor) {
       ">>> luge.gather(luge.tensor([[1, 2], [3, 4]]), 1, luge.tensor([[1], [0]]))\ntensor([[2],\n        [3]])";
   m.def("index_select", select, "input"_a, "dim"_a, "index"_a, select_text);
   m.def("gather", pick, "input"_a, "dim"_a, "index"_a, pick_text);
-  tensor.def("index_select", select, "dim"_a, "index"_a, select_text).def("gather", pick, "dim"_a, "index"_a, pick_text);
+  tensor.def("index_select", select, "dim"_a, "index"_a, select_text)
+      .def("gather", pick, "dim"_a, "index"_a, pick_text);
 
   const auto joined = [](const std::vector<Tensor>& tensors, int dim) {
     const Unlocked unlocked(kQuick);
@@ -215,14 +227,15 @@ void bind_picking(nb::module_& m, nb::class_<Tensor>& tensor) {
       "Joins along an existing dimension; all other sizes are equal.\n\n"
       ">>> luge.cat([luge.zeros(1), luge.ones(2)])\ntensor([0., 1., 1.])";
   for (const char* const name : {"cat", "concat"}) m.def(name, joined, "tensors"_a, "dim"_a = 0, cat_text);
-  m.def("stack",
-        [](const std::vector<Tensor>& tensors, int dim) {
-          const Unlocked unlocked(kQuick);
-          return stack(tensors, dim);
-        },
-        "tensors"_a, "dim"_a = 0,
-        "Joins along a new dimension; all shapes are equal.\n\n"
-        ">>> luge.stack([luge.zeros(2), luge.ones(2)])\ntensor([[0., 0.],\n        [1., 1.]])");
+  m.def(
+      "stack",
+      [](const std::vector<Tensor>& tensors, int dim) {
+        const Unlocked unlocked(kQuick);
+        return stack(tensors, dim);
+      },
+      "tensors"_a, "dim"_a = 0,
+      "Joins along a new dimension; all shapes are equal.\n\n"
+      ">>> luge.stack([luge.zeros(2), luge.ones(2)])\ntensor([[0., 0.],\n        [1., 1.]])");
 }
 
 // ---- losses
@@ -236,25 +249,31 @@ Reduction reduction_of(const char* op, const std::string& text) {
 }
 
 void bind_losses(nb::module_& m) {
-  m.def("mse_loss",
-        [](const Tensor& input, const Tensor& target, const std::string& reduction) {
-          const Reduction how = reduction_of("mse_loss", reduction);
-          const Unlocked unlocked(input, target);
-          return mse_loss(input, target, how);
-        },
-        "input"_a, "target"_a, "reduction"_a = "mean",
-        "(input - target)^2; the two broadcast.\n\n`reduction`: 'mean', 'sum', 'none', or 'per_set': one mean per index of "
-        "the first dimension.\n\n>>> luge.nn.functional.mse_loss(luge.tensor([1.0, 3.0]), luge.tensor([1.0, 1.0]))\ntensor(2.)");
-  m.def("cross_entropy",
-        [](const Tensor& input, const Tensor& target, const std::string& reduction) {
-          const Reduction how = reduction_of("cross_entropy", reduction);
-          const Unlocked unlocked(input);
-          return cross_entropy(input, target, how);
-        },
-        "input"_a, "target"_a, "reduction"_a = "mean",
-        "-log(softmax(input)[target]) over the last dimension of the logits (..., classes); target (...) holds classes, int64 "
-        "or int32.\n\nA label outside [0, classes) raises IndexError on the CPU; on a GPU its loss is NaN. `reduction` as in "
-        "mse_loss.\n\n>>> luge.nn.functional.cross_entropy(luge.zeros(1, 2), luge.tensor([1]))\ntensor(0.6931)");
+  m.def(
+      "mse_loss",
+      [](const Tensor& input, const Tensor& target, const std::string& reduction) {
+        const Reduction how = reduction_of("mse_loss", reduction);
+        const Unlocked unlocked(input, target);
+        return mse_loss(input, target, how);
+      },
+      "input"_a, "target"_a, "reduction"_a = "mean",
+      "(input - target)^2; the two broadcast.\n\n`reduction`: 'mean', 'sum', 'none', or 'per_set': one mean per index "
+      "of "
+      "the first dimension.\n\n>>> luge.nn.functional.mse_loss(luge.tensor([1.0, 3.0]), luge.tensor([1.0, "
+      "1.0]))\ntensor(2.)");
+  m.def(
+      "cross_entropy",
+      [](const Tensor& input, const Tensor& target, const std::string& reduction) {
+        const Reduction how = reduction_of("cross_entropy", reduction);
+        const Unlocked unlocked(input);
+        return cross_entropy(input, target, how);
+      },
+      "input"_a, "target"_a, "reduction"_a = "mean",
+      "-log(softmax(input)[target]) over the last dimension of the logits (..., classes); target (...) holds classes, "
+      "int64 "
+      "or int32.\n\nA label outside [0, classes) raises IndexError on the CPU; on a GPU its loss is NaN. `reduction` "
+      "as in "
+      "mse_loss.\n\n>>> luge.nn.functional.cross_entropy(luge.zeros(1, 2), luge.tensor([1]))\ntensor(0.6931)");
 }
 
 }  // namespace

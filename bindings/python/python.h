@@ -31,7 +31,9 @@ struct PyDType {
 struct DeviceArgument {
   DeviceArgument() = default;
   DeviceArgument(Device given) : device(given) {}  // NOLINT(google-explicit-constructor)
-  operator Device() const { return text.empty() ? device : Device::parse(text); }  // NOLINT(google-explicit-constructor)
+  operator Device() const {
+    return text.empty() ? device : Device::parse(text);
+  }  // NOLINT(google-explicit-constructor)
 
   Device device;
   std::string text;
@@ -96,7 +98,9 @@ class Unlocked {
   }
   explicit Unlocked(const Tensor& x) : Unlocked(x.device().is_cuda() ? kQuick : x.numel()) {}
   Unlocked(const Tensor& a, const Tensor& b)
-      : Unlocked(a.device().is_cuda() ? kQuick : a.numel() > b.numel() ? a.numel() : b.numel()) {}
+      : Unlocked(a.device().is_cuda()    ? kQuick
+                 : a.numel() > b.numel() ? a.numel()
+                                         : b.numel()) {}
   /// A product: every element of `a` is used for each column of `b`.
   static std::int64_t product(const Tensor& a, const Tensor& b) {
     return a.device().is_cuda() ? kQuick : a.numel() * (b.ndim() > 1 ? b.shape()[b.ndim() - 1] : 1);

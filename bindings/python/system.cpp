@@ -12,31 +12,38 @@ namespace {
 
 void bind_cuda(nb::module_& m) {
   nb::module_ cuda = m.def_submodule("_cuda", "What is known of CUDA on this machine.");
-  cuda.def("is_available", [] { return cuda_status().usable; }, "Whether a GPU can be used.");
-  cuda.def("why_not", [] { return cuda_status().reason; },
-           "Why no GPU can be used: not built with CUDA, no driver, no device, ...; empty where one can.");
-  cuda.def("is_built", [] { return cuda_status().built; }, "Whether luge was built with CUDA.");
-  cuda.def("device_count", [] { return cuda_status().gpus.size(); }, "The number of GPUs.");
-  cuda.def("get_device_name",
-           [](std::size_t index) {
-             const auto& gpus = cuda_status().gpus;
-             if (index >= gpus.size())
-               throw DeviceError(fmt::format("get_device_name: there is no GPU number {}; there are {}", index, gpus.size()));
-             return gpus[index].name;
-           },
-           "device"_a = 0, "The name of a GPU. Raises DeviceError where there is none.");
-  cuda.def("versions",
-           [] {
-             const CudaStatus& status = cuda_status();
-             nb::dict result;
-             result["toolkit"] = status.toolkit;
-             result["runtime"] = status.runtime;
-             result["driver"] = status.driver;
-             result["architectures"] = status.architectures;
-             result["blas"] = status.blas;
-             return result;
-           },
-           "Versions of toolkit, runtime and driver, and the architectures in the binary; empty where unknown.");
+  cuda.def(
+      "is_available", [] { return cuda_status().usable; }, "Whether a GPU can be used.");
+  cuda.def(
+      "why_not", [] { return cuda_status().reason; },
+      "Why no GPU can be used: not built with CUDA, no driver, no device, ...; empty where one can.");
+  cuda.def(
+      "is_built", [] { return cuda_status().built; }, "Whether luge was built with CUDA.");
+  cuda.def(
+      "device_count", [] { return cuda_status().gpus.size(); }, "The number of GPUs.");
+  cuda.def(
+      "get_device_name",
+      [](std::size_t index) {
+        const auto& gpus = cuda_status().gpus;
+        if (index >= gpus.size())
+          throw DeviceError(
+              fmt::format("get_device_name: there is no GPU number {}; there are {}", index, gpus.size()));
+        return gpus[index].name;
+      },
+      "device"_a = 0, "The name of a GPU. Raises DeviceError where there is none.");
+  cuda.def(
+      "versions",
+      [] {
+        const CudaStatus& status = cuda_status();
+        nb::dict result;
+        result["toolkit"] = status.toolkit;
+        result["runtime"] = status.runtime;
+        result["driver"] = status.driver;
+        result["architectures"] = status.architectures;
+        result["blas"] = status.blas;
+        return result;
+      },
+      "Versions of toolkit, runtime and driver, and the architectures in the binary; empty where unknown.");
 }
 
 void bind_memory(nb::module_& m) {
@@ -44,24 +51,34 @@ void bind_memory(nb::module_& m) {
       .def_ro("allocated", &MemoryStats::allocated, "In tensors now.")
       .def_ro("peak", &MemoryStats::peak, "The most ever in tensors.")
       .def_ro("reserved", &MemoryStats::reserved, "Held from the system.");
-  m.def("memory_stats", [](std::optional<DeviceArgument> device) { return memory_stats(device.value_or(Device::cpu())); },
-        "device"_a = nb::none(), "Bytes in tensors of a device, the most there ever were, and bytes held from the system.\n\n"
-        ">>> luge.memory_stats(\"cpu\").allocated >= 0\nTrue");
-  m.def("reset_peak_memory", [](std::optional<DeviceArgument> device) { reset_peak_memory(device.value_or(Device::cpu())); },
-        "device"_a = nb::none(), "Sets the peak back to what is allocated now.");
-  m.def("release_cache", [](std::optional<DeviceArgument> device) { release_cache(device.value_or(Device::cpu())); },
-        "device"_a = nb::none(), "Gives memory that is cached for later tensors back to the system.");
-  m.def("set_memory_limit", [](std::int64_t bytes) {
-    if (bytes < 0) throw ValueError(fmt::format("set_memory_limit: bytes is {}; it must be 0 or more", bytes));
-    set_memory_limit(static_cast<std::size_t>(bytes));
-  }, "bytes"_a, "The most bytes of the CPU's memory that tensors take; 0: the default.");
+  m.def(
+      "memory_stats", [](std::optional<DeviceArgument> device) { return memory_stats(device.value_or(Device::cpu())); },
+      "device"_a = nb::none(),
+      "Bytes in tensors of a device, the most there ever were, and bytes held from the system.\n\n"
+      ">>> luge.memory_stats(\"cpu\").allocated >= 0\nTrue");
+  m.def(
+      "reset_peak_memory",
+      [](std::optional<DeviceArgument> device) { reset_peak_memory(device.value_or(Device::cpu())); },
+      "device"_a = nb::none(), "Sets the peak back to what is allocated now.");
+  m.def(
+      "release_cache", [](std::optional<DeviceArgument> device) { release_cache(device.value_or(Device::cpu())); },
+      "device"_a = nb::none(), "Gives memory that is cached for later tensors back to the system.");
+  m.def(
+      "set_memory_limit",
+      [](std::int64_t bytes) {
+        if (bytes < 0) throw ValueError(fmt::format("set_memory_limit: bytes is {}; it must be 0 or more", bytes));
+        set_memory_limit(static_cast<std::size_t>(bytes));
+      },
+      "bytes"_a, "The most bytes of the CPU's memory that tensors take; 0: the default.");
   m.def("memory_limit", &memory_limit, "The limit in force, in bytes.");
-  m.def("synchronize",
-        [](std::optional<DeviceArgument> device) {
-          const nb::gil_scoped_release unlocked;
-          backend(device.value_or(Device::best())).synchronize();
-        },
-        "device"_a = nb::none(), "Waits until everything queued on a device has run and raises errors that came up meanwhile.");
+  m.def(
+      "synchronize",
+      [](std::optional<DeviceArgument> device) {
+        const nb::gil_scoped_release unlocked;
+        backend(device.value_or(Device::best())).synchronize();
+      },
+      "device"_a = nb::none(),
+      "Waits until everything queued on a device has run and raises errors that came up meanwhile.");
   m.def("get_num_threads", &num_threads, "Threads that CPU kernels may use.");
   m.def("set_num_threads", &set_num_threads, "threads"_a,
         "Sets the number of threads of CPU kernels. Raises ValueError below 1. Results never depend on it.");
@@ -73,57 +90,70 @@ nb::object pair_of(const LabelledImages& samples) { return nb::make_tuple(wrap(s
 
 void bind_data(nb::module_& m) {
   nb::module_ data = m.def_submodule("_data", "Data sets and mini-batches.");
-  data.def("read_idx",
-           [](const std::string& path) {
-             const SourceLocation at = location();
-             const nb::gil_scoped_release unlocked;
-             return read_idx(path).to_tensor(at);
-           },
-           "path"_a, "A file in the IDX format, plain or compressed by gzip. Raises IoError naming file and offset.");
-  data.def("find_dataset", [](const std::string& name) { return find_dataset(name); }, "name"_a,
-           "The folder of a data set by name. Raises IoError naming the places where it was looked for.");
-  nb::class_<Dataset> dataset(data, "Dataset", "Labelled images: images in [0, 1] as float32, labels as int64, on the CPU.");
-  dataset.def_prop_ro("train", [](const Dataset& d) { return pair_of(d.train); }, "The training images and labels.")
-      .def_prop_ro("test", [](const Dataset& d) { return pair_of(d.test); }, "The test images and labels.")
+  data.def(
+      "read_idx",
+      [](const std::string& path) {
+        const SourceLocation at = location();
+        const nb::gil_scoped_release unlocked;
+        return read_idx(path).to_tensor(at);
+      },
+      "path"_a, "A file in the IDX format, plain or compressed by gzip. Raises IoError naming file and offset.");
+  data.def(
+      "find_dataset", [](const std::string& name) { return find_dataset(name); }, "name"_a,
+      "The folder of a data set by name. Raises IoError naming the places where it was looked for.");
+  nb::class_<Dataset> dataset(data, "Dataset",
+                              "Labelled images: images in [0, 1] as float32, labels as int64, on the CPU.");
+  dataset
+      .def_prop_ro(
+          "train", [](const Dataset& d) { return pair_of(d.train); }, "The training images and labels.")
+      .def_prop_ro(
+          "test", [](const Dataset& d) { return pair_of(d.test); }, "The test images and labels.")
       .def_ro("classes", &Dataset::classes, "One more than the largest label.")
       .def_prop_ro("pixels", &Dataset::pixels, "Numbers in one image.")
-      .def("normalize",
-           [](Dataset& d) {
-             const Moments moments = normalize(d, location());
-             return std::pair(moments.mean, moments.deviation);
-           },
-           "(images - mean) / deviation, in place, with the moments of the training images, which are returned.");
-  data.def("load_idx_dataset",
-           [](const std::string& directory) {
-             const SourceLocation at = location();
-             const nb::gil_scoped_release unlocked;
-             return load_idx_dataset(directory, at);
-           },
-           "directory"_a, "Reads the four files of MNIST and its relatives from a folder. Raises IoError naming the file.");
+      .def(
+          "normalize",
+          [](Dataset& d) {
+            const Moments moments = normalize(d, location());
+            return std::pair(moments.mean, moments.deviation);
+          },
+          "(images - mean) / deviation, in place, with the moments of the training images, which are returned.");
+  data.def(
+      "load_idx_dataset",
+      [](const std::string& directory) {
+        const SourceLocation at = location();
+        const nb::gil_scoped_release unlocked;
+        return load_idx_dataset(directory, at);
+      },
+      "directory"_a, "Reads the four files of MNIST and its relatives from a folder. Raises IoError naming the file.");
 
-  nb::class_<Batches> batches(data, "Batches",
-                              "Serves samples in mini-batches, in an order of its own for every epoch. The samples move to the "
-                              "device once; a batch is picked there.");
+  nb::class_<Batches> batches(
+      data, "Batches",
+      "Serves samples in mini-batches, in an order of its own for every epoch. The samples move to the "
+      "device once; a batch is picked there.");
   batches
-      .def("__init__",
-           [](Batches* self, const Tensor& images, const Tensor& labels, std::int64_t batch_size, bool shuffle,
-              std::uint64_t seed, std::optional<DeviceArgument> device) {
-             new (self) Batches({images, labels}, {.batch = batch_size,
-                                                   .seed = seed,
-                                                   .shuffle = shuffle,
-                                                   .device = device.value_or(Device::cpu())});
-           },
-           "images"_a, "labels"_a, "batch_size"_a = 64, nb::kw_only(), "shuffle"_a = true, "seed"_a = 0,
-           "device"_a = nb::none())
+      .def(
+          "__init__",
+          [](Batches* self, const Tensor& images, const Tensor& labels, std::int64_t batch_size, bool shuffle,
+             std::uint64_t seed, std::optional<DeviceArgument> device) {
+            new (self) Batches(
+                {images, labels},
+                {.batch = batch_size, .seed = seed, .shuffle = shuffle, .device = device.value_or(Device::cpu())});
+          },
+          "images"_a, "labels"_a, "batch_size"_a = 64, nb::kw_only(), "shuffle"_a = true, "seed"_a = 0,
+          "device"_a = nb::none())
       .def("__len__", &Batches::size, "Batches in an epoch.")
-      .def("epoch", [](const Batches& self, std::int64_t number) { return self.epoch(number, location()); }, "number"_a,
-           "The batches of an epoch: a permutation keyed by the seed and the number.");
+      .def(
+          "epoch", [](const Batches& self, std::int64_t number) { return self.epoch(number, location()); }, "number"_a,
+          "The batches of an epoch: a permutation keyed by the seed and the number.");
   nb::class_<Batches::Epoch> epoch(data, "Epoch", "A pass over all samples: a sequence of (images, labels).");
   epoch.def("__len__", &Batches::Epoch::size)
-      .def("__getitem__", [](const Batches::Epoch& self, std::int64_t index) {
-        const Batch batch = self[index];
-        return nb::make_tuple(wrap(batch.images), wrap(batch.labels));
-      }, "index"_a);
+      .def(
+          "__getitem__",
+          [](const Batches::Epoch& self, std::int64_t index) {
+            const Batch batch = self[index];
+            return nb::make_tuple(wrap(batch.images), wrap(batch.labels));
+          },
+          "index"_a);
 }
 
 }  // namespace

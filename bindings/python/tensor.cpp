@@ -77,36 +77,46 @@ Tensor to(const Tensor& x, const nb::args& args, std::optional<PyDType> dtype, s
 }
 
 void bind_attributes(nb::class_<Tensor>& tensor) {
-  tensor.def_prop_ro("shape", [](const Tensor& x) { return tuple(x.shape()); },
-                     nb::sig("def shape(self) -> tuple[int, ...]"), "The sizes, outermost first.")
-      .def_prop_ro("dtype", [](const Tensor& x) { return dtype_object(x.dtype()); }, nb::sig("def dtype(self) -> dtype"),
-                   "The type of the elements.")
+  tensor
+      .def_prop_ro(
+          "shape", [](const Tensor& x) { return tuple(x.shape()); }, nb::sig("def shape(self) -> tuple[int, ...]"),
+          "The sizes, outermost first.")
+      .def_prop_ro(
+          "dtype", [](const Tensor& x) { return dtype_object(x.dtype()); }, nb::sig("def dtype(self) -> dtype"),
+          "The type of the elements.")
       .def_prop_ro("device", &Tensor::device, "Where the elements are.")
       .def_prop_ro("ndim", &Tensor::ndim, "The number of dimensions.")
       .def("dim", &Tensor::ndim, "The number of dimensions.")
       .def("numel", &Tensor::numel, "The number of elements.")
       .def("nelement", &Tensor::numel, "The number of elements.")
-      .def("element_size", [](const Tensor& x) { return size_of(x.dtype()); }, "Bytes of one element.")
-      .def_prop_ro("itemsize", [](const Tensor& x) { return size_of(x.dtype()); }, "Bytes of one element.")
-      .def_prop_ro("nbytes", [](const Tensor& x) { return static_cast<std::int64_t>(size_of(x.dtype())) * x.numel(); },
-                   "Bytes of all elements.")
-      .def("size",
-           [](const Tensor& x, std::optional<int> dim) -> nb::object {
-             return dim ? nb::object(nb::int_(x.size(*dim))) : nb::object(tuple(x.shape()));
-           },
-           "dim"_a = nb::none(), "The shape, or the size along `dim`. Raises IndexError.")
-      .def("stride",
-           [](const Tensor& x, std::optional<int> dim) -> nb::object {
-             if (!dim) return tuple(x.strides());
-             return nb::int_(x.strides()[normalize_dim("stride", *dim, x.ndim())]);
-           },
-           "dim"_a = nb::none(), "Steps between neighbours along each dimension, in elements.")
+      .def(
+          "element_size", [](const Tensor& x) { return size_of(x.dtype()); }, "Bytes of one element.")
+      .def_prop_ro(
+          "itemsize", [](const Tensor& x) { return size_of(x.dtype()); }, "Bytes of one element.")
+      .def_prop_ro(
+          "nbytes", [](const Tensor& x) { return static_cast<std::int64_t>(size_of(x.dtype())) * x.numel(); },
+          "Bytes of all elements.")
+      .def(
+          "size",
+          [](const Tensor& x, std::optional<int> dim) -> nb::object {
+            return dim ? nb::object(nb::int_(x.size(*dim))) : nb::object(tuple(x.shape()));
+          },
+          "dim"_a = nb::none(), "The shape, or the size along `dim`. Raises IndexError.")
+      .def(
+          "stride",
+          [](const Tensor& x, std::optional<int> dim) -> nb::object {
+            if (!dim) return tuple(x.strides());
+            return nb::int_(x.strides()[normalize_dim("stride", *dim, x.ndim())]);
+          },
+          "dim"_a = nb::none(), "Steps between neighbours along each dimension, in elements.")
       .def("storage_offset", &Tensor::storage_offset, "Elements between the memory's beginning and the first element.")
-      .def("data_ptr", [](const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.data()); },
-           "Address of the first element, on the tensor's device.")
+      .def(
+          "data_ptr", [](const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.data()); },
+          "Address of the first element, on the tensor's device.")
       .def("is_contiguous", &Tensor::is_contiguous, "Whether the elements lie in row-major order without gaps.")
       .def("is_floating_point", [](const Tensor& x) { return is_floating(x.dtype()); })
-      .def_prop_ro("is_cuda", [](const Tensor& x) { return x.device().is_cuda(); }, "Whether it is on a GPU.")
+      .def_prop_ro(
+          "is_cuda", [](const Tensor& x) { return x.device().is_cuda(); }, "Whether it is on a GPU.")
       .def_prop_ro("_version", &Tensor::version, "How often the memory has been written in place.");
 }
 
@@ -135,39 +145,52 @@ void bind_values(nb::class_<Tensor>& tensor) {
              return nb::str(to_string(x, location()).c_str());
            })
       .def("__hash__", [](const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.impl()) >> 4; })
-      .def("equal",
-           [](const Tensor& x, const Tensor& other) {
-             return x.shape() == other.shape() && x.eq(other).all().item<bool>(location());
-           },
-           "other"_a, "Whether shape and all values are the same.\n\n>>> luge.ones(2).equal(luge.tensor([1.0, 1.0]))\nTrue")
-      .def("to", &to, "args"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "copy"_a = false,
-           nb::sig("def to(self, *args: object, dtype: object = None, device: object = None, copy: bool = False) -> Tensor"),
-           "A tensor of another dtype, on another device, or like another tensor; itself where nothing changes, unless "
-           "`copy`.\n\n>>> luge.tensor([1, 2]).to(luge.float64).dtype\nluge.float64")
-      .def("type_as", [](const Tensor& x, const Tensor& other) { return converted(x, PyDType{other.dtype()}, {}, false); },
-           "other"_a, "As the dtype of `other`.")
-      .def("cpu", [](const Tensor& x) { return converted(x, {}, Device::cpu(), false); }, "On the CPU.")
-      .def("cuda", [](const Tensor& x, int index) { return converted(x, {}, Device::cuda(index), false); },
-           "device"_a = 0, "On a GPU. Raises DeviceError where there is none.");
-  const std::pair<const char*, DType> conversions[] = {{"bool", DType::Bool},     {"int", DType::Int32},
-                                                       {"long", DType::Int64},    {"float", DType::Float32},
+      .def(
+          "equal",
+          [](const Tensor& x, const Tensor& other) {
+            return x.shape() == other.shape() && x.eq(other).all().item<bool>(location());
+          },
+          "other"_a,
+          "Whether shape and all values are the same.\n\n>>> luge.ones(2).equal(luge.tensor([1.0, 1.0]))\nTrue")
+      .def(
+          "to", &to, "args"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "copy"_a = false,
+          nb::sig(
+              "def to(self, *args: object, dtype: object = None, device: object = None, copy: bool = False) -> Tensor"),
+          "A tensor of another dtype, on another device, or like another tensor; itself where nothing changes, unless "
+          "`copy`.\n\n>>> luge.tensor([1, 2]).to(luge.float64).dtype\nluge.float64")
+      .def(
+          "type_as",
+          [](const Tensor& x, const Tensor& other) { return converted(x, PyDType{other.dtype()}, {}, false); },
+          "other"_a, "As the dtype of `other`.")
+      .def(
+          "cpu", [](const Tensor& x) { return converted(x, {}, Device::cpu(), false); }, "On the CPU.")
+      .def(
+          "cuda", [](const Tensor& x, int index) { return converted(x, {}, Device::cuda(index), false); },
+          "device"_a = 0, "On a GPU. Raises DeviceError where there is none.");
+  const std::pair<const char*, DType> conversions[] = {{"bool", DType::Bool},
+                                                       {"int", DType::Int32},
+                                                       {"long", DType::Int64},
+                                                       {"float", DType::Float32},
                                                        {"double", DType::Float64}};
   for (const auto& [name, dtype] : conversions)
-    tensor.def(name, [d = PyDType{dtype}](const Tensor& x) { return converted(x, d, {}, false); },
-               "As this dtype; itself where it is.");
+    tensor.def(
+        name, [d = PyDType{dtype}](const Tensor& x) { return converted(x, d, {}, false); },
+        "As this dtype; itself where it is.");
 }
 
 void bind_graph(nb::class_<Tensor>& tensor) {
   tensor
-      .def_prop_rw("requires_grad", &Tensor::requires_grad, [](Tensor& x, bool on) { x.requires_grad_(on); },
-                   "Whether operations on it are recorded. Setting it raises AutogradError for what is no leaf.")
-      .def("requires_grad_",
-           [](nb::handle self, bool on) {
-             self_of(self).requires_grad_(on);
-             return nb::borrow(self);
-           },
-           "requires_grad"_a = true, nb::sig("def requires_grad_(self, requires_grad: bool = True) -> Tensor"),
-           "Turns recording on or off for a leaf of a floating dtype.")
+      .def_prop_rw(
+          "requires_grad", &Tensor::requires_grad, [](Tensor& x, bool on) { x.requires_grad_(on); },
+          "Whether operations on it are recorded. Setting it raises AutogradError for what is no leaf.")
+      .def(
+          "requires_grad_",
+          [](nb::handle self, bool on) {
+            self_of(self).requires_grad_(on);
+            return nb::borrow(self);
+          },
+          "requires_grad"_a = true, nb::sig("def requires_grad_(self, requires_grad: bool = True) -> Tensor"),
+          "Turns recording on or off for a leaf of a floating dtype.")
       .def_prop_ro("is_leaf", &Tensor::is_leaf, "Whether no recorded operation made it.")
       .def_prop_rw(
           "grad", [](const Tensor& x) { return wrap(x.grad()); },
@@ -178,16 +201,19 @@ void bind_graph(nb::class_<Tensor>& tensor) {
           nb::for_getter(nb::sig("def grad(self) -> Tensor | None")),
           nb::for_setter(nb::sig("def grad(self, value: None) -> None")), nb::for_setter("value"_a.none()),
           "The gradient accumulated in a leaf; None before the first backward() of a tensor that no optimizer owns.")
-      .def("backward",
-           [](const Tensor& x, std::optional<Tensor> gradient, bool retain_graph) {
-             const nb::gil_scoped_release unlocked;
-             x.backward(gradient.value_or(Tensor()), retain_graph);
-           },
-           "gradient"_a = nb::none(), "retain_graph"_a = false,
-           "Adds d(self)/d(leaf) to the gradient of every leaf it depends on.\n\n"
-           "`gradient` is d(result)/d(self), of this shape and dtype; it may be left out for a tensor of one element. The "
-           "graph is freed unless `retain_graph`.\n\n"
-           ">>> x = luge.tensor([1.0, 2.0], requires_grad=True)\n>>> (x * x).sum().backward()\n>>> x.grad\ntensor([2., 4.])")
+      .def(
+          "backward",
+          [](const Tensor& x, std::optional<Tensor> gradient, bool retain_graph) {
+            const nb::gil_scoped_release unlocked;
+            x.backward(gradient.value_or(Tensor()), retain_graph);
+          },
+          "gradient"_a = nb::none(), "retain_graph"_a = false,
+          "Adds d(self)/d(leaf) to the gradient of every leaf it depends on.\n\n"
+          "`gradient` is d(result)/d(self), of this shape and dtype; it may be left out for a tensor of one element. "
+          "The "
+          "graph is freed unless `retain_graph`.\n\n"
+          ">>> x = luge.tensor([1.0, 2.0], requires_grad=True)\n>>> (x * x).sum().backward()\n>>> x.grad\ntensor([2., "
+          "4.])")
       .def("zero_grad", &Tensor::zero_grad, "Forgets the gradient of a leaf: the next backward() overwrites it.")
       .def("detach", &Tensor::detach, "The same data outside the graph.");
 }

@@ -29,55 +29,68 @@ void bind_init(nb::module_& m) {
 }
 
 void bind_parameters(nb::module_& m) {
-  nb::class_<Parameters> parameters(
-      m, "Parameters", nb::is_weak_referenceable(),
-      "The arena of a model's parameters: values and gradients, each in one block, so that an optimizer step is one call.\n\n"
-      "With `sets=S` every parameter has a leading axis of S sets, trained at once. `seed` is that of the initial values; "
-      "without one the global generator's (manual_seed). Set i draws what set `first_set + i` of a larger batch draws.\n\n"
-      ">>> params = luge.Parameters(sets=1000)\n>>> x = params.add(\"x\", (), luge.init.constant(-1))\n>>> x.shape\n(1000,)");
+  nb::class_<Parameters> parameters(m, "Parameters", nb::is_weak_referenceable(),
+                                    "The arena of a model's parameters: values and gradients, each in one block, so "
+                                    "that an optimizer step is one call.\n\n"
+                                    "With `sets=S` every parameter has a leading axis of S sets, trained at once. "
+                                    "`seed` is that of the initial values; "
+                                    "without one the global generator's (manual_seed). Set i draws what set `first_set "
+                                    "+ i` of a larger batch draws.\n\n"
+                                    ">>> params = luge.Parameters(sets=1000)\n>>> x = params.add(\"x\", (), "
+                                    "luge.init.constant(-1))\n>>> x.shape\n(1000,)");
   parameters
-      .def("__init__",
-           [](Parameters* self, std::optional<std::int64_t> sets, std::optional<DeviceArgument> device, std::optional<PyDType> dtype,
-              std::optional<std::uint64_t> seed, std::int64_t first_set) {
-             new (self) Parameters({.sets = sets,
-                                    .device = device.value_or(Device::cpu()),
-                                    .dtype = dtype ? dtype->value : DType::Float32,
-                                    .seed = seed,
-                                    .first_set = first_set});
-           },
-           "sets"_a = nb::none(), nb::kw_only(), "device"_a = nb::none(), "dtype"_a = nb::none(), "seed"_a = nb::none(),
-           "first_set"_a = 0)
-      .def("add",
-           [](Parameters& self, const std::string& name, nb::handle shape, const Init& init) {
-             return self.add(name, sizes("Parameters.add", shape), init);
-           },
-           "name"_a, "shape"_a.none(), "init"_a, nb::sig("def add(self, name: str, shape: int | Sequence[int], init: Init) -> Tensor"),
-           "Adds a parameter, with the leading axis of the sets where there is one. Raises ValueError for a name in use and "
-           "once an optimizer works on the arena.")
-      .def("__getitem__", [](const Parameters& self, const std::string& name) { return self[name]; }, "name"_a,
-           "By name. Raises ValueError naming what there is.")
+      .def(
+          "__init__",
+          [](Parameters* self, std::optional<std::int64_t> sets, std::optional<DeviceArgument> device,
+             std::optional<PyDType> dtype, std::optional<std::uint64_t> seed, std::int64_t first_set) {
+            new (self) Parameters({.sets = sets,
+                                   .device = device.value_or(Device::cpu()),
+                                   .dtype = dtype ? dtype->value : DType::Float32,
+                                   .seed = seed,
+                                   .first_set = first_set});
+          },
+          "sets"_a = nb::none(), nb::kw_only(), "device"_a = nb::none(), "dtype"_a = nb::none(), "seed"_a = nb::none(),
+          "first_set"_a = 0)
+      .def(
+          "add",
+          [](Parameters& self, const std::string& name, nb::handle shape, const Init& init) {
+            return self.add(name, sizes("Parameters.add", shape), init);
+          },
+          "name"_a, "shape"_a.none(), "init"_a,
+          nb::sig("def add(self, name: str, shape: int | Sequence[int], init: Init) -> Tensor"),
+          "Adds a parameter, with the leading axis of the sets where there is one. Raises ValueError for a name in use "
+          "and "
+          "once an optimizer works on the arena.")
+      .def(
+          "__getitem__", [](const Parameters& self, const std::string& name) { return self[name]; }, "name"_a,
+          "By name. Raises ValueError naming what there is.")
       .def("__len__", [](const Parameters& self) { return self.names().size(); })
-      .def("__iter__", [](const Parameters& self) { return nb::iter(nb::cast(self.tensors())); },
-           nb::sig("def __iter__(self) -> Iterator[Tensor]"))
+      .def(
+          "__iter__", [](const Parameters& self) { return nb::iter(nb::cast(self.tensors())); },
+          nb::sig("def __iter__(self) -> Iterator[Tensor]"))
       .def("names", &Parameters::names, "All names, in the order of adding.")
       .def("tensors", &Parameters::tensors, "All parameters, in the order of adding.")
       .def_prop_ro("sets", &Parameters::sets, "Number of sets; 1 for an ordinary model.")
       .def_prop_ro("batched", &Parameters::batched, "Whether parameters have a leading axis of sets.")
-      .def_prop_ro("dtype", [](const Parameters& self) { return dtype_object(self.dtype()); }, nb::sig("def dtype(self) -> dtype"))
+      .def_prop_ro(
+          "dtype", [](const Parameters& self) { return dtype_object(self.dtype()); },
+          nb::sig("def dtype(self) -> dtype"))
       .def_prop_ro("device", &Parameters::device)
       .def("numel", &Parameters::count, "Elements of all parameters of all sets.")
       .def("count_per_set", &Parameters::count_per_set, "Elements of all parameters of one set.")
       .def("zero_grad", &Parameters::zero_grad, "Forgets all gradients; touches no memory.")
-      .def("clip_grad_norm_",
-           [](Parameters& self, nb::handle max_norm) {
-             const SourceLocation at = location();
-             const PerSet given = per_set("clip_grad_norm_", "max_norm", max_norm);
-             const Unlocked unlocked(kQuick);
-             return given.is_tensor() ? self.clip_grad_norm_(given.values(), at) : self.clip_grad_norm_(given.value());
-           },
-           "max_norm"_a.none(), nb::sig("def clip_grad_norm_(self, max_norm: float | Tensor) -> Tensor"),
-           "Scales the gradients of each set so that their joint 2-norm is at most `max_norm`; returns the norms before, of "
-           "shape (sets), or () for an ordinary model.")
+      .def(
+          "clip_grad_norm_",
+          [](Parameters& self, nb::handle max_norm) {
+            const SourceLocation at = location();
+            const PerSet given = per_set("clip_grad_norm_", "max_norm", max_norm);
+            const Unlocked unlocked(kQuick);
+            return given.is_tensor() ? self.clip_grad_norm_(given.values(), at) : self.clip_grad_norm_(given.value());
+          },
+          "max_norm"_a.none(), nb::sig("def clip_grad_norm_(self, max_norm: float | Tensor) -> Tensor"),
+          "Scales the gradients of each set so that their joint 2-norm is at most `max_norm`; returns the norms "
+          "before, of "
+          "shape (sets), or () for an ordinary model.")
       .def("__repr__", [](const Parameters& self) {
         const std::string sets = self.batched() ? fmt::format("sets={}, ", self.sets()) : "";
         return fmt::format("<luge.Parameters: {}{} parameters of {} elements, {} on {}>", sets, self.names().size(),
@@ -99,8 +112,8 @@ void construct(Kind* self, const char* op, nb::handle params, const Options& opt
   std::vector<Tensor> leaves;
   for (const nb::handle leaf : nb::borrow(params)) {
     if (!is_tensor(leaf))
-      throw nb::type_error(fmt::format("{}: params holds an object of type {}; allowed are tensors", op,
-                                       type_of(leaf)).c_str());
+      throw nb::type_error(
+          fmt::format("{}: params holds an object of type {}; allowed are tensors", op, type_of(leaf)).c_str());
     leaves.push_back(as_tensor(leaf));
   }
   new (self) Kind(leaves, options);
@@ -111,8 +124,8 @@ void bind_adam(nb::module_& m, const char* name, double decay, const char* text)
   nb::class_<Kind, Optimizer> type(m, name, text);
   type.def(
       "__init__",
-      [name](Kind* self, nb::handle params, nb::handle lr, const std::pair<nb::object, nb::object>& betas, nb::handle eps,
-             nb::handle weight_decay, bool maximize) {
+      [name](Kind* self, nb::handle params, nb::handle lr, const std::pair<nb::object, nb::object>& betas,
+             nb::handle eps, nb::handle weight_decay, bool maximize) {
         construct(self, name, params,
                   Options{.lr = per_set(name, "lr", lr),
                           .beta1 = per_set(name, "betas[0]", betas.first),
@@ -121,11 +134,14 @@ void bind_adam(nb::module_& m, const char* name, double decay, const char* text)
                           .weight_decay = per_set(name, "weight_decay", weight_decay),
                           .maximize = maximize});
       },
-      "params"_a.none(), "lr"_a = 1e-3, "betas"_a = nb::make_tuple(0.9, 0.999), "eps"_a = 1e-8, "weight_decay"_a = decay,
-      nb::kw_only(), "maximize"_a = false,
-      nb::sig(fmt::format("def __init__(self, params: Parameters | Iterable[Tensor], lr: float | Tensor = 0.001, betas: "
-                          "tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float | Tensor = 1e-08, weight_decay: "
-                          "float | Tensor = {}, *, maximize: bool = False) -> None", decay).c_str()));
+      "params"_a.none(), "lr"_a = 1e-3, "betas"_a = nb::make_tuple(0.9, 0.999), "eps"_a = 1e-8,
+      "weight_decay"_a = decay, nb::kw_only(), "maximize"_a = false,
+      nb::sig(fmt::format(
+                  "def __init__(self, params: Parameters | Iterable[Tensor], lr: float | Tensor = 0.001, betas: "
+                  "tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float | Tensor = 1e-08, weight_decay: "
+                  "float | Tensor = {}, *, maximize: bool = False) -> None",
+                  decay)
+                  .c_str()));
 }
 
 void bind_optimizers(nb::module_& m) {
@@ -133,45 +149,53 @@ void bind_optimizers(nb::module_& m) {
                                   "What all optimizers share. A step is one kernel call over all parameters.\n\n"
                                   "A hyperparameter is a number, or a tensor of shape (sets) with one for each set.");
   optimizer
-      .def("zero_grad", [](Optimizer& self, bool) { self.zero_grad(); }, "set_to_none"_a = true,
-           "Forgets all gradients; touches no memory.")
-      .def("step",
-           [](Optimizer& self, const nb::object& closure) {
-             nb::object loss = closure.is_none() ? nb::none() : closure();
-             const Unlocked unlocked(kQuick);
-             self.step();
-             return loss;
-           },
-           "closure"_a = nb::none(), "Updates every parameter; returns what `closure` returned.")
-      .def("set_lr", [](Optimizer& self, nb::handle lr) { self.set_lr(per_set("set_lr", "lr", lr), location()); }, "lr"_a.none(),
-           nb::sig("def set_lr(self, lr: float | Tensor) -> None"),
-           "Changes the learning rate from the next step on; the next step of a schedule replaces it.")
+      .def(
+          "zero_grad", [](Optimizer& self, bool) { self.zero_grad(); }, "set_to_none"_a = true,
+          "Forgets all gradients; touches no memory.")
+      .def(
+          "step",
+          [](Optimizer& self, const nb::object& closure) {
+            nb::object loss = closure.is_none() ? nb::none() : closure();
+            const Unlocked unlocked(kQuick);
+            self.step();
+            return loss;
+          },
+          "closure"_a = nb::none(), "Updates every parameter; returns what `closure` returned.")
+      .def(
+          "set_lr", [](Optimizer& self, nb::handle lr) { self.set_lr(per_set("set_lr", "lr", lr), location()); },
+          "lr"_a.none(), nb::sig("def set_lr(self, lr: float | Tensor) -> None"),
+          "Changes the learning rate from the next step on; the next step of a schedule replaces it.")
       .def_prop_ro("lr", &Optimizer::lr, "The learning rate in force: shape () or (sets), a copy.")
-      .def_prop_ro("parameters", [](Optimizer& self) { return self.parameters(); }, "The arena it works on.")
-      .def("steps_taken", [](const Optimizer& self) { return self.steps_taken(location()); }, "Steps taken; waits for the device.");
+      .def_prop_ro(
+          "parameters", [](Optimizer& self) { return self.parameters(); }, "The arena it works on.")
+      .def(
+          "steps_taken", [](const Optimizer& self) { return self.steps_taken(location()); },
+          "Steps taken; waits for the device.");
 
   nb::class_<Sgd, Optimizer> sgd(m, "SGD",
                                  "Stochastic gradient descent with momentum, dampening, Nesterov and weight decay, as "
                                  "torch.optim.SGD.\n\n>>> x = luge.tensor(-1.0, requires_grad=True)\n"
                                  ">>> luge.optim.SGD([x], lr=0.01).steps_taken()\n0");
-  sgd.def("__init__",
-          [](Sgd* self, nb::handle params, nb::handle lr, nb::handle momentum, nb::handle dampening, nb::handle weight_decay,
-             bool nesterov, bool maximize) {
-            construct(self, "SGD", params,
-                      SgdOptions{.lr = per_set("SGD", "lr", lr),
-                                 .momentum = per_set("SGD", "momentum", momentum),
-                                 .dampening = per_set("SGD", "dampening", dampening),
-                                 .weight_decay = per_set("SGD", "weight_decay", weight_decay),
-                                 .nesterov = nesterov,
-                                 .maximize = maximize});
-          },
-          "params"_a.none(), "lr"_a = 1e-3, "momentum"_a = 0.0, "dampening"_a = 0.0, "weight_decay"_a = 0.0, "nesterov"_a = false,
-          nb::kw_only(), "maximize"_a = false,
-          nb::sig("def __init__(self, params: Parameters | Iterable[Tensor], lr: float | Tensor = 0.001, momentum: float | "
-                  "Tensor = 0, dampening: float | Tensor = 0, weight_decay: float | Tensor = 0, nesterov: bool = False, *, "
-                  "maximize: bool = False) -> None"));
+  sgd.def(
+      "__init__",
+      [](Sgd* self, nb::handle params, nb::handle lr, nb::handle momentum, nb::handle dampening,
+         nb::handle weight_decay, bool nesterov, bool maximize) {
+        construct(self, "SGD", params,
+                  SgdOptions{.lr = per_set("SGD", "lr", lr),
+                             .momentum = per_set("SGD", "momentum", momentum),
+                             .dampening = per_set("SGD", "dampening", dampening),
+                             .weight_decay = per_set("SGD", "weight_decay", weight_decay),
+                             .nesterov = nesterov,
+                             .maximize = maximize});
+      },
+      "params"_a.none(), "lr"_a = 1e-3, "momentum"_a = 0.0, "dampening"_a = 0.0, "weight_decay"_a = 0.0,
+      "nesterov"_a = false, nb::kw_only(), "maximize"_a = false,
+      nb::sig("def __init__(self, params: Parameters | Iterable[Tensor], lr: float | Tensor = 0.001, momentum: float | "
+              "Tensor = 0, dampening: float | Tensor = 0, weight_decay: float | Tensor = 0, nesterov: bool = False, *, "
+              "maximize: bool = False) -> None"));
   bind_adam<Adam, AdamOptions>(m, "Adam", 0.0, "Adam as torch.optim.Adam: weight decay is added to the gradient.");
-  bind_adam<AdamW, AdamWOptions>(m, "AdamW", 1e-2, "AdamW as torch.optim.AdamW: weight decay is decoupled from the gradient.");
+  bind_adam<AdamW, AdamWOptions>(m, "AdamW", 1e-2,
+                                 "AdamW as torch.optim.AdamW: weight decay is decoupled from the gradient.");
 }
 
 // ---- schedules
@@ -182,47 +206,58 @@ nb::class_<Kind, LrScheduler> schedule(nb::module_& m, const char* name, const c
 }
 
 void bind_schedules(nb::module_& m) {
-  nb::class_<LrScheduler> base(m, "LRScheduler",
-                               "What all schedules share: the learning rate is a closed form of the base rate and of the "
-                               "number of steps, computed on the device.");
+  nb::class_<LrScheduler> base(
+      m, "LRScheduler",
+      "What all schedules share: the learning rate is a closed form of the base rate and of the "
+      "number of steps, computed on the device.");
   base.def("step", &LrScheduler::step, "Counts a step and sets the optimizer's learning rate.")
       .def("get_last_lr", &LrScheduler::last_lr, "The learning rate that this schedule set last: shape () or (sets).")
-      .def("steps_taken", [](const LrScheduler& self) { return self.steps_taken(location()); },
-           "Steps taken; waits for the device.");
+      .def(
+          "steps_taken", [](const LrScheduler& self) { return self.steps_taken(location()); },
+          "Steps taken; waits for the device.");
   schedule<StepLr>(m, "StepLR", "base * gamma^floor(n / step_size)")
-      .def("__init__",
-           [](StepLr* self, Optimizer& o, std::int64_t step_size, double gamma) {
-             new (self) StepLr(o, {.step_size = step_size, .gamma = gamma});
-           },
-           "optimizer"_a, "step_size"_a, "gamma"_a = 0.1);
+      .def(
+          "__init__",
+          [](StepLr* self, Optimizer& o, std::int64_t step_size, double gamma) {
+            new (self) StepLr(o, {.step_size = step_size, .gamma = gamma});
+          },
+          "optimizer"_a, "step_size"_a, "gamma"_a = 0.1);
   schedule<MultiStepLr>(m, "MultiStepLR", "base * gamma^(the number of milestones that are n or less)")
-      .def("__init__",
-           [](MultiStepLr* self, Optimizer& o, const std::vector<std::int64_t>& milestones, double gamma) {
-             new (self) MultiStepLr(o, {.milestones = milestones, .gamma = gamma});
-           },
-           "optimizer"_a, "milestones"_a, "gamma"_a = 0.1);
+      .def(
+          "__init__",
+          [](MultiStepLr* self, Optimizer& o, const std::vector<std::int64_t>& milestones, double gamma) {
+            new (self) MultiStepLr(o, {.milestones = milestones, .gamma = gamma});
+          },
+          "optimizer"_a, "milestones"_a, "gamma"_a = 0.1);
   schedule<ConstantLr>(m, "ConstantLR", "base * factor while n < total_iters, base afterwards")
-      .def("__init__",
-           [](ConstantLr* self, Optimizer& o, double factor, std::int64_t total_iters) {
-             new (self) ConstantLr(o, {.factor = factor, .total_iters = total_iters});
-           },
-           "optimizer"_a, "factor"_a = 1.0 / 3, "total_iters"_a = 5);
+      .def(
+          "__init__",
+          [](ConstantLr* self, Optimizer& o, double factor, std::int64_t total_iters) {
+            new (self) ConstantLr(o, {.factor = factor, .total_iters = total_iters});
+          },
+          "optimizer"_a, "factor"_a = 1.0 / 3, "total_iters"_a = 5);
   schedule<LinearLr>(m, "LinearLR", "From base * start_factor to base * end_factor in total_iters steps.")
-      .def("__init__",
-           [](LinearLr* self, Optimizer& o, double start_factor, double end_factor, std::int64_t total_iters) {
-             new (self) LinearLr(o, {.start_factor = start_factor, .end_factor = end_factor, .total_iters = total_iters});
-           },
-           "optimizer"_a, "start_factor"_a = 1.0 / 3, "end_factor"_a = 1.0, "total_iters"_a = 5);
+      .def(
+          "__init__",
+          [](LinearLr* self, Optimizer& o, double start_factor, double end_factor, std::int64_t total_iters) {
+            new (self)
+                LinearLr(o, {.start_factor = start_factor, .end_factor = end_factor, .total_iters = total_iters});
+          },
+          "optimizer"_a, "start_factor"_a = 1.0 / 3, "end_factor"_a = 1.0, "total_iters"_a = 5);
   schedule<ExponentialLr>(m, "ExponentialLR", "base * gamma^n")
-      .def("__init__", [](ExponentialLr* self, Optimizer& o, double gamma) { new (self) ExponentialLr(o, {.gamma = gamma}); },
-           "optimizer"_a, "gamma"_a);
-  schedule<CosineAnnealingLr>(m, "CosineAnnealingLR",
-                              "eta_min + (base - eta_min) * (1 + cos(pi * n / T_max)) / 2: down to eta_min at n = T_max.")
-      .def("__init__",
-           [](CosineAnnealingLr* self, Optimizer& o, std::int64_t t_max, double eta_min) {
-             new (self) CosineAnnealingLr(o, {.t_max = t_max, .eta_min = eta_min});
-           },
-           "optimizer"_a, "T_max"_a, "eta_min"_a = 0.0);
+      .def(
+          "__init__",
+          [](ExponentialLr* self, Optimizer& o, double gamma) { new (self) ExponentialLr(o, {.gamma = gamma}); },
+          "optimizer"_a, "gamma"_a);
+  schedule<CosineAnnealingLr>(
+      m, "CosineAnnealingLR",
+      "eta_min + (base - eta_min) * (1 + cos(pi * n / T_max)) / 2: down to eta_min at n = T_max.")
+      .def(
+          "__init__",
+          [](CosineAnnealingLr* self, Optimizer& o, std::int64_t t_max, double eta_min) {
+            new (self) CosineAnnealingLr(o, {.t_max = t_max, .eta_min = eta_min});
+          },
+          "optimizer"_a, "T_max"_a, "eta_min"_a = 0.0);
 }
 
 }  // namespace

@@ -33,8 +33,12 @@ void bind_types(nb::module_& m) {
   dtype.def("__repr__", [](PyDType d) { return fmt::format("luge.{}", name(d.value)); })
       .def("__eq__", [](PyDType a, nb::handle b) { return nb::isinstance<PyDType>(b) && a == nb::cast<PyDType>(b); })
       .def("__hash__", [](PyDType d) { return static_cast<std::size_t>(d.value); })
-      .def("__reduce__", [](PyDType d) { return d.value == DType::Bool ? std::string("bool_") : std::string(name(d.value)); }, "Pickles as the name in `luge`.")
-      .def_prop_ro("itemsize", [](PyDType d) { return size_of(d.value); }, "Bytes of one element.")
+      .def(
+          "__reduce__",
+          [](PyDType d) { return d.value == DType::Bool ? std::string("bool_") : std::string(name(d.value)); },
+          "Pickles as the name in `luge`.")
+      .def_prop_ro(
+          "itemsize", [](PyDType d) { return size_of(d.value); }, "Bytes of one element.")
       .def_prop_ro("is_floating_point", [](PyDType d) { return is_floating(d.value); })
       .def_prop_ro("is_signed", [](PyDType d) { return d.value != DType::Bool; });
   for (int i = 0; i < kDTypeCount; ++i) {
@@ -47,12 +51,17 @@ void bind_types(nb::module_& m) {
 
   nb::class_<Device> device(m, "device", "Where a tensor lives: `luge.device(\"cpu\")`, `luge.device(\"cuda\", 1)`.");
   device
-      .def("__init__",
-           [](Device* self, const std::string& type, std::optional<int> index) { new (self) Device(parse_device(type, index)); },
-           "type"_a, "index"_a = nb::none(), "Reads \"cpu\", \"cuda\" or \"cuda:n\". Raises ValueError for anything else.")
+      .def(
+          "__init__",
+          [](Device* self, const std::string& type, std::optional<int> index) {
+            new (self) Device(parse_device(type, index));
+          },
+          "type"_a, "index"_a = nb::none(),
+          "Reads \"cpu\", \"cuda\" or \"cuda:n\". Raises ValueError for anything else.")
       .def("__repr__",
            [](Device d) {
-             return d.is_cpu() ? std::string("device(type='cpu')") : fmt::format("device(type='cuda', index={})", d.index);
+             return d.is_cpu() ? std::string("device(type='cpu')")
+                               : fmt::format("device(type='cuda', index={})", d.index);
            })
       .def("__str__", [](Device d) { return to_string(d); })
       .def("__eq__", [](Device a, nb::handle b) { return nb::isinstance<Device>(b) && a == nb::cast<Device>(b); })

@@ -33,7 +33,8 @@ void def_in_place(nb::class_<Tensor>& tensor, const char* name, const ByTensor& 
 
 Tensor last_two_swapped(const char* op, const Tensor& x) {
   if (x.ndim() < 2)
-    throw ShapeError(fmt::format("{}: the tensor has shape {}; it must have 2 or more dimensions", op, to_string(x.shape())));
+    throw ShapeError(
+        fmt::format("{}: the tensor has shape {}; it must have 2 or more dimensions", op, to_string(x.shape())));
   return x.transpose(-2, -1);
 }
 
@@ -43,93 +44,115 @@ void bind_views(nb::class_<Tensor>& tensor) {
   constexpr const char* kSizes = "def {}(self, *shape: int | Sequence[int]) -> Tensor";
   const auto sized = [kSizes](const char* name) { return fmt::format(fmt::runtime(kSizes), name); };
   tensor
-      .def("view", [](const Tensor& x, const nb::args& shape) { return x.view(sizes_of("view", shape)); }, "shape"_a,
-           nb::sig(sized("view").c_str()),
-           "The same elements as `shape`; one size may be -1. Raises ShapeError where the strides do not allow it.\n\n"
-           ">>> luge.arange(4).view(2, 2)\ntensor([[0, 1],\n        [2, 3]])")
-      .def("reshape", [](const Tensor& x, const nb::args& shape) { return x.reshape(sizes_of("reshape", shape)); }, "shape"_a,
-           nb::sig(sized("reshape").c_str()), "A view as `shape` where the strides allow it, else a copy; one size may be -1.")
-      .def("expand", [](const Tensor& x, const nb::args& shape) { return x.expand(sizes_of("expand", shape)); }, "shape"_a,
-           nb::sig(sized("expand").c_str()),
-           "Repeats dimensions of size 1, and new leading ones, without copying; -1 keeps a size.\n\n"
-           ">>> luge.tensor([[1], [2]]).expand(2, 3)\ntensor([[1, 1, 1],\n        [2, 2, 2]])")
-      .def("expand_as", [](const Tensor& x, const Tensor& other) { return x.expand(other.shape()); }, "other"_a,
-           "Expanded to the shape of `other`.")
-      .def("permute",
-           [](const Tensor& x, const nb::args& dims) {
-             return x.permute(dimensions("permute", dims.size() == 1 ? nb::handle(dims[0]) : nb::handle(dims)));
-           },
-           "dims"_a, nb::sig("def permute(self, *dims: int | Sequence[int]) -> Tensor"),
-           "The dimensions in another order.\n\n>>> luge.zeros(2, 3, 4).permute(2, 0, 1).shape\n(4, 2, 3)")
+      .def(
+          "view", [](const Tensor& x, const nb::args& shape) { return x.view(sizes_of("view", shape)); }, "shape"_a,
+          nb::sig(sized("view").c_str()),
+          "The same elements as `shape`; one size may be -1. Raises ShapeError where the strides do not allow it.\n\n"
+          ">>> luge.arange(4).view(2, 2)\ntensor([[0, 1],\n        [2, 3]])")
+      .def(
+          "reshape", [](const Tensor& x, const nb::args& shape) { return x.reshape(sizes_of("reshape", shape)); },
+          "shape"_a, nb::sig(sized("reshape").c_str()),
+          "A view as `shape` where the strides allow it, else a copy; one size may be -1.")
+      .def(
+          "expand", [](const Tensor& x, const nb::args& shape) { return x.expand(sizes_of("expand", shape)); },
+          "shape"_a, nb::sig(sized("expand").c_str()),
+          "Repeats dimensions of size 1, and new leading ones, without copying; -1 keeps a size.\n\n"
+          ">>> luge.tensor([[1], [2]]).expand(2, 3)\ntensor([[1, 1, 1],\n        [2, 2, 2]])")
+      .def(
+          "expand_as", [](const Tensor& x, const Tensor& other) { return x.expand(other.shape()); }, "other"_a,
+          "Expanded to the shape of `other`.")
+      .def(
+          "permute",
+          [](const Tensor& x, const nb::args& dims) {
+            return x.permute(dimensions("permute", dims.size() == 1 ? nb::handle(dims[0]) : nb::handle(dims)));
+          },
+          "dims"_a, nb::sig("def permute(self, *dims: int | Sequence[int]) -> Tensor"),
+          "The dimensions in another order.\n\n>>> luge.zeros(2, 3, 4).permute(2, 0, 1).shape\n(4, 2, 3)")
       .def("transpose", &Tensor::transpose, "dim0"_a, "dim1"_a, "Two dimensions swapped.")
       .def("t", &Tensor::t, "The transpose of a matrix.")
-      .def_prop_ro("T",
-                   [](const Tensor& x) {
-                     std::vector<int> dims;
-                     for (int d = x.ndim() - 1; d >= 0; --d) dims.push_back(d);
-                     return x.permute(dims);
-                   },
-                   "All dimensions in reverse order.")
-      .def_prop_ro("mT", [](const Tensor& x) { return last_two_swapped("mT", x); }, "The last two dimensions swapped.")
-      .def("flatten", &Tensor::flatten, "start_dim"_a = 0, "end_dim"_a = -1, "Some neighbouring dimensions, or all, as one.")
-      .def("squeeze", [](const Tensor& x, std::optional<int> dim) { return dim ? x.squeeze(*dim) : x.squeeze(); },
-           "dim"_a = nb::none(), "Without its dimensions of size 1, or without `dim` if that is one.")
+      .def_prop_ro(
+          "T",
+          [](const Tensor& x) {
+            std::vector<int> dims;
+            for (int d = x.ndim() - 1; d >= 0; --d) dims.push_back(d);
+            return x.permute(dims);
+          },
+          "All dimensions in reverse order.")
+      .def_prop_ro(
+          "mT", [](const Tensor& x) { return last_two_swapped("mT", x); }, "The last two dimensions swapped.")
+      .def("flatten", &Tensor::flatten, "start_dim"_a = 0, "end_dim"_a = -1,
+           "Some neighbouring dimensions, or all, as one.")
+      .def(
+          "squeeze", [](const Tensor& x, std::optional<int> dim) { return dim ? x.squeeze(*dim) : x.squeeze(); },
+          "dim"_a = nb::none(), "Without its dimensions of size 1, or without `dim` if that is one.")
       .def("unsqueeze", &Tensor::unsqueeze, "dim"_a, "With a dimension of size 1 more.")
       .def("select", &Tensor::select, "dim"_a, "index"_a, "One index along `dim`, which disappears. Raises IndexError.")
-      .def("narrow", [](const Tensor& x, int dim, std::int64_t start, std::int64_t count) {
-             const std::int64_t size = x.size(dim), first = start < 0 ? start + size : start;
-             if (first < 0 || count < 0 || first > size - count)
-               throw IndexError(fmt::format("narrow: start {} and length {} are outside a dimension of size {}", start, count, size));
-             return x.slice(dim, first, first + count);
-           }, "dim"_a, "start"_a, "length"_a, "`length` indices from `start` on along `dim`. Raises IndexError.")
-      .def("contiguous",
-           [](const Tensor& x) {
-             const Unlocked unlocked(x);
-             return x.contiguous();
-           },
-           "Row-major without gaps; the tensor itself where it already is.")
-      .def("clone",
-           [](const Tensor& x) {
-             const Unlocked unlocked(x);
-             return x.clone();
-           },
-           "A copy of its own memory, recorded in the graph.")
+      .def(
+          "narrow",
+          [](const Tensor& x, int dim, std::int64_t start, std::int64_t count) {
+            const std::int64_t size = x.size(dim), first = start < 0 ? start + size : start;
+            if (first < 0 || count < 0 || first > size - count)
+              throw IndexError(
+                  fmt::format("narrow: start {} and length {} are outside a dimension of size {}", start, count, size));
+            return x.slice(dim, first, first + count);
+          },
+          "dim"_a, "start"_a, "length"_a, "`length` indices from `start` on along `dim`. Raises IndexError.")
+      .def(
+          "contiguous",
+          [](const Tensor& x) {
+            const Unlocked unlocked(x);
+            return x.contiguous();
+          },
+          "Row-major without gaps; the tensor itself where it already is.")
+      .def(
+          "clone",
+          [](const Tensor& x) {
+            const Unlocked unlocked(x);
+            return x.clone();
+          },
+          "A copy of its own memory, recorded in the graph.")
       .def("__copy__", [](const Tensor& x) { return x; })
-      .def("__deepcopy__",
-           [](const Tensor& x, nb::handle) {
-             if (!x.is_leaf()) throw AutogradError("deepcopy: only leaves of the graph can be copied; call detach() first");
-             return x.detach().clone().requires_grad_(x.requires_grad());
-           },
-           "memo"_a.none())
-      .def("copy_",
-           [](nb::handle self, nb::handle source) {
-             Tensor& x = self_of(self);
-             if (!is_tensor(source)) {
-               x.fill_(scalar("copy_", "src", source));
-               return changed(self);
-             }
-             const SourceLocation at = location();
-             const Unlocked unlocked(x);
-             x.copy_(as_tensor(source), at);
-             return changed(self);
-           },
-           "src"_a.none(), nb::sig("def copy_(self, src: Tensor | float) -> Tensor"),
-           "Overwrites the values; `src` is broadcast, converted and brought to this device.")
-      .def("fill_",
-           [](nb::handle self, nb::handle value) {
-             self_of(self).fill_(scalar("fill_", "value", value));
-             return changed(self);
-           },
-           "value"_a.none(), nb::sig("def fill_(self, value: float) -> Tensor"), "Overwrites all values with a number.")
-      .def("zero_",
-           [](nb::handle self) {
-             self_of(self).zero_();
-             return changed(self);
-           },
-           nb::sig("def zero_(self) -> Tensor"), "Overwrites all values with 0.");
-#define LUGE_IN_PLACE(name)                                                                              \
-  def_in_place(tensor, #name, [](Tensor& x, const Tensor& other) { x.name(other); },                     \
-               [](Tensor& x, Scalar other) { x.name(other); }, "In place, not recorded; returns the tensor itself.");
+      .def(
+          "__deepcopy__",
+          [](const Tensor& x, nb::handle) {
+            if (!x.is_leaf())
+              throw AutogradError("deepcopy: only leaves of the graph can be copied; call detach() first");
+            return x.detach().clone().requires_grad_(x.requires_grad());
+          },
+          "memo"_a.none())
+      .def(
+          "copy_",
+          [](nb::handle self, nb::handle source) {
+            Tensor& x = self_of(self);
+            if (!is_tensor(source)) {
+              x.fill_(scalar("copy_", "src", source));
+              return changed(self);
+            }
+            const SourceLocation at = location();
+            const Unlocked unlocked(x);
+            x.copy_(as_tensor(source), at);
+            return changed(self);
+          },
+          "src"_a.none(), nb::sig("def copy_(self, src: Tensor | float) -> Tensor"),
+          "Overwrites the values; `src` is broadcast, converted and brought to this device.")
+      .def(
+          "fill_",
+          [](nb::handle self, nb::handle value) {
+            self_of(self).fill_(scalar("fill_", "value", value));
+            return changed(self);
+          },
+          "value"_a.none(), nb::sig("def fill_(self, value: float) -> Tensor"), "Overwrites all values with a number.")
+      .def(
+          "zero_",
+          [](nb::handle self) {
+            self_of(self).zero_();
+            return changed(self);
+          },
+          nb::sig("def zero_(self) -> Tensor"), "Overwrites all values with 0.");
+#define LUGE_IN_PLACE(name)                                                 \
+  def_in_place(                                                             \
+      tensor, #name, [](Tensor& x, const Tensor& other) { x.name(other); }, \
+      [](Tensor& x, Scalar other) { x.name(other); }, "In place, not recorded; returns the tensor itself.");
   LUGE_IN_PLACE(add_)
   LUGE_IN_PLACE(sub_)
   LUGE_IN_PLACE(mul_)

@@ -36,7 +36,8 @@ class Collected {
   std::vector<Tensor> take() {
     std::vector<Tensor> gradients;
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      const auto first = std::find_if(inputs_.begin(), inputs_.end(), [&](const Tensor& x) { return x.impl() == inputs_[i].impl(); });
+      const auto first =
+          std::find_if(inputs_.begin(), inputs_.end(), [&](const Tensor& x) { return x.impl() == inputs_[i].impl(); });
       const auto at = static_cast<std::size_t>(first - inputs_.begin());
       gradients.push_back(at < i && !inputs_[i].impl()->grad_fn ? gradients[at] : slots_[i].take());
     }
@@ -109,7 +110,8 @@ class Sweep {
     running_ = node;
     if (collected) collected->pass(node.get(), gradient);
     for (int i = 0; !collected && i < node->inputs(); ++i)
-      if (const Ref<TensorImpl>& leaf = node->edge(i).leaf; leaf && !leaf->leaf->written()) first_written_.push_back(leaf);
+      if (const Ref<TensorImpl>& leaf = node->edge(i).leaf; leaf && !leaf->leaf->written())
+        first_written_.push_back(leaf);
     node->backward(gradient);
     for (int i = 0; i < node->inputs(); ++i)
       if (const Ref<Node>& input = node->edge(i).node; input && input->slot().written()) push(input);
@@ -118,7 +120,7 @@ class Sweep {
 
   bool retain_graph_;
   bool finished_ = false;
-  Ref<Node> running_;                           ///< the node whose step has begun
+  Ref<Node> running_;  ///< the node whose step has begun
   std::vector<Ref<Node>> heap_;
   std::vector<Ref<TensorImpl>> first_written_;  ///< leaves that had no gradient before this pass
 };
@@ -139,10 +141,11 @@ Tensor seed_of(const char* op, const Tensor& output, const Tensor& gradient) {
                to_string(gradient.device()), to_string(output.device()));
     return gradient;
   }
-  LUGE_CHECK(AutogradError, impl.numel == 1,
-             "{}: a gradient must be given for a tensor of shape {}; only a tensor of one element has an implicit gradient "
-             "of 1 (did you mean sum() or mean()?)",
-             op, to_string(impl.shape));
+  LUGE_CHECK(
+      AutogradError, impl.numel == 1,
+      "{}: a gradient must be given for a tensor of shape {}; only a tensor of one element has an implicit gradient "
+      "of 1 (did you mean sum() or mean()?)",
+      op, to_string(impl.shape));
   Tensor seed = empty_tensor(impl.shape, impl.dtype, impl.storage->backend());
   const NoGrad guard;
   seed.fill_(1);

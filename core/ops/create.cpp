@@ -98,15 +98,16 @@ Tensor arange(Scalar start, Scalar stop, Scalar step, TensorOptions options) {
   LUGE_CHECK(ValueError, std::isfinite(first) && std::isfinite(last) && std::isfinite(by),
              "arange: start, stop and step must be finite; they are {}, {} and {}", first, last, by);
   LUGE_CHECK(ValueError, by != 0 && (last - first) / by >= 0,
-             "arange: step {} does not lead from {} to {}; it must not be 0 and point from start to stop", by, first, last);
+             "arange: step {} does not lead from {} to {}; it must not be 0 and point from start to stop", by, first,
+             last);
   const double count = std::ceil((last - first) / by);
   LUGE_CHECK(ShapeError, count < 9.2e18, "arange: {} elements are more than 2^63 - 1", count);
   auto n = static_cast<std::int64_t>(count);
   const std::int64_t from = start.to_int64(), to = stop.to_int64(), stride = step.to_int64();
   if (std::max({start.kind(), stop.kind(), step.kind()}) != Scalar::Kind::Float) {  // float64 does not hold every int64
     std::int64_t distance = 0;
-    LUGE_CHECK(ShapeError, !__builtin_sub_overflow(to, from, &distance), "arange: from {} to {} is further than 2^63 - 1",
-               from, to);
+    LUGE_CHECK(ShapeError, !__builtin_sub_overflow(to, from, &distance),
+               "arange: from {} to {} is further than 2^63 - 1", from, to);
     n = distance / stride + (distance % stride != 0);
   }
   return counted("arange", n, first, by, from, stride, options);
@@ -180,8 +181,10 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorO
 
 Tensor from_memory(void* data, const Shape& shape, const Strides& strides, DType dtype, Device device,
                    std::function<void()> release) {
-  LUGE_CHECK(ShapeError, shape.ndim() == strides.ndim(), "from_memory: shape is {} and strides are {}; both must have as many "
-             "dimensions", to_string(shape), to_string(strides));
+  LUGE_CHECK(ShapeError, shape.ndim() == strides.ndim(),
+             "from_memory: shape is {} and strides are {}; both must have as many "
+             "dimensions",
+             to_string(shape), to_string(strides));
   const std::int64_t numel = element_count(shape);
   LUGE_CHECK(ValueError, data || numel == 0, "from_memory: there is no memory for {} elements", numel);
   const auto size = static_cast<std::int64_t>(size_of(dtype));

@@ -22,10 +22,11 @@ void watch_forks() {
 bool is_forked() noexcept { return forked.load(std::memory_order_relaxed); }
 
 void check_not_forked(int device) {
-  LUGE_CHECK(DeviceError, !is_forked(),
-             "cuda:{}: this process was forked after CUDA had been started, which CUDA does not survive; start processes "
-             "anew (spawn) or fork before",
-             device);
+  LUGE_CHECK(
+      DeviceError, !is_forked(),
+      "cuda:{}: this process was forked after CUDA had been started, which CUDA does not survive; start processes "
+      "anew (spawn) or fork before",
+      device);
 }
 
 }  // namespace luge::cuda

@@ -37,7 +37,8 @@ TEST(GradTest, SeveralOutputsAreSummed) {
   const Tensor a = x * 3, b = x * x;
   const Tensor weights = tensor({10, 20}, {.dtype = float64});
   EXPECT_TRUE(has_values(grad({a, b}, {x}, {weights, weights})[0], {2}, float64, {50, 140}));
-  EXPECT_TRUE(has_values(grad({x, (x * x).sum()}, {x}, {weights, {}})[0], {2}, float64, {12, 24})) << "an output that is a leaf";
+  EXPECT_TRUE(has_values(grad({x, (x * x).sum()}, {x}, {weights, {}})[0], {2}, float64, {12, 24}))
+      << "an output that is a leaf";
   const Tensor y = x * x;
   EXPECT_TRUE(has_values(grad({y}, {y, x, x}, {weights})[0], {2}, float64, {10, 20}));
 }

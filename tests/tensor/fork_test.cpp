@@ -27,7 +27,10 @@ TEST(ForkTest, AChildGoesOnOnTheCpu) {
   const Tensor x = rand({300'000}, {.dtype = float64});
   const auto compute = [&] { return (x * 3 - 1).sum().item(); };
   const double expected = compute();
-  EXPECT_EQ(status_of_child([&] { return compute() == expected && ones({1000, 100}).matmul(ones({100, 100})).sum().item() == 1e7 ? 0 : 1; }), 0);
+  EXPECT_EQ(status_of_child([&] {
+              return compute() == expected && ones({1000, 100}).matmul(ones({100, 100})).sum().item() == 1e7 ? 0 : 1;
+            }),
+            0);
 }
 
 TEST(ForkTest, AChildOfAProcessWithCudaIsTold) {
@@ -38,9 +41,12 @@ TEST(ForkTest, AChildOfAProcessWithCudaIsTold) {
   EXPECT_EQ(x.sum().item(), 8);
   const int status = status_of_child([&] {
     int told = 0;
-    const std::function<void()> uses[] = {[&] { x.add_(1); }, [&] { static_cast<void>(x.sum().item()); }, [&] { step(); },
+    const std::function<void()> uses[] = {[&] { x.add_(1); },
+                                          [&] { static_cast<void>(x.sum().item()); },
+                                          [&] { step(); },
                                           [&] { zeros({2}, {.device = Device::cuda()}); },
-                                          [&] { memory_stats(Device::cuda()); }, [&] { backend(Device::cuda()).synchronize(); }};
+                                          [&] { memory_stats(Device::cuda()); },
+                                          [&] { backend(Device::cuda()).synchronize(); }};
     for (const auto& use : uses) try {
         use();
       } catch (const DeviceError& error) {
