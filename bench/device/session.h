@@ -13,23 +13,23 @@
 namespace luge::bench {
 
 struct Settings {
-  Device device;
+  Device device = {};
   bool small = false;               ///< sizes for a rehearsal, which takes seconds where kernels run on the host
   double seconds = 0.2;             ///< for one case
-  std::vector<std::string> groups;  ///< empty: all
+  std::vector<std::string> groups = {};  ///< empty: all
   std::FILE* output = stdout;
 };
 
 /// bench/compare_gpu.py measures cases of the same names.
 struct Case {
-  std::string name;                 ///< "elementwise/exp/forward"
+  std::string name = {};            ///< "elementwise/exp/forward"
   std::string way = "eager";        ///< "captured", ...
   double bytes = 0, flops = 0;      ///< of one step, at least; 0: no such figure
 };
 
 struct Work {
-  std::function<void()> step;       ///< queues it; nothing waits in between
-  std::function<double()> error;    ///< relative, against float64; called once, before steps are timed; may be empty
+  std::function<void()> step = {};       ///< queues it; nothing waits in between
+  std::function<double()> error = {};    ///< relative, against float64; called once, before steps are timed; may be empty
   std::int64_t steps = 1;           ///< that one call of step makes
 };
 
