@@ -74,6 +74,8 @@ def summarize(work):
             skipped = sum(case.get("result") == "SKIPPED" for case in cases)
             run = sum(case.get("status") == "RUN" for case in cases) - skipped
             summary["tests"][path.stem] = {"run": run, "failed": report["failures"], "skipped": skipped}
+            if run == 0 and path.stem in summary["steps"]:
+                summary["steps"][path.stem]["result"] = "no test ran"
     for path in sorted(work.glob("*.jsonl")):
         summary["measured"] += read_lines(path)
     return summary
