@@ -49,12 +49,11 @@ std::int64_t element_count(const Shape& shape) {
 }
 
 Strides contiguous_strides(const Shape& shape) {
-  Strides strides = shape;
-  std::int64_t step = 1;
-  for (int d = shape.ndim() - 1; d >= 0; --d) {
-    strides[d] = step;
-    step *= std::max<std::int64_t>(shape[d], 1);
-  }
+  Strides strides = Strides::filled(shape.ndim(), 1);
+  for (int d = shape.ndim() - 2; d >= 0; --d)
+    LUGE_CHECK(ShapeError,
+               !__builtin_mul_overflow(strides[d + 1], std::max<std::int64_t>(shape[d + 1], 1), &strides[d]),
+               "shape: {} has strides beyond 2^63 - 1", to_string(shape));
   return strides;
 }
 

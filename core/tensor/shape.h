@@ -54,7 +54,7 @@ using Strides = Dims;
 /// Product of the sizes; 1 for a 0-d shape. Throws ShapeError for a negative size or beyond 2^63 - 1.
 std::int64_t element_count(const Shape& shape);
 
-/// Strides of a row-major tensor without gaps.
+/// Strides of a row-major tensor without gaps. Throws ShapeError beyond 2^63 - 1, which only empty shapes reach.
 Strides contiguous_strides(const Shape& shape);
 
 /// True where walking `shape` in row-major order touches consecutive elements.

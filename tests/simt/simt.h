@@ -18,6 +18,7 @@
 #define __device__
 #define __host__
 #define __launch_bounds__(...)
+#define __grid_constant__
 
 #define threadIdx (::simt::current->thread)
 #define blockIdx (::simt::current->block)

@@ -45,6 +45,10 @@ TEST(Shape, ContiguousStrides) {
   EXPECT_EQ(contiguous_strides({2, 3, 4}), (Strides{12, 4, 1}));
   EXPECT_EQ(contiguous_strides({}), (Strides{}));
   EXPECT_EQ(contiguous_strides({2, 0, 3}), (Strides{3, 3, 1}));
+  constexpr std::int64_t kHuge = std::int64_t{1} << 40;
+  EXPECT_EQ(contiguous_strides({kHuge, kHuge, 0}), Strides({kHuge, 1, 1}));
+  EXPECT_EQ(zeros({kHuge, kHuge, 0}).numel(), 0);
+  expect_errors({LUGE_ERROR(ShapeError, "shape: .* has strides beyond 2\\^63 - 1", zeros({2, kHuge, kHuge, 0}))});
 }
 
 TEST(Shape, ContiguityIgnoresStridesThatAreNeverWalked) {

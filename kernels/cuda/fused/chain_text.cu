@@ -101,7 +101,12 @@ class Generator {
       text_.parameter("SetWindow", name + "_window", *set_window(chain_.extent, window));
       return name + "_window.offset(walk.set(), inside + k)";
     }
-    text_.parameter("Walk<1>", name + "_walk", make_walk<1>(dims(chain_.extent), {window.strides.data()}));
+    const Walk<1> walk = make_walk<1>(dims(chain_.extent), {window.strides.data()});
+    if (repeats_) {
+      text_.parameter("__grid_constant__ Walk<1>", name + "_walk", walk);
+      return fmt::format("far_offset({}_walk, first + k)", name);
+    }
+    text_.parameter("Walk<1>", name + "_walk", walk);
     return name + "_walk.offset(first + k)";
   }
 

@@ -3,6 +3,7 @@
 // SIMT_NVRTC=broken makes every compilation fail; SIMT_NVRTC_SOURCES=FOLDER keeps the sources there.
 
 #include <nvrtc.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -19,9 +20,11 @@
 
 #include "simt/executor/api.h"
 
+using NamesAndTexts = std::vector<std::pair<std::string, std::string>>;
+
 struct _nvrtcProgram {
   std::string source;
-  std::vector<std::pair<std::string, std::string>> headers;
+  NamesAndTexts headers;
   std::string code, log;
 };
 
@@ -42,6 +45,49 @@ std::string read(const fs::path& path) {
 
 /// Headers of the standard library are the host's own.
 bool is_standard(const std::string& name) { return name.find_first_of("./") == std::string::npos; }
+
+/// A folder that goes with this object.
+class Folder {
+ public:
+  Folder() : path_(fs::temp_directory_path() / "simt_nvrtc_XXXXXX") {
+    std::string name = path_.string();
+    path_ = mkdtemp(name.data()) ? name : "";
+  }
+  ~Folder() {
+    std::error_code error;
+    if (!path_.empty() && getpid() == owner_) fs::remove_all(path_, error);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  const pid_t owner_ = getpid();  // forked processes leave it alone
+};
+
+/// What all programs of a process include, compiled before the first of them. Every program that luge makes is
+/// handed the same headers. Empty where there is no temporary folder.
+fs::path compiled_headers(const NamesAndTexts& headers) {
+  static const Folder folder;
+  static const bool made = [&] {
+    if (folder.path().empty()) return false;
+    std::string all = "#include \"simt/pack.h\"\n";
+    for (const auto& [name, text] : headers) {
+      if (is_standard(name)) continue;
+      write(folder.path() / name, text);
+      all += "#include \"" + name + "\"\n";
+    }
+    write(folder.path() / "all.h", all);
+    const std::string name = folder.path().string();
+    // Should it fail, the programs report why.
+    [[maybe_unused]] const int status = std::system((std::string(kCommand) + " -x c++-header -I" + name + " -o " + name +
+                                                     "/all.h.gch " + name + "/all.h 2> /dev/null")
+                                                        .c_str());
+    return true;
+  }();
+  return made ? folder.path() : fs::path();
+}
 
 nvrtcResult fail(nvrtcProgram program, std::string log) {
   program->log = std::move(log);
@@ -86,25 +132,22 @@ SIMT_API nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int options, cons
   if (machine && std::strcmp(machine, "broken") == 0)
     return fail(program, "luge_chain.cu(1): error: the stand-in was told to fail\n");
 
-  std::string name = (fs::temp_directory_path() / "simt_nvrtc_XXXXXX").string();
-  if (!mkdtemp(name.data())) return fail(program, "error: no temporary folder");
-  const fs::path folder = name;
-  for (const auto& [header, text] : program->headers)
-    if (!is_standard(header)) write(folder / header, text);
-  write(folder / "luge_chain.cu", program->source);
+  const fs::path headers = compiled_headers(program->headers);
+  const Folder own;
+  if (headers.empty() || own.path().empty()) return fail(program, "error: no temporary folder");
+  write(own.path() / "luge_chain.cu", program->source);
   if (const char* const kept = std::getenv("SIMT_NVRTC_SOURCES"))
     write(fs::path(kept) / (std::to_string(std::hash<std::string>()(program->source)) + ".cu"), program->source);
-  write(folder / "main.cpp",
-        "#include \"luge_chain.cu\"\n#include \"simt/pack.h\"\n"
+  write(own.path() / "main.cpp",
+        "#include \"luge_chain.cu\"\n"
         "extern \"C\" void luge_chain_pack(void** arguments, std::function<void()>* thread) {\n"
         "  *thread = simt::pack(&luge_chain, arguments);\n}\n");
-  const std::string command = std::string(kCommand) + " -I" + name + " -o " + name + "/code.so " + name + "/main.cpp 2> " +
-                              name + "/log";
-  const int status = std::system(command.c_str());
-  program->code = status == 0 ? read(folder / "code.so") : "";
-  program->log = read(folder / "log");
-  std::error_code error;
-  fs::remove_all(folder, error);
+  const std::string name = own.path().string(), all = headers.string();
+  const int status = std::system((std::string(kCommand) + " -include " + all + "/all.h -I" + all + " -o " + name +
+                                  "/code.so " + name + "/main.cpp 2> " + name + "/log")
+                                     .c_str());
+  program->code = status == 0 ? read(own.path() / "code.so") : "";
+  program->log = read(own.path() / "log");
   return program->code.empty() ? NVRTC_ERROR_COMPILATION : NVRTC_SUCCESS;
 }
 
