@@ -72,18 +72,18 @@ test-simt:  ## clang's warnings over everything; the CUDA kernels executed by th
 
 test-asan:  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA kernels included
 	@cmake/setup.sh test
-	$(call configure,asan,build-asan)
+	$(call configure,asan,build-asan) $(clang)
 	$(call compile,build-asan)
 	$(call run_tests,build-asan,asan)
 
 test-tsan:  ## races: the tests named *Thread* and those of the CUDA kernels under ThreadSanitizer
 	@cmake/setup.sh test
-	$(call configure,tsan,build-tsan) -DLUGE_TEST_ALL_RACES=OFF
+	$(call configure,tsan,build-tsan) $(clang) -DLUGE_TEST_ALL_RACES=OFF
 	$(call compile,build-tsan)
 	$(call run_tests,build-tsan,tsan,-L threads)
 
 test-kernels: test-simt test-asan  ## all there is for the CUDA kernels: races in every suite too; half an hour
-	$(call configure,tsan,build-tsan) -DLUGE_TEST_ALL_RACES=ON
+	$(call configure,tsan,build-tsan) $(clang) -DLUGE_TEST_ALL_RACES=ON
 	$(call compile,build-tsan)
 	$(call run_tests,build-tsan,tsan,-L threads)
 

@@ -7,7 +7,7 @@ packages="g++ cmake ninja-build pkg-config libhwy-dev libxbyak-dev libtbb-dev li
 libcli11-dev zlib1g-dev dataset-fashion-mnist gnuplot-nox"
 for purpose in "$@"; do
   case $purpose in
-    test) packages="$packages libgtest-dev libbenchmark-dev clang" ;;
+    test) packages="$packages libgtest-dev libbenchmark-dev clang libclang-rt-dev" ;;
     bench) packages="$packages libbenchmark-dev" ;;
     torch) packages="$packages python3-torch python3-numpy" ;;
     python) packages="$packages python3-dev python3-venv" ;;

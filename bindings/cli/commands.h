@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <functional>
 
-#include <CLI/CLI.hpp>
-
 #include <luge/tensor/device.h>
+
+namespace CLI {
+class App;
+}
 
 namespace luge::cli {
 

@@ -7,6 +7,7 @@
 #include <exception>
 #include <vector>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <luge/error.h>
