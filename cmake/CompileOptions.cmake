@@ -14,10 +14,4 @@ if(LUGE_SANITIZE)
   target_compile_options(luge_compile_options INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${LUGE_SANITIZE};-fno-sanitize-recover=all;-fno-omit-frame-pointer>)
   target_link_options(luge_compile_options INTERFACE -fsanitize=${LUGE_SANITIZE})
-  # TBB's waits are inside its library, which is not instrumented: who waited for a loop is not seen to come
-  # after its last task, and reuses the stack on which that task counted. The assertion of TBB's headers that
-  # the count is zero reads it in code that is instrumented, which orders the two.
-  if(LUGE_SANITIZE STREQUAL "thread")
-    target_compile_definitions(luge_compile_options INTERFACE TBB_USE_ASSERT=1)
-  endif()
 endif()

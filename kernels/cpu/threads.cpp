@@ -7,19 +7,12 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <mutex>
-#include <optional>
 #include <thread>
-
-#include <oneapi/tbb/blocked_range.h>
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/info.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
 
 #include <luge/check.h>
 #include <luge/threads.h>
+
+#include "pool.h"
 
 namespace luge {
 namespace {
@@ -43,28 +36,6 @@ int default_threads() {
 
 std::atomic<int> threads{0};  // 0: not asked for yet
 
-/// The threads of one count. TBB allows no more than there are processors unless told so.
-struct Pool {
-  std::optional<tbb::global_control> control;
-  tbb::task_arena arena;
-
-  explicit Pool(int count) : arena(count) {
-    if (count > tbb::info::default_concurrency())
-      control.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count));
-  }
-};
-
-/// The pool of the current thread count. Who runs in one keeps it while another is set.
-std::mutex pool_mutex;
-std::shared_ptr<Pool> pool;
-
-std::shared_ptr<Pool> current_pool() {
-  const int wanted = num_threads();
-  const std::lock_guard lock(pool_mutex);
-  if (!pool || pool->arena.max_concurrency() != wanted) pool = std::make_shared<Pool>(wanted);
-  return pool;
-}
-
 }  // namespace
 
 int num_threads() {
@@ -85,7 +56,7 @@ namespace cpu {
 
 namespace {
 
-// ThreadSanitizer cannot see into TBB, so the order of fork, bodies and join is said with atomics of ours.
+// ThreadSanitizer cannot see into the pool, so the order of fork, bodies and join is said with atomics of ours.
 std::atomic<int> forked{0}, left{0};
 
 struct BodyScope {
@@ -98,6 +69,19 @@ struct ForkScope {
   ~ForkScope() { (void)left.load(std::memory_order_acquire); }
 };
 
+/// A loop over blocks of `block` items each.
+struct Blocks {
+  RangeFn body;
+  const void* context;
+  std::int64_t block, count;
+
+  static void run(const void* blocks, std::int64_t begin, std::int64_t end) {
+    const BodyScope scope;
+    const auto& self = *static_cast<const Blocks*>(blocks);
+    self.body(self.context, begin * self.block, std::min(end * self.block, self.count));
+  }
+};
+
 }  // namespace
 
 void run_ranges(std::int64_t count, std::int64_t work, std::int64_t align, RangeFn body, const void* context) {
@@ -106,15 +90,10 @@ void run_ranges(std::int64_t count, std::int64_t work, std::int64_t align, Range
     return;
   }
   const std::int64_t items = std::max<std::int64_t>(kBlockWork / std::max<std::int64_t>(work, 1), 1);
-  const std::int64_t block = (items + align - 1) / align * align, blocks = (count + block - 1) / block;
-  const std::shared_ptr<Pool> running = current_pool();
+  const std::int64_t block = (items + align - 1) / align * align;
+  const Blocks blocks{body, context, block, count};
   const ForkScope fork;
-  running->arena.execute([&] {
-    tbb::parallel_for(tbb::blocked_range<std::int64_t>(0, blocks), [&](const tbb::blocked_range<std::int64_t>& range) {
-      const BodyScope scope;
-      body(context, range.begin() * block, std::min(range.end() * block, count));
-    });
-  });
+  run_in_pool(num_threads(), (count + block - 1) / block, &Blocks::run, &blocks);
 }
 
 }  // namespace cpu
