@@ -2,11 +2,13 @@
 
 #include <new>
 
+#include <luge/sanitizers.h>
+
 namespace luge {
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(LUGE_ASAN) || defined(LUGE_TSAN)
 constexpr bool kKeep = false;  // a sanitizer sees uses after the end only if memory is really given back
 #else
 constexpr bool kKeep = true;

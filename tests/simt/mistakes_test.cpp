@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include <luge/sanitizers.h>
+
 namespace simt::test {
 
 std::array<int, 64> result;  // where the compiler must take it to be read
@@ -126,7 +128,7 @@ std::vector<int> sums_of_neighbours(int missing) {
 
 // ThreadSanitizer finds these in one run and ends the process (below); a schedule has to bring the wrong
 // order about.
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(LUGE_TSAN)
 
 int orders_that_differ(const std::function<std::vector<int>()>& run, const std::vector<int>& expected) {
   int differ = 0;
@@ -197,7 +199,7 @@ TEST(ScheduleTest, SharedMemoryThatNobodyWroteIsNaN) {
       [](int status) { return !(WIFEXITED(status) && WEXITSTATUS(status) == 0); }, report);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(LUGE_ASAN)
 
 TEST(AddressSanitizerDeathTest, SeesGlobalMemoryOutOfBounds) {
   const std::unique_ptr<float[]> data(new float[100]);
@@ -254,7 +256,7 @@ TEST(UndefinedBehaviorDeathTest, SeesAMisalignedVectorLoad) {
 
 #endif
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(LUGE_TSAN)
 
 TEST(ThreadSanitizerDeathTest, SeesAMissingBarrier) {
   expect_report([] { sums_of_neighbours(1); }, "data race");

@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include <luge/sanitizers.h>
+
 #include "simt/simt.h"
 
 namespace simt::test {
@@ -183,7 +185,7 @@ TEST_F(RuntimeTest, AKernelsErrorComesLateAndStays) {
   EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(LUGE_ASAN)
 
 void expect_report(void (*run)(cudaStream_t), const char* report) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
