@@ -43,17 +43,32 @@ ChainLoop::ChainLoop(const Chain& chain, bool may_stream)
 }
 
 bool ChainLoop::sums_itself() const {
-  const bool gathers = std::any_of(loads_.begin(), loads_.end(), [](const Load& load) { return load.access == Access::Gather; });
+  const bool gathers =
+      std::any_of(loads_.begin(), loads_.end(), [](const Load& load) { return load.access == Access::Gather; });
   return !chain_.reductions.empty() && chain_.recordings.empty() && stores_.empty() && !gathers && jobs_.size() == 1 &&
          jobs_[0].segment && jobs_[0].segment->sums();
+}
+
+/// Whether the chain overwrites a load's memory and hands its value on unchanged: to another store, a sum or a record.
+/// Stores follow one another, so such a value leaves memory before any of them.
+bool ChainLoop::is_overwritten(const Chain::Window& load) const {
+  const auto is_read = [&](const auto& part) { return part.value == load.value; };
+  const auto overwrites = [&](const Chain::Window& store) {
+    return store.memory.data == load.memory.data && store.value != load.value;
+  };
+  return std::any_of(chain_.stores.begin(), chain_.stores.end(), overwrites) &&
+         (std::any_of(chain_.stores.begin(), chain_.stores.end(), is_read) ||
+          std::any_of(chain_.reductions.begin(), chain_.reductions.end(), is_read) ||
+          std::any_of(chain_.recordings.begin(), chain_.recordings.end(), is_read));
 }
 
 void ChainLoop::find_accesses() {
   for (const Chain::Window& load : chain_.loads) {
     const Operand& window = load.memory;
+    const bool whole = is_contiguous(chain_.extent, window.strides) && !is_overwritten(load);
     const Access access = is_constant(chain_.extent, window.strides) && count_ > 1 ? Access::Constant
-                          : is_contiguous(chain_.extent, window.strides)          ? Access::Whole
-                                                                                  : Access::Gather;
+                          : whole                                                  ? Access::Whole
+                                                                                   : Access::Gather;
     const bool far = worth_streaming(count_ * static_cast<std::int64_t>(size_of(window.dtype)));
     loads_.push_back({access, far, load.value, window});
     if (access == Access::Whole)
@@ -69,9 +84,8 @@ SegmentContext ChainLoop::context(std::span<const Link> links) const {
   };
   const auto used_outside = [this, links](int value) {
     const auto reads = [&](const Link& link) {
-      return std::any_of(link.in.begin(), link.in.end(), [&](const ChainInput& in) {
-        return in.kind == ChainInput::Kind::Value && in.value == value;
-      });
+      return std::any_of(link.in.begin(), link.in.end(),
+                         [&](const ChainInput& in) { return in.kind == ChainInput::Kind::Value && in.value == value; });
     };
     for (const Link& link : chain_.links)
       if ((&link < links.data() || &link >= links.data() + links.size()) && reads(link)) return true;
@@ -119,7 +133,8 @@ bool ChainLoop::add_segment(std::span<const Link> links) {
 
 int ChainLoop::constant(const Operand& number) {
   for (std::size_t c = 0; c < constants_.size(); ++c)
-    if (constants_[c].dtype == number.dtype && std::memcmp(&constants_[c].integer, &number.integer, sizeof number.integer) == 0)
+    if (constants_[c].dtype == number.dtype &&
+        std::memcmp(&constants_[c].integer, &number.integer, sizeof number.integer) == 0)
       return ~static_cast<int>(c);
   constants_.push_back(number);
   return ~(static_cast<int>(constants_.size()) - 1);

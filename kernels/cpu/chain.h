@@ -31,6 +31,7 @@ class ChainLoop {
 
  private:
   /// How a loaded value reaches its tile.
+  /// Whole: stays in memory; Constant: fills the tile once; Gather: is copied, tile by tile, before anything is stored.
   enum class Access : std::uint8_t { Whole, Constant, Gather };
   /// Where a value's tile is: in memory at the tile's position, or in a slot of the working memory.
   struct Place {
@@ -63,6 +64,7 @@ class ChainLoop {
 
   static constexpr int kNothing = INT32_MIN;
 
+  bool is_overwritten(const Chain::Window& load) const;
   void find_accesses();
   SegmentContext context(std::span<const Link> links) const;
   void add_jobs(std::span<const Link> links);
