@@ -19,14 +19,16 @@ class TensorImpl;
 
 /// What a step changes on the host beside running calls, for instance the monitor's count of steps.
 struct HostEffect {
-  std::weak_ptr<void> owner;        ///< must be alive at every replay
-  const char* owner_name;           ///< "the Monitor"
+  std::weak_ptr<void> owner;  ///< must be alive at every replay
+  const char* owner_name;     ///< "the Monitor"
   /// Before `steps` replays in a row that have the effect `times` times each: how many of them may run before
   /// `after`, 1 or more. May throw. Null: any number.
   std::function<std::int64_t(std::int64_t steps, std::int64_t times)> before;
   /// It was had so many times. Null: nothing to do.
   std::function<void(std::int64_t count)> after;
-  std::int64_t times = 1;           ///< in one step
+  /// It is to be taken back so many times, memory excepted: the step was refused. Null: nothing to do.
+  std::function<void(std::int64_t count)> undo;
+  std::int64_t times = 1;  ///< in one step
 };
 
 class Observer {
@@ -48,6 +50,10 @@ class Observer {
   /// ... is about to be forgotten, whatever it is.
   virtual void forgets_gradient(TensorImpl& leaf) = 0;
   virtual void has_effect(HostEffect effect) = 0;
+  /// The global generator begins anew with this seed.
+  virtual void seeds(std::uint64_t seed) = 0;
+  /// `op` has found the labels of `index` to be in [0, size). A replay finds out anew.
+  virtual void has_checked(const char* op, const TensorImpl& index, std::int64_t size) = 0;
   /// Throws CaptureError: values pass between host and device, which a replay cannot repeat.
   [[noreturn]] virtual void refuse(const char* op, const char* why, SourceLocation location) = 0;
 };

@@ -40,9 +40,18 @@ std::string named(const char* call, SourceLocation location) {
 Recording::~Recording() {
   for (const Outside& used : outside)
     if (used.storage) used.storage->unpin();
+  for (const Labels& checked : labels)
+    if (checked.storage) checked.storage->unpin();
   for (const Bump& bump : bumps)
     if (bump.storage) bump.storage->unpin();
 }
+
+Tensor Recording::Labels::tensor() const {
+  return Tensor(new TensorImpl(storage, dtype, shape, strides, offset, numel));
+}
+
+Recorder::Recorder(SourceLocation capture)
+    : name_(named("capture", capture)), seed_before_(global_seed()), streams_before_(streams_so_far()) {}
 
 void Recorder::run(Backend& backend, const Call& call) {
   LUGE_CHECK(CaptureError, !recording_.backend || recording_.backend == &backend,
@@ -50,14 +59,17 @@ void Recorder::run(Backend& backend, const Call& call) {
              to_string(backend.device()), to_string(recording_.backend->device()));
   recording_.backend = &backend;
   Call noted = call;
-  if (auto* const random = std::get_if<Random>(&noted); random && random->global)
-    random->stream = recording_.draws++;  // counted from what the replay draws first
-  const bool undoable = !std::holds_alternative<Record>(call);
+  if (auto* const random = std::get_if<Random>(&noted); random && random->global) {
+    random->global = !recording_.seed;  // after a seed of its own a step draws the same every time
+    random->stream = recording_.seed ? recording_.seeded_draws++ : recording_.draws++;
+  }
+  // The monitor's ring is behind its counter: what has not been counted is written again.
+  const auto* const record = std::get_if<Record>(&call);
   for_each_access(noted, [&](const Access& access) {
     const std::uintptr_t address = address_of(*access.data);
     const auto found = holding(live_, address, [&](std::size_t buffer) { return recording_.buffers[buffer].bytes; });
     if (found == live_.end()) {
-      if (access.writes && undoable) save(address);
+      if (access.writes && (!record || *access.data == record->counter)) save(address);
       return;
     }
     const StepBuffer& buffer = recording_.buffers[found->second];
@@ -85,11 +97,15 @@ void Recorder::freed(const Storage& storage) noexcept {
   live_.erase(found);
 }
 
+bool Recorder::is_of_step(const Storage& storage) const {
+  return live_.contains(address_of(storage.block() ? storage.block()->data() : storage.data()));
+}
+
 void Recorder::uses(Storage& storage) {
-  if (!storage.data() || live_.contains(address_of(storage.block() ? storage.block()->data() : storage.data()))) return;
+  if (!storage.data() || is_of_step(storage)) return;
   if (!seen_.insert(&storage).second) return;
   storage.pin();
-  recording_.outside.push_back({&storage, recording_.calls.size()});
+  recording_.outside.push_back({&storage, recording_.calls.size(), storage.leaves()});
   uses(storage.data(), storage.bytes());
 }
 
@@ -102,12 +118,14 @@ void Recorder::save(std::uintptr_t address) {
   const auto found = holding(outside_, address, [](std::size_t bytes) { return bytes; });
   LUGE_CHECK(CaptureError, found != outside_.end(), "{}: call {} writes to memory that no tensor owns", name_,
              recording_.calls.size());
+  // A parameter is saved on its own or as a part of its arena, whichever is written first.
   const bool known = std::any_of(saved_.begin(), saved_.end(), [&](const Saved& saved) {
-    return saved.address <= address && address < saved.address + saved.bytes.size();
+    return saved.address <= found->first && found->first + found->second <= saved.address + saved.bytes.size();
   });
   if (known) return;
   Saved saved{found->first, std::vector<std::byte>(found->second)};
-  recording_.backend->copy_to_host(saved.bytes.data(), reinterpret_cast<const void*>(saved.address), saved.bytes.size());
+  recording_.backend->copy_to_host(saved.bytes.data(), reinterpret_cast<const void*>(saved.address),
+                                   saved.bytes.size());
   saved_.push_back(std::move(saved));
 }
 
@@ -125,8 +143,11 @@ Recording::Leaf& Recorder::leaf(TensorImpl& tensor, bool needs) {
   const auto [found, fresh] = leaves_.emplace(&tensor, LeafBefore{recording_.leaves.size(), {}});
   if (fresh) {
     found->second.value = tensor.leaf->value();
-    recording_.leaves.push_back(
-        {.tensor = &tensor, .needs = needs, .written_before = tensor.leaf->written(), .written_after = false, .value = {}});
+    recording_.leaves.push_back({.tensor = &tensor,
+                                 .needs = needs,
+                                 .written_before = tensor.leaf->written(),
+                                 .written_after = false,
+                                 .value = {}});
   }
   return recording_.leaves[found->second.index];
 }
@@ -142,13 +163,48 @@ void Recorder::has_effect(HostEffect effect) {
   recording_.effects.push_back(std::move(effect));
 }
 
+void Recorder::seeds(std::uint64_t seed) {
+  recording_.seed = seed;
+  recording_.seeded_draws = 0;
+}
+
+void Recorder::has_checked(const char* op, const TensorImpl& index, std::int64_t size) {
+  if (is_of_step(*index.storage)) return;
+  uses(*index.storage);
+  index.storage->pin();
+  recording_.labels.push_back({.op = op,
+                               .storage = index.storage,
+                               .dtype = index.dtype,
+                               .shape = index.shape,
+                               .strides = index.strides,
+                               .offset = index.offset,
+                               .numel = index.numel,
+                               .size = size});
+}
+
+void Recorder::keep_labels() {
+  std::erase_if(recording_.labels, [&](const Recording::Labels& labels) {
+    const std::uintptr_t low = address_of(labels.storage->data()), high = low + labels.storage->bytes();
+    bool written = false;
+    for (Call& call : recording_.calls)
+      for_each_access(call, [&](const Access& access) {
+        const auto data = static_cast<std::intptr_t>(address_of(*access.data));
+        written |= access.writes && static_cast<std::uintptr_t>(data + access.low) < high &&
+                   low < static_cast<std::uintptr_t>(data + access.high);
+      });
+    if (written) labels.storage->unpin();
+    return written;
+  });
+}
+
 void Recorder::refuse(const char* op, const char* why, SourceLocation location) {
   const std::size_t calls = recording_.calls.size();
-  raise<CaptureError>("{}: {} {}, {} of the step, so the step cannot be replayed without the host; move it out of "
-                      "the captured function",
-                      name_, named(op, location), why,
-                      calls == 0 ? std::string("before the first call")
-                                 : fmt::format("after call {} ({})", calls, name_of(recording_.calls.back())));
+  raise<CaptureError>(
+      "{}: {} {}, {} of the step, so the step cannot be replayed without the host; move it out of "
+      "the captured function",
+      name_, named(op, location), why,
+      calls == 0 ? std::string("before the first call")
+                 : fmt::format("after call {} ({})", calls, name_of(recording_.calls.back())));
 }
 
 Recording Recorder::finish() {
@@ -162,7 +218,8 @@ Recording Recorder::finish() {
   for (const auto& [real, index] : live_) {
     StepBuffer& buffer = recording_.buffers[index];
     buffer.kept = storages_.at(index);
-    if (const auto bumps = bumps_.find(buffer.kept.get()); bumps != bumps_.end()) recording_.bumps[bumps->second].times = 0;
+    if (const auto bumps = bumps_.find(buffer.kept.get()); bumps != bumps_.end())
+      recording_.bumps[bumps->second].times = 0;
   }
   for (const Recording::Outside& used : recording_.outside) {
     if (!used.storage->abandoned()) continue;
@@ -172,20 +229,34 @@ Recording Recorder::finish() {
         "work on the old one again; change it in place (copy_) instead of replacing it",
         name_, used.storage->bytes(), name_of(recording_.calls[call]), call + 1, recording_.calls.size());
   }
+  keep_labels();
   return std::move(recording_);
 }
 
 void Recorder::undo() noexcept {
   const Unobserved quiet;
-  for (const Saved& saved : saved_) {
-    try {
-      recording_.backend->copy_from_host(reinterpret_cast<void*>(saved.address), saved.bytes.data(), saved.bytes.size());
-    } catch (const Error&) {  // the device is gone, and with it what was to be put back
-    }
-  }
+  undo_memory();
   for (const auto& [tensor, before] : leaves_) {
     const Recording::Leaf& used = recording_.leaves[before.index];
     used.tensor->leaf->restore(used.written_before, before.value);
+  }
+  set_global_generator(seed_before_, streams_before_);
+  for (const HostEffect& effect : recording_.effects) {
+    try {
+      if (effect.undo && !effect.owner.expired()) effect.undo(effect.times);
+    } catch (const Error&) {  // as in undo_memory()
+    }
+  }
+}
+
+/// The last saved first: a parameter may have been saved before the arena that holds it.
+void Recorder::undo_memory() noexcept {
+  for (auto saved = saved_.rbegin(); saved != saved_.rend(); ++saved) {
+    try {
+      recording_.backend->copy_from_host(reinterpret_cast<void*>(saved->address), saved->bytes.data(),
+                                         saved->bytes.size());
+    } catch (const Error&) {  // the device is gone, and with it what was to be put back
+    }
   }
 }
 

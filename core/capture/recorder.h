@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -23,29 +24,40 @@ std::string named(const char* call, SourceLocation location);
 struct StepBuffer {
   static constexpr std::uintptr_t kBase = std::uintptr_t{1} << 62;
 
-  std::uintptr_t address = 0;   ///< in the recorded calls
-  std::uintptr_t real = 0;      ///< where it was
+  std::uintptr_t address = 0;  ///< in the recorded calls
+  std::uintptr_t real = 0;     ///< where it was
   std::size_t bytes = 0;
-  Ref<Storage> kept;            ///< of memory that outlives the step: results, gradients
+  Ref<Storage> kept;  ///< of memory that outlives the step: results, gradients
 };
 
 /// Everything a replay has to do.
 struct Recording {
-  /// A storage from outside, and the call that used it first.
+  /// A storage from outside, the call that used it first, and how many leaves were on it then.
   struct Outside {
     Ref<Storage> storage;
     std::size_t call;
+    int leaves;
   };
   /// A leaf's gradient before and after the step.
   struct Leaf {
     Ref<TensorImpl> tensor;
-    bool needs = false;         ///< whether the step went on from what was there
+    bool needs = false;  ///< whether the step went on from what was there
     bool written_before = false, written_after = false;
-    Tensor value;               ///< after
+    Tensor value;  ///< after
   };
   struct Bump {
     Ref<Storage> storage;
     int times;
+  };
+  /// Labels from outside that the step itself does not change, all in [0, size).
+  struct Labels {
+    const char* op;
+    Ref<Storage> storage;
+    DType dtype;
+    Shape shape;
+    Strides strides;
+    std::int64_t offset, numel, size;
+    Tensor tensor() const;
   };
 
   Recording() = default;
@@ -60,15 +72,19 @@ struct Recording {
   std::vector<Leaf> leaves;
   std::vector<Bump> bumps;
   std::vector<HostEffect> effects;
-  std::uint64_t draws = 0;      ///< streams taken from the global generator
-  std::size_t eager_peak = 0;   ///< bytes that the step's own memory took at most
+  std::vector<Labels> labels;
+  std::uint64_t draws = 0;  ///< streams taken from the global generator before it is seeded
+  /// The seed that the step gives the global generator last, and the streams it takes then.
+  std::optional<std::uint64_t> seed;
+  std::uint64_t seeded_draws = 0;
+  std::size_t eager_peak = 0;  ///< bytes that the step's own memory took at most
 };
 
 /// Observes a step that runs for real. What it changed can be taken back until finish().
 class Recorder final : public Observer {
  public:
   /// `capture` is where the step was captured, for errors.
-  explicit Recorder(SourceLocation capture) : name_(named("capture", capture)) {}
+  explicit Recorder(SourceLocation capture);
 
   void run(Backend& backend, const Call& call) override;
   void allocated(const Storage& storage) override;
@@ -79,11 +95,15 @@ class Recorder final : public Observer {
   void uses_gradient(TensorImpl& leaf) override;
   void forgets_gradient(TensorImpl& leaf) override;
   void has_effect(HostEffect effect) override;
+  void seeds(std::uint64_t seed) override;
+  void has_checked(const char* op, const TensorImpl& index, std::int64_t size) override;
   [[noreturn]] void refuse(const char* op, const char* why, SourceLocation location) override;
 
+  /// What has been recorded so far.
+  const Recording& so_far() const { return recording_; }
   /// The step has run and its temporaries are gone. Throws CaptureError for a step that cannot be replayed.
   Recording finish();
-  /// Memory and gradients as they were before the step.
+  /// Memory, gradients, the global generator and the effects on the host as they were before the step.
   void undo() noexcept;
 
  private:
@@ -96,20 +116,26 @@ class Recorder final : public Observer {
     Tensor value;
   };
 
-  /// Keeps what outside memory at this address holds, before its first change.
+  /// Whether it is memory that the step allocated.
+  bool is_of_step(const Storage& storage) const;
+  /// Keeps what the block of outside memory around this address holds, before its first change.
   void save(std::uintptr_t address);
+  void undo_memory() noexcept;
+  /// Keeps of the labels those that a replay finds as the step will find them.
+  void keep_labels();
   Recording::Leaf& leaf(TensorImpl& tensor, bool needs);
 
   std::string name_;
   Recording recording_;
-  std::map<std::uintptr_t, std::size_t> live_;           ///< real address -> buffer
-  std::unordered_map<std::size_t, Storage*> storages_;   ///< of live buffers
-  std::map<std::uintptr_t, std::size_t> outside_;        ///< address -> bytes
+  std::map<std::uintptr_t, std::size_t> live_;          ///< real address -> buffer
+  std::unordered_map<std::size_t, Storage*> storages_;  ///< of live buffers
+  std::map<std::uintptr_t, std::size_t> outside_;       ///< address -> bytes
   std::unordered_set<const Storage*> seen_;
   std::unordered_map<const TensorImpl*, LeafBefore> leaves_;
   std::unordered_map<const Storage*, std::size_t> bumps_;
   KnownNumbers numbers_;
   std::vector<Saved> saved_;
+  std::uint64_t seed_before_, streams_before_;
   std::uintptr_t next_ = StepBuffer::kBase;
   std::size_t bytes_ = 0;
 };

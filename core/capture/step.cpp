@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
+#include <luge/autograd/grad_mode.h>
 #include <luge/autograd/node.h>
+#include <luge/capture/access.h>
 #include <luge/capture/describe.h>
 #include <luge/capture/fuse.h>
 #include <luge/capture/memory_plan.h>
 #include <luge/capture/recorder.h>
 #include <luge/capture/sets.h>
 #include <luge/check.h>
+#include <luge/ops/labels.h>
 #include <luge/ops/random_state.h>
 #include <luge/tensor/tensor_impl.h>
 #include <luge/tensor/values.h>
@@ -32,6 +36,24 @@ class Observing {
 
 /// What a step may take beyond the memory of the eager one.
 constexpr std::size_t kSpareBytes = std::size_t{1} << 16;
+
+/// Whether both calls do the same to the same memory.
+bool same_memory(Call a, Call b) {
+  if (a.index() != b.index()) return false;
+  std::vector<Access> first, second;
+  for_each_access(a, [&](const Access& access) { first.push_back(access); });
+  for_each_access(b, [&](const Access& access) { second.push_back(access); });
+  return std::equal(first.begin(), first.end(), second.begin(), second.end(), [](const Access& x, const Access& y) {
+    return *x.data == *y.data && x.low == y.low && x.high == y.high && x.writes == y.writes;
+  });
+}
+
+/// The first call that is not in both recordings, or nothing.
+std::optional<std::size_t> difference(const std::vector<Call>& a, const std::vector<Call>& b) {
+  const auto at = std::mismatch(a.begin(), a.end(), b.begin(), b.end(), same_memory).first;
+  if (at == a.end() && a.size() == b.size()) return std::nullopt;
+  return static_cast<std::size_t>(at - a.begin());
+}
 
 bool in_step_memory(const void* data) { return reinterpret_cast<std::uintptr_t>(data) >= StepBuffer::kBase; }
 
@@ -59,10 +81,11 @@ class CapturedStep::Impl {
     LUGE_CHECK(CaptureError, !observer, "{}: a captured step runs within another one; call the function itself",
                named("capture", location_));
     for (std::int64_t done = 0; done < steps;) {
-      if (Version* const version = fitting()) {
+      Version* const version = fitting();
+      if (version && version->is_settled) {
         done += replay(*version, steps - done);
       } else {
-        record();
+        record(version);
         ++done;
       }
     }
@@ -95,6 +118,9 @@ class CapturedStep::Impl {
   /// One recording and what was made of it.
   struct Version {
     Recording recording;
+    std::vector<bool> held;   ///< of its leaves: whether somebody else has the gradient
+    bool is_settled = false;  ///< the step does the same every time
+    bool differs = false;     ///< it did something else than the step before
     std::vector<Tensor> results;
     Tensor random_state;
     Ref<Storage> block;
@@ -114,20 +140,40 @@ class CapturedStep::Impl {
   /// The recording that began with gradients written where they are now.
   Version* fitting() const {
     for (const std::unique_ptr<Version>& version : versions_) {
-      const auto& leaves = version->recording.leaves;
-      const bool fits = std::all_of(leaves.begin(), leaves.end(), [](const Recording::Leaf& leaf) {
-        return !leaf.needs || leaf.tensor->leaf->written() == leaf.written_before;
-      });
+      const std::vector<Recording::Leaf>& leaves = version->recording.leaves;
+      const std::vector<Recording::Outside>& outside = version->recording.outside;
+      const bool fits = std::all_of(leaves.begin(), leaves.end(),
+                                    [](const Recording::Leaf& leaf) {
+                                      return !leaf.needs || leaf.tensor->leaf->written() == leaf.written_before;
+                                    }) &&
+                        std::all_of(outside.begin(), outside.end(), [](const Recording::Outside& used) {
+                          return used.storage->leaves() == used.leaves;
+                        });
       if (fits) return version.get();
     }
     return nullptr;
   }
 
-  void record() {
-    for (const std::unique_ptr<Version>& version : versions_) check_alive(*version);
-    LUGE_CHECK(CaptureError, versions_.size() < kMostVersions,
-               "{}: the step was recorded {} times, from different gradients each time; call zero_grad within it",
-               named("capture", location_), versions_.size());
+  /// Runs the function and records it; in place of `last`, if that was recorded from the same state.
+  void record(Version* last) {
+    for (const std::unique_ptr<Version>& version : versions_)
+      if (version.get() != last) check_alive(*version);  // compare() finds what `last` worked on and is gone
+    LUGE_CHECK(
+        CaptureError, last || versions_.size() < kMostVersions,
+        "{}: the step was recorded {} times, from different gradients or leaves each time; call zero_grad within "
+        "it, and requires_grad_ outside",
+        named("capture", location_), versions_.size());
+    std::unique_ptr<Version> version = recorded(last);
+    if (!version->is_settled) version->is_settled = !is_shared(*version);
+    if (!options_.keep_gradients)
+      for (const Recording::Leaf& leaf : version->recording.leaves) version->held.push_back(is_held(*version, leaf));
+    build(*version);
+    std::erase_if(versions_, [last](const std::unique_ptr<Version>& old) { return old.get() == last; });
+    versions_.push_back(std::move(version));
+    current_ = versions_.back().get();
+  }
+
+  std::unique_ptr<Version> recorded(const Version* last) const {
     auto version = std::make_unique<Version>();
     Recorder recorder(location_);
     try {
@@ -136,15 +182,78 @@ class CapturedStep::Impl {
         std::vector<Tensor> results = body_();
         for (const Tensor& result : results) version->results.push_back(checked_result(result).detach());
       }
+      if (last) compare(*version, *last, recorder.so_far());
       version->recording = recorder.finish();
     } catch (...) {
       version->results.clear();
       recorder.undo();
       throw;
     }
-    build(*version);
-    versions_.push_back(std::move(version));
-    current_ = versions_.back().get();
+    return version;
+  }
+
+  /// A step that leaves memory of its own with somebody else may go on from that the next time, where a replay would
+  /// not. Therefore its function runs until it did the same twice in a row.
+  void compare(Version& version, const Version& last, const Recording& recording) const {
+    const std::vector<Call>& calls = recording.calls;
+    const std::optional<std::size_t> call = difference(calls, last.recording.calls);
+    version.is_settled = !call;
+    version.differs = call.has_value();
+    if (!call || !last.differs) return;
+    const std::size_t at = std::min(*call, calls.size() - 1);
+    raise<CaptureError>(
+        "{}: {} (call {} of {}) works on other memory in every step; a replay would work on the old one "
+        "again; change a tensor that a step goes on from in place (copy_) instead of replacing it",
+        named("capture", location_), name_of(calls[at]), at + 1, calls.size());
+  }
+
+  /// Whether somebody else has memory that the step allocated, gradients and results aside.
+  bool is_shared(const Version& version) const {
+    const std::vector<Recording::Leaf>& leaves = version.recording.leaves;
+    const bool of_leaves =
+        std::any_of(leaves.begin(), leaves.end(), [&](const Recording::Leaf& leaf) { return is_held(version, leaf); });
+    return of_leaves ||
+           std::any_of(
+               version.recording.buffers.begin(), version.recording.buffers.end(), [&](const StepBuffer& buffer) {
+                 if (!buffer.kept) return false;
+                 const auto is_there = [&](const Tensor& tensor) {
+                   return tensor.defined() && tensor.storage() == buffer.kept;
+                 };
+                 const auto results = std::count_if(version.results.begin(), version.results.end(), is_there);
+                 const auto gradients = std::count_if(
+                     leaves.begin(), leaves.end(), [&](const Recording::Leaf& leaf) { return is_there(leaf.value); });
+                 return buffer.kept->owners() > 1 + buffer.kept->pins() + results + gradients;
+               });
+  }
+
+  /// Whether somebody else has the gradient that a leaf has after the step: as a tensor, a view or an array. A result
+  /// of the step counts as a view.
+  bool is_held(const Version& version, const Recording::Leaf& leaf) const {
+    const Tensor& gradient = leaf.value;
+    if (!gradient.defined()) return false;
+    const LeafGradient& owner = *leaf.tensor->leaf;
+    int tensors = (owner.value().impl() == gradient.impl() ? 1 : 0) + (owner.arena() ? 1 : 0);
+    int storages = 1 + gradient.storage()->pins();
+    const auto count = [&](const Version& other) {
+      for (const Recording::Leaf& known : other.recording.leaves)
+        tensors += known.value.impl() == gradient.impl() ? 1 : 0;
+      for (const StepBuffer& buffer : other.recording.buffers) storages += buffer.kept == gradient.storage() ? 1 : 0;
+    };
+    count(version);
+    for (const std::unique_ptr<Version>& other : versions_)
+      if (other.get() != &version) count(*other);
+    return gradient.impl()->owners() > tensors || gradient.storage()->owners() > storages;
+  }
+
+  /// Gradients that somebody has taken hold of since then are kept from now on.
+  void keep_held(Version& version) const {
+    bool more = false;
+    for (std::size_t i = 0; i < version.held.size(); ++i) {
+      const Recording::Leaf& leaf = version.recording.leaves[i];
+      if (version.held[i] || !is_dropped(version, i) || !is_held(version, leaf)) continue;
+      version.held[i] = more = true;
+    }
+    if (more) build(version);
   }
 
   const Tensor& checked_result(const Tensor& result) const {
@@ -171,7 +280,7 @@ class CapturedStep::Impl {
   void lay_out(Version& version, const std::vector<Call>& calls, bool fused) const {
     Recording& recording = version.recording;
     if (fused) {
-      const Memory memory{.outlives = [&](const void* data) { return outlives(recording, data); }};
+      const Memory memory{.outlives = [&](const void* data) { return outlives(version, data); }};
       version.plan.items = fuse(calls, memory);
     } else {
       version.plan.items.assign(calls.begin(), calls.end());
@@ -192,17 +301,19 @@ class CapturedStep::Impl {
     version.executable = recording.backend->compile(version.plan);
   }
 
-  bool outlives(const Recording& recording, const void* data) const {
+  bool outlives(const Version& version, const void* data) const {
     if (in_step_memory(data)) return false;
     if (options_.keep_gradients) return true;
-    return std::none_of(recording.leaves.begin(), recording.leaves.end(), [&](const Recording::Leaf& leaf) {
-      return is_dropped(leaf) && leaf.value.defined() && leaf.value.data() == data;
-    });
+    const std::vector<Recording::Leaf>& leaves = version.recording.leaves;
+    for (std::size_t i = 0; i < leaves.size(); ++i)
+      if (is_dropped(version, i) && leaves[i].value.defined() && leaves[i].value.data() == data) return false;
+    return true;
   }
 
   /// Whether nobody can tell what the gradient of a leaf is after a step.
-  bool is_dropped(const Recording::Leaf& leaf) const {
-    return !options_.keep_gradients && !(leaf.needs && leaf.written_before);
+  bool is_dropped(const Version& version, std::size_t leaf) const {
+    const Recording::Leaf& used = version.recording.leaves[leaf];
+    return !options_.keep_gradients && !(used.needs && used.written_before) && !version.held[leaf];
   }
 
   static void check_alive(const Version& version) {
@@ -213,25 +324,37 @@ class CapturedStep::Impl {
     for (const Recording::Outside& used : version.recording.outside) {
       if (!used.storage->abandoned()) continue;
       const std::size_t call = std::min(used.call, calls.size() - 1);
-      raise<CaptureError>("step: a tensor of {} bytes that {} (call {} of {}) works on is gone since the step was "
-                          "recorded; refill such a tensor in place (copy_) instead of replacing it",
-                          used.storage->bytes(), name_of(calls[call]), call + 1, calls.size());
+      raise<CaptureError>(
+          "step: a tensor of {} bytes that {} (call {} of {}) works on is gone since the step was "
+          "recorded; refill such a tensor in place (copy_) instead of replacing it",
+          used.storage->bytes(), name_of(calls[call]), call + 1, calls.size());
     }
   }
 
   /// Whether a replay leaves gradients as the recording found them, so that another may follow.
-  bool may_repeat(const Recording& recording) const {
-    return recording.draws == 0 && std::all_of(recording.leaves.begin(), recording.leaves.end(), [&](const Recording::Leaf& leaf) {
-             return !leaf.needs || leaf.written_before == (leaf.written_after && !is_dropped(leaf));
-           });
+  bool may_repeat(const Version& version) const {
+    const std::vector<Recording::Leaf>& leaves = version.recording.leaves;
+    if (version.recording.draws > 0) return false;
+    for (std::size_t i = 0; i < leaves.size(); ++i)
+      if (leaves[i].needs && leaves[i].written_before != (leaves[i].written_after && !is_dropped(version, i)))
+        return false;
+    return true;
+  }
+
+  /// Throws IndexError, before anything has changed, where labels are out of range by now.
+  static void check_labels(const Recording& recording) {
+    const NoGrad guard;
+    for (const Recording::Labels& labels : recording.labels) checked_labels(labels.op, labels.tensor(), labels.size);
   }
 
   /// Replays up to `most` steps; returns how many.
   std::int64_t replay(Version& version, std::int64_t most) {
     check_alive(version);
+    if (!options_.keep_gradients) keep_held(version);
     const auto begun = Clock::now();
     const Recording& recording = version.recording;
-    std::int64_t steps = may_repeat(recording) ? most : 1;
+    check_labels(recording);
+    std::int64_t steps = may_repeat(version) ? most : 1;
     for (const HostEffect& effect : recording.effects)
       if (effect.before) steps = effect.before(steps, effect.times);
     if (recording.draws > 0) {
@@ -241,8 +364,11 @@ class CapturedStep::Impl {
     version.executable->run(steps);
     for (const Recording::Bump& bump : recording.bumps)
       for (std::int64_t i = 0; i < bump.times * steps; ++i) bump.storage->bump_version();
-    for (const Recording::Leaf& leaf : recording.leaves)
-      leaf.tensor->leaf->restore(leaf.written_after && !is_dropped(leaf), leaf.value);
+    for (std::size_t i = 0; i < recording.leaves.size(); ++i) {
+      const Recording::Leaf& leaf = recording.leaves[i];
+      leaf.tensor->leaf->restore(leaf.written_after && !is_dropped(version, i), leaf.value);
+    }
+    if (recording.seed) set_global_generator(*recording.seed, recording.seeded_draws);
     for (const HostEffect& effect : recording.effects)
       if (effect.after) effect.after(steps * effect.times);
     version.seconds += std::chrono::duration<double>(Clock::now() - begun).count();

@@ -226,9 +226,16 @@ Tensor full_like(const Tensor& other, Scalar value) {
 std::uint64_t global_seed() { return seed_in_force.load(); }
 std::uint64_t next_stream(std::uint64_t count) { return streams_taken.fetch_add(count); }
 
-void manual_seed(std::uint64_t seed) {
+std::uint64_t streams_so_far() { return streams_taken.load(); }
+void set_global_generator(std::uint64_t seed, std::uint64_t streams) {
   seed_in_force = seed;
-  streams_taken = 0;
+  streams_taken = streams;
+}
+
+void manual_seed(std::uint64_t seed) {
+  if (observer) [[unlikely]]
+    observer->seeds(seed);
+  set_global_generator(seed, 0);
 }
 
 Tensor rand(const Shape& shape, TensorOptions options) {

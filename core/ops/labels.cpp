@@ -12,7 +12,9 @@ Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size) {
              name(impl.dtype));
   const Tensor labels = index.to(DType::Int64);
   if (!labels.device().is_cpu() || labels.numel() == 0) return labels;
-  const Unobserved once;  // a recorded step looks at the labels of its first run
+  if (observer) [[unlikely]]
+    observer->has_checked(op, impl, size);
+  const Unobserved apart;
   const std::int64_t low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
   if (low >= 0 && high < size) return labels;
   const std::int64_t wrong = low < 0 ? low : high;

@@ -21,18 +21,19 @@ class TensorImpl : public RefCounted {
              std::int64_t offset_in, std::int64_t numel_in);
   ~TensorImpl();
 
-  void* data() const {
-    return static_cast<char*>(storage->data()) + static_cast<std::size_t>(offset) * size_of(dtype);
-  }
+  /// Makes it a leaf that collects a gradient, or one that does not.
+  void require_grad(bool on);
+
+  void* data() const { return static_cast<char*>(storage->data()) + static_cast<std::size_t>(offset) * size_of(dtype); }
 
   Ref<Storage> storage;
-  std::int64_t offset;                 ///< elements from the start of the storage
+  std::int64_t offset;  ///< elements from the start of the storage
   std::int64_t numel;
   Shape shape;
   Strides strides;
   DType dtype;
   bool contiguous;
-  bool requires_grad = false;          ///< a leaf that collects a gradient
+  bool requires_grad = false;          ///< a leaf that collects a gradient; changed by require_grad() only
   Ref<Node> grad_fn;                   ///< the recorded op that made this tensor; null for a leaf
   std::unique_ptr<LeafGradient> leaf;  ///< where a leaf's gradient goes
 };

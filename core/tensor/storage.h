@@ -49,11 +49,16 @@ class Storage : public RefCounted {
   /// The block this is a window of, or null.
   const Ref<Storage>& block() const { return block_; }
 
+  /// How many tensors on this memory require a gradient. Which they are decides what a step does.
+  int leaves() const { return leaves_; }
+  void count_leaf(int change) { leaves_ += change; }
+
   /// A recorded step holds on to the storages it works on. One that is held by steps alone has been let go of
   /// by the user, and what the step would compute with it is not what the program says.
   void pin() { ++pins_; }
   void unpin() { --pins_; }
   bool abandoned() const { return owners() <= pins_; }
+  int pins() const { return pins_; }
 
  private:
   void let_go() noexcept;
@@ -63,7 +68,7 @@ class Storage : public RefCounted {
   void* data_;
   std::size_t bytes_;
   std::uint64_t version_ = 0;
-  std::atomic<int> pins_{0};
+  std::atomic<int> pins_{0}, leaves_{0};
   Ref<Storage> block_;
   std::function<void()> release_;  ///< of foreign memory
 };

@@ -17,7 +17,16 @@ TensorImpl::TensorImpl(Ref<Storage> storage_in, DType dtype_in, const Shape& sha
       dtype(dtype_in),
       contiguous(luge::is_contiguous(shape_in, strides_in)) {}
 
-TensorImpl::~TensorImpl() = default;
+TensorImpl::~TensorImpl() {
+  if (requires_grad) storage->count_leaf(-1);
+}
+
+void TensorImpl::require_grad(bool on) {
+  if (on && !leaf) leaf = std::make_unique<LeafGradient>();
+  if (requires_grad == on) return;
+  storage->count_leaf(on ? 1 : -1);
+  requires_grad = on;
+}
 
 void destroy(TensorImpl* impl) { delete impl; }
 
@@ -69,8 +78,9 @@ Tensor& Tensor::requires_grad_(bool on) {
              "requires_grad_: only a leaf can be changed; this tensor was made by {}; use detach()", impl.grad_fn->name());
   LUGE_CHECK(DTypeError, !on || is_floating(impl.dtype),
              "requires_grad_: the tensor is {}; only floating dtypes can require a gradient", name(impl.dtype));
-  impl.requires_grad = on;
-  if (on && !impl.leaf) impl.leaf = std::make_unique<LeafGradient>();
+  if (observer) [[unlikely]]
+    observer->uses(*impl.storage);  // as it was before
+  impl.require_grad(on);
   return *this;
 }
 

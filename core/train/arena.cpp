@@ -202,8 +202,11 @@ void Parameters::Arena::observe() {
   if (!observer) return;
   observer->uses(*values_);
   observer->uses(*gradients_);
-  observer->has_effect({.owner = weak_from_this(), .owner_name = "Parameters", .before = {}, .after = {}});
-  for (const Tensor& tensor : entries_.tensors) observer->uses_gradient(*tensor.impl());
+  observer->has_effect({.owner = weak_from_this(), .owner_name = "Parameters", .before = {}, .after = {}, .undo = {}});
+  for (const Tensor& tensor : entries_.tensors) {
+    observer->uses(*tensor.storage());
+    observer->uses_gradient(*tensor.impl());
+  }
 }
 
 void Parameters::Arena::complete_gradients() {

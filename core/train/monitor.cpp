@@ -103,10 +103,12 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
       observer->uses(ring_->data(), ring_->bytes());
       if (rows_) observer->uses(rows_->data(), rows_->bytes());
       observer->uses(*counter_.storage());
-      observer->has_effect({.owner = weak_from_this(),
-                            .owner_name = "Monitor",
-                            .before = [this](std::int64_t steps, std::int64_t times) { return make_room(steps, times); },
-                            .after = [this](std::int64_t count) { note(count); }});
+      observer->has_effect(
+          {.owner = weak_from_this(),
+           .owner_name = "Monitor",
+           .before = [this](std::int64_t steps, std::int64_t times) { return make_room(steps, times); },
+           .after = [this](std::int64_t count) { note(count); },
+           .undo = [this](std::int64_t count) { forget(count); }});
     }
     backend_->run(call);
     note(1);
@@ -151,7 +153,27 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
   void note(std::int64_t count) {
     const std::int64_t before = recorded();
     seconds_.insert(seconds_.end(), static_cast<std::size_t>(count), elapsed());
-    if (recorded() / kPollEvery != before / kPollEvery || recorded() == options_.total || progress_.due(seconds_.back())) poll();
+    if (recorded() / kPollEvery != before / kPollEvery || recorded() == options_.total ||
+        progress_.due(seconds_.back()))
+      poll();
+  }
+
+  /// The last `count` losses were not recorded after all; the device has counted back.
+  void forget(std::int64_t count) {
+    backend_->synchronize();
+    auto* const ring = static_cast<LossSummary*>(ring_->data());
+    for (; count > 0; --count) {
+      seconds_.pop_back();
+      std::atomic_ref(ring[recorded() % options_.capacity].sequence).store(0, std::memory_order_release);
+    }
+    read_ = std::min(read_, recorded());
+    history_.resize(static_cast<std::size_t>(read_));
+    if (recorded() > 0) return;
+    ring_.reset();  // as before the first loss
+    rows_.reset();
+    counter_ = {};
+    backend_ = nullptr;
+    kept_ = 0;
   }
 
   void start(const TensorImpl& loss) {

@@ -6,7 +6,9 @@
 #include "threads.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <limits>
 
 namespace luge::cpu {
 namespace {
@@ -44,7 +46,16 @@ struct Lines {
   bool valid(std::int64_t label) const { return label >= 0 && label < source_size; }
 };
 
-/// Forward: a label that does not exist gives zeros.
+/// What a label that does not exist gives: NaN, or zero where there is none.
+template <class Word>
+Word missing(DType dtype) {
+  if constexpr (sizeof(Word) == sizeof(float))
+    if (dtype == float32) return std::bit_cast<Word>(std::numeric_limits<float>::quiet_NaN());
+  if constexpr (sizeof(Word) == sizeof(double))
+    if (dtype == float64) return std::bit_cast<Word>(std::numeric_limits<double>::quiet_NaN());
+  return 0;
+}
+
 template <class Word>
 void pick(const Gather& call, const Lines& lines) {
   const Word* const source = static_cast<const Word*>(call.source.data);
@@ -61,7 +72,7 @@ void pick(const Gather& call, const Lines& lines) {
         const std::int64_t label = labels[i * lines.index_step];
         Word* const target = to + i * lines.out_step;
         if (!lines.valid(label))
-          std::fill_n(target, row, Word(0));
+          std::fill_n(target, row, missing<Word>(call.source.dtype));
         else if (row == 1)
           *target = from[label * lines.source_step];
         else
