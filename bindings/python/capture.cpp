@@ -1,6 +1,10 @@
 // Captured steps and the monitor.
 
 #include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -13,6 +17,12 @@ namespace {
 /// What a captured function returned besides tensors: how they are to be put together again.
 class Structure {
  public:
+  /// Keys are Python's: whoever lets go of them last may be a thread without the interpreter's lock.
+  ~Structure() {
+    const nb::gil_scoped_acquire locked;
+    keys_.clear();
+  }
+
   /// Takes note of what the function returned and gives its tensors.
   std::vector<Tensor> take(nb::handle returned) {
     std::vector<Tensor> tensors;
@@ -76,46 +86,51 @@ class Structure {
 class PyStep {
  public:
   PyStep(nb::object function, bool keep_gradients, SourceLocation location)
-      : function_(std::move(function)),
-        step_(
-            [this] {
-              const nb::gil_scoped_acquire locked;
-              return structure_.take(function_());
-            },
-            {.keep_gradients = keep_gradients}, location) {}
+      : function_(std::move(function)), keep_gradients_(keep_gradients), location_(location) {}
+
+  PyStep(const PyStep&) = delete;
+  PyStep& operator=(const PyStep&) = delete;
 
   /// Many steps in parts, between which Ctrl-C is heard.
-  nb::object run(std::int64_t steps) {
+  nb::object run(std::int64_t steps, const nb::args& positional, const nb::kwargs& named) {
     using Clock = std::chrono::steady_clock;
     constexpr std::int64_t kFirst = 256;
     constexpr std::chrono::milliseconds kPatience(100);
-    const std::vector<Tensor>* results = nullptr;
+    const std::vector<Tensor> arguments = tensors(positional, named);
+    CapturedStep& step = step_for(named);
+    const StepResults* results = nullptr;
     std::int64_t part = kFirst;
     do {
       const Clock::time_point begun = Clock::now();
       const std::int64_t now = std::min(part, steps);
       {
         const nb::gil_scoped_release unlocked;
-        results = &step_.run(now);
+        results = &step.run(now, arguments);
       }
       steps -= now;
       if (PyErr_CheckSignals() != 0) nb::raise_python_error();
       if (Clock::now() - begun < kPatience / 2) part *= 2;
       if (Clock::now() - begun > kPatience && part > kFirst) part /= 2;
     } while (steps > 0);
-    return structure_.put(*results);
+    return put(*results);
   }
 
-  nb::object once() {
-    const std::vector<Tensor>* results = nullptr;
+  nb::object once(const nb::args& positional, const nb::kwargs& named) {
+    const std::vector<Tensor> arguments = tensors(positional, named);
+    CapturedStep& step = step_for(named);
+    const StepResults* results = nullptr;
     {
       const nb::gil_scoped_release unlocked;
-      results = &step_.run(1);
+      results = &step.run(1, arguments);
     }
-    return structure_.put(*results);
+    return put(*results);
   }
 
-  const CapturedStep& step() const { return step_; }
+  /// The step that ran last. Throws CaptureError before the first one.
+  const CapturedStep& step(const char* op) const {
+    if (!last_) throw CaptureError(fmt::format("{}: nothing is recorded yet; call the step once before", op));
+    return *last_;
+  }
   const nb::object& function() const { return function_; }
 
   /// For the cycle collector: a step and the function that it captured often know each other.
@@ -130,9 +145,58 @@ class PyStep {
   }
 
  private:
+  /// The arguments, those with names behind the others.
+  static std::vector<Tensor> tensors(const nb::args& positional, const nb::kwargs& named) {
+    std::vector<Tensor> result;
+    const auto add = [&](const std::string& argument, nb::handle value) {
+      if (!is_tensor(value))
+        throw nb::type_error(fmt::format("step: argument {} is an object of type {}; a captured step takes tensors; luge.as_tensor "
+                                         "makes one of an array, and what never changes the function may know by itself",
+                                         argument, type_of(value))
+                                 .c_str());
+      result.push_back(luge::python::as_tensor(value));
+    };
+    for (const nb::handle value : positional) add(std::to_string(result.size()), value);
+    for (const auto& [key, value] : named) add(nb::cast<std::string>(key), value);
+    return result;
+  }
+
+  /// One for each order of the names.
+  CapturedStep& step_for(const nb::kwargs& named) {
+    std::vector<std::string> names;
+    for (const auto& [key, value] : named) names.push_back(nb::cast<std::string>(key));
+    std::unique_ptr<CapturedStep>& step = steps_[names];
+    if (!step)
+      step = std::make_unique<CapturedStep>(
+          [this, names](const std::vector<Tensor>& inputs) { return call(inputs, names); },
+          CaptureOptions{.keep_gradients = keep_gradients_}, location_);
+    last_ = step.get();
+    return *step;
+  }
+
+  StepResults call(const std::vector<Tensor>& inputs, const std::vector<std::string>& names) const {
+    const nb::gil_scoped_acquire locked;
+    nb::list positional;
+    nb::dict named;
+    const std::size_t before = inputs.size() - names.size();
+    for (std::size_t i = 0; i < before; ++i) positional.append(wrap(inputs[i]));
+    for (std::size_t i = 0; i < names.size(); ++i) named[names[i].c_str()] = wrap(inputs[before + i]);
+    const auto structure = std::make_shared<Structure>();
+    StepResults results;
+    results.tensors = structure->take(function_(*positional, **named));
+    results.form = structure;
+    return results;
+  }
+
+  static nb::object put(const StepResults& results) {
+    return static_cast<const Structure*>(results.form.get())->put(results.tensors);
+  }
+
   nb::object function_;
-  Structure structure_;
-  CapturedStep step_;
+  bool keep_gradients_;
+  SourceLocation location_;
+  std::map<std::vector<std::string>, std::unique_ptr<CapturedStep>> steps_;
+  const CapturedStep* last_ = nullptr;
 };
 
 PyType_Slot step_slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(&PyStep::traverse)},
@@ -167,19 +231,25 @@ void bind_step(nb::module_& m) {
           },
           "function"_a, "keep_gradients"_a, "file"_a, "line"_a,
           "For luge.capture: file and line are those of its call.")
-      .def("__call__", &PyStep::once, "One step; returns what the function returned.")
+      .def("__call__", &PyStep::once, "args"_a, "kwargs"_a,
+           nb::sig("def __call__(self, *args: Tensor, **kwargs: Tensor) -> typing.Any"),
+           "One step; returns what the function returned.\n\n"
+           "Arguments are tensors. They are copied into those that stand for them in the function; others of another shape, "
+           "dtype or device record another plan, up to 16. Raises AutogradError where one requires a gradient.")
       .def(
           "run",
-          [](PyStep& self, std::int64_t steps) {
+          [](PyStep& self, std::int64_t steps, const nb::args& positional, const nb::kwargs& named) {
             if (steps < 1) throw ValueError(fmt::format("run: steps is {}; it must be 1 or more", steps));
-            return self.run(steps);
+            return self.run(steps, positional, named);
           },
-          "steps"_a, "Many steps without Python in between; returns the results of the last.")
+          "steps"_a, "args"_a, "kwargs"_a,
+          nb::sig("def run(self, steps: int, *args: Tensor, **kwargs: Tensor) -> typing.Any"),
+          "Many steps without Python in between, with the same arguments; returns the results of the last.")
       .def(
-          "plan", [](const PyStep& self) { return self.step().plan(); },
+          "plan", [](const PyStep& self) { return self.step("plan").plan(); },
           "What will run, as text. Raises CaptureError before the first step.")
-      .def_prop_ro("figures", [](const PyStep& self) { return self.step().figures(); })
-      .def_prop_ro("stats", [](const PyStep& self) { return self.step().stats(); })
+      .def_prop_ro("figures", [](const PyStep& self) { return self.step("figures").figures(); })
+      .def_prop_ro("stats", [](const PyStep& self) { return self.step("stats").stats(); })
       .def_prop_ro("__wrapped__", &PyStep::function, "The captured function.");
 }
 

@@ -22,7 +22,7 @@ Ref<Storage> Storage::foreign(Backend& backend, void* data, std::size_t bytes) {
 
 Ref<Storage> Storage::window(Ref<Storage> block, std::size_t offset, std::size_t bytes) {
   Ref<Storage> storage(new Storage(block->backend(), static_cast<char*>(block->data()) + offset, bytes));
-  storage->block_ = std::move(block);
+  storage->become_window_of(std::move(block));
   return storage;
 }
 
@@ -30,6 +30,13 @@ Storage::~Storage() {
   if (observer && data_ && !block_ && !release_) [[unlikely]]
     observer->freed(*this);
   let_go();
+  if (block_) --block_->windows_;
+}
+
+void Storage::become_window_of(Ref<Storage> block) {
+  ++block->windows_;
+  if (block_) --block_->windows_;
+  block_ = std::move(block);
 }
 
 /// Gives back what it has of its own.
@@ -45,14 +52,14 @@ Device Storage::device() const { return backend_->device(); }
 void Storage::move_into(Ref<Storage> block, std::size_t offset) {
   let_go();
   data_ = static_cast<char*>(block->data()) + offset;
-  block_ = std::move(block);
+  become_window_of(std::move(block));
 }
 
 const Ref<Storage>& Storage::keep_in_place() {
   if (!block_) {
     Ref<Storage> own(new Storage(*backend_, data_, bytes_));
     own->release_ = std::exchange(release_, nullptr);
-    block_ = std::move(own);
+    become_window_of(std::move(own));
   }
   return block_;
 }

@@ -48,6 +48,8 @@ class Storage : public RefCounted {
   const Ref<Storage>& keep_in_place();
   /// The block this is a window of, or null.
   const Ref<Storage>& block() const { return block_; }
+  /// How many storages are windows of this one.
+  int windows() const { return windows_; }
 
   /// How many tensors on this memory require a gradient. Which they are decides what a step does.
   int leaves() const { return leaves_; }
@@ -62,13 +64,14 @@ class Storage : public RefCounted {
 
  private:
   void let_go() noexcept;
+  void become_window_of(Ref<Storage> block);
   Storage(Backend& backend, void* data, std::size_t bytes) : backend_(&backend), data_(data), bytes_(bytes) {}
 
   Backend* backend_;
   void* data_;
   std::size_t bytes_;
   std::uint64_t version_ = 0;
-  std::atomic<int> pins_{0}, leaves_{0};
+  std::atomic<int> pins_{0}, leaves_{0}, windows_{0};
   Ref<Storage> block_;
   std::function<void()> release_;  ///< of foreign memory
 };

@@ -1,5 +1,6 @@
 """Captured steps and the monitor."""
 
+import functools
 import gc
 import os
 import signal
@@ -11,6 +12,7 @@ import weakref
 import pytest
 
 import luge
+from luge import nn
 
 
 class Parabola:
@@ -252,3 +254,228 @@ def test_the_bar(monkeypatch, capsys):
         monitor.record(luge.ones(1))
     monitor.finish()
     assert "3/3" in capsys.readouterr().err
+
+
+# ---- arguments
+
+
+def test_arguments_are_copied_into_the_step():
+    w = luge.zeros(3)
+
+    @luge.capture
+    def step(x, y):
+        w.add_(x * y)
+        return x + y
+
+    x, y = luge.ones(3), luge.full((3,), 2.0)
+    for i in range(4):
+        assert step(x, y).tolist() == [2.0 + 1 + i] * 3
+        x.add_(1)
+    assert x.tolist() == [5.0] * 3 and y.tolist() == [2.0] * 3
+    assert w.tolist() == [2 + 4 + 6 + 8.0] * 3
+    step.run(5, luge.ones(3), luge.ones(3))
+    assert w.tolist() == [25.0] * 3
+
+
+def test_another_shape_is_another_plan():
+    total, runs = luge.zeros(()), []
+
+    @luge.capture
+    def step(batch):
+        runs.append(batch.shape)
+        total.add_(batch.float().sum())
+        return batch * 2
+
+    for size in (4, 4, 3, 4, 3, 4):
+        assert step(luge.ones(size)).tolist() == [2.0] * size
+    step(luge.ones(4, dtype=luge.float64)), step(luge.ones(4, dtype=luge.float64))
+    assert total.item() == 30 and runs == [(4,), (3,), (4,)]
+
+
+def test_there_is_a_limit_of_plans():
+    step = luge.capture(lambda x: x + 1)
+    for size in range(1, 17):
+        step(luge.ones(size))
+    with pytest.raises(luge.CaptureError, match="arguments of 17 different shapes, dtypes or devices; allowed are 16"):
+        step(luge.ones(17))
+    assert step(luge.ones(2)).tolist() == [2, 2]
+
+
+def test_named_arguments():
+    step = luge.capture(lambda x, *, scale, shift: x * scale + shift)
+    for i in range(3):
+        assert step(luge.ones(2), scale=luge.tensor(2.0 + i), shift=luge.ones(2)).tolist() == [3.0 + i] * 2
+        assert step(luge.ones(2), shift=luge.zeros(2), scale=luge.tensor(4.0 + i)).tolist() == [4.0 + i] * 2
+
+
+def test_a_training_step_with_a_smaller_last_batch_has_the_bits_of_the_eager_one():
+    def train(captured):
+        luge.manual_seed(0)
+        params = luge.Parameters(seed=1)
+        model = nn.Sequential(nn.Linear(5, 4, params=params), nn.ReLU(), nn.Linear(4, 3, params=params))
+        optimizer = luge.optim.Adam(params, lr=0.05)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = luge.capture(step) if captured else step
+        x, y = luge.randn(22, 5), luge.randint(0, 3, (22,))
+        losses = [run(x[i : i + 8], y[i : i + 8]).item() for _ in range(4) for i in range(0, 22, 8)]
+        return losses, [p.tolist() for p in params.tensors()]
+
+    assert train(True) == train(False)
+
+
+def test_wrong_arguments():
+    step = luge.capture(lambda x: x + 1)
+    with pytest.raises(TypeError, match="step: argument 0 is an object of type float; a captured step takes tensors"):
+        step(1.0)
+    with pytest.raises(luge.AutogradError, match=r"step: argument 0 of shape \(2,\) requires a gradient"):
+        step(luge.ones(2, requires_grad=True))
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        step()
+    with pytest.raises(luge.CaptureError, match="plan: nothing is recorded yet"):
+        luge.capture(lambda: luge.ones(1)).plan()
+    assert step(luge.ones(2)).tolist() == [2, 2]
+
+
+# ---- what a replay has to notice
+
+
+def test_a_value_handed_on_keeps_what_it_was():
+    prev, w = luge.zeros(4), luge.ones(4)
+
+    @luge.capture
+    def step():
+        prev.copy_(w)
+        w.sub_(0.25)
+
+    for _ in range(3):
+        step()
+    assert prev.tolist() == [0.5] * 4 and w.tolist() == [0.25] * 4
+
+
+def test_a_returned_gradient_is_this_steps():
+    w, scale = luge.ones(2, requires_grad=True), luge.ones(2)
+
+    @functools.partial(luge.capture, keep_gradients=False)
+    def step():
+        w.grad = None
+        (w * scale).sum().backward()
+        scale.add_(1)
+        return w.grad
+
+    assert [step().tolist() for _ in range(4)] == [[i + 1.0] * 2 for i in range(4)]
+
+
+def test_a_gradient_shared_with_numpy_is_this_steps():
+    np = pytest.importorskip("numpy")
+    params = luge.Parameters()
+    w, scale = params.add("w", (2,), luge.init.constant(1)), luge.ones(2)
+    optimizer = luge.optim.SGD(params, lr=0.0)
+
+    @functools.partial(luge.capture, keep_gradients=False)
+    def step():
+        optimizer.zero_grad()
+        (w * scale).sum().backward()
+        optimizer.step()
+        scale.add_(1)
+
+    step()
+    array = w.grad.numpy()
+    step()
+    step.run(2)
+    assert np.array_equal(array, [4.0, 4.0])
+
+
+def test_a_replaced_tensor_is_refused_though_something_keeps_it():
+    state, kept = {"h": luge.ones(3)}, []
+    kept.append(state["h"])
+
+    @luge.capture
+    def step():
+        state["h"] = state["h"] * 0.5 + 1
+
+    step(), step()
+    assert state["h"].tolist() == [1.75] * 3
+    with pytest.raises(luge.CaptureError, match=r"mul \(call 1 of 2\) works on other memory in every step.*copy_"):
+        step()
+
+
+def test_what_a_step_leaves_on_an_object_is_refilled():
+    class Trainer:
+        def __init__(self):
+            self.x = luge.ones(2)
+
+        def step(self):
+            self.x.mul_(2)
+            self.last = self.x + 1
+
+    trainer = Trainer()
+    step = luge.capture(trainer.step)
+    for _ in range(4):
+        step()
+    assert trainer.last.tolist() == [17.0] * 2
+
+
+def test_a_frozen_leaf_gets_no_gradient():
+    a, b = luge.ones(2, requires_grad=True), luge.full((2,), 3.0, requires_grad=True)
+
+    @luge.capture
+    def step():
+        a.grad = b.grad = None
+        (a * b).sum().backward()
+
+    step(), step()
+    a.requires_grad_(False)
+    step(), step()
+    assert a.grad is None and b.grad.tolist() == [1, 1]
+
+
+def test_an_index_out_of_range_is_an_error_at_every_replay():
+    table, index, steps = luge.arange(4.0), luge.tensor([0, 1]), luge.zeros(())
+
+    @luge.capture
+    def step():
+        steps.add_(1)
+        return luge.index_select(table, 0, index)
+
+    assert step().tolist() == [0, 1]
+    index.add_(2)
+    assert step().tolist() == [2, 3]
+    index.add_(2)
+    with pytest.raises(IndexError, match="index 5 at position 1 is out of range; allowed are 0 to 3"):
+        step()
+    assert steps.item() == 2
+
+
+def test_a_seed_in_the_step_acts_in_every_step():
+    @luge.capture
+    def step():
+        luge.manual_seed(3)
+        return luge.rand(4)
+
+    luge.manual_seed(3)
+    expected = luge.rand(4).tolist()
+    assert [step().tolist() for _ in range(3)] == [expected] * 3
+
+
+def test_a_refused_capture_moves_neither_monitor_nor_random_numbers():
+    monitor, x = luge.Monitor(progress=False), luge.ones(4)
+    luge.manual_seed(5)
+    expected = luge.rand(3).tolist()
+    luge.manual_seed(5)
+
+    @luge.capture
+    def step():
+        loss = x * luge.rand(4)
+        monitor.record(loss)
+        loss.sum().item()
+
+    with pytest.raises(luge.CaptureError):
+        step()
+    assert luge.rand(3).tolist() == expected and len(monitor.history.mean) == 0

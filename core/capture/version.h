@@ -1,0 +1,49 @@
+#pragma once
+// Internal: one recording of a step, what was made of it, and how it is replayed.
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <luge/capture/recorder.h>
+#include <luge/capture/step.h>
+#include <luge/plan.h>
+
+namespace luge {
+
+class StepVersion {
+ public:
+  Recording recording;
+  StepResults results;
+  std::vector<bool> held;   ///< of the recording's leaves: whether somebody else has the gradient
+  bool is_settled = false;  ///< the step does the same every time
+  bool differs = false;     ///< it did something else than the step before
+  Plan plan;
+  StepFigures figures;
+  std::int64_t replays = 0;
+  double seconds = 0;
+
+  /// Whether gradients are written and leaves require gradients where they did when it was recorded.
+  bool fits() const;
+  /// Throws CaptureError where memory or an owner of effects is gone.
+  void check_alive() const;
+  /// Plans and compiles the recorded calls.
+  void build(const CaptureOptions& options);
+  /// Whether nobody can tell what the gradient of a leaf is after a step.
+  bool is_dropped(std::size_t leaf, const CaptureOptions& options) const;
+  /// Replays up to `most` steps; returns how many. Throws IndexError, before anything has changed, where labels are out of
+  /// range by now.
+  std::int64_t replay(std::int64_t most, const CaptureOptions& options);
+
+ private:
+  void lay_out(const std::vector<Call>& calls, bool fused, const CaptureOptions& options);
+  bool outlives(const void* data, const CaptureOptions& options) const;
+  /// Whether a replay leaves gradients as the recording found them, so that another may follow.
+  bool may_repeat(const CaptureOptions& options) const;
+
+  Tensor random_state_;
+  Ref<Storage> block_;
+  std::unique_ptr<Executable> executable_;
+};
+
+}  // namespace luge
