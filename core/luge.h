@@ -12,6 +12,7 @@
 #include <luge/error.h>
 #include <luge/memory.h>
 #include <luge/nn/activation.h>
+#include <luge/nn/convert.h>
 #include <luge/nn/embedding.h>
 #include <luge/nn/linear.h>
 #include <luge/nn/sequential.h>
@@ -24,6 +25,7 @@
 #include <luge/ops/softmax.h>
 #include <luge/tensor/tensor.h>
 #include <luge/threads.h>
+#include <luge/train/clip.h>
 #include <luge/train/init.h>
 #include <luge/train/monitor.h>
 #include <luge/train/optimizer.h>

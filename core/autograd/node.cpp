@@ -4,8 +4,8 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
-#include <luge/tensor/values.h>
 #include <luge/tensor/tensor_impl.h>
+#include <luge/tensor/values.h>
 
 namespace luge {
 
@@ -60,15 +60,15 @@ Tensor GradSlot::take() {
 }
 
 GradSlot& LeafGradient::slot() {
-  if (epoch_ && seen_epoch_ != *epoch_) {
+  if (mark_ && seen_epoch_ != mark_->epoch) {
     slot_.forget();
-    seen_epoch_ = *epoch_;
+    seen_epoch_ = mark_->epoch;
   }
   return slot_;
 }
 
 Tensor LeafGradient::read(TensorImpl& leaf) {
-  if (epoch_ && !written()) {
+  if (mark_ && !written()) {
     const GradSlot::Target target = slot().open(leaf.shape, leaf.dtype, leaf.storage->backend());
     fill_values(target.buffer, 0);
   }
@@ -81,19 +81,30 @@ void LeafGradient::restore(bool written, const Tensor& value) {
 }
 
 void LeafGradient::zero() {
-  if (epoch_)
+  if (mark_)
     slot().forget();
   else
     slot_.drop();
 }
 
-void LeafGradient::bind(const Tensor& window, std::shared_ptr<const std::uint64_t> epoch, std::weak_ptr<void> arena) {
+void LeafGradient::bind(const Tensor& window, std::shared_ptr<const ArenaMark> mark, std::weak_ptr<void> arena) {
   const Tensor collected = written() ? slot_.value() : Tensor();
   slot_.bind(window);
-  epoch_ = std::move(epoch);
+  mark_ = std::move(mark);
   arena_ = std::move(arena);
-  seen_epoch_ = *epoch_;
+  seen_epoch_ = mark_->epoch;
   if (collected.defined()) slot_.add(collected, false);
+}
+
+void LeafGradient::release() {
+  slot_.drop();
+  arena_.reset();
+  if (mark_) seen_epoch_ = mark_->epoch;
+}
+
+void LeafGradient::set_sets(std::int64_t sets) {
+  mark_ = std::make_shared<ArenaMark>(ArenaMark{.sets = sets});
+  seen_epoch_ = mark_->epoch;
 }
 
 // ---- saved tensors ------------------------------------------------------------------------------
@@ -156,9 +167,10 @@ void record(Tensor& result, Ref<Node> node) { result.impl()->grad_fn = std::move
 void check_writable(const Tensor& self, const char* op) {
   const TensorImpl& impl = *self.impl();
   for (int d = 0; d < impl.shape.ndim(); ++d)
-    LUGE_CHECK(ShapeError, impl.strides[d] != 0 || impl.shape[d] <= 1,
-               "{}: the tensor of shape {} was expanded, so several elements share memory along dim {}; clone() it first",
-               op, to_string(impl.shape), d);
+    LUGE_CHECK(
+        ShapeError, impl.strides[d] != 0 || impl.shape[d] <= 1,
+        "{}: the tensor of shape {} was expanded, so several elements share memory along dim {}; clone() it first", op,
+        to_string(impl.shape), d);
   if (!grad_enabled()) return;
   LUGE_CHECK(AutogradError, !self.impl()->requires_grad,
              "{}: a leaf that requires a gradient cannot be changed in place while gradients are recorded; use "

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <luge/backend.h>
@@ -41,13 +42,19 @@ class GradSlot {
   bool may_alias_ = false;
 };
 
+/// What a leaf knows of its arena, even when that is gone.
+struct ArenaMark {
+  std::uint64_t epoch = 1;           ///< counted up by zero_grad: gradients of an earlier epoch are forgotten
+  std::optional<std::int64_t> sets;  ///< whether parameters have a leading axis of sets, and of how many
+};
+
 /// The gradient of a leaf: loose memory of its own, or a window in an arena that keeps its address.
 /// An arena forgets all its gradients at once by counting its epoch up.
 class LeafGradient {
  public:
   /// Ready for writing: knows whether something has been written since zero_grad.
   GradSlot& slot();
-  bool written() const { return slot_.written() && (!epoch_ || seen_epoch_ == *epoch_); }
+  bool written() const { return slot_.written() && (!mark_ || seen_epoch_ == mark_->epoch); }
   /// What grad() returns: written values, zeros where an arena has none, undefined otherwise.
   Tensor read(TensorImpl& leaf);
   void zero();
@@ -55,9 +62,15 @@ class LeafGradient {
   /// The state after a replayed step: `value` was written by it, or nothing was.
   void restore(bool written, const Tensor& value);
   /// From now on the gradient lives in `window`; what was collected so far moves along.
-  void bind(const Tensor& window, std::shared_ptr<const std::uint64_t> epoch, std::weak_ptr<void> arena);
+  void bind(const Tensor& window, std::shared_ptr<const ArenaMark> mark, std::weak_ptr<void> arena);
+  /// From now on the gradient has memory of its own, and nothing was collected; the sets are as they were.
+  void release();
   /// The arena it lives in, or null: never in one, or that one is gone.
   std::shared_ptr<void> arena() const { return arena_.lock(); }
+  /// Sets along the leaf's first axis: those of the arena that it lives in or came from. Absent for an ordinary leaf.
+  std::optional<std::int64_t> sets() const { return mark_ ? mark_->sets : std::nullopt; }
+  /// For a leaf that has neither an arena nor a gradient.
+  void set_sets(std::int64_t sets);
 
  private:
   struct Slot : GradSlot {
@@ -75,7 +88,7 @@ class LeafGradient {
   };
 
   Slot slot_;
-  std::shared_ptr<const std::uint64_t> epoch_;
+  std::shared_ptr<const ArenaMark> mark_;
   std::weak_ptr<void> arena_;
   std::uint64_t seen_epoch_ = 0;
 };

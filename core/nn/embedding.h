@@ -9,6 +9,12 @@
 
 namespace luge::nn {
 
+/// Rows of a table, by index (int32 or int64). `op` is for errors.
+///   weight (count, dim):        index (...) -> (..., dim)
+///   weight (sets, count, dim):  index (batch), the same for all sets, or (sets, batch) -> (sets, batch, dim)
+/// Throws IndexError for a value outside [0, count), DTypeError, ShapeError.
+Tensor embedding(const Tensor& index, const Tensor& weight, std::string_view op = "embedding");
+
 /// A table of `count` vectors of `dim` numbers, "name.weight" in the arena.
 ///   ordinary Parameters   weight (count, dim):        index (...) -> (..., dim)
 ///   Parameters with sets  weight (sets, count, dim):  index (batch), the same for all sets, or

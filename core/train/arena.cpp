@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t kAlignment = 64;  // bytes; a cache line, and every vector width
 
-/// Streams of parameters, apart from those of rand() and its kin.
+/// Streams of parameters under a seed of their own, apart from those of rand() and its kin.
 constexpr std::uint64_t kParameterStreams = std::uint64_t{1} << 39;
 
 /// The elements [begin, end) of a block.
@@ -33,8 +33,15 @@ void append(std::vector<T>& to, std::vector<T>& from) {
 
 }  // namespace
 
+std::int64_t arena_room(std::int64_t count, DType dtype) {
+  const std::int64_t step = kAlignment / static_cast<std::int64_t>(size_of(dtype));
+  return (std::max<std::int64_t>(count, 1) + step - 1) / step * step;
+}
+
 Parameters::Arena::Arena(const ParametersOptions& options)
-    : options_(options), backend_(&luge::backend(options.device)) {
+    : options_(options),
+      backend_(&luge::backend(options.device)),
+      mark_(std::make_shared<ArenaMark>(ArenaMark{.sets = options.sets})) {
   LUGE_CHECK(ValueError, options.sets.value_or(1) >= 1, "Parameters: sets is {}; it must be 1 or more", *options.sets);
   LUGE_CHECK(ValueError, options.first_set >= 0, "Parameters: first_set is {}; it must be 0 or more",
              options.first_set);
@@ -92,13 +99,12 @@ Ref<Storage> Parameters::Arena::make_block() const {
 
 void Parameters::Arena::place(Entries& entries, std::string name, std::int64_t count) const {
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 64;
-  const std::int64_t step = kAlignment / static_cast<std::int64_t>(size_of(options_.dtype));
   LUGE_CHECK(ShapeError, count <= kMost && entries.size <= kMost,
              "Parameters: '{}' of {} elements would make more than memory can address", name, count);
   entries.names.push_back(std::move(name));
   entries.offsets.push_back(entries.size);
   entries.per_set.push_back(count / sets());
-  entries.size += (std::max<std::int64_t>(count, 1) + step - 1) / step * step;  // no two at one address
+  entries.size += arena_room(count, options_.dtype);
 }
 
 void Parameters::Arena::commit(Entries entries) {
@@ -115,7 +121,7 @@ void Parameters::Arena::commit(Entries entries) {
 }
 
 void Parameters::Arena::bind(const Tensor& tensor, const Tensor& gradient) {
-  tensor.impl()->leaf->bind(gradient, epoch_, weak_from_this());
+  tensor.impl()->leaf->bind(gradient, mark_, weak_from_this());
 }
 
 std::vector<Tensor> Parameters::Arena::add(const std::vector<ParameterSpec>& specs) {
@@ -159,7 +165,8 @@ void Parameters::Arena::initialize(const Tensor& tensor, const Init& init, std::
   call.per_set = tensor.numel() / sets();
   call.first_set = options_.first_set;
   call.seed = options_.seed ? *options_.seed : global_seed();
-  call.stream = kParameterStreams + index;
+  call.stream = options_.seed ? kParameterStreams + index : next_stream();
+  call.global = !options_.seed;
   call.low = init.a;
   call.high = init.b;
   call.out = operand(tensor);
@@ -177,7 +184,7 @@ void Parameters::Arena::prepare_adoption(const std::vector<Tensor>& leaves) {
   }
   fresh.tensors = leaves;
   commit(std::move(fresh));
-  adopting_ = true;
+  adopting_ = adopted_ = true;
 }
 
 void Parameters::Arena::seal() {
@@ -195,7 +202,7 @@ void Parameters::Arena::seal() {
 void Parameters::Arena::zero_grad() {
   if (observer) [[unlikely]]
     for (const Tensor& tensor : entries_.tensors) observer->forgets_gradient(*tensor.impl());
-  ++*epoch_;
+  ++mark_->epoch;
 }
 
 void Parameters::Arena::observe() {

@@ -6,11 +6,16 @@
 #include <string>
 #include <vector>
 
+#include <luge/autograd/node.h>
 #include <luge/backend.h>
 #include <luge/tensor/tensor.h>
 #include <luge/train/parameters.h>
 
 namespace luge {
+
+/// Elements that a parameter of `count` elements takes in a block: whole cache lines, and one at least, so that no two
+/// parameters share an address.
+std::int64_t arena_room(std::int64_t count, DType dtype);
 
 /// Values and gradients in two blocks of one layout. While parameters are being added the blocks may grow
 /// and move; the tensors' storages move with them. An optimizer seals the arena: from then on addresses
@@ -24,6 +29,9 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   /// Copies loose leaves in. They move, values and gradients, when the arena is sealed; until then nothing
   /// of them has changed. The arena must be empty and of their dtype and device.
   void prepare_adoption(const std::vector<Tensor>& leaves);
+
+  /// Whether it took in loose leaves: an optimizer's own arena, which users did not make.
+  bool adopted() const { return adopted_; }
 
   /// An optimizer takes hold: no parameter may be added any more, and loose leaves move in.
   void seal();
@@ -71,8 +79,8 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
 
   ParametersOptions options_;
   Backend* backend_;
-  bool sealed_ = false, adopting_ = false;
-  std::shared_ptr<std::uint64_t> epoch_ = std::make_shared<std::uint64_t>(1);
+  bool sealed_ = false, adopting_ = false, adopted_ = false;
+  std::shared_ptr<ArenaMark> mark_;
   Ref<Storage> values_, gradients_;
   std::int64_t capacity_ = 0;  // elements
   Entries entries_;

@@ -6,8 +6,8 @@
 
 namespace luge {
 
-/// How a parameter starts. Drawn by Philox keyed by (seed, set, parameter, element): a set starts the
-/// same alone and inside any batch, on every device.
+/// How a parameter starts. Drawn by Philox keyed by (seed, set, stream, element): a set starts the
+/// same alone and inside any batch, on every device. Each parameter has a stream of its own.
 struct Init {
   Random::Kind kind = Random::Kind::Uniform;
   bool is_constant = false;

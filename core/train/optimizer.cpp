@@ -1,6 +1,6 @@
 #include <luge/train/optimizer.h>
 
-#include <unordered_set>
+#include <unordered_map>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
@@ -31,7 +31,7 @@ class Optimizer::State {
   static std::unique_ptr<State> make(UpdateRule rule, Parameters parameters, const Options& options);
   /// The arena of loose leaves: the one they all live in already, or a new one that they move into when it
   /// is sealed.
-  static Parameters arena_of(UpdateRule rule, const std::vector<Tensor>& leaves);
+  static Parameters arena_of(UpdateRule rule, const std::vector<Tensor>& given);
 
   State(UpdateRule rule, Parameters parameters);
 
@@ -43,6 +43,9 @@ class Optimizer::State {
 
  private:
   using Arena = Parameters::Arena;
+
+  /// Each tensor once, however often it is given: weights may be tied.
+  static std::vector<Tensor> checked_leaves(UpdateRule rule, const std::vector<Tensor>& given);
 
   Arena& arena() { return *parameters_.arena_; }
   const char* name() const { return name_of(call_.rule); }
@@ -146,52 +149,70 @@ void Optimizer::State::step() {
   arena().bump_values();
 }
 
-Parameters Optimizer::State::arena_of(UpdateRule rule, const std::vector<Tensor>& leaves) {
+std::vector<Tensor> Optimizer::State::checked_leaves(UpdateRule rule, const std::vector<Tensor>& given) {
   const char* const op = name_of(rule);
-  LUGE_CHECK(ValueError, !leaves.empty(), "{}: no tensors given; at least one is needed", op);
-  std::unordered_set<const Storage*> seen;
-  std::shared_ptr<void> home;
-  std::size_t at_home = 0;
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    LUGE_CHECK(ValueError, leaves[i].defined(), "{}: tensor {} is undefined", op, i);
-    const TensorImpl& impl = *leaves[i].impl();
+  std::vector<Tensor> leaves;
+  std::unordered_map<const Storage*, const TensorImpl*> seen;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    LUGE_CHECK(ValueError, given[i].defined(), "{}: tensor {} is undefined", op, i);
+    const TensorImpl& impl = *given[i].impl();
     LUGE_CHECK(ValueError, !impl.grad_fn, "{}: tensor {} was made by {}; only leaves can be optimized", op, i,
                impl.grad_fn->name());
-    LUGE_CHECK(ValueError, impl.requires_grad, "{}: tensor {} does not require a gradient; call requires_grad_() on it",
-               op, i);
-    LUGE_CHECK(DTypeError, impl.dtype == leaves[0].dtype(),
+    // A frozen parameter comes along: it may be unfrozen later.
+    LUGE_CHECK(ValueError, impl.leaf, "{}: tensor {} does not require a gradient; call requires_grad_() on it", op, i);
+    if (!is_floating(impl.dtype)) continue;  // a parameter that can never have a gradient
+    const Tensor& first = leaves.empty() ? given[i] : leaves[0];
+    LUGE_CHECK(DTypeError, impl.dtype == first.dtype(),
                "{}: tensor {} is {} and tensor 0 is {}; all must share one dtype", op, i, luge::name(impl.dtype),
-               luge::name(leaves[0].dtype()));
-    LUGE_CHECK(DeviceError, leaves[i].device() == leaves[0].device(),
+               luge::name(first.dtype()));
+    LUGE_CHECK(DeviceError, given[i].device() == first.device(),
                "{}: tensor {} is on {} and tensor 0 on {}; all must share one device", op, i,
-               to_string(leaves[i].device()), to_string(leaves[0].device()));
+               to_string(given[i].device()), to_string(first.device()));
     const bool owns_all = impl.contiguous && impl.offset == 0 &&
                           impl.storage->bytes() == static_cast<std::size_t>(impl.numel) * size_of(impl.dtype);
     LUGE_CHECK(ValueError, owns_all,
                "{}: tensor {} of shape {} shares its memory with others: it is a view; give a tensor of its own "
                "(detach().clone().requires_grad_())",
                op, i, to_string(impl.shape));
-    LUGE_CHECK(ValueError, seen.insert(impl.storage.get()).second,
-               "{}: tensor {} is given twice, or shares its memory with an earlier one", op, i);
-    if (std::shared_ptr<void> arena = impl.leaf->arena(); arena && (!home || home == arena)) {
-      home = std::move(arena);
-      ++at_home;
-    }
+    const auto [place, is_new] = seen.emplace(impl.storage.get(), &impl);
+    LUGE_CHECK(ValueError, is_new || place->second == &impl,
+               "{}: tensor {} shares its memory with an earlier one and is not the same tensor", op, i);
+    if (is_new) leaves.push_back(given[i]);
+  }
+  LUGE_CHECK(ValueError, !leaves.empty(), "{}: no tensors given; at least one is needed", op);
+  return leaves;
+}
+
+Parameters Optimizer::State::arena_of(UpdateRule rule, const std::vector<Tensor>& given) {
+  const char* const op = name_of(rule);
+  const std::vector<Tensor> leaves = checked_leaves(rule, given);
+  std::optional<Parameters> home;
+  std::size_t at_home = 0;
+  for (const Tensor& leaf : leaves) {
+    const std::optional<Parameters> own = Parameters::home_of(leaf);
+    if (!own || (home && !(*home == *own))) continue;
+    home = own;
+    ++at_home;
   }
   if (!home) {
-    Parameters own({.device = leaves[0].device(), .dtype = leaves[0].dtype()});
+    // They may have lived in an arena with sets that is gone.
+    const std::optional<std::int64_t> sets = leaves[0].impl()->leaf->sets();
+    const auto words = [](std::optional<std::int64_t> n) { return n ? fmt::format("{} sets", *n) : "no sets"; };
+    for (const Tensor& leaf : leaves)
+      LUGE_CHECK(ValueError, leaf.impl()->leaf->sets() == sets,
+                 "{}: a tensor of shape {} has {} and one of shape {} has {}; all must have the same", op,
+                 to_string(leaves[0].shape()), words(sets), to_string(leaf.shape()), words(leaf.impl()->leaf->sets()));
+    Parameters own({.sets = sets, .device = leaves[0].device(), .dtype = leaves[0].dtype()});
     own.arena_->prepare_adoption(leaves);
     return own;
   }
-  // Only arenas bind leaves, so that is what the pointer without a type points to.
-  Parameters existing(std::static_pointer_cast<Arena>(home));
-  const std::vector<Tensor>& members = existing.arena_->tensors();
+  const std::vector<Tensor>& members = home->arena_->tensors();
   LUGE_CHECK(
       ValueError, at_home == leaves.size() && at_home == members.size(),
       "{}: {} of the {} tensors given belong to an arena of {} (a Parameters, or another optimizer's tensors); pass "
       "that Parameters, or all of its tensors and no others",
       op, at_home, leaves.size(), members.size());
-  return existing;
+  return *home;
 }
 
 // ---- what users see -----------------------------------------------------------------------------

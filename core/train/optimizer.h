@@ -58,10 +58,10 @@ struct LearningRate;  // internal: what an optimizer shares with its schedules
 /// step count live in device memory, so they can change between steps without anything going stale.
 ///
 /// An optimizer works on a Parameters, or, as in PyTorch, on loose leaf tensors that require a gradient:
-/// those move into an arena of the optimizer's own, and every handle on them stays valid. All must share
-/// one dtype and one device, be contiguous and own their memory. Leaves that already live in an arena must
-/// be all of its parameters; the optimizer then works on that arena. A parameter without a gradient counts
-/// as one with a gradient of zeros.
+/// those move into an arena of the optimizer's own, and every handle on them stays valid. A tensor that is given
+/// twice counts once. All must share one dtype and one device, be contiguous and own their memory. Leaves that already
+/// live in an arena must be all of its parameters; the optimizer then works on that arena. A parameter without a
+/// gradient counts as one with a gradient of zeros.
 ///
 /// Making one throws ValueError, DTypeError, DeviceError or ShapeError, naming optimizer, option and value,
 /// and then has changed nothing. Values of a tensor are checked too, which waits for its device.

@@ -4,6 +4,7 @@
 
 #include <luge/check.h>
 #include <luge/ops/create.h>
+#include <luge/tensor/tensor_impl.h>
 #include <luge/train/arena.h>
 #include <luge/train/hyper.h>
 
@@ -25,6 +26,16 @@ Tensor Parameters::operator[](std::string_view name) const {
   return arena_->tensors()[static_cast<std::size_t>(found - names.begin())];
 }
 
+std::optional<Parameters> Parameters::home_of(const Tensor& leaf) {
+  const TensorImpl& impl = checked(leaf, "Parameters", "leaf");
+  std::shared_ptr<void> home = impl.leaf ? impl.leaf->arena() : nullptr;
+  if (!home) return std::nullopt;
+  // Only arenas bind leaves, so that is what the pointer without a type points to.
+  return Parameters(std::static_pointer_cast<Arena>(std::move(home)));
+}
+
+bool Parameters::adopted() const { return arena_->adopted(); }
+const ParametersOptions& Parameters::options() const { return arena_->options(); }
 std::vector<std::string> Parameters::names() const { return arena_->names(); }
 std::vector<Tensor> Parameters::tensors() const { return arena_->tensors(); }
 std::int64_t Parameters::sets() const { return arena_->sets(); }

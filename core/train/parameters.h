@@ -20,8 +20,8 @@ struct ParametersOptions {
   std::optional<std::int64_t> sets = {};
   Device device = Device::cpu();
   DType dtype = DType::Float32;
-  /// Seed of the initialisation; absent: the global generator's (manual_seed) when a parameter is added.
-  /// Two arenas of one seed start the same.
+  /// Seed of the initialisation: two arenas of one seed start the same. Absent: every parameter takes the next
+  /// numbers of the global generator, as rand() does, so no two start the same and manual_seed repeats all of them.
   std::optional<std::uint64_t> seed = {};
   /// Number of the first set: set i here draws what set first_set + i of a larger batch draws.
   std::int64_t first_set = 0;
@@ -42,9 +42,10 @@ class Parameters {
   explicit Parameters(ParametersOptions options = {});
 
   /// Adds a parameter of `shape` (with the leading axis of the sets where there is one) and initialises
-  /// it, keyed by set, seed and the order of adding. The tensor is a leaf that requires a gradient and
-  /// stays valid for the life of the arena. Throws ValueError for a name in use (names are unique) and
-  /// once an optimizer works on the arena, ShapeError for an impossible shape, OutOfMemoryError.
+  /// it, keyed by set and by seed and order of adding (with a seed) or by what the global generator gives next. The
+  /// tensor is a leaf that requires a gradient and stays valid for the life of the arena. Throws ValueError for a name
+  /// in use (names are unique) and once an optimizer works on the arena, ShapeError for an impossible shape,
+  /// OutOfMemoryError.
   Tensor add(std::string_view name, const Shape& shape, const Init& init);
   /// Adds several, in order, or, where one cannot be added, none: what a layer does.
   std::vector<Tensor> add(const std::vector<ParameterSpec>& specs);
@@ -53,6 +54,16 @@ class Parameters {
   Tensor operator[](std::string_view name) const;
   std::vector<std::string> names() const;
   std::vector<Tensor> tensors() const;
+
+  /// The arena that a leaf lives in: a Parameters, or an optimizer's own that took it in. Absent for a loose leaf.
+  static std::optional<Parameters> home_of(const Tensor& leaf);
+  /// Whether it is an optimizer's own arena of loose leaves.
+  bool adopted() const;
+  /// Whether both are handles on one arena.
+  friend bool operator==(const Parameters& a, const Parameters& b) { return a.arena_ == b.arena_; }
+  /// One number for all handles on the arena, and another for every other arena that is alive.
+  std::uintptr_t id() const { return reinterpret_cast<std::uintptr_t>(arena_.get()); }
+  const ParametersOptions& options() const;
 
   /// Number of sets; 1 for an ordinary model.
   std::int64_t sets() const;

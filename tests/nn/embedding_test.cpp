@@ -64,6 +64,24 @@ TEST(Embedding, PassesGradcheck) {
   }
 }
 
+TEST(Embedding, FunctionIsTheLayers) {
+  Parameters params({.sets = 2, .seed = 1});
+  const nn::Embedding table(params, "tokens", 5, 3);
+  const Tensor at = index({4, 0, 1, 1}, {2, 2});
+  EXPECT_EQ(nn::embedding(at, table.weight()).to_vector<float>(), table(at).to_vector<float>());
+  const Tensor weight = table.weight();
+  EXPECT_MESSAGE(ShapeError, "embedding: index is (3, 2); allowed are (batch) and (2, batch)",
+                 nn::embedding(zeros({3, 2}, {.dtype = int64}), weight));
+  EXPECT_MESSAGE(ShapeError, "embedding: index is (1, 2); allowed are (batch) and (2, batch)",
+                 nn::embedding(zeros({1, 2}, {.dtype = int64}), weight));
+  EXPECT_MESSAGE(ShapeError, "embedding: index is (); allowed are (batch) and (2, batch)",
+                 nn::embedding(scalar(1), weight));
+  EXPECT_MESSAGE(ShapeError, "embedding: weight is (5,); allowed are (count, dim) and (sets, count, dim)",
+                 nn::embedding(at, zeros({5})));
+  EXPECT_MESSAGE(DTypeError, "embedding: index is float32; allowed are int32 and int64",
+                 nn::embedding(zeros({2}), weight));
+}
+
 TEST(Embedding, NamesItselfInErrors) {
   Parameters params, batched({.sets = 3});
   const nn::Embedding table(params, "tokens", 5, 3), sets(batched, "tokens", 5, 3);

@@ -288,19 +288,46 @@ TEST(Init, IsKeyedBySeedSetAndOrder) {
   EXPECT_NE(a.detach()[0].to_vector<float>(), a.detach()[1].to_vector<float>());
 }
 
-TEST(Init, FollowsTheGlobalSeed) {
+TEST(Init, TakesTheNextNumbersOfTheGlobalGenerator) {
   const auto draw = [] { return Parameters().add("w", {5}, init::uniform(0, 1)).to_vector<float>(); };
   manual_seed(1);
-  const Values one = draw();
-  const Values random = rand({5}).to_vector<float>();
-  manual_seed(2);
-  const Values two = draw();
-  manual_seed(1);
-  rand({100});
-  EXPECT_EQ(draw(), one);  // draws of rand() do not shift it
+  const Values one = draw(), two = draw(), random = rand({5}).to_vector<float>(), three = draw();
   EXPECT_NE(one, two);
   EXPECT_NE(one, random);
-  EXPECT_EQ(one, Parameters({.seed = 1}).add("w", {5}, init::uniform(0, 1)).to_vector<float>());
+  EXPECT_NE(two, three);
+  manual_seed(1);
+  EXPECT_EQ(draw(), one);
+  EXPECT_EQ(draw(), two);
+  rand({5});
+  EXPECT_EQ(draw(), three);
+  manual_seed(1);
+  Parameters together;
+  EXPECT_EQ(together.add("w", {5}, init::uniform(0, 1)).to_vector<float>(), one);
+  together.add("none", {5}, init::constant(3));  // draws nothing
+  EXPECT_EQ(together.add("v", {5}, init::uniform(0, 1)).to_vector<float>(), two);
+  manual_seed(2);
+  EXPECT_NE(draw(), one);
+  manual_seed(0);
+}
+
+TEST(Init, OfAnArenaWithASeedTakesNothingFromTheGlobalGenerator) {
+  const auto draw = [] { return Parameters({.seed = 1}).add("w", {5}, init::uniform(0, 1)).to_vector<float>(); };
+  manual_seed(1);
+  const Values expected = rand({5}).to_vector<float>();
+  manual_seed(1);
+  const Values own = draw();
+  EXPECT_EQ(rand({5}).to_vector<float>(), expected);
+  EXPECT_EQ(draw(), own);
+  EXPECT_NE(own, expected);
+  manual_seed(0);
+}
+
+TEST(Init, OfASetDependsOnItsNumberAlone) {
+  manual_seed(3);
+  const Tensor all = Parameters({.sets = 10}).add("w", {3}, init::normal(0, 1));
+  manual_seed(3);
+  const Tensor some = Parameters({.sets = 3, .first_set = 4}).add("w", {3}, init::normal(0, 1));
+  EXPECT_EQ(all.detach().slice(0, 4, 7).to_vector<float>(), some.to_vector<float>());
   manual_seed(0);
 }
 
