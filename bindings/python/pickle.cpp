@@ -4,14 +4,17 @@
 
 #include <fmt/format.h>
 
+#include <luge/autograd/node.h>
+
 #include "interchange.h"
 
 namespace luge::python {
 
 namespace {
 
-/// (rebuild, (values, dtype, shape, device, requires_grad)): names rather than objects, which outlive versions.
-nb::object reduce(const Tensor& x) {
+/// (rebuild, (values, dtype, shape, device, requires_grad)): names rather than objects, which outlive versions. A
+/// parameter, which may be frozen, also says so and gives the number of its sets, or None.
+nb::object reduce_values(const Tensor& x) {
   refuse_capture("pickle", kHostRead, location());
   if (!x.is_leaf())
     throw AutogradError(
@@ -29,8 +32,39 @@ nb::object reduce(const Tensor& x) {
   for (const std::int64_t size : x.shape()) shape.append(size);
   // Looked up anew: a method that holds a function of its own module would keep both alive for ever.
   const nb::object rebuild = nb::module_::import_("luge._C").attr("_rebuild_tensor");
-  return nb::make_tuple(rebuild, nb::make_tuple(values, std::string(name(x.dtype())), nb::tuple(shape),
-                                                to_string(x.device()), x.requires_grad()));
+  nb::list arguments = nb::list(
+      nb::make_tuple(values, std::string(name(x.dtype())), nb::tuple(shape), to_string(x.device()), x.requires_grad()));
+  if (const auto& leaf = x.impl()->leaf) {
+    arguments.append(true);
+    arguments.append(leaf->sets() ? nb::object(nb::int_(*leaf->sets())) : nb::none());
+  }
+  return nb::make_tuple(rebuild, nb::tuple(arguments));
+}
+
+/// Python knows which objects are one leaf, and that a parameter of an arena comes with the arena.
+nb::object reduce(nb::handle self) {
+  const Tensor& x = self_of(self);
+  if (!x.impl()->leaf) return reduce_values(x);
+  refuse_capture("pickle", kHostRead, location());
+  return nb::module_::import_("luge._pickle").attr("reduce_leaf")(self);
+}
+
+/// A leaf of its own with the same values, whether it requires a gradient or is a frozen parameter.
+Tensor copied_values(const Tensor& x) {
+  const Unlocked unlocked(x);
+  Tensor copy = x.detach().clone();
+  if (const auto& leaf = x.impl()->leaf) {
+    copy.impl()->leaf = std::make_unique<LeafGradient>();
+    if (leaf->sets()) copy.impl()->leaf->set_sets(*leaf->sets());
+  }
+  return copy.requires_grad_(x.requires_grad());
+}
+
+nb::object deep_copy(nb::handle self, nb::handle memo) {
+  const Tensor& x = self_of(self);
+  if (!x.is_leaf()) throw AutogradError("deepcopy: only leaves of the graph can be copied; call detach() first");
+  if (!x.impl()->leaf) return wrap(copied_values(x));
+  return nb::module_::import_("luge._pickle").attr("copy_leaf")(self, memo);
 }
 
 DType dtype_named(const std::string& text) {
@@ -40,7 +74,7 @@ DType dtype_named(const std::string& text) {
 }
 
 Tensor rebuilt(const nb::bytes& values, const std::string& dtype_name, nb::handle shape, const std::string& device,
-               bool requires_grad) {
+               bool requires_grad, bool is_parameter, std::optional<std::int64_t> sets) {
   refuse_capture("unpickle", kHostWrite, location());
   const Shape given_shape = sizes("unpickle", shape);
   const DType dtype = dtype_named(dtype_name);
@@ -67,6 +101,14 @@ Tensor rebuilt(const nb::bytes& values, const std::string& dtype_name, nb::handl
                     device, error.what()));
   }
   if (requires_grad) result.requires_grad_();
+  TensorImpl& impl = *result.impl();
+  if (is_parameter && !impl.leaf) impl.leaf = std::make_unique<LeafGradient>();
+  if (sets) {
+    if (!impl.leaf || impl.shape.empty() || impl.shape[0] != *sets)
+      throw ValueError(fmt::format("unpickle: a tensor of shape {} has no {} sets along its first axis",
+                                   to_string(impl.shape), *sets));
+    impl.leaf->set_sets(*sets);
+  }
   return result;
 }
 
@@ -75,30 +117,42 @@ PyObject* rebuild_tensor(PyObject*, PyObject* arguments) {
   try {
     PyObject *values, *shape;
     const char *dtype, *device;
-    int requires_grad;
-    if (!PyArg_ParseTuple(arguments, "SsOsp:_rebuild_tensor", &values, &dtype, &shape, &device, &requires_grad))
+    PyObject* sets = Py_None;
+    int requires_grad, is_parameter = 0;
+    if (!PyArg_ParseTuple(arguments, "SsOsp|pO:_rebuild_tensor", &values, &dtype, &shape, &device, &requires_grad,
+                          &is_parameter, &sets))
       return nullptr;
-    return wrap(rebuilt(nb::borrow<nb::bytes>(values), dtype, shape, device, requires_grad != 0)).release().ptr();
+    std::optional<std::int64_t> count;
+    if (sets != Py_None) count = integer("unpickle", "sets", sets);
+    return wrap(rebuilt(nb::borrow<nb::bytes>(values), dtype, shape, device, requires_grad != 0, is_parameter != 0,
+                        count))
+        .release()
+        .ptr();
   } catch (...) {
     set_error();
     return nullptr;
   }
 }
 
-PyMethodDef functions[] = {
-    {"_rebuild_tensor", &rebuild_tensor, METH_VARARGS,
-     "_rebuild_tensor(values, dtype, shape, device, requires_grad)\n--\n\nA tensor as it was pickled."},
-    {nullptr, nullptr, 0, nullptr}};
+PyMethodDef functions[] = {{"_rebuild_tensor", &rebuild_tensor, METH_VARARGS,
+                            "_rebuild_tensor(values, dtype, shape, device, requires_grad, is_parameter=False, "
+                            "sets=None)\n--\n\nA tensor as it was pickled."},
+                           {nullptr, nullptr, 0, nullptr}};
 
 }  // namespace
 
 void bind_pickle(nb::module_& m, nb::class_<Tensor>& tensor) {
   if (PyModule_AddFunctions(m.ptr(), functions) != 0) nb::raise_python_error();
+  m.def("_reduce_values", &reduce_values, "x"_a, nb::sig("def _reduce_values(x: Tensor) -> tuple[Any, ...]"),
+        "How a tensor is pickled that stands for itself.");
+  m.def("_copy_values", &copied_values, "x"_a, "A deep copy of a tensor that stands for itself.");
+  tensor.def("__deepcopy__", &deep_copy, "memo"_a.none());
   tensor.def(
-      "__reduce_ex__", [](const Tensor& x, int) { return reduce(x); }, "protocol"_a,
+      "__reduce_ex__", [](nb::handle self, int) { return reduce(self); }, "protocol"_a,
       nb::sig("def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]"),
       "Pickles values, dtype, shape, device and whether it requires a gradient; not the gradient itself, and no "
-      "sharing of memory.\n\nRaises AutogradError for what a recorded operation made.\n\n"
+      "sharing of memory. A parameter of a luge.Parameters comes with all of that.\n\nRaises AutogradError for what a "
+      "recorded operation made.\n\n"
       ">>> import pickle\n>>> pickle.loads(pickle.dumps(luge.ones(2)))\ntensor([1., 1.])");
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <luge/autograd/node.h>
+
 #include "python.h"
 
 namespace luge::python {
@@ -29,15 +31,16 @@ void bind_init(nb::module_& m) {
 }
 
 void bind_parameters(nb::module_& m) {
-  nb::class_<Parameters> parameters(m, "Parameters", nb::is_weak_referenceable(),
-                                    "The arena of a model's parameters: values and gradients, each in one block, so "
-                                    "that an optimizer step is one call.\n\n"
-                                    "With `sets=S` every parameter has a leading axis of S sets, trained at once. "
-                                    "`seed` is that of the initial values; "
-                                    "without one the global generator's (manual_seed). Set i draws what set `first_set "
-                                    "+ i` of a larger batch draws.\n\n"
-                                    ">>> params = luge.Parameters(sets=1000)\n>>> x = params.add(\"x\", (), "
-                                    "luge.init.constant(-1))\n>>> x.shape\n(1000,)");
+  nb::class_<Parameters> parameters(
+      m, "Parameters", nb::is_weak_referenceable(),
+      "The arena of a model's parameters: values and gradients, each in one block, so "
+      "that an optimizer step is one call.\n\n"
+      "With `sets=S` every parameter has a leading axis of S sets, trained at once. "
+      "`seed` is that of the initial values; without one every parameter takes the next "
+      "numbers of the global generator (manual_seed), as luge.rand does. Set i draws what set `first_set "
+      "+ i` of a larger batch draws.\n\n"
+      ">>> params = luge.Parameters(sets=1000)\n>>> x = params.add(\"x\", (), "
+      "luge.init.constant(-1))\n>>> x.shape\n(1000,)");
   parameters
       .def(
           "__init__",
@@ -76,6 +79,18 @@ void bind_parameters(nb::module_& m) {
           "dtype", [](const Parameters& self) { return dtype_object(self.dtype()); },
           nb::sig("def dtype(self) -> dtype"))
       .def_prop_ro("device", &Parameters::device)
+      .def_prop_ro(
+          "seed", [](const Parameters& self) { return self.options().seed; },
+          "The seed of the initial values; None where they come from the global generator.")
+      .def_prop_ro(
+          "first_set", [](const Parameters& self) { return self.options().first_set; }, "The number of the first set.")
+      .def("__eq__",
+           [](const Parameters& self, nb::handle other) {
+             return nb::isinstance<Parameters>(other) && self == nb::cast<Parameters>(other);
+           })
+      .def("__hash__", [](const Parameters& self) { return self.id() >> 4; })
+      .def("__copy__", [](const Parameters& self) { return self; })
+      .def_prop_ro("_adopted", &Parameters::adopted, "Whether it is an optimizer's own arena of loose leaves.")
       .def("numel", &Parameters::count, "Elements of all parameters of all sets.")
       .def("count_per_set", &Parameters::count_per_set, "Elements of all parameters of one set.")
       .def("zero_grad", &Parameters::zero_grad, "Forgets all gradients; touches no memory.")
@@ -98,6 +113,64 @@ void bind_parameters(nb::module_& m) {
       });
 }
 
+/// What an iterable of tensors gives.
+std::vector<Tensor> leaves_in(const char* op, const char* argument, nb::handle given) {
+  if (is_tensor(given) || !nb::hasattr(given, "__iter__"))
+    throw nb::type_error(
+        fmt::format("{}: {} must be a luge.Parameters or an iterable of tensors", op, argument).c_str());
+  std::vector<Tensor> leaves;
+  for (const nb::handle leaf : nb::borrow(given)) {
+    if (!is_tensor(leaf))
+      throw nb::type_error(
+          fmt::format("{}: {} holds an object of type {}; allowed are tensors", op, argument, type_of(leaf)).c_str());
+    leaves.push_back(as_tensor(leaf));
+  }
+  return leaves;
+}
+
+/// What the modules of luge.nn, which are written in Python, need of leaves.
+void bind_leaves(nb::module_& m) {
+  m.def(
+      "_clip_grad_norm_",
+      [](nb::handle parameters, nb::handle max_norm) {
+        const SourceLocation at = location();
+        const std::vector<Tensor> leaves = leaves_in("clip_grad_norm_", "parameters", parameters);
+        const PerSet given = per_set("clip_grad_norm_", "max_norm", max_norm);
+        const Unlocked unlocked(kQuick);
+        return given.is_tensor() ? clip_grad_norm_(leaves, given.values(), at) : clip_grad_norm_(leaves, given.value());
+      },
+      "parameters"_a.none(), "max_norm"_a.none(), "luge.nn.clip_grad_norm_ for an iterable of tensors.");
+  m.def(
+      "_convert",
+      [](const std::vector<Tensor>& parameters, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
+         const std::string& op) {
+        const SourceLocation at = location();
+        const std::optional<DType> to_dtype = dtype ? std::optional(dtype->value) : std::nullopt;
+        const std::optional<Device> to_device = device ? std::optional(Device(*device)) : std::nullopt;
+        const Unlocked unlocked(kQuick);
+        nn::convert(parameters, to_dtype, to_device, op.c_str(), at);
+      },
+      "parameters"_a, "dtype"_a.none(), "device"_a.none(), "op"_a, "Changes dtype or device in place.");
+  m.def(
+      "_is_parameter", [](const Tensor& x) { return x.impl()->leaf && !x.impl()->grad_fn; }, "x"_a,
+      "Whether it is a leaf that requires a gradient, or has.");
+  m.def(
+      "_as_parameter",
+      [](nb::handle x, bool requires_grad) {
+        TensorImpl& impl = *self_of(x).impl();
+        if (!impl.leaf) impl.leaf = std::make_unique<LeafGradient>();
+        self_of(x).requires_grad_(requires_grad);
+        return nb::borrow(x);
+      },
+      "x"_a, "requires_grad"_a, nb::sig("def _as_parameter(x: Tensor, requires_grad: bool) -> Tensor"),
+      "The same tensor, known for a parameter.");
+  m.def(
+      "_home_of", [](const Tensor& x) { return Parameters::home_of(x); }, "x"_a, "The arena that a leaf lives in.");
+  m.def(
+      "_embedding", [](const Tensor& input, const Tensor& weight) { return nn::embedding(input, weight); }, "input"_a,
+      "weight"_a, "luge.nn.functional.embedding.");
+}
+
 // ---- optimizers
 
 /// An optimizer over a Parameters, or over what model.parameters() gives.
@@ -107,16 +180,7 @@ void construct(Kind* self, const char* op, nb::handle params, const Options& opt
     new (self) Kind(nb::cast<Parameters>(params), options);
     return;
   }
-  if (is_tensor(params) || !nb::hasattr(params, "__iter__"))
-    throw nb::type_error(fmt::format("{}: params must be a luge.Parameters or an iterable of tensors", op).c_str());
-  std::vector<Tensor> leaves;
-  for (const nb::handle leaf : nb::borrow(params)) {
-    if (!is_tensor(leaf))
-      throw nb::type_error(
-          fmt::format("{}: params holds an object of type {}; allowed are tensors", op, type_of(leaf)).c_str());
-    leaves.push_back(as_tensor(leaf));
-  }
-  new (self) Kind(leaves, options);
+  new (self) Kind(leaves_in(op, "params", params), options);
 }
 
 template <class Kind, class Options>
@@ -265,6 +329,7 @@ void bind_schedules(nb::module_& m) {
 void bind_training(nb::module_& m) {
   bind_init(m);
   bind_parameters(m);
+  bind_leaves(m);
   nb::module_ optim = m.def_submodule("_optim", "Optimizers.");
   bind_optimizers(optim);
   nb::module_ schedules = m.def_submodule("_lr_scheduler", "Learning-rate schedules.");  // flat, for the sake of stubs

@@ -113,14 +113,6 @@ void bind_views(nb::class_<Tensor>& tensor) {
           "A copy of its own memory, recorded in the graph.")
       .def("__copy__", [](const Tensor& x) { return x; })
       .def(
-          "__deepcopy__",
-          [](const Tensor& x, nb::handle) {
-            if (!x.is_leaf())
-              throw AutogradError("deepcopy: only leaves of the graph can be copied; call detach() first");
-            return x.detach().clone().requires_grad_(x.requires_grad());
-          },
-          "memo"_a.none())
-      .def(
           "copy_",
           [](nb::handle self, nb::handle source) {
             Tensor& x = self_of(self);

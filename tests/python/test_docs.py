@@ -13,8 +13,8 @@ import pytest
 
 import luge
 
-MODULES = ["luge"] + [f"luge.{name}" for name in ("autograd", "cuda", "data", "init", "nn", "nn.functional", "nn.modules", "optim",
-                                                  "optim.lr_scheduler", "_capture", "_monitor")]
+MODULES = ["luge"] + [f"luge.{name}" for name in ("autograd", "cuda", "data", "init", "nn", "nn.functional", "nn.module", "nn.modules",
+                                                  "nn.utils", "optim", "optim.lr_scheduler", "_capture", "_monitor")]
 
 
 def module(name):

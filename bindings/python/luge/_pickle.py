@@ -1,27 +1,92 @@
-"""How Parameters are pickled; tensors know themselves."""
+"""How leaves and Parameters are pickled and copied: as one graph of objects.
+
+Several Python objects may stand for one leaf, or for one arena. The first that is met stands for all of them: the others are
+pickled as references to it, so that a copy has one leaf where there was one.
+"""
 
 from __future__ import annotations
 
+import copy
 import copyreg
-from typing import Any
+import weakref
+from typing import Any, TypeVar
 
+from . import _C
 from ._C import Parameters, Tensor, device, dtype
 from ._C._init import zeros
 from .autograd import no_grad
 
+T = TypeVar("T")
 
-def _rebuild(sets: int | None, where: device, kind: dtype, values: list[tuple[str, Tensor]]) -> Parameters:
-    parameters = Parameters(sets, device=where, dtype=kind)
+# By what they stand for, which they keep alive.
+_leaves: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary()
+_arenas: weakref.WeakValueDictionary[int, Parameters] = weakref.WeakValueDictionary()
+
+
+def _same(first: T) -> T:
+    return first
+
+
+def _member(parameters: Parameters, name: str) -> Tensor:
+    return parameters[name]
+
+
+def _place(leaf: Tensor) -> tuple[Parameters, str] | None:
+    """The arena that a user made and the leaf's name there. An optimizer's own arena is none: its leaves stand alone."""
+    home = _C._home_of(leaf)
+    if home is None or home._adopted:
+        return None
+    name = next(name for name, tensor in zip(home.names(), home.tensors()) if hash(tensor) == hash(leaf))
+    return _arenas.setdefault(hash(home), home), name
+
+
+def reduce_leaf(leaf: Tensor) -> tuple[Any, ...]:
+    """How a leaf is pickled: a parameter of an arena as a member of that."""
+    place = _place(leaf)
+    if place is not None:
+        return _member, place
+    first = _leaves.setdefault(hash(leaf), leaf)
+    return _C._reduce_values(leaf) if first is leaf else (_same, (first,))
+
+
+def copy_leaf(leaf: Tensor, memo: dict[int, Any] | None) -> Tensor:
+    """What copy.deepcopy makes of a leaf."""
+    place = _place(leaf)
+    if place is not None:
+        return _member(copy.deepcopy(place[0], memo), place[1])
+    first = _leaves.setdefault(hash(leaf), leaf)
+    return _C._copy_values(leaf) if first is leaf else copy.deepcopy(first, memo)
+
+
+def _rebuild(
+    sets: int | None,
+    where: device,
+    kind: dtype,
+    values: list[tuple[str, Tensor]],
+    seed: int | None = None,
+    first_set: int = 0,
+    frozen: tuple[str, ...] = (),
+) -> Parameters:
+    parameters = Parameters(sets, device=where, dtype=kind, seed=seed, first_set=first_set)
     for name, value in values:
         own = parameters.add(name, value.shape[1:] if sets is not None else value.shape, zeros())
         with no_grad():
             own.copy_(value)
+        own.requires_grad_(name not in frozen)
     return parameters
 
 
 def _reduce(parameters: Parameters) -> tuple[Any, ...]:
-    values = [(name, parameters[name].detach()) for name in parameters.names()]
-    return _rebuild, (parameters.sets if parameters.batched else None, parameters.device, parameters.dtype, values)
+    first = _arenas.setdefault(hash(parameters), parameters)
+    if first is not parameters:
+        return _same, (first,)
+    if parameters._adopted:
+        raise TypeError("pickle: these Parameters are an optimizer's own; pickle the leaves that were given to it")
+    members = [(name, parameters[name]) for name in parameters.names()]
+    values = [(name, member.detach()) for name, member in members]
+    frozen = tuple(name for name, member in members if not member.requires_grad)
+    sets = parameters.sets if parameters.batched else None
+    return _rebuild, (sets, parameters.device, parameters.dtype, values, parameters.seed, parameters.first_set, frozen)
 
 
 def register() -> None:

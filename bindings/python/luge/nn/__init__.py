@@ -1,6 +1,7 @@
 """Layers and losses, as in torch.nn."""
 
-from . import functional
+from . import functional, utils
+from .module import Module, Parameter, clip_grad_norm_
 from .modules import (
     GELU,
     CrossEntropyLoss,
@@ -9,10 +10,8 @@ from .modules import (
     LeakyReLU,
     Linear,
     LogSoftmax,
-    Module,
     ModuleList,
     MSELoss,
-    Parameter,
     ReLU,
     Sequential,
     Sigmoid,
@@ -20,7 +19,6 @@ from .modules import (
     Softmax,
     Softplus,
     Tanh,
-    clip_grad_norm_,
 )
 
 __all__ = [
@@ -44,4 +42,5 @@ __all__ = [
     "Tanh",
     "clip_grad_norm_",
     "functional",
+    "utils",
 ]

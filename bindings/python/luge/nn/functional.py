@@ -1,6 +1,8 @@
 """Functions of layers, as in torch.nn.functional."""
 
 from .._C import (
+    Tensor,
+    _embedding,
     cross_entropy,
     gelu,
     leaky_relu,
@@ -14,7 +16,6 @@ from .._C import (
     softplus,
     tanh,
 )
-from .modules import embedding
 
 __all__ = [
     "cross_entropy",
@@ -31,3 +32,14 @@ __all__ = [
     "softplus",
     "tanh",
 ]
+
+
+def embedding(input: Tensor, weight: Tensor) -> Tensor:
+    """Rows of a table: weight (count, dim) and indices (...) give (..., dim); weight (sets, count, dim) and indices (batch),
+    the same for all sets, or (sets, batch) give (sets, batch, dim). Raises ShapeError for other shapes.
+
+    >>> luge.nn.functional.embedding(luge.tensor([1, 0]), luge.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    tensor([[3., 4.],
+            [1., 2.]])
+    """
+    return _embedding(input, weight)
