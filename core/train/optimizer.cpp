@@ -40,6 +40,9 @@ class Optimizer::State {
   const std::shared_ptr<LearningRate>& lr() const { return lr_; }
   const Tensor& steps() const { return steps_; }
   Parameters& parameters() { return parameters_; }
+  const Update& call() const { return call_; }
+  std::vector<std::pair<std::string, Tensor>> hyperparameters() const;
+  std::vector<Tensor> state() const;
 
  private:
   using Arena = Parameters::Arena;
@@ -53,7 +56,7 @@ class Optimizer::State {
                 SourceLocation location = {}) const {
     return hyper_values(this->name(), name, given, allowed, parameters_, waiting, location);
   }
-  Hyper keep(const Tensor& values);
+  Hyper keep(const char* name, const Tensor& values);
   Hyper keep_decay(const PerSet& weight_decay);
   void* keep_block();
 
@@ -61,8 +64,8 @@ class Optimizer::State {
   Update call_;
   std::shared_ptr<LearningRate> lr_ = std::make_shared<LearningRate>();
   Tensor steps_;
-  std::vector<Tensor> kept_;           // what call_ points to
-  std::vector<Ref<Storage>> buffers_;  // likewise
+  std::vector<std::pair<std::string, Tensor>> kept_;  // what call_ points to, by name
+  std::vector<Ref<Storage>> buffers_;                 // likewise
 };
 
 Optimizer::State::State(UpdateRule rule, Parameters parameters) : parameters_(std::move(parameters)) {
@@ -77,15 +80,15 @@ Optimizer::State::State(UpdateRule rule, Parameters parameters) : parameters_(st
   call_.steps = static_cast<std::int64_t*>(steps_.data());
 }
 
-Hyper Optimizer::State::keep(const Tensor& values) {
-  kept_.push_back(values);
+Hyper Optimizer::State::keep(const char* name, const Tensor& values) {
+  kept_.emplace_back(name, values);
   return hyper(values);
 }
 
 /// The usual 0 need not be multiplied with at every step.
 Hyper Optimizer::State::keep_decay(const PerSet& weight_decay) {
   const Tensor checked = values("weight_decay", weight_decay, Allowed::Finite);
-  return weight_decay.is_tensor() || weight_decay.value() != 0 ? keep(checked) : Hyper{};
+  return weight_decay.is_tensor() || weight_decay.value() != 0 ? keep("weight_decay", checked) : Hyper{};
 }
 
 void* Optimizer::State::keep_block() {
@@ -105,8 +108,8 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, 
   const bool has_momentum = options.momentum.is_tensor() || options.momentum.value() != 0;
   // A set without momentum among sets that have one: as alone, where dampening plays no part.
   if (options.momentum.is_tensor()) dampening = where(momentum.eq(0), 0, dampening);
-  call.momentum = state->keep(momentum);
-  call.dampening = state->keep(dampening);
+  call.momentum = state->keep("momentum", momentum);
+  call.dampening = state->keep("dampening", dampening);
   call.weight_decay = state->keep_decay(options.weight_decay);
   call.nesterov = options.nesterov;
   call.maximize = options.maximize;
@@ -121,9 +124,9 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parame
   auto state = std::make_unique<State>(rule, std::move(parameters));
   Update& call = state->call_;
   state->set_lr(options.lr, {});
-  call.beta1 = state->keep(state->values("beta1", options.beta1, Allowed::BelowOne));
-  call.beta2 = state->keep(state->values("beta2", options.beta2, Allowed::BelowOne));
-  call.epsilon = state->keep(state->values("epsilon", options.epsilon, Allowed::Finite));
+  call.beta1 = state->keep("beta1", state->values("beta1", options.beta1, Allowed::BelowOne));
+  call.beta2 = state->keep("beta2", state->values("beta2", options.beta2, Allowed::BelowOne));
+  call.epsilon = state->keep("epsilon", state->values("epsilon", options.epsilon, Allowed::Finite));
   call.weight_decay = state->keep_decay(options.weight_decay);
   call.maximize = options.maximize;
   call.first = state->keep_block();
@@ -141,12 +144,26 @@ void Optimizer::State::step() {
   arena().complete_gradients();
   if (observer) [[unlikely]] {
     observer->uses(*steps_.storage());
-    for (const Tensor& tensor : kept_) observer->uses(*tensor.storage());
+    for (const auto& [name, tensor] : kept_) observer->uses(*tensor.storage());
     for (const Ref<Storage>& buffer : buffers_) observer->uses(*buffer);
   }
   call_.lr = hyper(lr_->values);
   arena().backend().run(call_);
   arena().bump_values();
+}
+
+std::vector<std::pair<std::string, Tensor>> Optimizer::State::hyperparameters() const {
+  std::vector<std::pair<std::string, Tensor>> result{{"lr", lr_->values.clone()}};
+  for (const auto& [name, values] : kept_)
+    if (name != "momentum" || call_.first) result.emplace_back(name, values.clone());
+  return result;
+}
+
+std::vector<Tensor> Optimizer::State::state() const {
+  std::vector<Tensor> result{steps_, lr_->values};
+  for (const Ref<Storage>& block : buffers_)
+    result.emplace_back(new TensorImpl(block, call_.dtype, {call_.layout.size}, {1}, 0, call_.layout.size));
+  return result;
 }
 
 std::vector<Tensor> Optimizer::State::checked_leaves(UpdateRule rule, const std::vector<Tensor>& given) {
@@ -228,6 +245,10 @@ std::int64_t Optimizer::steps_taken(SourceLocation location) const {
   return state_->steps().item<std::int64_t>(location);
 }
 Parameters& Optimizer::parameters() { return state_->parameters(); }
+std::vector<std::pair<std::string, Tensor>> Optimizer::hyperparameters() const { return state_->hyperparameters(); }
+bool Optimizer::nesterov() const { return state_->call().nesterov; }
+bool Optimizer::maximize() const { return state_->call().maximize; }
+std::vector<Tensor> Optimizer::state() const { return state_->state(); }
 
 Sgd::Sgd(Parameters parameters, SgdOptions options) : Optimizer(State::make(std::move(parameters), options)) {}
 Sgd::Sgd(const std::vector<Tensor>& leaves, SgdOptions options)

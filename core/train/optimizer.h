@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <luge/backend.h>
@@ -86,6 +88,16 @@ class Optimizer {
   std::int64_t steps_taken(SourceLocation location = SourceLocation::current()) const;
   /// The arena it works on.
   Parameters& parameters();
+
+  /// What it was made with, to make another like it: the hyperparameters by their names in the options, as they are in
+  /// memory. One that plays no part (no weight decay) is absent.
+  std::vector<std::pair<std::string, Tensor>> hyperparameters() const;
+  bool nesterov() const;
+  bool maximize() const;
+  /// What its steps change, parameters aside: the number of steps, the learning rate, and the moments of all parameters
+  /// in blocks of the arena's layout. These are the tensors that it works on: copied into those of another optimizer
+  /// that was made alike, they make that go on as this one would.
+  std::vector<Tensor> state() const;
 
  protected:
   class State;

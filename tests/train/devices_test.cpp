@@ -52,7 +52,8 @@ struct Case {
 
 std::vector<Case> optimizers(const PerSet& lr) {
   return {
-      {"Sgd", [=](const Parameters& p) { return std::make_unique<Sgd>(p, SgdOptions{.lr = lr, .weight_decay = 0.01}); }},
+      {"Sgd",
+       [=](const Parameters& p) { return std::make_unique<Sgd>(p, SgdOptions{.lr = lr, .weight_decay = 0.01}); }},
       {"Nesterov",
        [=](const Parameters& p) {
          return std::make_unique<Sgd>(p, SgdOptions{.lr = lr, .momentum = 0.9, .nesterov = true});
@@ -100,6 +101,37 @@ TEST_P(TrainingTest, EveryOptimizerEndsWhereTheCpusDoes) {
           ASSERT_NEAR(actual[j], expected[j], bound) << here[i].name << ", " << sets << " sets, element " << j;
       }
     }
+  }
+}
+
+TEST_P(TrainingTest, StateMakesAnotherOptimizerGoOn) {
+  for (const Case& kind : optimizers(linspace(0.01, 0.1, 5, on()))) {
+    SCOPED_TRACE(kind.name);
+    const auto make = [&] {
+      Parameters params({.sets = 5, .device = device(), .seed = 3});
+      params.add("w", {7}, init::normal(0, 1));
+      return params;
+    };
+    const auto run = [](Optimizer& optimizer) {
+      for (int step = 0; step < 4; ++step) {
+        optimizer.zero_grad();
+        sin(optimizer.parameters()["w"]).sum().backward();
+        optimizer.step();
+      }
+    };
+    const Parameters params = make(), others = make();
+    const auto optimizer = kind.make(params), other = kind.make(others);
+    run(*optimizer);
+    no_grad([&] { Tensor(others["w"]).copy_(params["w"]); });
+    optimizer->set_lr(0.03);
+    const std::vector<Tensor> from = optimizer->state(), to = other->state();
+    ASSERT_EQ(from.size(), to.size());
+    for (std::size_t i = 0; i < from.size(); ++i) Tensor(to[i]).copy_(from[i]);
+    EXPECT_EQ(other->steps_taken(), 4);
+    run(*optimizer);
+    run(*other);
+    EXPECT_EQ(others["w"].to_vector<float>(), params["w"].to_vector<float>());
+    EXPECT_EQ(other->lr().to_vector<float>(), optimizer->lr().to_vector<float>());
   }
 }
 
