@@ -183,6 +183,23 @@ void construct(Kind* self, const char* op, nb::handle params, const Options& opt
   new (self) Kind(leaves_in(op, "params", params), options);
 }
 
+/// Keyword arguments that make an optimizer like this one.
+nb::dict options_of(const Optimizer& optimizer) {
+  nb::dict options;
+  options["weight_decay"] = 0.0;
+  options["maximize"] = optimizer.maximize();
+  if (optimizer.nesterov()) options["nesterov"] = true;
+  nb::object betas[2];
+  for (auto& [name, values] : optimizer.hyperparameters()) {
+    if (name == "beta1" || name == "beta2")
+      betas[name == "beta2"] = wrap(values);
+    else
+      options[name == "epsilon" ? "eps" : name.c_str()] = wrap(values);
+  }
+  if (betas[0].is_valid()) options["betas"] = nb::make_tuple(betas[0], betas[1]);
+  return options;
+}
+
 template <class Kind, class Options>
 void bind_adam(nb::module_& m, const char* name, double decay, const char* text) {
   nb::class_<Kind, Optimizer> type(m, name, text);
@@ -229,6 +246,8 @@ void bind_optimizers(nb::module_& m) {
           "set_lr", [](Optimizer& self, nb::handle lr) { self.set_lr(per_set("set_lr", "lr", lr), location()); },
           "lr"_a.none(), nb::sig("def set_lr(self, lr: float | Tensor) -> None"),
           "Changes the learning rate from the next step on; the next step of a schedule replaces it.")
+      .def("_options", &options_of, "What it was made with, as keyword arguments.")
+      .def("_state", &Optimizer::state, "What its steps change: the tensors that it works on.")
       .def_prop_ro("lr", &Optimizer::lr, "The learning rate in force: shape () or (sets), a copy.")
       .def_prop_ro(
           "parameters", [](Optimizer& self) { return self.parameters(); }, "The arena it works on.")

@@ -12,6 +12,10 @@ int main() {
   const Tensor y = sin(x.sum(1, true)) + 0.1 * randn({32, 1});
 
   Parameters params({.sets = 3, .seed = 9});
+  Parameters follows, too({.sets = 2});  // the global generator
+  const nn::Linear after(follows, "after", 5, 3), more(too, "more", 3, 4);
+  const Tensor between = randn({3});
+  const nn::Embedding last(follows, "last", 4, 2);
   const nn::Sequential model{nn::Linear(params, "hidden", 6, 16), nn::Gelu{}, nn::Linear(params, "output", 16, 1)};
   Adam optimizer(params, {.lr = tensor({0.001, 0.01, 0.1})});
   CosineAnnealingLr schedule(optimizer, {.t_max = 60});
@@ -27,6 +31,10 @@ int main() {
     return loss;
   });
   step.run(50);
+  for (const Parameters& started : {follows, too})
+    for (const Tensor& parameter : started.tensors())
+      for (const double value : parameter.flatten().to_vector<double>()) std::printf("%a\n", value);
+  for (const double value : between.to_vector<double>()) std::printf("%a\n", value);
   for (const Tensor& parameter : params.tensors())
     for (const double value : parameter.flatten().to_vector<double>()) std::printf("%a\n", value);
   for (const HistoryRow& row : monitor.history()) std::printf("%a\n", row.mean);

@@ -9,12 +9,15 @@ import luge
 from luge import nn
 
 COPIES = [copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))]
-OPTIMIZERS = [
-    lambda params: luge.optim.SGD(params, lr=0.1, momentum=0.9, weight_decay=0.01),
-    lambda params: luge.optim.Adam(params, lr=0.05),
-]
+OPTIMIZERS = {
+    "SGD": lambda params: luge.optim.SGD(params, lr=0.02, weight_decay=0.01),
+    "momentum": lambda params: luge.optim.SGD(params, lr=0.02, momentum=0.9, nesterov=True),
+    "dampened": lambda params: luge.optim.SGD(params, lr=0.02, momentum=luge.tensor(0.5), dampening=0.1, maximize=True),
+    "Adam": lambda params: luge.optim.Adam(params, lr=0.05, betas=(0.8, 0.9), eps=1e-6),
+    "AdamW": lambda params: luge.optim.AdamW(params, lr=0.05, weight_decay=0.0),
+}
 both = pytest.mark.parametrize("copied", COPIES, ids=["deepcopy", "pickle"])
-optimizers = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=["SGD", "Adam"])
+optimizers = pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 
 
 def bits(tensors):
@@ -132,6 +135,54 @@ def test_a_plain_model(copied, optimizer, captured):
     third = copied(model)
     assert bits(third.parameters()) == bits(model.parameters()) and third.hidden.weight.grad is None
     luge.optim.SGD(third.hidden.parameters())
+
+
+@both
+@optimizers
+@pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
+@pytest.mark.parametrize("sets", ["loose", None, 4])
+@pytest.mark.parametrize("model_first", [False, True])
+def test_an_optimizer_and_its_model(copied, optimizer, captured, sets, model_first):
+    """In the middle of a training: both go on with the same bits, apart from each other."""
+    model = Net() if sets == "loose" else Net(luge.Parameters(sets=sets))
+    kept = optimizer(model.parameters())
+    train(model, kept, 3)
+    other, other_optimizer = copied((model, kept)) if model_first else copied((kept, model))[::-1]
+    assert type(other_optimizer) is type(kept) and other_optimizer.steps_taken() == 3
+    assert other_optimizer.lr.tolist() == kept.lr.tolist() and other_optimizer.parameters != kept.parameters
+    start = bits(model.parameters())
+    assert bits(other.parameters()) == start
+    train(other, other_optimizer, captured=captured)
+    assert bits(model.parameters()) == start != bits(other.parameters())
+    train(model, kept, captured=captured)
+    assert bits(model.parameters()) == bits(other.parameters())
+    assert other_optimizer.steps_taken() == kept.steps_taken() == 8
+
+
+@both
+def test_the_learning_rate_of_a_copy(copied):
+    params = luge.Parameters(sets=3)
+    model = nn.Linear(2, 1, params=params)
+    optimizer = luge.optim.Adam(params, lr=luge.tensor([0.1, 0.2, 0.3]))
+    optimizer.set_lr(luge.tensor([0.3, 0.2, 0.1]))
+    new_params, new_model, new_optimizer = copied((params, model, optimizer))
+    assert new_optimizer.parameters == new_params and new_optimizer.lr.tolist() == optimizer.lr.tolist()
+    new_optimizer.set_lr(0.5)
+    assert optimizer.lr.tolist() != new_optimizer.lr.tolist()
+    assert new_model.weight.data_ptr() == new_params.tensors()[0].data_ptr()
+
+
+def test_a_shallow_copy_of_an_optimizer_works_on_the_same_parameters():
+    model = nn.Linear(2, 1)
+    optimizer = luge.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    assert copy.copy(optimizer).parameters == optimizer.parameters
+
+
+@both
+def test_schedules_are_not_copied(copied):
+    schedule = luge.optim.lr_scheduler.StepLR(luge.optim.SGD(nn.Linear(1, 1).parameters()), 2)
+    with pytest.raises(TypeError, match="StepLR"):
+        copied(schedule)
 
 
 @both

@@ -36,6 +36,10 @@ def test_bits():
     y = luge.sin(x.sum(1, keepdim=True)) + 0.1 * luge.randn(32, 1)
 
     params = luge.Parameters(sets=3, seed=9)
+    after, too = nn.Linear(5, 3), luge.Parameters(sets=2)  # the global generator
+    nn.Linear(3, 4, params=too, name="more")
+    between = luge.randn(3)
+    last = nn.Embedding(4, 2)
     hidden = nn.Linear(6, 16, params=params, name="hidden")
     model = nn.Sequential(hidden, nn.GELU(), nn.Linear(16, 1, params=params, name="output"))
     optimizer = luge.optim.Adam(params, lr=luge.tensor([0.001, 0.01, 0.1]))
@@ -54,7 +58,8 @@ def test_bits():
         return loss
 
     step.run(50)
-    found = [value for parameter in params for value in parameter.flatten().double().tolist()] + list(monitor.history.mean)
+    tensors = [after.weight, after.bias, last.weight, *too, between, *params]
+    found = [value for tensor in tensors for value in tensor.flatten().double().tolist()] + list(monitor.history.mean)
     assert len(found) > 400 and found == expected
 
 

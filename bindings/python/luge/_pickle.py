@@ -1,4 +1,4 @@
-"""How leaves and Parameters are pickled and copied: as one graph of objects.
+"""How leaves, Parameters and optimizers are pickled and copied: as one graph of objects.
 
 Several Python objects may stand for one leaf, or for one arena. The first that is met stands for all of them: the others are
 pickled as references to it, so that a copy has one leaf where there was one.
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from . import _C
 from ._C import Parameters, Tensor, device, dtype
 from ._C._init import zeros
+from ._C._optim import SGD, Adam, AdamW, Optimizer
 from .autograd import no_grad
 
 T = TypeVar("T")
@@ -89,6 +90,24 @@ def _reduce(parameters: Parameters) -> tuple[Any, ...]:
     return _rebuild, (sets, parameters.device, parameters.dtype, values, parameters.seed, parameters.first_set, frozen)
 
 
+def _rebuild_optimizer(
+    kind: type[Any], params: Parameters | list[Tensor], options: dict[str, Any], state: list[Tensor]
+) -> Optimizer:
+    optimizer: Optimizer = kind(params, **options)
+    with no_grad():
+        for own, value in zip(optimizer._state(), state):
+            own.copy_(value)
+    return optimizer
+
+
+def _reduce_optimizer(optimizer: Optimizer) -> tuple[Any, ...]:
+    home = optimizer.parameters
+    params = home.tensors() if home._adopted else home
+    return _rebuild_optimizer, (type(optimizer), params, optimizer._options(), optimizer._state())
+
+
 def register() -> None:
     """Tells pickle and copy how; gradients are not kept."""
     copyreg.pickle(Parameters, _reduce)
+    for kind in (SGD, Adam, AdamW):
+        copyreg.pickle(kind, _reduce_optimizer)
