@@ -104,7 +104,7 @@ Tensor rebuilt(const nb::bytes& values, const std::string& dtype_name, nb::handl
   TensorImpl& impl = *result.impl();
   if (is_parameter && !impl.leaf) impl.leaf = std::make_unique<LeafGradient>();
   if (sets) {
-    if (!impl.leaf || impl.shape.empty() || impl.shape[0] != *sets)
+    if (!impl.leaf || impl.shape.empty() || impl.shape[0] != *sets || *sets < 1)
       throw ValueError(fmt::format("unpickle: a tensor of shape {} has no {} sets along its first axis",
                                    to_string(impl.shape), *sets));
     impl.leaf->set_sets(*sets);

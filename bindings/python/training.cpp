@@ -14,6 +14,15 @@ namespace {
 
 void bind_init(nb::module_& m) {
   nb::class_<Init> init(m, "Init", "How a parameter starts; made by the functions of luge.init.");
+  init.def(
+      "_made_by",
+      [](const Init& self) {
+        if (self.is_constant) return nb::make_tuple("constant", nb::make_tuple(self.a));
+        const char* const function = self.kind == Random::Kind::Normal ? "normal" : "uniform";
+        return nb::make_tuple(function, nb::make_tuple(self.a, self.b));
+      },
+      nb::sig("def _made_by(self) -> tuple[str, tuple[float, ...]]"),
+      "The function of luge.init and the arguments that make one like it.");
   nb::module_ own = m.def_submodule("_init", "How parameters start.");
   own.def("constant", &init::constant, "value"_a, "All values are `value`.");
   own.def("zeros", &init::zeros, "All values are 0.");

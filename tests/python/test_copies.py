@@ -160,6 +160,13 @@ def test_an_optimizer_and_its_model(copied, optimizer, captured, sets, model_fir
 
 
 @both
+def test_how_a_parameter_starts_is_copied(copied):
+    for init in (luge.init.uniform(-2, 3), luge.init.normal(1, 2), luge.init.constant(4), luge.init.xavier_normal(3, 4)):
+        one, other = (luge.Parameters(seed=1).add("w", 9, made) for made in (init, copied(init)))
+        assert bits([one]) == bits([other])
+
+
+@both
 def test_the_learning_rate_of_a_copy(copied):
     params = luge.Parameters(sets=3)
     model = nn.Linear(2, 1, params=params)

@@ -281,6 +281,10 @@ def test_loading_takes_pytorchs_state():
     theirs, ours = torch.nn.Linear(3, 2), nn.Linear(3, 2)
     ours.load_state_dict(theirs.state_dict())
     assert ours.weight.tolist() == theirs.weight.tolist() and ours.bias.tolist() == theirs.bias.tolist()
+    before = values(ours)
+    with pytest.raises(TypeError, match=r"load_state_dict: weight is of type Parameter \(.*grad"):  # PyTorch's own words
+        ours.load_state_dict({"bias": luge.zeros(2), "weight": theirs.weight})
+    assert values(ours) == before
 
 
 def test_loading_is_all_or_nothing():

@@ -65,6 +65,11 @@ def test_copies_are_of_their_own():
         ((b"1234", "float32", (1,), "cuda:99", False), luge.DeviceError, "unpickle: the tensor was on cuda:99"),
         ((b"1234", "int32", (1,), "cpu", True), luge.DTypeError, "int32"),
         (("1234", "float32", (1,), "cpu", False), TypeError, "bytes"),
+        ((b"1234", "float32", (1,), "cpu", True, True, 2), ValueError, "no 2 sets along its first axis"),
+        ((b"1234", "float32", (), "cpu", True, True, 1), ValueError, "no 1 sets"),
+        ((b"", "float32", (0,), "cpu", True, True, 0), ValueError, "no 0 sets"),
+        ((b"1234", "float32", (1,), "cpu", False, False, 1), ValueError, "no 1 sets"),
+        ((b"1234", "float32", (1,), "cpu", True, True, "1"), TypeError, "unpickle: sets"),
         ((), TypeError, "_rebuild_tensor"),
     ],
 )

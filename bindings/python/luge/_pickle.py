@@ -12,7 +12,7 @@ import weakref
 from typing import Any, TypeVar
 
 from . import _C
-from ._C import Parameters, Tensor, device, dtype
+from ._C import Init, Parameters, Tensor, device, dtype
 from ._C._init import zeros
 from ._C._optim import SGD, Adam, AdamW, Optimizer
 from .autograd import no_grad
@@ -106,8 +106,14 @@ def _reduce_optimizer(optimizer: Optimizer) -> tuple[Any, ...]:
     return _rebuild_optimizer, (type(optimizer), params, optimizer._options(), optimizer._state())
 
 
+def _rebuild_init(function: str, arguments: tuple[float, ...]) -> Init:
+    init: Init = getattr(_C._init, function)(*arguments)
+    return init
+
+
 def register() -> None:
     """Tells pickle and copy how; gradients are not kept."""
     copyreg.pickle(Parameters, _reduce)
+    copyreg.pickle(Init, lambda init: (_rebuild_init, init._made_by()))
     for kind in (SGD, Adam, AdamW):
         copyreg.pickle(kind, _reduce_optimizer)

@@ -235,7 +235,7 @@ class Module:
             given = state_dict[name]
             try:
                 value = given.detach() if isinstance(given, Tensor) else _C.as_tensor(given)
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, BufferError, RuntimeError) as error:
                 strange.append(f"{name} is {_kind(given)} ({error})")
                 continue
             if value.shape != parameter.shape:
