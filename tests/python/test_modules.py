@@ -241,6 +241,15 @@ def test_tied_weights_stay_tied_in_another_dtype():
             net.to(wrong)
 
 
+def test_short_names_of_to():
+    net = nn.Linear(2, 1)
+    assert net.double().weight.dtype is luge.float64 and net.float().cpu().weight.dtype is luge.float32
+    if not luge.cuda.is_available():
+        with pytest.raises(luge.DeviceError):
+            net.cuda()
+    assert net.weight.device == luge.device("cpu")
+
+
 def test_layers_of_an_arena_keep_its_dtype():
     params = luge.Parameters(sets=3)
     layer = nn.Linear(2, 2, params=params)

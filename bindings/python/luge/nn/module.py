@@ -71,9 +71,13 @@ class Module:
         return [own[registry] for registry in ("_parameters", "_modules") if registry in own]
 
     def __getattr__(self, name: str) -> Any:
-        for registry in self._registries():
-            if name in registry:
-                return registry[name]
+        own = self.__dict__  # without registries before __init__ and while it is unpickled
+        parameters = own.get("_parameters")
+        if parameters and name in parameters:
+            return parameters[name]
+        modules = own.get("_modules")
+        if modules and name in modules:
+            return modules[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -284,6 +288,22 @@ class Module:
                 raise TypeError(f"{type(self).__name__}.to: {_kind(given)} is given; allowed are a dtype, a device and a tensor")
         _C._convert(list(self.parameters()), dtype, device, f"{type(self).__name__}.to")
         return self
+
+    def float(self) -> Module:
+        """to(luge.float32)."""
+        return self.to(_C.float32)
+
+    def double(self) -> Module:
+        """to(luge.float64)."""
+        return self.to(_C.float64)
+
+    def cpu(self) -> Module:
+        """to("cpu")."""
+        return self.to("cpu")
+
+    def cuda(self, device: int = 0) -> Module:
+        """to("cuda"), or to another GPU."""
+        return self.to(_C.device("cuda", device))
 
     def extra_repr(self) -> str:
         """What stands in the brackets of repr()."""
