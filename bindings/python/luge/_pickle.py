@@ -24,6 +24,14 @@ _leaves: weakref.WeakValueDictionary[int, Tensor] = weakref.WeakValueDictionary(
 _arenas: weakref.WeakValueDictionary[int, Parameters] = weakref.WeakValueDictionary()
 
 
+def _first(known: weakref.WeakValueDictionary[int, T], given: T) -> T:
+    """The object that stands for all that are the same as `given`."""
+    first = known.get(hash(given))
+    if first is None or hash(first) != hash(given):  # an object may have come to stand for something else
+        known[hash(given)] = first = given
+    return first
+
+
 def _same(first: T) -> T:
     return first
 
@@ -38,7 +46,7 @@ def _place(leaf: Tensor) -> tuple[Parameters, str] | None:
     if home is None or home._adopted:
         return None
     name = next(name for name, tensor in zip(home.names(), home.tensors()) if hash(tensor) == hash(leaf))
-    return _arenas.setdefault(hash(home), home), name
+    return _first(_arenas, home), name
 
 
 def reduce_leaf(leaf: Tensor) -> tuple[Any, ...]:
@@ -46,7 +54,7 @@ def reduce_leaf(leaf: Tensor) -> tuple[Any, ...]:
     place = _place(leaf)
     if place is not None:
         return _member, place
-    first = _leaves.setdefault(hash(leaf), leaf)
+    first = _first(_leaves, leaf)
     return _C._reduce_values(leaf) if first is leaf else (_same, (first,))
 
 
@@ -55,7 +63,7 @@ def copy_leaf(leaf: Tensor, memo: dict[int, Any] | None) -> Tensor:
     place = _place(leaf)
     if place is not None:
         return _member(copy.deepcopy(place[0], memo), place[1])
-    first = _leaves.setdefault(hash(leaf), leaf)
+    first = _first(_leaves, leaf)
     return _C._copy_values(leaf) if first is leaf else copy.deepcopy(first, memo)
 
 
@@ -78,7 +86,7 @@ def _rebuild(
 
 
 def _reduce(parameters: Parameters) -> tuple[Any, ...]:
-    first = _arenas.setdefault(hash(parameters), parameters)
+    first = _first(_arenas, parameters)
     if first is not parameters:
         return _same, (first,)
     if parameters._adopted:
