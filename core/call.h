@@ -146,14 +146,16 @@ struct CrossEntropy {
 ///   Forward   out[.., i, ..] = source[.., index[.., i, ..], ..]
 ///   Backward  source[.., index[.., i, ..], ..] += out[.., i, ..], in an order that does not depend on
 ///             thread count or position; source is already zero or holds what is to be added to
-/// index is Int64; a zero stride in index repeats it (index_select has one stride only). Any dtype
-/// forward, floating backward. A label outside [0, source_size) never reads or writes out of bounds.
+///   Backward, Overwrite   the same with = instead of +=; of equal labels the last one stays
+/// index is Int64; a zero stride in index repeats it (index_select has one stride only). Any dtype, but for +=, which is
+/// floating. A label outside [0, source_size) never reads or writes out of bounds.
 struct Gather {
   Direction direction = Direction::Forward;
   Extent extent;
   int dim = 0;
   std::int64_t source_size = 0;    ///< size of source along dim
   Operand source, index, out;
+  Store store = Store::Accumulate; ///< of Backward
 };
 
 /// out[i] = start + i * step over n contiguous elements, computed in float64 or int64.

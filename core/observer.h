@@ -52,8 +52,8 @@ class Observer {
   virtual void has_effect(HostEffect effect) = 0;
   /// The global generator begins anew with this seed.
   virtual void seeds(std::uint64_t seed) = 0;
-  /// `op` has found the labels of `index` to be in [0, size). A replay finds out anew.
-  virtual void has_checked(const char* op, const TensorImpl& index, std::int64_t size) = 0;
+  /// `op` has found the labels of `index` to be in [low, size). A replay finds out anew.
+  virtual void has_checked(const char* op, const TensorImpl& index, std::int64_t low, std::int64_t size) = 0;
   /// Throws CaptureError: values pass between host and device, which a replay cannot repeat.
   [[noreturn]] virtual void refuse(const char* op, const char* why, SourceLocation location) = 0;
 };

@@ -5,6 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <luge/autograd/node.h>
+#include <luge/observer.h>
+#include <luge/ops/labels.h>
+
 #include "python.h"
 
 namespace luge::python {
@@ -23,6 +27,7 @@ struct Indexed {
 
 /// Where a mask is true, by dimension. Reads the mask on the host.
 std::vector<Tensor> places(const Tensor& mask) {
+  refuse_capture("indexing by a mask", kHostRead, location());
   const std::vector<bool> values = mask.to_vector<bool>(location());
   const auto dims = static_cast<std::size_t>(mask.ndim());
   std::vector<std::vector<std::int64_t>> found(dims);
@@ -42,14 +47,7 @@ std::vector<Tensor> places(const Tensor& mask) {
 
 /// Indices counted from the end are brought to the front; those outside are an IndexError where the host can see them.
 Tensor normalized(const Tensor& index, std::int64_t size) {
-  const Tensor whole = index.to(DType::Int64);
-  if (index.device().is_cpu() && index.numel() > 0) {
-    const auto low = whole.min().item<std::int64_t>(location()), high = whole.max().item<std::int64_t>(location());
-    if (low < -size || high >= size)
-      throw IndexError(
-          fmt::format("{}: index {} is out of bounds for a dimension of size {}", kOp, low < -size ? low : high, size));
-    if (low >= 0) return whole;
-  }
+  const Tensor whole = checked_labels(kOp, index, size, -size);
   return where(whole.lt(0), whole + size, whole);
 }
 
@@ -63,6 +61,16 @@ Tensor index_tensor(nb::handle item) {
   Tensor index = as_tensor(made);
   if (index.numel() == 0 && is_floating(index.dtype())) index = index.to(DType::Int64);  // []
   return index;
+}
+
+/// A bool, also as an array or tensor without dimensions: all of the tensor, or nothing of it.
+std::optional<bool> one_bool(nb::handle item) {
+  if (nb::isinstance<nb::bool_>(item)) return item.ptr() == Py_True;
+  if (!is_array_index(item) || nb::isinstance<nb::list>(item)) return std::nullopt;
+  const Tensor index = index_tensor(item);
+  if (index.dtype() != DType::Bool || index.ndim() > 0) return std::nullopt;
+  refuse_capture("indexing by a mask", kHostRead, location());
+  return index.item<bool>(location());
 }
 
 /// How many dimensions of the tensor an item takes.
@@ -112,10 +120,9 @@ Indexed resolve(const Tensor& x, nb::handle key) {
     Tensor& view = result.view;
     if (item.is_none()) {
       view = view.unsqueeze(dim++);
-    } else if (nb::isinstance<nb::bool_>(item)) {
+    } else if (const std::optional<bool> all = one_bool(item)) {
       view = view.unsqueeze(dim);
-      picks.emplace_back(dim++, item.ptr() == Py_True ? zeros({1}, {.dtype = DType::Int64, .device = x.device()})
-                                                      : zeros({0}, {.dtype = DType::Int64, .device = x.device()}));
+      picks.emplace_back(dim++, zeros({*all ? 1 : 0}, {.dtype = DType::Int64, .device = x.device()}));
     } else if (nb::isinstance<nb::slice>(item)) {
       view = sliced(view, dim++, item);
     } else if (is_array_index(item)) {
@@ -202,47 +209,72 @@ Tensor get(const Tensor& x, nb::handle key) {
   return index_select(whole, at.first, position(at)).reshape(spread(whole.shape(), at.first, at.index_shape));
 }
 
-/// x[mask or integers] = value: what is written is looked up for every element, what is not stays.
-void put(Tensor& x, const Indexed& at, const Tensor& value) {
+/// The value of an assignment as a tensor of x's dtype and device.
+Tensor assigned(const Tensor& x, nb::handle value) {
+  if (is_tensor(value)) return as_tensor(value).to(x.dtype()).to(x.device(), location());
+  if (const std::optional<Scalar> given = number(value)) return full({}, *given, {.dtype = x.dtype(), .device = x.device()});
+  const nb::object made = nb::module_::import_("luge").attr("as_tensor")(value);
+  return as_tensor(made).to(x.dtype()).to(x.device(), location());
+}
+
+/// Whether the key is one mask over leading dimensions of x, and which.
+std::optional<Tensor> whole_mask(const Tensor& x, nb::handle key) {
+  if (nb::isinstance<nb::bool_>(key))
+    return full({}, key.ptr() == Py_True, {.dtype = DType::Bool, .device = x.device()});
+  if (!is_array_index(key)) return std::nullopt;
+  const Tensor mask = index_tensor(key);
+  if (mask.dtype() != DType::Bool || mask.ndim() > x.ndim()) return std::nullopt;
+  for (int d = 0; d < mask.ndim(); ++d)
+    if (mask.size(d) != x.size(d)) return std::nullopt;  // resolve() says what is wrong
+  return mask.to(x.device(), location());
+}
+
+/// x[mask] = value, if the value does not count the places where the mask is true: nothing has to be read on the host.
+bool put_mask(Tensor& x, const Tensor& mask, const Tensor& value) {
+  const int rest = x.ndim() - mask.ndim();
+  Tensor given = value;
+  if (given.ndim() == rest + 1 && given.size(0) == 1) given = given.select(0, 0);
+  if (given.ndim() > rest) return false;
+  Shape shape = mask.shape();
+  for (int d = 0; d < rest; ++d) shape.push_back(1);
+  Shape wanted;
+  for (int d = mask.ndim(); d < x.ndim(); ++d) wanted.push_back(x.size(d));
+  x.copy_(where(mask.reshape(shape), given.expand(wanted), x), location());
+  return true;
+}
+
+/// x[integers, or a mask with a value for each place] = value.
+void put(const Indexed& at, const Tensor& value) {
   const Tensor whole = merged(at);
-  const Tensor given = value.expand(spread(whole.shape(), at.first, at.index_shape));
   const Tensor flat = position(at);
-  const std::vector<std::int64_t> wanted = flat.to_vector<std::int64_t>(location());
-  if (wanted.empty()) return;
-  std::vector<std::int64_t> source(static_cast<std::size_t>(whole.size(at.first)), -1);
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    source[static_cast<std::size_t>(wanted[i])] = static_cast<std::int64_t>(i);
-  // The given values with the index's dimensions as one.
-  const Shape& merged_shape = whole.shape();
-  Shape rows = merged_shape;
+  const Tensor given = value.expand(spread(whole.shape(), at.first, at.index_shape));
+  Shape rows = whole.shape();
   rows[at.first] = flat.numel();
-  const Tensor from = from_host(source, Shape{merged_shape[at.first]}, x.device(), SourceLocation{});
-  Shape column = Shape::filled(merged_shape.ndim(), 1);
-  column[at.first] = merged_shape[at.first];
-  const Tensor picked = index_select(given.reshape(rows), at.first, from.clamp(0, static_cast<double>(flat.numel())));
-  const Tensor result = where(from.ge(0).reshape(column).expand(merged_shape), picked, whole);
   Tensor target = at.view;
-  target.copy_(result.reshape(at.view.shape()), location());
+  target.copy_(index_copy(whole, at.first, flat, given.reshape(rows)).reshape(at.view.shape()), location());
 }
 
 void set(Tensor& x, nb::handle key, nb::handle value) {
+  if (const std::optional<Tensor> mask = whole_mask(x, key)) {
+    check_writable(x, kOp);
+    if (put_mask(x, *mask, assigned(x, value))) return;
+  }
   const Indexed at = resolve(x, key);
   Tensor target = at.view;
-  if (at.indices.empty() && !is_tensor(value)) {
+  if (!at.indices.empty()) {
+    check_writable(target, kOp);
+    return put(at, assigned(x, value));
+  }
+  if (!is_tensor(value)) {
     if (const std::optional<Scalar> given = number(value)) {
       target.fill_(*given);
       return;
     }
   }
   const nb::object given = is_tensor(value) ? nb::borrow(value) : nb::module_::import_("luge").attr("as_tensor")(value);
-  const Tensor values = as_tensor(given).detach();
-  if (at.indices.empty()) {
-    const Unlocked unlocked(x);
-    target.copy_(values, SourceLocation{});
-    return;
-  }
-  const NoGrad guard;
-  put(x, at, values.to(x.dtype()).to(x.device(), location()));
+  const Tensor values = as_tensor(given);
+  const Unlocked unlocked(x);
+  target.copy_(values, SourceLocation{});
 }
 
 }  // namespace

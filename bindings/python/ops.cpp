@@ -214,6 +214,15 @@ void bind_picking(nb::module_& m, nb::class_<Tensor>& tensor) {
   const char* const pick_text =
       "out[.., i, ..] = input[.., index[.., i, ..], ..] along `dim`.\n\n"
       ">>> luge.gather(luge.tensor([[1, 2], [3, 4]]), 1, luge.tensor([[1], [0]]))\ntensor([[2],\n        [3]])";
+  const auto put = [](const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
+    const Unlocked unlocked(x);
+    return index_copy(x, dim, index, source);
+  };
+  const char* const put_text =
+      "A copy in which slice index[i] along `dim` is slice i of `source`; of equal indices the last one stays.\n\n"
+      ">>> luge.index_copy(luge.zeros(3), 0, luge.tensor([2, 0]), luge.tensor([5., 6.]))\ntensor([6., 0., 5.])";
+  m.def("index_copy", put, "input"_a, "dim"_a, "index"_a, "source"_a, put_text);
+  tensor.def("index_copy", put, "dim"_a, "index"_a, "source"_a, put_text);
   m.def("index_select", select, "input"_a, "dim"_a, "index"_a, select_text);
   m.def("gather", pick, "input"_a, "dim"_a, "index"_a, pick_text);
   tensor.def("index_select", select, "dim"_a, "index"_a, select_text)

@@ -144,7 +144,7 @@ void bind_views(nb::class_<Tensor>& tensor) {
 #define LUGE_IN_PLACE(name)                                                 \
   def_in_place(                                                             \
       tensor, #name, [](Tensor& x, const Tensor& other) { x.name(other); }, \
-      [](Tensor& x, Scalar other) { x.name(other); }, "In place, not recorded; returns the tensor itself.");
+      [](Tensor& x, Scalar other) { x.name(other); }, "In place; returns the tensor itself.");
   LUGE_IN_PLACE(add_)
   LUGE_IN_PLACE(sub_)
   LUGE_IN_PLACE(mul_)

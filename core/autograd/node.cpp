@@ -110,6 +110,8 @@ void LeafGradient::set_sets(std::int64_t sets) {
 // ---- saved tensors ------------------------------------------------------------------------------
 
 void SavedTensor::save(const Tensor& tensor) {
+  // A view would keep its base alive, whose history may come to depend on whoever saves it: a cycle.
+  if (tensor.impl()->base) return save_output(tensor);
   impl_ = Ref<TensorImpl>(tensor.impl());
   version_ = impl_->storage->version();
 }
@@ -135,10 +137,10 @@ Node::Node(const char* name) : name_(name), sequence_(next_sequence++) { slot_.a
 void Node::add_input(const Tensor& tensor) {
   if (inputs_ >= kInline) more_edges_.emplace_back();
   Edge& added = edge(inputs_++);
-  if (!tensor.defined()) return;
+  if (!needs_grad(tensor)) return;
   if (tensor.impl()->grad_fn)
     added.node = tensor.impl()->grad_fn;
-  else if (tensor.impl()->requires_grad)
+  else
     added.leaf = Ref<TensorImpl>(tensor.impl());
 }
 
@@ -163,23 +165,5 @@ void destroy(Node* node) {
 }
 
 void record(Tensor& result, Ref<Node> node) { result.impl()->grad_fn = std::move(node); }
-
-void check_writable(const Tensor& self, const char* op) {
-  const TensorImpl& impl = *self.impl();
-  for (int d = 0; d < impl.shape.ndim(); ++d)
-    LUGE_CHECK(
-        ShapeError, impl.strides[d] != 0 || impl.shape[d] <= 1,
-        "{}: the tensor of shape {} was expanded, so several elements share memory along dim {}; clone() it first", op,
-        to_string(impl.shape), d);
-  if (!grad_enabled()) return;
-  LUGE_CHECK(AutogradError, !self.impl()->requires_grad,
-             "{}: a leaf that requires a gradient cannot be changed in place while gradients are recorded; use "
-             "no_grad or detach()",
-             op);
-  LUGE_CHECK(AutogradError, !self.impl()->grad_fn,
-             "{}: in-place changes are not recorded, and this tensor is part of a graph (made by {}); use the "
-             "out-of-place operation, no_grad or detach()",
-             op, self.impl()->grad_fn->name());
-}
 
 }  // namespace luge

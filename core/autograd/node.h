@@ -173,8 +173,8 @@ GradSlot* leaf_slot(TensorImpl& leaf);
 /// Makes `node` the history of `result`.
 void record(Tensor& result, Ref<Node> node);
 
-/// Throws AutogradError if changing `self` in place now would lose a gradient, and ShapeError if some of
-/// its elements share memory (an expanded tensor).
+/// Throws AutogradError if `self` must not be changed in place now (a leaf, or a view whose base cannot be told), and
+/// ShapeError if some of its elements share memory (an expanded tensor).
 void check_writable(const Tensor& self, const char* op);
 
 }  // namespace luge

@@ -130,7 +130,7 @@ namespace {
 /// What a sweep begins with at `output`: the gradient given for it, or 1.
 Tensor seed_of(const char* op, const Tensor& output, const Tensor& gradient) {
   const TensorImpl& impl = checked(output, op);
-  LUGE_CHECK(AutogradError, impl.grad_fn || impl.requires_grad,
+  LUGE_CHECK(AutogradError, needs_grad(output),
              "{}: this tensor of shape {} does not require a gradient and has no graph", op, to_string(impl.shape));
   if (gradient.defined()) {
     LUGE_CHECK(ShapeError, gradient.shape() == impl.shape, "{}: gradient has shape {}; the tensor has {}", op,
@@ -171,8 +171,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   LUGE_CHECK(ValueError, grad_outputs.empty() || grad_outputs.size() == outputs.size(),
              "grad: there are {} outputs and {} gradients of them", outputs.size(), grad_outputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const TensorImpl& impl = checked(inputs[i], "grad");
-    LUGE_CHECK(AutogradError, impl.grad_fn || impl.requires_grad, "grad: input {} does not require a gradient", i);
+    checked(inputs[i], "grad");
+    LUGE_CHECK(AutogradError, needs_grad(inputs[i]), "grad: input {} does not require a gradient", i);
   }
   std::vector<Tensor> seeds;
   for (std::size_t i = 0; i < outputs.size(); ++i)

@@ -49,14 +49,14 @@ struct Recording {
     Ref<Storage> storage;
     int times;
   };
-  /// Labels from outside that the step itself does not change, all in [0, size).
+  /// Labels from outside that the step itself does not change, all in [low, size).
   struct Labels {
     const char* op;
     Ref<Storage> storage;
     DType dtype;
     Shape shape;
     Strides strides;
-    std::int64_t offset, numel, size;
+    std::int64_t offset, numel, low, size;
     Tensor tensor() const;
   };
 
@@ -96,7 +96,7 @@ class Recorder final : public Observer {
   void forgets_gradient(TensorImpl& leaf) override;
   void has_effect(HostEffect effect) override;
   void seeds(std::uint64_t seed) override;
-  void has_checked(const char* op, const TensorImpl& index, std::int64_t size) override;
+  void has_checked(const char* op, const TensorImpl& index, std::int64_t low, std::int64_t size) override;
   [[noreturn]] void refuse(const char* op, const char* why, SourceLocation location) override;
 
   /// What has been recorded so far.

@@ -130,7 +130,7 @@ std::int64_t StepVersion::replay(std::int64_t most, const CaptureOptions& option
   const auto begun = Clock::now();
   {
     const NoGrad guard;
-    for (const Recording::Labels& labels : recording.labels) checked_labels(labels.op, labels.tensor(), labels.size);
+    for (const Recording::Labels& labels : recording.labels) checked_labels(labels.op, labels.tensor(), labels.size, labels.low);
   }
   std::int64_t steps = may_repeat(options) ? most : 1;
   for (const HostEffect& effect : recording.effects)

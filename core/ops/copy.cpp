@@ -29,6 +29,43 @@ class CopyNode final : public Node {
   Device device_;
 };
 
+/// Values that were overwritten: none of their gradient is left, all of it is the source's.
+class AssignNode final : public Node {
+ public:
+  /// `before`: what they replaced, or undefined where nobody wants its gradient.
+  AssignNode(const char* name, const Tensor& self, const Tensor& before, const Tensor& source)
+      : Node(name), shape_(self.shape()) {
+    add_input(before);
+    add_input(source);
+    if (!source.defined()) return;
+    source_shape_ = source.shape();
+    dtype_ = source.dtype();
+    device_ = source.device();
+  }
+
+  void backward(const Tensor& gradient) override {
+    if (GradSlot* const slot = target(0)) {
+      const GradSlot::Target whole = slot->open(shape_, gradient.dtype(), gradient.storage()->backend());
+      if (whole.store == Store::Overwrite) fill_values(whole.buffer, 0);
+    }
+    if (GradSlot* const slot = target(1)) {
+      const Tensor converted = gradient.to(dtype_).to(device_, {});
+      sum_to(converted, source_shape_, *slot, converted.impl() != gradient.impl());
+    }
+  }
+
+ private:
+  Shape shape_, source_shape_;
+  DType dtype_ = DType::Float32;
+  Device device_ = Device::cpu();
+};
+
+/// The history of `self` after values from `source` (undefined: from a number) have replaced its own.
+void record_assignment(const char* op, Tensor& self, const Tensor& source) {
+  const Tensor none, before = self.impl()->base ? none : before_change(self, false);
+  rebase(self, Ref<Node>(new AssignNode(op, self, before, source)));
+}
+
 Tensor recorded_copy(const char* op, const Tensor& source, Tensor copy) {
   if (grad_enabled() && needs_grad(source) && is_floating(copy.dtype()))
     record(copy, Ref<Node>(new CopyNode(op, source)));
@@ -87,8 +124,6 @@ Tensor& Tensor::copy_(const Tensor& source, SourceLocation location) {
   const TensorImpl& impl = checked(*this, "copy_", "self");
   checked(source, "copy_", "source");
   check_writable(*this, "copy_");
-  LUGE_CHECK(AutogradError, !grad_enabled() || !needs_grad(source),
-             "copy_: in-place changes are not recorded, and the source requires a gradient; use no_grad or detach()");
   LUGE_CHECK(ShapeError, broadcast_shapes("copy_", impl.shape, source.shape()) == impl.shape,
              "copy_: source of shape {} does not broadcast to {}", to_string(source.shape()), to_string(impl.shape));
   if (source.device() != device()) refuse_move("copy_", source, location);
@@ -96,6 +131,8 @@ Tensor& Tensor::copy_(const Tensor& source, SourceLocation location) {
   if (values.storage() == impl.storage) values = values.clone();  // may overlap
   copy_values(values, *this, Store::Overwrite);
   impl.storage->bump_version();
+  const bool from_graph = needs_grad(source) && is_floating(source.dtype());
+  if (records_change(*this, from_graph)) record_assignment("copy_", *this, from_graph ? source : Tensor());
   return *this;
 }
 
@@ -104,6 +141,7 @@ Tensor& Tensor::fill_(Scalar value) {
   check_writable(*this, "fill_");
   fill_values(*this, value);
   impl.storage->bump_version();
+  if (records_change(*this)) record_assignment("fill_", *this, {});
   return *this;
 }
 

@@ -308,6 +308,17 @@ Tensor binary(Op op, const A& a, const B& b) {
   return apply(op, arguments);
 }
 
+/// The same as a node of the graph. `other` shares no memory with self.
+template <class B>
+Tensor& recorded_in_place(Op op, Tensor& self, const B& other) {
+  const Tensor before = before_change(self, saves(op) & math::scalar::kSavesInputs);
+  Argument arguments[] = {before, other};
+  apply(op, arguments, {}, &self);
+  self.storage()->bump_version();
+  rebase(self, Ref<Node>(new ElementwiseNode(op, {}, self, arguments)));
+  return self;
+}
+
 /// self = op(self, other), in self's memory and dtype.
 template <class B>
 Tensor& in_place(Op op, Tensor& self, const B& other, const char* op_name) {
@@ -318,16 +329,16 @@ Tensor& in_place(Op op, Tensor& self, const B& other, const char* op_name) {
   LUGE_CHECK(DTypeError, dtype == impl.dtype, "{}: the result is {} and does not fit the tensor, which is {}", op_name,
              name(dtype), name(impl.dtype));
   if constexpr (std::is_same_v<B, Tensor>) {
-    LUGE_CHECK(AutogradError, !grad_enabled() || !needs_grad(other),
-               "{}: in-place changes are not recorded, and the other argument requires a gradient; use the out-of-place "
-               "operation, no_grad or detach()",
-               op_name);
     LUGE_CHECK(ShapeError, broadcast_shapes(op_name, impl.shape, checked(other, op_name, "other").shape) == impl.shape,
                "{}: the other argument of shape {} does not broadcast to {}", op_name, to_string(other.shape()),
                to_string(impl.shape));
     const TensorImpl& from = *other.impl();
     const bool same_window = from.offset == impl.offset && from.shape == impl.shape && from.strides == impl.strides;
+    if (records_change(self, needs_grad(other)))
+      return recorded_in_place(op, self, from.storage == impl.storage ? other.clone() : other);
     if (from.storage == impl.storage && !same_window) return self.copy_(apply(op, arguments));
+  } else if (records_change(self)) {
+    return recorded_in_place(op, self, other);
   }
   apply(op, arguments, {}, &self);
   impl.storage->bump_version();

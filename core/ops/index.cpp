@@ -3,6 +3,8 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/autograd/node.h>
 #include <luge/check.h>
+#include <luge/ops/create.h>
+#include <luge/ops/elementwise.h>
 #include <luge/ops/labels.h>
 #include <luge/tensor/iteration.h>
 #include <luge/tensor/tensor_impl.h>
@@ -13,9 +15,11 @@ namespace luge {
 namespace {
 
 /// `index` has out's number of dimensions; size 1 repeats.
-void run_gather(Direction direction, const Tensor& source, int dim, const Tensor& index, const Tensor& out) {
+void run_gather(Direction direction, const Tensor& source, int dim, const Tensor& index, const Tensor& out,
+                Store store = Store::Accumulate) {
   Gather call;
   call.direction = direction;
+  call.store = store;
   call.dim = dim;
   call.source_size = source.shape()[dim];
   call.source = operand(source);
@@ -25,6 +29,13 @@ void run_gather(Direction direction, const Tensor& source, int dim, const Tensor
   set_plain_extent(call.extent, out.shape(), bindings);
   for (int d = 0; d < source.ndim(); ++d) call.source.strides[static_cast<std::size_t>(d)] = source.strides()[d];
   source.storage()->backend().run(call);
+}
+
+/// Shape for a vector along one of `ndim` dimensions.
+Shape column(int ndim, int dim, std::int64_t size) {
+  Shape shape = Dims::filled(ndim, 1);
+  shape[dim] = size;
+  return shape;
 }
 
 class GatherNode final : public Node {
@@ -47,6 +58,48 @@ class GatherNode final : public Node {
 
  private:
   Shape shape_;
+  int dim_;
+  SavedTensor index_;
+};
+
+/// `values` take the places that a 1-d index names along dim.
+void overwrite(const Tensor& x, int dim, const Tensor& index, const Tensor& values) {
+  if (values.numel() == 0) return;
+  run_gather(Direction::Backward, x, dim, index.view(column(x.ndim(), dim, index.numel())), values, Store::Overwrite);
+}
+
+class IndexCopyNode final : public Node {
+ public:
+  IndexCopyNode(const Tensor& x, int dim, const Tensor& index, const Tensor& source)
+      : Node("index_copy"), dim_(dim) {
+    add_input(x);
+    add_input(source);
+    index_.save(index);
+  }
+
+  void backward(const Tensor& gradient) override {
+    const Tensor index = index_.get(name());
+    const std::int64_t count = index.numel(), size = gradient.shape()[dim_];
+    Shape shape = gradient.shape();
+    shape[dim_] = count;
+    if (GradSlot* const slot = target(0)) {
+      const Tensor rest = gradient.clone();
+      overwrite(rest, dim_, index, zeros({}, {.dtype = gradient.dtype(), .device = gradient.device()}).expand(shape));
+      slot->add(rest, true);
+    }
+    if (GradSlot* const slot = target(1)) {
+      // A slice that a later one has replaced gets nothing.
+      const TensorOptions whole{.dtype = DType::Int64, .device = gradient.device()};
+      const Tensor order = arange(count, whole), last = zeros({size}, whole);
+      overwrite(last, 0, index, order);
+      const Tensor stays = index_select(last, 0, index).eq(order).view(column(gradient.ndim(), dim_, count));
+      slot->add(where(stays, index_select(gradient, dim_, index), 0), true);
+    }
+  }
+
+  void release_saved() override { index_.clear(); }
+
+ private:
   int dim_;
   SavedTensor index_;
 };
@@ -79,6 +132,29 @@ Tensor index_select(const Tensor& x, int dim, const Tensor& index) {
   return picked("index_select", x, d, labels.view(along), shape);
 }
 
+Tensor index_copy(const Tensor& x, int dim, const Tensor& index, const Tensor& source) {
+  checked(x, "index_copy");
+  checked(index, "index_copy", "index");
+  checked(source, "index_copy", "source");
+  check_device("index_copy", x, index);
+  check_device("index_copy", x, source);
+  LUGE_CHECK(ShapeError, index.ndim() == 1, "index_copy: index is {}; it must have one dimension", to_string(index.shape()));
+  LUGE_CHECK(ShapeError, x.ndim() > 0, "index_copy: the tensor is 0-d; it needs at least one dimension");
+  const int d = normalize_dim("index_copy", dim, x.ndim());
+  Shape shape = x.shape();
+  shape[d] = index.numel();
+  LUGE_CHECK(ShapeError, source.shape() == shape, "index_copy: source is {}; a tensor of {} with {} indices along dim {} needs {}",
+             to_string(source.shape()), to_string(x.shape()), index.numel(), d, to_string(shape));
+  LUGE_CHECK(DTypeError, source.dtype() == x.dtype(), "index_copy: source is {}; the tensor is {}", name(source.dtype()),
+             name(x.dtype()));
+  const Tensor labels = checked_labels("index_copy", index, x.shape()[d]);
+  Tensor out = no_grad([&] { return x.clone(); });
+  overwrite(out, d, labels, source);
+  if (grad_enabled() && is_floating(x.dtype()) && (needs_grad(x) || needs_grad(source)))
+    record(out, Ref<Node>(new IndexCopyNode(x, d, labels, source)));
+  return out;
+}
+
 Tensor gather(const Tensor& x, int dim, const Tensor& index) {
   checked(x, "gather");
   checked(index, "gather", "index");
@@ -95,6 +171,9 @@ Tensor gather(const Tensor& x, int dim, const Tensor& index) {
 }
 
 Tensor Tensor::index_select(int dim, const Tensor& index) const { return luge::index_select(*this, dim, index); }
+Tensor Tensor::index_copy(int dim, const Tensor& index, const Tensor& source) const {
+  return luge::index_copy(*this, dim, index, source);
+}
 Tensor Tensor::gather(int dim, const Tensor& index) const { return luge::gather(*this, dim, index); }
 
 }  // namespace luge

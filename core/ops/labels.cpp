@@ -6,20 +6,20 @@
 
 namespace luge {
 
-Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size) {
+Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size, std::int64_t allowed) {
   const TensorImpl& impl = checked(index, op, "index");
   LUGE_CHECK(DTypeError, is_integral(impl.dtype), "{}: the index is {}; allowed are int32 and int64", op,
              name(impl.dtype));
   const Tensor labels = index.to(DType::Int64);
   if (!labels.device().is_cpu() || labels.numel() == 0) return labels;
   if (observer) [[unlikely]]
-    observer->has_checked(op, impl, size);
+    observer->has_checked(op, impl, allowed, size);
   const Unobserved apart;
   const std::int64_t low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
-  if (low >= 0 && high < size) return labels;
-  const std::int64_t wrong = low < 0 ? low : high;
-  raise<IndexError>("{}: index {} at position {} is out of range; allowed are 0 to {}", op, wrong,
-                    (low < 0 ? labels.argmin() : labels.argmax()).item<std::int64_t>(), size - 1);
+  if (low >= allowed && high < size) return labels;
+  const std::int64_t wrong = low < allowed ? low : high;
+  raise<IndexError>("{}: index {} at position {} is out of range; allowed are {} to {}", op, wrong,
+                    (low < allowed ? labels.argmin() : labels.argmax()).item<std::int64_t>(), allowed, size - 1);
 }
 
 }  // namespace luge

@@ -81,6 +81,7 @@ class PartNode final : public Node {
 
 template <class N, class... Args>
 Tensor recorded_view(const Tensor& base, Tensor view, Args&&... args) {
+  mark_view(view, base);
   if (grad_enabled() && needs_grad(base)) record(view, Ref<Node>(new N(std::forward<Args>(args)...)));
   return view;
 }

@@ -34,7 +34,11 @@ class TensorImpl : public RefCounted {
   DType dtype;
   bool contiguous;
   bool requires_grad = false;          ///< a leaf that collects a gradient; changed by require_grad() only
+  bool is_outside = false;             ///< a view that was made without recording gradients
   Ref<Node> grad_fn;                   ///< the recorded op that made this tensor; null for a leaf
+  Ref<TensorImpl> base;                ///< of a view: the tensor whose memory it sees, itself no view
+  /// How often a change in place gave it a new history; of a view: the base, when the view's history was made.
+  std::uint32_t rebased = 0;
   std::unique_ptr<LeafGradient> leaf;  ///< where a leaf's gradient goes
 };
 

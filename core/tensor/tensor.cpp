@@ -67,14 +67,17 @@ const Ref<Storage>& Tensor::storage() const { return checked(*this, "storage").s
 std::int64_t Tensor::storage_offset() const { return checked(*this, "storage_offset").offset; }
 std::uint64_t Tensor::version() const { return checked(*this, "version").storage->version(); }
 
+void Tensor::operator=(const Tensor& source) && { copy_(source); }
+void Tensor::operator=(Scalar value) && { fill_(value); }
+
 // ---- autograd -----------------------------------------------------------------------------------
 
 bool Tensor::requires_grad() const { return checked(*this, "requires_grad"), needs_grad(*this); }
-bool Tensor::is_leaf() const { return !checked(*this, "is_leaf").grad_fn; }
+bool Tensor::is_leaf() const { return checked(*this, "is_leaf").requires_grad || !needs_grad(*this); }
 
 Tensor& Tensor::requires_grad_(bool on) {
   TensorImpl& impl = checked(*this, "requires_grad_");
-  LUGE_CHECK(AutogradError, !impl.grad_fn,
+  LUGE_CHECK(AutogradError, is_leaf(),
              "requires_grad_: only a leaf can be changed; this tensor was made by {}; use detach()", impl.grad_fn->name());
   LUGE_CHECK(DTypeError, !on || is_floating(impl.dtype),
              "requires_grad_: the tensor is {}; only floating dtypes can require a gradient", name(impl.dtype));

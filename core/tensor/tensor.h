@@ -52,6 +52,14 @@ class Tensor {
   /// An undefined tensor: defined() is false and every other use throws.
   Tensor() = default;
   explicit Tensor(Ref<TensorImpl> impl) : impl_(std::move(impl)) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) = default;
+  /// A named handle is made to see other data; the data itself stays.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & = default;
+  /// A handle without a name, such as x[0] or x.slice(0, 1, 3), is written through: copy_() and fill_().
+  void operator=(const Tensor& source) &&;
+  void operator=(Scalar value) &&;
 
   // ---- what it is
   bool defined() const { return static_cast<bool>(impl_); }
@@ -135,7 +143,8 @@ class Tensor {
   Tensor to(DType dtype) const;
   Tensor to(Device device, SourceLocation location = SourceLocation::current()) const;
 
-  // ---- in place. Not recorded: where a gradient would be lost, AutogradError says so.
+  // ---- in place, recorded as the operations that they stand for: a tensor of the graph gets a new history, and so do the
+  // tensor that it is a view of and all other views of that. AutogradError for a leaf that requires a gradient.
   /// Overwrites the values; `source` is broadcast, converted and brought to this device.
   Tensor& copy_(const Tensor& source, SourceLocation location = SourceLocation::current());
   Tensor& fill_(Scalar value);
@@ -200,6 +209,8 @@ class Tensor {
   /// Rows of `dim` in the order of `index` (1-d, int64 or int32).
   Tensor index_select(int dim, const Tensor& index) const;
   Tensor gather(int dim, const Tensor& index) const;
+  /// A copy in which the slices `index` along `dim` are those of `source`.
+  Tensor index_copy(int dim, const Tensor& index, const Tensor& source) const;
 
   TensorImpl* impl() const { return impl_.get(); }
 

@@ -1,7 +1,7 @@
 #pragma once
 // Internal: how core's sources make and look into tensors.
 
-#include <luge/autograd/node.h>
+#include <luge/autograd/in_place.h>
 #include <luge/tensor/tensor.h>
 
 namespace luge {
@@ -17,7 +17,11 @@ TensorImpl& checked(const Tensor& tensor, const char* op, const char* argument =
 
 /// True where an op on this tensor has to be recorded (if gradient mode is on).
 inline bool needs_grad(const Tensor& tensor) {
-  return tensor.defined() && (tensor.impl()->requires_grad || tensor.impl()->grad_fn);
+  if (!tensor.defined()) return false;
+  TensorImpl& impl = *tensor.impl();
+  if (impl.base && impl.base->rebased != impl.rebased) [[unlikely]]
+    refresh_history(impl);
+  return impl.requires_grad || impl.grad_fn;
 }
 
 }  // namespace luge

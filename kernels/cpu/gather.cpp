@@ -82,9 +82,9 @@ void pick(const Gather& call, const Lines& lines) {
   });
 }
 
-/// Backward: threads share out the lines (or the columns of rows), never one line.
+/// Backward: threads share out the lines (or the columns of rows), never one line. `put` adds or overwrites.
 template <class T>
-void add_back(const Gather& call, const Lines& lines) {
+void put_back(const Gather& call, const Lines& lines, auto put) {
   T* const source = static_cast<T*>(call.source.data);
   const std::int64_t* const index = static_cast<const std::int64_t*>(call.index.data);
   const T* const out = static_cast<const T*>(call.out.data);
@@ -100,7 +100,7 @@ void add_back(const Gather& call, const Lines& lines) {
         if (!lines.valid(label)) continue;
         T* const target = to + label * lines.source_step;
         const T* const gradient = from + i * lines.out_step;
-        for (std::int64_t j = 0; j < width; ++j) target[j] += gradient[j];
+        for (std::int64_t j = 0; j < width; ++j) put(target[j], gradient[j]);
       }
       position += width;
     }
@@ -111,13 +111,19 @@ void add_back(const Gather& call, const Lines& lines) {
 
 void run(const Gather& call) {
   const Lines lines(call);
-  if (call.direction == Direction::Backward)
-    return call.source.dtype == float32 ? add_back<float>(call, lines) : add_back<double>(call, lines);
+  if (call.direction == Direction::Backward && call.store == Store::Accumulate) {
+    const auto add = [](auto& to, auto value) { to += value; };
+    return call.source.dtype == float32 ? put_back<float>(call, lines, add) : put_back<double>(call, lines, add);
+  }
+  const auto move = [&]<class Word>(Word) {
+    if (call.direction == Direction::Forward) return pick<Word>(call, lines);
+    put_back<Word>(call, lines, [](Word& to, Word value) { to = value; });
+  };
   switch (size_of(call.source.dtype)) {
-    case 1: return pick<std::uint8_t>(call, lines);
-    case 2: return pick<std::uint16_t>(call, lines);
-    case 4: return pick<std::uint32_t>(call, lines);
-    default: return pick<std::uint64_t>(call, lines);
+    case 1: return move(std::uint8_t{});
+    case 2: return move(std::uint16_t{});
+    case 4: return move(std::uint32_t{});
+    default: return move(std::uint64_t{});
   }
 }
 

@@ -68,6 +68,24 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+/// source[.., index, ..] = what the last of the chain gives: nobody stands ahead of it. Words are moved as they are; the walk
+/// is over source (not along the dimension), index, out and links.
+template <class Word>
+__global__ void __launch_bounds__(kThreads)
+    scatter_kernel(const Walk<4> walk, const Steps steps, Word* source, const std::int64_t* index, const Word* out,
+                   const std::int64_t* links, IndexFault* fault) {
+  for (std::int64_t at = grid_thread(); at < walk.count; at += grid_threads()) {
+    std::int64_t offsets[4];
+    walk.offsets(at, offsets);
+    if (links[offsets[3]] != 0) continue;
+    const std::int64_t label = index[offsets[1]];
+    if (exists(label, steps.source_size))
+      source[offsets[0] + label * steps.source] = out[offsets[2]];
+    else
+      report(fault, label, steps.source_size);
+  }
+}
+
 /// source[.., index, ..] += the chain's gradients, in order and in float64. The walk is over source (not
 /// along the dimension), index, out and links.
 template <class T>
@@ -111,8 +129,8 @@ void gather(const Context& context, const Gather& call, const Walk<3>& walk, con
          static_cast<Word*>(call.out.data), missing, context.gpu().fault());
 }
 
-template <class T>
-void scatter_add(const Context& context, const Gather& call, const std::int64_t* source_strides, Steps steps) {
+/// Searches the links and hands them on: launch(steps, walk, index, links, followers).
+void with_links(const Context& context, const Gather& call, const std::int64_t* source_strides, Steps steps, const auto& use) {
   const auto dim = static_cast<std::size_t>(call.dim), ndim = static_cast<std::size_t>(call.extent.ndim);
   // The links lie contiguously over the dimensions along which the index changes.
   Extent lines = call.extent;
@@ -137,9 +155,29 @@ void scatter_add(const Context& context, const Gather& call, const std::int64_t*
          call.index.strides[dim], steps.link, index, links, followers);
   const auto walk = make_walk<4>(
       dims(call.extent), {source_strides, call.index.strides.data(), call.out.strides.data(), link_strides.data()});
-  launch(context, scatter_add_kernel<T>, grid_stride(context, walk.count, kThreads), walk, steps,
-         static_cast<T*>(call.source.data), index, static_cast<const T*>(call.out.data),
-         static_cast<const std::int64_t*>(links), static_cast<const unsigned char*>(followers), context.gpu().fault());
+  use(steps, walk, index, static_cast<const std::int64_t*>(links), static_cast<const unsigned char*>(followers));
+}
+
+template <class T>
+void scatter_add(const Context& context, const Gather& call, const std::int64_t* source_strides, const Steps& steps) {
+  with_links(context, call, source_strides, steps,
+             [&](const Steps& own, const Walk<4>& walk, const std::int64_t* index, const std::int64_t* links,
+                 const unsigned char* followers) {
+               launch(context, scatter_add_kernel<T>, grid_stride(context, walk.count, kThreads), walk, own,
+                      static_cast<T*>(call.source.data), index, static_cast<const T*>(call.out.data), links, followers,
+                      context.gpu().fault());
+             });
+}
+
+template <class Word>
+void scatter(const Context& context, const Gather& call, const std::int64_t* source_strides, const Steps& steps) {
+  with_links(context, call, source_strides, steps,
+             [&](const Steps& own, const Walk<4>& walk, const std::int64_t* index, const std::int64_t* links,
+                 const unsigned char*) {
+               launch(context, scatter_kernel<Word>, grid_stride(context, walk.count, kThreads), walk, own,
+                      static_cast<Word*>(call.source.data), index, static_cast<const Word*>(call.out.data), links,
+                      context.gpu().fault());
+             });
 }
 
 }  // namespace
@@ -149,9 +187,16 @@ void run(const Context& context, const Gather& call) {
   std::array<std::int64_t, kMaxDims> source_strides = call.source.strides;
   source_strides[dim] = 0;
   const Steps steps{call.source.strides[dim], call.source_size, call.out.strides[dim], 0};
-  if (call.direction == Direction::Backward) {
+  if (call.direction == Direction::Backward && call.store == Store::Accumulate) {
     return call.source.dtype == DType::Float64 ? scatter_add<double>(context, call, source_strides.data(), steps)
                                                : scatter_add<float>(context, call, source_strides.data(), steps);
+  }
+  if (call.direction == Direction::Backward) {
+    switch (size_of(call.source.dtype)) {
+      case 1: return scatter<std::uint8_t>(context, call, source_strides.data(), steps);
+      case 4: return scatter<std::uint32_t>(context, call, source_strides.data(), steps);
+      default: return scatter<std::uint64_t>(context, call, source_strides.data(), steps);
+    }
   }
   const auto walk =
       make_walk<3>(dims(call.extent), {source_strides.data(), call.index.strides.data(), call.out.strides.data()});
