@@ -250,7 +250,7 @@ void bind_optimizers(nb::module_& m) {
             self.step();
             return loss;
           },
-          "closure"_a = nb::none(), "Updates every parameter; returns what `closure` returned.")
+          "closure"_a = nb::none(), "Updates every parameter that requires a gradient and has one; returns what `closure` returned.")
       .def(
           "set_lr", [](Optimizer& self, nb::handle lr) { self.set_lr(per_set("set_lr", "lr", lr), location()); },
           "lr"_a.none(), nb::sig("def set_lr(self, lr: float | Tensor) -> None"),

@@ -118,6 +118,7 @@ void Parameters::Arena::commit(Entries entries) {
   append(entries_.per_set, entries.per_set);
   entries_.size = entries.size;
   device_table_ = {};
+  latest_part_ = {};
 }
 
 void Parameters::Arena::bind(const Tensor& tensor, const Tensor& gradient) {
@@ -216,35 +217,79 @@ void Parameters::Arena::observe() {
   }
 }
 
-void Parameters::Arena::complete_gradients() {
+ArenaLayout Parameters::Arena::active_layout() {
   observe();
-  for (const Tensor& tensor : entries_.tensors)
-    if (!tensor.impl()->leaf->written()) tensor.grad();
+  const auto is_active = [](const Tensor& tensor) {
+    return tensor.impl()->requires_grad && tensor.impl()->leaf->written();
+  };
+  if (std::all_of(entries_.tensors.begin(), entries_.tensors.end(), is_active)) return layout();
+  std::vector<bool> members;
+  for (const Tensor& tensor : entries_.tensors) members.push_back(is_active(tensor));
+  const std::shared_ptr<const Part> part = part_of(members);
+  return layout_of(part->offsets, part->per_set, part->device_table);
 }
 
-void Parameters::Arena::bump_values() {
-  for (const Tensor& tensor : entries_.tensors) tensor.storage()->bump_version();
+std::shared_ptr<const Parameters::Arena::Part> Parameters::Arena::part_of(const std::vector<bool>& members) {
+  if (!latest_part_ || latest_part_->members != members) {
+    const auto known = std::find_if(recorded_parts_.begin(), recorded_parts_.end(),
+                                    [&](const auto& part) { return part->members == members; });
+    if (known != recorded_parts_.end()) return latest_part_ = *known;
+    auto part = std::make_shared<Part>();
+    part->members = members;
+    for (std::size_t p = 0; p < members.size(); ++p) {
+      if (!members[p]) continue;
+      part->offsets.push_back(entries_.offsets[p]);
+      part->per_set.push_back(entries_.per_set[p]);
+    }
+    part->device_table = table_of(part->offsets, part->per_set);
+    latest_part_ = std::move(part);
+  }
+  if (observer && std::find(recorded_parts_.begin(), recorded_parts_.end(), latest_part_) == recorded_parts_.end())
+    recorded_parts_.push_back(latest_part_);
+  return latest_part_;
 }
 
-void Parameters::Arena::bump_gradients() {
-  for (const Tensor& gradient : entries_.gradients) gradient.storage()->bump_version();
+template <class Visit>
+void Parameters::Arena::for_each_of(const ArenaLayout& layout, const Visit& visit) const {
+  std::size_t p = 0;  // both are in the order of their offsets
+  for (int i = 0; i < layout.parameters; ++i, ++p) {
+    while (entries_.offsets[p] != layout.offset[i]) ++p;
+    visit(p);
+  }
+}
+
+void Parameters::Arena::bump_values(const ArenaLayout& written) {
+  for_each_of(written, [&](std::size_t p) { entries_.tensors[p].storage()->bump_version(); });
+}
+
+void Parameters::Arena::bump_gradients(const ArenaLayout& written) {
+  for_each_of(written, [&](std::size_t p) { entries_.gradients[p].storage()->bump_version(); });
+}
+
+Tensor Parameters::Arena::table_of(const std::vector<std::int64_t>& offsets,
+                                   const std::vector<std::int64_t>& per_set) const {
+  if (offsets.empty()) return {};
+  const Unobserved once;
+  std::vector<std::int64_t> table = offsets;
+  table.insert(table.end(), per_set.begin(), per_set.end());
+  return from_host(table, {static_cast<std::int64_t>(table.size())}, options_.device);
+}
+
+ArenaLayout Parameters::Arena::layout_of(const std::vector<std::int64_t>& offsets,
+                                         const std::vector<std::int64_t>& per_set, const Tensor& device_table) const {
+  ArenaLayout layout;
+  layout.sets = sets();
+  layout.parameters = static_cast<int>(offsets.size());
+  layout.size = entries_.size;
+  layout.offset = offsets.data();
+  layout.per_set = per_set.data();
+  layout.device_table = device_table.defined() ? static_cast<const std::int64_t*>(device_table.data()) : nullptr;
+  return layout;
 }
 
 ArenaLayout Parameters::Arena::layout() const {
-  if (!device_table_.defined() && !entries_.offsets.empty()) {
-    const Unobserved once;
-    std::vector<std::int64_t> table = entries_.offsets;
-    table.insert(table.end(), entries_.per_set.begin(), entries_.per_set.end());
-    device_table_ = from_host(table, {static_cast<std::int64_t>(table.size())}, options_.device);
-  }
-  ArenaLayout layout;
-  layout.sets = sets();
-  layout.parameters = static_cast<int>(entries_.offsets.size());
-  layout.size = entries_.size;
-  layout.offset = entries_.offsets.data();
-  layout.per_set = entries_.per_set.data();
-  layout.device_table = device_table_.defined() ? static_cast<const std::int64_t*>(device_table_.data()) : nullptr;
-  return layout;
+  if (!device_table_.defined()) device_table_ = table_of(entries_.offsets, entries_.per_set);
+  return layout_of(entries_.offsets, entries_.per_set, device_table_);
 }
 
 std::int64_t Parameters::Arena::count_per_set() const {

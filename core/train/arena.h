@@ -36,11 +36,12 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   /// An optimizer takes hold: no parameter may be added any more, and loose leaves move in.
   void seal();
   void zero_grad();
-  /// Gradients that nothing has written since zero_grad become zeros.
-  void complete_gradients();
-  /// The values, or the gradients, have been written in place.
-  void bump_values();
-  void bump_gradients();
+  /// The parameters that a call on the gradients is for: those that require a gradient and that something has written
+  /// a gradient of since zero_grad. Others look like padding. Tells who records a step about the whole arena.
+  ArenaLayout active_layout();
+  /// The values, or the gradients, of these parameters have been written in place.
+  void bump_values(const ArenaLayout& written);
+  void bump_gradients(const ArenaLayout& written);
 
   /// A block of the arena's layout, zeroed: an optimizer's state.
   Ref<Storage> make_block() const;
@@ -66,6 +67,21 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
     std::int64_t size = 0;  // of the arena with them
   };
 
+  /// Some of the parameters, and the tables that a layout of them points to.
+  struct Part {
+    std::vector<bool> members;
+    std::vector<std::int64_t> offsets, per_set;
+    Tensor device_table;
+  };
+
+  ArenaLayout layout_of(const std::vector<std::int64_t>& offsets, const std::vector<std::int64_t>& per_set,
+                        const Tensor& device_table) const;
+  Tensor table_of(const std::vector<std::int64_t>& offsets, const std::vector<std::int64_t>& per_set) const;
+  std::shared_ptr<const Part> part_of(const std::vector<bool>& members);
+  /// visit(p) for every parameter p of the layout.
+  template <class Visit>
+  void for_each_of(const ArenaLayout& layout, const Visit& visit) const;
+
   /// Gives the next parameter its place, with `count` elements in all.
   void place(Entries& entries, std::string name, std::int64_t count) const;
   /// Makes room for `size` elements, moving the blocks if they are full; what is new is zero.
@@ -85,6 +101,8 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   std::int64_t capacity_ = 0;  // elements
   Entries entries_;
   mutable Tensor device_table_;
+  std::shared_ptr<const Part> latest_part_;
+  std::vector<std::shared_ptr<const Part>> recorded_parts_;  ///< recorded steps point to their tables
 };
 
 }  // namespace luge

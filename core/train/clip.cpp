@@ -106,8 +106,12 @@ Tensor clipped(const std::vector<Tensor>& given, const PerSet& max_norm, SourceL
   std::vector<Tensor> gradients;
   const Tensor* first = leaves.empty() ? nullptr : &leaves[0];
   for (const Tensor& leaf : leaves) {
+    if (observer) [[unlikely]] {
+      observer->uses(*leaf.storage());  // whether it is frozen
+      observer->uses_gradient(*leaf.impl());
+    }
+    if (!leaf.requires_grad() || !leaf.impl()->leaf->written()) continue;
     Tensor gradient = leaf.grad();
-    if (!gradient.defined()) continue;
     if (gradients.empty()) first = &leaf;
     check_alike(*first, leaf);
     gradients.push_back(std::move(gradient));

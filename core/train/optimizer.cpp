@@ -141,7 +141,8 @@ void Optimizer::State::set_lr(const PerSet& lr, SourceLocation location) {
 }
 
 void Optimizer::State::step() {
-  arena().complete_gradients();
+  call_.layout = arena().active_layout();
+  if (call_.layout.parameters == 0) return;
   if (observer) [[unlikely]] {
     observer->uses(*steps_.storage());
     for (const auto& [name, tensor] : kept_) observer->uses(*tensor.storage());
@@ -149,7 +150,7 @@ void Optimizer::State::step() {
   }
   call_.lr = hyper(lr_->values);
   arena().backend().run(call_);
-  arena().bump_values();
+  arena().bump_values(call_.layout);
 }
 
 std::vector<std::pair<std::string, Tensor>> Optimizer::State::hyperparameters() const {

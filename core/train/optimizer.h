@@ -62,8 +62,12 @@ struct LearningRate;  // internal: what an optimizer shares with its schedules
 /// An optimizer works on a Parameters, or, as in PyTorch, on loose leaf tensors that require a gradient:
 /// those move into an arena of the optimizer's own, and every handle on them stays valid. A tensor that is given
 /// twice counts once. All must share one dtype and one device, be contiguous and own their memory. Leaves that already
-/// live in an arena must be all of its parameters; the optimizer then works on that arena. A parameter without a
-/// gradient counts as one with a gradient of zeros.
+/// live in an arena must be all of its parameters; the optimizer then works on that arena.
+///
+/// A step leaves alone, value and state, what does not require a gradient when step() is called (a frozen parameter)
+/// and what has no gradient since zero_grad. Steps are counted once for all parameters: Adam's corrections of its
+/// first steps, and SGD's first step without dampening, do not begin anew for a parameter that joins later. A step without any gradient does not count.
+/// Reading grad() of an arena's parameter that has none gives it one of zeros.
 ///
 /// Making one throws ValueError, DTypeError, DeviceError or ShapeError, naming optimizer, option and value,
 /// and then has changed nothing. Values of a tensor are checked too, which waits for its device.
@@ -75,7 +79,7 @@ class Optimizer {
 
   /// Forgets all gradients; O(1).
   void zero_grad();
-  /// Updates every parameter. Queued on the device. A graph recorded before cannot run backward again.
+  /// Updates every parameter that requires a gradient and has one. Queued on the device. A graph recorded before cannot run backward again.
   void step();
 
   /// Changes the learning rate from the next step on; the next step of a schedule replaces it. Throws

@@ -58,16 +58,15 @@ Tensor Parameters::clip(const Tensor& max_norm) {
   const Tensor norms = zeros(batched() ? Shape{sets()} : Shape{}, {.dtype = dtype(), .device = device()});
   ClipNorm call;
   call.dtype = dtype();
-  call.layout = arena_->layout();
+  call.layout = arena_->active_layout();
   call.grad = arena_->gradients();
   call.norm = norms.data();
   call.max_norm = hyper(max_norm);
   if (call.layout.parameters == 0) return norms;
   if (observer) [[unlikely]]
     observer->uses(*norms.storage());
-  arena_->complete_gradients();
   arena_->backend().run(call);
-  arena_->bump_gradients();
+  arena_->bump_gradients(call.layout);
   return norms;
 }
 
