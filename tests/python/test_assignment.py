@@ -183,3 +183,14 @@ def test_errors_of_an_assignment():
     with pytest.raises(IndexError, match="does not match the tensor's size"):
         x[luge.tensor([True])] = 1.0
     assert x.tolist() == [0] * 4
+
+
+def test_index_copy():
+    x = luge.zeros(3, 2)
+    y = luge.index_copy(x, 0, luge.tensor([2, 0]), luge.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    assert y.tolist() == [[3, 4], [0, 0], [1, 2]] and x.sum().item() == 0
+    assert x.index_copy(1, luge.tensor([1]), luge.ones(3, 1)).tolist() == [[0, 1]] * 3
+    with pytest.raises(luge.ShapeError, match=r"index_copy: source is \(2,\).* needs \(2, 2\)"):
+        luge.index_copy(x, 0, luge.tensor([0, 1]), luge.zeros(2))
+    with pytest.raises(IndexError, match="index_copy: index 3 at position 0 is out of range; allowed are 0 to 2"):
+        luge.index_copy(x, 0, luge.tensor([3]), luge.zeros(1, 2))
