@@ -13,6 +13,7 @@ class ChainBuilder {
  public:
   /// A chain that begins with this call, if calls of its kind can be fused.
   static bool takes(const Call& call);
+  /// Empty if this call is none of those: an integer fill, a copy that overlaps itself.
   explicit ChainBuilder(const Call& call);
   /// A chain that begins with parameter `parameter`'s part of an optimizer step; it must have elements.
   ChainBuilder(const Update& call, int parameter);
@@ -21,6 +22,7 @@ class ChainBuilder {
   bool add(const Call& call);
   /// Adds parameter `parameter`'s part of an optimizer step if the chain makes or reads its gradient.
   bool add(const Update& call, int parameter);
+  bool empty() const { return known_.empty(); }
   /// The chain holds the last part of this optimizer step, and counts it.
   void count(const Update& call);
 

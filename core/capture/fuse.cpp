@@ -98,6 +98,7 @@ class Fuser {
     Group group;
     group.calls.push_back(call);
     if (ChainBuilder::takes(call)) group.chain.emplace(call);
+    if (group.chain && group.chain->empty()) group.chain.reset();  // a kind that is taken, but not this one
     group.touches = std::move(touches);
     insert(std::move(group));
   }

@@ -117,6 +117,24 @@ TEST_P(LoadBeforeStoreTest, AGradientHandedOn) {
   EXPECT_TRUE(has_values(factor, {5}, float32, {5, 5, 5, 5, 5}));
 }
 
+TEST_P(LoadBeforeStoreTest, FillsOfIntegersAndBools) {
+  for (const DType dtype : {int32, int64, boolean}) {
+    Tensor filled = zeros({3}, on(dtype)), other = ones({3}, on(dtype)), copied = zeros({3}, on(dtype));
+    auto step = capture([&] {
+      filled.fill_(1);
+      copied.copy_(filled);
+      filled.copy_(other);
+    });
+    step();
+    copied.zero_();
+    filled.zero_();
+    other.zero_();
+    step();
+    EXPECT_TRUE(has_values(copied, {3}, dtype, {1, 1, 1}));
+    EXPECT_TRUE(has_values(filled, {3}, dtype, {0, 0, 0}));
+  }
+}
+
 TEST_P(LoadBeforeStoreTest, WhatTheMonitorRecords) {
   Tensor w = full({1000}, 8, on()), held = zeros({1000}, on());
   Monitor monitor({.progress = false});
