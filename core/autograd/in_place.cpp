@@ -1,5 +1,7 @@
 #include <luge/autograd/in_place.h>
 
+#include <vector>
+
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
 #include <luge/tensor/tensor_impl.h>
@@ -9,36 +11,78 @@ namespace luge {
 
 namespace {
 
-/// Where a view lies in the contiguous memory of its base.
-struct Window {
-  Shape shape;
-  Strides strides;
-  std::int64_t offset;
+/// Whether several elements share memory.
+bool repeats(const Shape& shape, const Strides& strides) {
+  for (int d = 0; d < shape.ndim(); ++d)
+    if (strides[d] == 0 && shape[d] > 1) return true;
+  return false;
+}
 
+/// Where a view lies in the memory of its base. Gradients of the base are laid out as the base is.
+class Window {
+ public:
   Window(const TensorImpl& view, const TensorImpl& base)
-      : shape(view.shape), strides(view.strides), offset(view.offset - base.offset) {}
-  /// The same part of `whole`, which has the base's shape and is contiguous.
-  Tensor of(const Tensor& whole) const { return window_tensor(whole, shape, strides, whole.storage_offset() + offset); }
+      : base_shape_(base.shape),
+        base_strides_(base.strides),
+        shape_(view.shape),
+        strides_(view.strides),
+        offset_(view.offset - base.offset),
+        contiguous_(base.contiguous) {}
+
+  /// A gradient of the base in memory of its own; `gradient` is undefined for zeros, else of the base.
+  Tensor whole(const Tensor& gradient, const Tensor& like) const {
+    std::int64_t span = 1;
+    for (int d = 0; d < base_shape_.ndim(); ++d) span += (base_shape_[d] - 1) * base_strides_[d];
+    if (element_count(base_shape_) == 0) span = 0;
+    Backend& backend = like.storage()->backend();
+    const Tensor memory =
+        contiguous_ ? empty_tensor(base_shape_, like.dtype(), backend) : empty_tensor({span}, like.dtype(), backend);
+    const Tensor result = contiguous_ ? memory : window_tensor(memory, base_shape_, base_strides_, 0);
+    if (gradient.defined())
+      copy_values(gradient, result, Store::Overwrite);
+    else
+      fill_values(memory, 0);
+    return result;
+  }
+  /// The view's part of a tensor that whole() made.
+  Tensor of(const Tensor& whole) const { return window_tensor(whole, shape_, strides_, whole.storage_offset() + offset_); }
+  /// Adds up what `gradient` has for elements of the view that are one element of the base.
+  void write(const Tensor& gradient, const Tensor& whole) const {
+    std::vector<int> repeated;
+    Shape once = shape_;
+    for (int d = 0; d < shape_.ndim(); ++d) {
+      if (strides_[d] != 0 || shape_[d] <= 1) continue;
+      repeated.push_back(d);
+      once[d] = 1;
+    }
+    if (gradient.numel() == 0) return;
+    copy_values(repeated.empty() ? gradient : gradient.sum(DimList(repeated), true),
+                window_tensor(whole, once, strides_, whole.storage_offset() + offset_), Store::Overwrite);
+  }
+
+ private:
+  Shape base_shape_;
+  Strides base_strides_;
+  Shape shape_;
+  Strides strides_;
+  std::int64_t offset_;
+  bool contiguous_;
 };
 
 /// A part of a tensor seen through any strides.
 class WindowNode final : public Node {
  public:
-  WindowNode(const Tensor& base, const TensorImpl& view)
-      : Node("view"), shape_(base.shape()), window_(view, *base.impl()) {
-    add_input(base);
-  }
+  WindowNode(const Tensor& base, const TensorImpl& view) : Node("view"), window_(view, *base.impl()) { add_input(base); }
 
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
     if (!slot) return;
-    const GradSlot::Target whole = slot->open(shape_, gradient.dtype(), gradient.storage()->backend());
-    if (whole.store == Store::Overwrite) fill_values(whole.buffer, 0);
-    copy_values(gradient, window_.of(whole.buffer), whole.store);
+    const Tensor whole = window_.whole({}, gradient);
+    window_.write(gradient, whole);
+    slot->add(whole, true);
   }
 
  private:
-  Shape shape_;
   Window window_;
 };
 
@@ -52,12 +96,11 @@ class ReplacedNode final : public Node {
   }
 
   void backward(const Tensor& gradient) override {
-    const Tensor whole = gradient.contiguous();
+    const Tensor whole = window_.whole(gradient, gradient);
     if (GradSlot* const slot = target(1)) slot->add(window_.of(whole).clone(), true);
     if (GradSlot* const slot = target(0)) {
-      const Tensor rest = whole.clone();
-      fill_values(window_.of(rest), 0);
-      slot->add(rest, true);
+      fill_values(window_.of(whole), 0);
+      slot->add(whole, true);
     }
   }
 
@@ -128,10 +171,10 @@ void check_writable(const Tensor& self, const char* op) {
              "{}: this view was made without recording gradients, and the tensor that it is a view of is part of a graph "
              "(made by {}); make the view anew, or use no_grad",
              op, owner.grad_fn->name());
-  LUGE_CHECK(AutogradError, owner.contiguous || !owner.grad_fn,
-             "{}: a change of a view cannot be recorded where the tensor that it is a view of is not contiguous; clone() "
-             "that first",
-             op);
+  LUGE_CHECK(AutogradError, !repeats(owner.shape, owner.strides),
+             "{}: the tensor of shape {} that this one is a view of was expanded, so several elements share memory, and a "
+             "change cannot be recorded; clone() it first, or use no_grad",
+             op, to_string(owner.shape));
 }
 
 }  // namespace luge

@@ -1,5 +1,6 @@
 #include <luge/autograd/node.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <luge/autograd/grad_mode.h>
@@ -110,8 +111,9 @@ void LeafGradient::set_sets(std::int64_t sets) {
 // ---- saved tensors ------------------------------------------------------------------------------
 
 void SavedTensor::save(const Tensor& tensor) {
-  // A view would keep its base alive, whose history may come to depend on whoever saves it: a cycle.
-  if (tensor.impl()->base) return save_output(tensor);
+  // A change in place gives a tensor, or the base that a view keeps alive, a new history, which may depend on whoever
+  // saves it here: a cycle. A leaf that requires a gradient gets none.
+  if (!tensor.impl()->requires_grad) return save_output(tensor);
   impl_ = Ref<TensorImpl>(tensor.impl());
   version_ = impl_->storage->version();
 }
@@ -138,10 +140,14 @@ void Node::add_input(const Tensor& tensor) {
   if (inputs_ >= kInline) more_edges_.emplace_back();
   Edge& added = edge(inputs_++);
   if (!needs_grad(tensor)) return;
-  if (tensor.impl()->grad_fn)
-    added.node = tensor.impl()->grad_fn;
-  else
+  if (!tensor.impl()->grad_fn) {
     added.leaf = Ref<TensorImpl>(tensor.impl());
+    return;
+  }
+  added.node = tensor.impl()->grad_fn;
+  if (added.node->sequence_ < sequence_) return;
+  sequence_ = added.node->sequence_ + 1;  // made by a thread that is ahead of this one
+  next_sequence = std::max(next_sequence, sequence_ + 1);
 }
 
 GradSlot* Node::target(int i) {

@@ -60,6 +60,17 @@ TEST(AutogradThreads, TensorsAndGraphsMayEndOnAnotherThread) {
   EXPECT_EQ(memory_stats().allocated, before);
 }
 
+TEST(AutogradThreads, AGraphGoesOnOnAnotherThread) {
+  const Tensor x = ones({1}, {.dtype = float64, .requires_grad = true});
+  Tensor y = x;
+  for (int i = 0; i < 50; ++i) y = y * 2;
+  std::thread([&] {
+    const Tensor z = y * 3;
+    (z + y).sum().backward();
+  }).join();
+  EXPECT_EQ(x.grad().item(), 4 * std::pow(2.0, 50));
+}
+
 TEST(AutogradThreads, LargeTensorsWithWorkersOfTheirOwn) {
   const auto run = [] {
     Tensor x = full({3, 600000}, 0.5, {.requires_grad = true});
