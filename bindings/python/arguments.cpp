@@ -15,9 +15,10 @@ namespace {
       fmt::format("{}: {} is of type {}; it must be {}", op, argument, type_of(given), wanted).c_str());
 }
 
-/// An int that fits; nothing where `object` is no integer.
+/// An int that fits; nothing where `object` is no integer, as a bool is none.
 std::optional<std::int64_t> whole(const char* op, const char* argument, nb::handle object) {
   nb::object index = nb::borrow(object);
+  if (PyBool_Check(object.ptr())) return std::nullopt;
   if (!PyLong_Check(object.ptr())) {
     if (is_tensor(object) || !PyIndex_Check(object.ptr())) return std::nullopt;
     index = nb::steal(PyNumber_Index(object.ptr()));
@@ -39,12 +40,14 @@ std::optional<Scalar> number(nb::handle object) {
   PyObject* const p = object.ptr();
   if (PyFloat_Check(p)) return Scalar(PyFloat_AS_DOUBLE(p));
   if (PyBool_Check(p)) return Scalar(p == Py_True);
-  if (PyLong_Check(p)) return Scalar(*whole("number", "it", object));
+  if (PyLong_Check(p)) return Scalar(*whole("number", "an int", object));
   // NumPy's scalars and its arrays without dimensions say themselves which number they are.
-  if (!is_tensor(object) && nb::hasattr(object, "dtype") && nb::hasattr(object, "item") &&
-      nb::len(nb::object(object.attr("shape"))) == 0)
-    return number(object.attr("item")());
-  return std::nullopt;
+  if (is_tensor(object) || !nb::hasattr(object, "dtype") || !nb::hasattr(object, "item") ||
+      nb::len(nb::object(object.attr("shape"))) != 0)
+    return std::nullopt;
+  const nb::object item = object.attr("item")();
+  if (!PyFloat_Check(item.ptr()) && !PyLong_Check(item.ptr())) return std::nullopt;  // a date, for instance
+  return number(item);
 }
 
 Scalar scalar(const char* op, const char* argument, nb::handle object) {

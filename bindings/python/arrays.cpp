@@ -129,6 +129,13 @@ nb::object entry(const nb::dict& interface, const char* key) {
   return interface.contains(key) ? nb::object(interface[key]) : nb::none();
 }
 
+/// numpy.ndarray, or null while nobody has imported NumPy: then there are no arrays either.
+nb::object array_type() {
+  PyObject* const modules = PyImport_GetModuleDict();
+  PyObject* const numpy = PyDict_GetItemString(modules, "numpy");
+  return numpy && nb::hasattr(numpy, "ndarray") ? nb::object(nb::handle(numpy).attr("ndarray")) : nb::object();
+}
+
 Tensor from_numpy(nb::handle array) {
   refuse_capture("from_numpy", kHostWrite, location());
   if (!nb::isinstance(array, numpy_module("from_numpy").attr("ndarray")))
@@ -164,6 +171,12 @@ nb::dict cuda_interface(const Tensor& x) {
 }
 
 }  // namespace
+
+std::optional<Tensor> numpy_operand(const char* op, nb::handle object) {
+  const nb::object type = array_type();
+  if (!type.is_valid() || !object.type().is(type)) return std::nullopt;
+  return from_foreign(op, object);
+}
 
 ForeignMemory from_interface(const char* op, nb::handle array, const char* protocol, Device::Type type) {
   const nb::object given = array.attr(protocol);

@@ -1,5 +1,8 @@
 // The graph from Python: recording on and off, gradients of chosen tensors, operations of the user's own.
 
+#include <mutex>
+#include <unordered_set>
+
 #include <nanobind/stl/function.h>
 
 #include <fmt/format.h>
@@ -20,12 +23,27 @@ class FunctionNode final : public Node {
       add_input(input);
       shapes_.push_back(input.shape());
     }
+    const std::lock_guard guard(lock());
+    alive().insert(this);
   }
-  ~FunctionNode() override { release_saved(); }
+  ~FunctionNode() override {
+    release_saved();
+    const std::lock_guard guard(lock());
+    alive().erase(this);
+  }
+
+  /// Lets go of all Python functions, when the interpreter is about to end. The cycle collector does not see that a
+  /// tensor holds one through the graph; a function reaches its module's variables, and they the tensor.
+  static void release_all() {
+    std::vector<nb::object> released;  // freed without the lock, because that can free nodes
+    const std::lock_guard guard(lock());
+    for (FunctionNode* const node : alive()) released.push_back(std::move(node->backward_));
+  }
 
   /// `backward` takes the gradient to a sequence with a tensor or None for each input.
   void backward(const Tensor& gradient) override {
     std::vector<std::optional<Tensor>> gradients;
+    if (!backward_.is_valid()) throw AutogradError("Function: the interpreter is about to end");
     {
       const nb::gil_scoped_acquire locked;
       gradients = nb::cast<std::vector<std::optional<Tensor>>>(backward_(wrap(gradient)));
@@ -50,6 +68,16 @@ class FunctionNode final : public Node {
   }
 
  private:
+  // Both outlive every node, which may be freed while the program ends.
+  static std::mutex& lock() {
+    static std::mutex& one = *new std::mutex;
+    return one;
+  }
+  static std::unordered_set<FunctionNode*>& alive() {
+    static auto& nodes = *new std::unordered_set<FunctionNode*>;
+    return nodes;
+  }
+
   nb::object backward_;
   std::vector<Shape> shapes_;
 };
@@ -96,6 +124,8 @@ void bind_autograd(nb::module_& m) {
         "Turns recording on this thread on or off; returns what it was.");
   m.def("_recorded", &recorded, "result"_a, "inputs"_a, "backward"_a,
         "`result` with a history: `backward` takes its gradient to one for each input, or None.");
+  m.def("_release_functions", &FunctionNode::release_all, "Lets go of the functions of every graph; for the end.");
+  nb::module_::import_("atexit").attr("register")(m.attr("_release_functions"));
   m.def("_grad", &gradients, "outputs"_a, "inputs"_a, "grad_outputs"_a, "retain_graph"_a, "allow_unused"_a,
         "d(outputs)/d(inputs) without touching any .grad.");
   m.def("_gradcheck", &check, "function"_a, "inputs"_a, "eps"_a, "atol"_a, "rtol"_a,

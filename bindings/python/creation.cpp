@@ -22,11 +22,11 @@ Tensor finished(Tensor tensor, bool requires_grad) {
 
 // ---- from nested lists
 
-/// Numbers in row-major order, with their shape and the highest kind among them.
+/// Numbers in row-major order, with their shape and the dtype that holds them.
 struct Numbers {
   Shape shape;
   std::vector<Scalar> values;
-  Scalar::Kind kind = Scalar::Kind::Bool;
+  DType dtype = DType::Bool;
 };
 
 bool is_sequence(nb::handle object) { return nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object); }
@@ -44,6 +44,17 @@ Shape first_shape(nb::handle data) {
   return shape;
 }
 
+/// The dtype that a number has as a tensor of its own: a NumPy scalar's, or that of its kind.
+DType dtype_of_number(nb::handle object, Scalar value) {
+  if (!is_tensor(object) && nb::hasattr(object, "dtype")) {
+    const nb::object given = object.attr("dtype");
+    const std::string own = nb::str(given).c_str();
+    for (const DType dtype : {DType::Bool, DType::Int32, DType::Int64, DType::Float32, DType::Float64})
+      if (own == name(dtype)) return dtype;
+  }
+  return value.default_dtype();
+}
+
 void collect(nb::handle data, int dim, Numbers& numbers) {
   if (dim < numbers.shape.ndim()) {
     if (!is_sequence(data))
@@ -59,26 +70,19 @@ void collect(nb::handle data, int dim, Numbers& numbers) {
     throw ShapeError(
         fmt::format("tensor: a list of {} stands where a number is expected, in dimension {}", nb::len(data), dim));
   std::optional<Scalar> value = number(data);
-  if (!value && is_tensor(data)) value = as_tensor(data).numel() == 1 ? number(data.attr("item")()) : std::nullopt;
+  const bool of_tensor = !value && is_tensor(data) && as_tensor(data).numel() == 1;
+  if (of_tensor) value = number(data.attr("item")());
   if (!value)
     throw nb::type_error(fmt::format("tensor: an element is of type {}; it must be a number", type_of(data)).c_str());
   numbers.values.push_back(*value);
-  if (value->kind() > numbers.kind) numbers.kind = value->kind();
+  numbers.dtype = promote(numbers.dtype, of_tensor ? as_tensor(data).dtype() : dtype_of_number(data, *value));
 }
 
 template <class T>
 Tensor made(const Numbers& numbers) {
   // std::vector<bool> has no memory that could be copied from.
   const auto values = std::make_unique<T[]>(numbers.values.size());
-  for (std::size_t i = 0; i < numbers.values.size(); ++i) {
-    const Scalar& value = numbers.values[i];
-    if constexpr (std::is_same_v<T, bool>)
-      values[i] = value.to_double() != 0;
-    else if constexpr (std::is_floating_point_v<T>)
-      values[i] = static_cast<T>(value.to_double());
-    else
-      values[i] = static_cast<T>(value.to_int64());
-  }
+  for (std::size_t i = 0; i < numbers.values.size(); ++i) values[i] = numbers.values[i].to<T>("tensor");
   return from_host(std::span<const T>(values.get(), numbers.values.size()), numbers.shape, Device::cpu(), location());
 }
 
@@ -86,10 +90,7 @@ Tensor from_lists(nb::handle data, std::optional<PyDType> dtype) {
   Numbers numbers;
   numbers.shape = first_shape(data);
   collect(data, 0, numbers);
-  DType own = numbers.kind == Scalar::Kind::Bool  ? DType::Bool
-              : numbers.kind == Scalar::Kind::Int ? DType::Int64
-                                                  : DType::Float32;
-  if (numbers.values.empty()) own = DType::Float32;
+  const DType own = numbers.values.empty() ? DType::Float32 : numbers.dtype;
   switch (dtype ? dtype->value : own) {
     case DType::Bool: return made<bool>(numbers);
     case DType::Int32: return made<std::int32_t>(numbers);
@@ -190,21 +191,13 @@ void bind_patterns(nb::module_& m) {
   }
 }
 
-DType dtype_of_number(Scalar value, DType floating) {
-  return value.kind() == Scalar::Kind::Float  ? floating
-         : value.kind() == Scalar::Kind::Bool ? DType::Bool
-                                              : DType::Int64;
-}
-
 void bind_numbers(nb::module_& m) {
   m.def(
       "full",
       [](nb::handle size, nb::handle value, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
          bool requires_grad) {
         const Scalar given = scalar("full", "fill_value", value);
-        return finished(
-            full(sizes("full", size), given, options(dtype, device, dtype_of_number(given, DType::Float32))),
-            requires_grad);
+        return finished(full(sizes("full", size), given, options(dtype, device, given.default_dtype())), requires_grad);
       },
       "size"_a.none(), "fill_value"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
       "requires_grad"_a = false,
@@ -294,9 +287,9 @@ void bind_creation(nb::module_& m) {
   m.def("tensor", &tensor, "data"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
         "requires_grad"_a = false, nb::sig(fmt::format("def tensor(data: object, {}) -> Tensor", kOptions).c_str()),
         "A copy of `data`: a number, nested lists or tuples of numbers, an array or a tensor.\n\n"
-        "The dtype is bool, int64 or float32 as the numbers are, an array's own, or `dtype`. Raises ShapeError for "
-        "ragged "
-        "lists.\n\n>>> luge.tensor([[1.0, 2.0], [3.0, 4.0]])\ntensor([[1., 2.],\n        [3., 4.]])");
+        "The dtype is bool, int64 or float32 as the numbers are, that of NumPy's scalars, an array's own, or `dtype`. "
+        "Raises ShapeError for ragged lists, and ValueError for a number that an integer dtype cannot hold.\n\n>>> "
+        "luge.tensor([[1.0, 2.0], [3.0, 4.0]])\ntensor([[1., 2.],\n        [3., 4.]])");
   m.def(
       "as_tensor", &as_tensor_of, "data"_a.none(), "dtype"_a = nb::none(), "device"_a = nb::none(),
       nb::sig("def as_tensor(data: object, dtype: dtype | None = None, device: device | str | None = None) -> Tensor"),

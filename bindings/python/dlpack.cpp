@@ -253,6 +253,22 @@ bool can_reach(dlpack::Device device) {
          (device.type == dlpack::kCuda && cuda_status().usable);
 }
 
+/// Whether the array's own library lets nobody write it, JAX for instance. On the CPU the array that NumPy gets says
+/// so; from a GPU that one would have to be copied, so there only JAX is known.
+bool is_immutable(nb::handle array, Device device) {
+  if (device.is_cuda()) {
+    const std::string module = nb::str(nb::getattr(array.type(), "__module__", nb::str(""))).c_str();
+    return module.starts_with("jax");
+  }
+  if (!nb::hasattr(array, "__array__")) return false;
+  try {
+    const nb::object flags = nb::getattr(array.attr("__array__")(), "flags", nb::none());
+    return !flags.is_none() && nb::hasattr(flags, "writeable") && !nb::cast<bool>(flags.attr("writeable"));
+  } catch (nb::python_error&) {
+    return false;  // it gives none to NumPy
+  }
+}
+
 ForeignMemory borrow(const char* op, nb::handle array, std::optional<Device> device, std::optional<bool> copy) {
   if (PyCapsule_CheckExact(array.ptr())) return take(op, array);
   if (!nb::hasattr(array, "__dlpack__") || !nb::hasattr(array, "__dlpack_device__"))
@@ -268,7 +284,11 @@ ForeignMemory borrow(const char* op, nb::handle array, std::optional<Device> dev
                              .c_str());
   const dlpack::Device own{static_cast<std::int32_t>(integer(op, "the device type", pair[0])),
                            static_cast<std::int32_t>(integer(op, "the device number", pair[1]))};
-  return take(op, request(op, array, own, device == Device::cpu() && !can_reach(own), copy));
+  const nb::object capsule = request(op, array, own, device == Device::cpu() && !can_reach(own), copy);
+  const bool silent = PyCapsule_IsValid(capsule.ptr(), dlpack::Managed::kName);  // capsules of old have no flags
+  ForeignMemory memory = take(op, capsule);
+  if (silent && is_immutable(array, memory.device)) memory.read_only = true;
+  return memory;
 }
 
 }  // namespace

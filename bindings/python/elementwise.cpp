@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "python.h"
+#include "interchange.h"
 
 namespace luge::python {
 
@@ -41,12 +41,13 @@ using BinaryNumber = Tensor (*)(const Tensor&, Scalar);
 using NumberBinary = Tensor (*)(Scalar, const Tensor&);
 
 struct Two {
+  const char* name;
   Binary tensors;
   BinaryNumber number;
   NumberBinary reflected;
 };
 
-/// Nothing where `b` is neither a tensor nor a number.
+/// Nothing where one is a tensor and the other neither a tensor, a number nor a NumPy array.
 std::optional<Tensor> apply(const Two& f, nb::handle a, nb::handle b) {
   if (is_tensor(a)) {
     const Tensor& x = as_tensor(a);
@@ -55,22 +56,30 @@ std::optional<Tensor> apply(const Two& f, nb::handle a, nb::handle b) {
       const Unlocked unlocked(x, y);
       return f.tensors(x, y);
     }
-    const std::optional<Scalar> value = number(b);
-    if (!value) return std::nullopt;
-    const Unlocked unlocked(x);
-    return f.number(x, *value);
+    if (const std::optional<Scalar> value = number(b)) {
+      const Unlocked unlocked(x);
+      return f.number(x, *value);
+    }
+    const std::optional<Tensor> y = numpy_operand(f.name, b);
+    if (!y) return std::nullopt;
+    const Unlocked unlocked(x, *y);
+    return f.tensors(x, *y);
   }
   if (!is_tensor(b)) return std::nullopt;
-  const std::optional<Scalar> value = number(a);
-  if (!value) return std::nullopt;
   const Tensor& y = as_tensor(b);
-  const Unlocked unlocked(y);
-  return f.reflected(*value, y);
+  if (const std::optional<Scalar> value = number(a)) {
+    const Unlocked unlocked(y);
+    return f.reflected(*value, y);
+  }
+  const std::optional<Tensor> x = numpy_operand(f.name, a);
+  if (!x) return std::nullopt;
+  const Unlocked unlocked(*x, y);
+  return f.tensors(*x, y);
 }
 
 /// By name: two::add, two::lt, ...
 namespace two {
-#define LUGE_ROW(function, ...) constexpr Two function{&luge::function, &luge::function, &luge::function};
+#define LUGE_ROW(function, ...) constexpr Two function{#function, &luge::function, &luge::function, &luge::function};
 LUGE_BINARY_ROWS(LUGE_ROW)
 LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
@@ -122,12 +131,15 @@ PyObject* operator_pow(PyObject* a, PyObject* b, PyObject* modulus) noexcept {
 
 PyObject* operator_matmul(PyObject* a, PyObject* b) noexcept {
   return guarded([&]() -> PyObject* {
-    if (!is_tensor(a) || !is_tensor(b)) return not_implemented();
-    const Tensor &x = as_tensor(a), &y = as_tensor(b);
+    const auto read = [](PyObject* given) {
+      return is_tensor(given) ? std::optional<Tensor>(as_tensor(given)) : numpy_operand("matmul", given);
+    };
+    const std::optional<Tensor> x = read(a), y = read(b);
+    if (!x || !y) return not_implemented();
     Tensor result;
     {
-      const Unlocked unlocked(Unlocked::product(x, y));
-      result = matmul(x, y);
+      const Unlocked unlocked(Unlocked::product(*x, *y));
+      result = matmul(*x, *y);
     }
     return wrap(std::move(result)).release().ptr();
   });
@@ -178,22 +190,25 @@ PyObject* operator_abs(PyObject* a) noexcept {
   return guarded([&]() -> PyObject* { return wrap(luge::abs(self_of(a))).release().ptr(); });
 }
 
-#define LUGE_OPERATOR(slot, method)                               \
-  PyObject* slot(PyObject* a, PyObject* b) noexcept {             \
-    return guarded([&]() -> PyObject* {                           \
-      Tensor& x = self_of(a);                                     \
-      if (is_tensor(b)) {                                         \
-        const Unlocked unlocked(x);                               \
-        x.method(as_tensor(b));                                   \
-      } else if (const std::optional<Scalar> value = number(b)) { \
-        const Unlocked unlocked(x);                               \
-        x.method(*value);                                         \
-      } else {                                                    \
-        return not_implemented();                                 \
-      }                                                           \
-      Py_INCREF(a);                                               \
-      return a;                                                   \
-    });                                                           \
+#define LUGE_OPERATOR(slot, method)                                               \
+  PyObject* slot(PyObject* a, PyObject* b) noexcept {                             \
+    return guarded([&]() -> PyObject* {                                           \
+      Tensor& x = self_of(a);                                                     \
+      if (is_tensor(b)) {                                                         \
+        const Unlocked unlocked(x);                                               \
+        x.method(as_tensor(b));                                                   \
+      } else if (const std::optional<Scalar> value = number(b)) {                 \
+        const Unlocked unlocked(x);                                               \
+        x.method(*value);                                                         \
+      } else if (const std::optional<Tensor> other = numpy_operand(#method, b)) { \
+        const Unlocked unlocked(x);                                               \
+        x.method(*other);                                                         \
+      } else {                                                                    \
+        return not_implemented();                                                 \
+      }                                                                           \
+      Py_INCREF(a);                                                               \
+      return a;                                                                   \
+    });                                                                           \
   }
 LUGE_OPERATOR(operator_iadd, add_)
 LUGE_OPERATOR(operator_isub, sub_)
@@ -330,8 +345,8 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
       return where(condition, as_tensor(a), as_tensor(b));
     }
     if (is_tensor(a)) return where(condition, as_tensor(a), scalar("where", "other", b));
-    if (is_tensor(b)) return where(condition, scalar("where", "input", a), as_tensor(b));
-    throw nb::type_error("where: input or other must be a tensor");
+    const Scalar first = scalar("where", "input", a);
+    return is_tensor(b) ? where(condition, first, as_tensor(b)) : where(condition, first, scalar("where", "other", b));
   };
   m.def("where", choose, "condition"_a, "input"_a.none(), "other"_a.none(),
         nb::sig("def where(condition: Tensor, input: Tensor | float, other: Tensor | float) -> Tensor"),

@@ -28,6 +28,9 @@ Tensor share(const char* op, ForeignMemory memory);
 /// The same for a caller that may get a copy: read-only memory is copied, because every tensor can be written.
 Tensor share_or_copy(const char* op, ForeignMemory memory);
 
+/// A NumPy array as an operand beside a tensor; nothing for anything else, subclasses of the array included.
+std::optional<Tensor> numpy_operand(const char* op, nb::handle object);
+
 /// The tensor outside the graph, over the memory that it has now. Its own storage moves elsewhere when Parameters grow,
 /// and whoever was given an address must not lose what is there.
 Tensor held(const Tensor& x);

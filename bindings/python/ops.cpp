@@ -166,10 +166,25 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
       "broadcast: (..., m, k) x (..., k, n) -> (..., m, n). float32 and float64.\n\n"
       "Raises ShapeError naming both shapes.\n\n"
       ">>> luge.matmul(luge.tensor([[1.0, 2.0]]), luge.tensor([[3.0], [4.0]]))\ntensor([[11.]])";
-  for (const char* const name : {"matmul", "mm", "bmm"}) {
-    m.def(name, product, "input"_a, "other"_a, text);
-    tensor.def(name, product, "other"_a, text);
-  }
+  m.def("matmul", product, "input"_a, "other"_a, text);
+  tensor.def("matmul", product, "other"_a, text);
+  const auto def_ranked = [&](const char* name, int ndim, const char* does) {
+    const auto ranked = [=](const Tensor& a, const Tensor& b) {
+      if (a.ndim() != ndim || b.ndim() != ndim || (ndim == 3 && a.size(0) != b.size(0)))
+        throw ShapeError(fmt::format("{}: the tensors have shapes {} and {}; both must be {}-d{}; matmul takes others",
+                                     name, to_string(a.shape()), to_string(b.shape()), ndim,
+                                     ndim == 3 ? ", of the same first size" : ""));
+      return product(a, b);
+    };
+    m.def(name, ranked, "input"_a, "other"_a, does);
+    tensor.def(name, ranked, "other"_a, does);
+  };
+  def_ranked("mm", 2,
+             "The product of two matrices: (m, k) x (k, n) -> (m, n).\n\n"
+             ">>> luge.mm(luge.tensor([[1.0, 2.0]]), luge.tensor([[3.0], [4.0]]))\ntensor([[11.]])");
+  def_ranked("bmm", 3,
+             "The products of two batches of matrices: (b, m, k) x (b, k, n) -> (b, m, n).\n\n"
+             ">>> luge.bmm(luge.ones(2, 1, 3), luge.ones(2, 3, 1)).shape\n(2, 1, 1)");
   m.def(
       "linear",
       [](const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {

@@ -132,7 +132,7 @@ void bind_values(nb::class_<Tensor>& tensor) {
       .def("__len__", &length)
       .def("__bool__", [](const Tensor& x) { return x.item<bool>(location()); })
       .def("__float__", [](const Tensor& x) { return x.item<double>(location()); })
-      .def("__int__", [](const Tensor& x) { return x.item<std::int64_t>(location()); })
+      .def("__int__", [](const Tensor& x) { return nb::int_(item(x)); })
       .def("__index__",
            [](const Tensor& x) {
              if (x.ndim() != 0 || is_floating(x.dtype()) || x.dtype() == DType::Bool)
@@ -252,6 +252,7 @@ nb::object wrap(Tensor tensor) {
 void bind_tensor(nb::module_& m) {
   nb::class_<Tensor> tensor = make_type(m);
   set_tensor_type(tensor);
+  tensor.attr("__array_priority__") = 1000.0;  // NumPy leaves an operator between its own and a tensor to the tensor
   bind_attributes(tensor);
   bind_values(tensor);
   bind_graph(tensor);

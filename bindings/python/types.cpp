@@ -31,7 +31,9 @@ nb::object dtype_object(DType dtype) { return nb::borrow(dtypes[static_cast<int>
 void bind_types(nb::module_& m) {
   nb::class_<PyDType> dtype(m, "dtype", "The type of a tensor's elements: `luge.float32`, `luge.int64`, ...");
   dtype.def("__repr__", [](PyDType d) { return fmt::format("luge.{}", name(d.value)); })
-      .def("__eq__", [](PyDType a, nb::handle b) { return nb::isinstance<PyDType>(b) && a == nb::cast<PyDType>(b); })
+      .def(
+          "__eq__", [](PyDType a, nb::handle b) { return nb::isinstance<PyDType>(b) && a == nb::cast<PyDType>(b); },
+          "other"_a.none())
       .def("__hash__", [](PyDType d) { return static_cast<std::size_t>(d.value); })
       .def(
           "__reduce__",
@@ -64,7 +66,9 @@ void bind_types(nb::module_& m) {
                                : fmt::format("device(type='cuda', index={})", d.index);
            })
       .def("__str__", [](Device d) { return to_string(d); })
-      .def("__eq__", [](Device a, nb::handle b) { return nb::isinstance<Device>(b) && a == nb::cast<Device>(b); })
+      .def(
+          "__eq__", [](Device a, nb::handle b) { return nb::isinstance<Device>(b) && a == nb::cast<Device>(b); },
+          "other"_a.none())
       .def("__hash__", [](Device d) { return static_cast<std::size_t>(d.index) * 2 + (d.is_cuda() ? 1 : 0); })
       .def("__reduce__", [](Device d) { return nb::make_tuple(nb::type<Device>(), nb::make_tuple(to_string(d))); })
       .def_prop_ro("type", [](Device d) { return d.is_cpu() ? "cpu" : "cuda"; })

@@ -30,8 +30,9 @@ void check_options(const char* op, const TensorOptions& options) {
 
 Tensor filled(const char* op, const Shape& shape, Scalar value, const TensorOptions& options) {
   check_options(op, options);
+  value.check_stored(op, options.dtype);
   Tensor result = empty_tensor(shape, options.dtype, backend(options.device));
-  fill_values(result, value);
+  fill_values(result, value, op);
   return with_grad(std::move(result), options);
 }
 
@@ -103,12 +104,23 @@ Tensor arange(Scalar start, Scalar stop, Scalar step, TensorOptions options) {
   const double count = std::ceil((last - first) / by);
   LUGE_CHECK(ShapeError, count < 9.2e18, "arange: {} elements are more than 2^63 - 1", count);
   auto n = static_cast<std::int64_t>(count);
-  const std::int64_t from = start.to_int64(), to = stop.to_int64(), stride = step.to_int64();
-  if (std::max({start.kind(), stop.kind(), step.kind()}) != Scalar::Kind::Float) {  // float64 does not hold every int64
+  const bool floating = std::max({start.kind(), stop.kind(), step.kind()}) == Scalar::Kind::Float;
+  if (floating && is_floating(options.dtype)) {
+    if (n > 0) start.check_stored("arange", options.dtype);
+    return counted("arange", n, first, by, 0, 0, options);
+  }
+  const auto from = start.to<std::int64_t>("arange"), to = stop.to<std::int64_t>("arange"),
+             stride = step.to<std::int64_t>("arange");
+  LUGE_CHECK(ValueError, stride != 0, "arange: step {} is 0 in {}", by, name(options.dtype));
+  if (!floating) {  // float64 does not hold every int64
     std::int64_t distance = 0;
     LUGE_CHECK(ShapeError, !__builtin_sub_overflow(to, from, &distance),
                "arange: from {} to {} is further than 2^63 - 1", from, to);
     n = distance / stride + (distance % stride != 0);
+  }
+  if (n > 0) {
+    Scalar(from).check_fits("arange", options.dtype);
+    Scalar(from + (n - 1) * stride).check_fits("arange", options.dtype);
   }
   return counted("arange", n, first, by, from, stride, options);
 }
@@ -123,6 +135,8 @@ Tensor arange(Scalar stop, TensorOptions options) { return arange(0, stop, 1, op
 Tensor linspace(double start, double stop, std::int64_t count, TensorOptions options) {
   LUGE_CHECK(ValueError, count >= 0, "linspace: count is {}; it must be 0 or more", count);
   check_floating("linspace", options.dtype);
+  Scalar(start).check_stored("linspace", options.dtype);
+  Scalar(stop).check_stored("linspace", options.dtype);
   const double step = count > 1 ? (stop - start) / static_cast<double>(count - 1) : 0;
   Tensor result = counted("linspace", count, start, step, 0, 0, {.dtype = options.dtype, .device = options.device});
   if (count > 1) fill_values(result.select(0, count - 1), stop);  // exactly, whatever the steps round to
@@ -160,6 +174,7 @@ template Tensor from_host(std::span<const bool>, const Shape&, Device, SourceLoc
 Tensor tensor(std::initializer_list<double> values, TensorOptions options, SourceLocation location) {
   check_options("tensor", options);
   refuse_capture("tensor", kHostWrite, location);
+  for (const double value : values) Scalar(value).check_fits("tensor", options.dtype);
   const Tensor exact = from_host(std::span(values.begin(), values.size()), {static_cast<std::int64_t>(values.size())});
   return with_grad(exact.to(options.dtype).to(options.device), options);
 }
@@ -172,6 +187,7 @@ Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorO
   for (const auto& row : rows) {
     LUGE_CHECK(ShapeError, row.size() == rows.begin()->size(),
                "tensor: rows have {} and {} values; all must have the same number", rows.begin()->size(), row.size());
+    for (const double value : row) Scalar(value).check_fits("tensor", options.dtype);
     values.insert(values.end(), row.begin(), row.end());
   }
   const auto columns = static_cast<std::int64_t>(rows.size() == 0 ? 0 : rows.begin()->size());

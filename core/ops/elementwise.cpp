@@ -39,7 +39,7 @@ constexpr bool reads_input(Op op, int of, int i) {
 
 /// One argument as the user gave it: a tensor, or a number.
 struct Argument {
-  Argument(const Tensor& t) : tensor(&t) {}     // NOLINT(google-explicit-constructor)
+  Argument(const Tensor& t) : tensor(&t) {}           // NOLINT(google-explicit-constructor)
   Argument(Scalar s) : tensor(nullptr), number(s) {}  // NOLINT(google-explicit-constructor)
   const Tensor* tensor;
   Scalar number;
@@ -215,23 +215,66 @@ class ElementwiseNode final : public Node {
   SavedTensor output_;
 };
 
-/// The dtype the formula is computed in.
-DType compute_dtype(Op op, std::span<const Argument> arguments) {
-  DType dtype = DType::Bool;
-  bool found = false;
+/// PyTorch's promotion: tensors that have dimensions decide; those that have none, and then numbers, only raise the
+/// kind.
+DType joined_dtype(std::span<const Argument> arguments) {
+  std::optional<DType> strong, weak;
   for (const Argument& argument : arguments) {
     if (!argument.tensor) continue;
-    dtype = found ? promote(dtype, argument.tensor->impl()->dtype) : argument.tensor->impl()->dtype;
-    found = true;
+    const TensorImpl& impl = *argument.tensor->impl();
+    std::optional<DType>& of = impl.shape.empty() ? weak : strong;
+    of = of ? promote(*of, impl.dtype) : impl.dtype;
   }
+  DType dtype = strong && weak ? promote_weak(*strong, *weak) : strong ? *strong : weak.value_or(DType::Bool);
   for (const Argument& argument : arguments)
     if (!argument.tensor) dtype = promote(dtype, argument.number.kind());
+  return dtype;
+}
+
+/// What arithmetic of truth values is, as in PyTorch: logic, int64, or an error.
+DType arithmetic_of_bools(Op op, const char* op_name) {
+  switch (op) {
+    case Op::Add:
+    case Op::Mul:
+    case Op::Maximum:
+    case Op::Minimum:
+    case Op::Sign: return DType::Bool;
+    case Op::Square:
+    case Op::Clamp: return DType::Int64;
+    default: break;
+  }
+  raise<DTypeError>("{}: bool has no such operation; use logical_not to invert a mask, or to() for numbers", op_name);
+}
+
+/// The logic that an arithmetic formula of two truth values is.
+Op logic_of(Op op) {
+  return op == Op::Add || op == Op::Maximum ? Op::LogicalOr : op == Op::Mul || op == Op::Minimum ? Op::LogicalAnd : op;
+}
+
+/// Subtraction takes no truth value at all, because `1 - mask` and `x - mask` are hardly ever meant.
+void refuse_bools(Op op, const char* op_name, std::span<const Argument> arguments) {
+  if (op != Op::Sub) return;
+  for (const Argument& argument : arguments)
+    LUGE_CHECK(
+        DTypeError,
+        argument.tensor ? argument.tensor->impl()->dtype != DType::Bool : argument.number.kind() != Scalar::Kind::Bool,
+        "{}: an argument is bool; use logical_xor, logical_not to invert a mask, or to() for numbers", op_name);
+}
+
+/// The dtype the formula is computed in. Throws DTypeError, in which `op_name` was called, where there is none.
+DType compute_dtype(Op op, const char* op_name, std::span<const Argument> arguments) {
+  const DType dtype = joined_dtype(arguments);
   switch (accepted(op)) {
     case DTypes::Float: return is_floating(dtype) ? dtype : DType::Float32;
-    case DTypes::Numeric: return dtype == DType::Bool ? DType::Int64 : dtype;
+    case DTypes::Numeric:
+      refuse_bools(op, op_name, arguments);
+      return dtype == DType::Bool ? arithmetic_of_bools(op, op_name) : dtype;
     case DTypes::Logical: return DType::Bool;
     case DTypes::Any: break;
   }
+  // A comparison has an answer for every number.
+  for (const Argument& argument : arguments)
+    if (gives_bool(op) && !argument.tensor && !argument.number.fits(dtype)) return DType::Int64;
   return dtype;
 }
 
@@ -239,11 +282,20 @@ DType compute_dtype(Op op, std::span<const Argument> arguments) {
 /// checked) and nothing is recorded.
 Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters = {}, const Tensor* into = nullptr) {
   static constexpr const char* kNames[] = {"a", "b", "c"};
+  const char* const op_name = name(op);
   for (std::size_t i = 0; i < arguments.size(); ++i)
-    if (arguments[i].tensor) checked(*arguments[i].tensor, name(op), arguments.size() == 1 ? "input" : kNames[i]);
+    if (arguments[i].tensor) checked(*arguments[i].tensor, op_name, arguments.size() == 1 ? "input" : kNames[i]);
 
   const std::span<Argument> values = op == Op::Where ? arguments.subspan(1) : arguments;
-  const DType dtype = compute_dtype(op, values);
+  const DType dtype = compute_dtype(op, op_name, values);
+  if (op == Op::Where) {
+    const DType condition = arguments[0].tensor->impl()->dtype;
+    LUGE_CHECK(DTypeError, condition == DType::Bool, "where: the condition is {}; it must be bool, as a comparison is",
+               name(condition));
+  }
+  for (const Argument& value : values)
+    if (!value.tensor) value.number.check_fits(op_name, dtype);
+  if (dtype == DType::Bool) op = logic_of(op);
   Tensor converted[kMaxArguments];
   const auto convert = [&](std::size_t i, DType to) {
     if (!arguments[i].tensor || arguments[i].tensor->impl()->dtype == to) return;
@@ -262,11 +314,10 @@ Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters
       continue;
     }
     LUGE_CHECK(DeviceError, &impl.storage->backend() == &first->impl()->storage->backend(),
-               "{}: arguments are on different devices: {} and {}; bring them together with to()", name(op),
+               "{}: arguments are on different devices: {} and {}; bring them together with to()", op_name,
                to_string(first->device()), to_string(argument.tensor->device()));
-    if (impl.shape != shape) shape = broadcast_shapes(name(op), shape, impl.shape);
+    if (impl.shape != shape) shape = broadcast_shapes(op_name, shape, impl.shape);
   }
-  if (op == Op::Where) convert(0, DType::Bool);
   for (std::size_t i = arguments.size() - values.size(); i < arguments.size(); ++i) convert(i, dtype);
 
   Backend& on = first->impl()->storage->backend();
@@ -282,7 +333,7 @@ Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters
     std::size_t count = 1;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       if (!arguments[i].tensor) {
-        call.in[i] = immediate(arguments[i].number, dtype);
+        call.in[i] = immediate(arguments[i].number, dtype, op_name);
         continue;
       }
       call.in[i] = operand(*arguments[i].tensor);
@@ -301,6 +352,7 @@ Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters
 }
 
 Tensor unary(Op op, const Tensor& x, const Parameters2& parameters = {}) {
+  if (op == Op::Sign && checked(x, name(op), "input").dtype == DType::Bool) return x.clone();
   Argument arguments[] = {x};
   return apply(op, arguments, parameters);
 }
@@ -311,7 +363,7 @@ Tensor binary(Op op, const A& a, const B& b) {
   return apply(op, arguments);
 }
 
-/// The same as a node of the graph. `other` shares no memory with self.
+/// The same as a node of the graph. `other` shares no memory with self and has its dtype.
 template <class B>
 Tensor& recorded_in_place(Op op, Tensor& self, const B& other) {
   const Tensor before = before_change(self, saves(op) & math::scalar::kSavesInputs);
@@ -322,23 +374,27 @@ Tensor& recorded_in_place(Op op, Tensor& self, const B& other) {
   return self;
 }
 
-/// self = op(self, other), in self's memory and dtype.
+/// self = op(self, other), in self's memory. Where the formula needs a wider dtype of the same kind, its result is
+/// converted to self's, as in PyTorch.
 template <class B>
 Tensor& in_place(Op op, Tensor& self, const B& other, const char* op_name) {
   const TensorImpl& impl = checked(self, op_name, "self");
   check_writable(self, op_name);
+  if constexpr (std::is_same_v<B, Tensor>) checked(other, op_name, "other");
   Argument arguments[] = {self, other};
-  const DType dtype = compute_dtype(op, arguments);
-  LUGE_CHECK(DTypeError, dtype == impl.dtype, "{}: the result is {} and does not fit the tensor, which is {}", op_name,
-             name(dtype), name(impl.dtype));
+  const DType dtype = compute_dtype(op, op_name, arguments);
+  LUGE_CHECK(DTypeError, kind_of(dtype) <= kind_of(impl.dtype),
+             "{}: the result is {} and does not fit the tensor, which is {}", op_name, name(dtype), name(impl.dtype));
+  if constexpr (std::is_same_v<B, Scalar>) other.check_fits(op_name, dtype);
   if constexpr (std::is_same_v<B, Tensor>) {
-    LUGE_CHECK(ShapeError, broadcast_shapes(op_name, impl.shape, checked(other, op_name, "other").shape) == impl.shape,
+    LUGE_CHECK(ShapeError, broadcast_shapes(op_name, impl.shape, other.impl()->shape) == impl.shape,
                "{}: the other argument of shape {} does not broadcast to {}", op_name, to_string(other.shape()),
                to_string(impl.shape));
     const TensorImpl& from = *other.impl();
     const bool same_window = from.offset == impl.offset && from.shape == impl.shape && from.strides == impl.strides;
+    if (dtype != impl.dtype) return self.copy_(apply(op, arguments));  // which is recorded where that is due
     if (records_change(self, needs_grad(other)))
-      return recorded_in_place(op, self, from.storage == impl.storage ? other.clone() : other);
+      return recorded_in_place(op, self, from.storage == impl.storage ? other.clone() : other.to(dtype));
     if (from.storage == impl.storage && !same_window) return self.copy_(apply(op, arguments));
   } else if (records_change(self)) {
     return recorded_in_place(op, self, other);
@@ -349,9 +405,9 @@ Tensor& in_place(Op op, Tensor& self, const B& other, const char* op_name) {
 }
 
 template <class A, class B>
-Tensor ternary(Op op, const Tensor& condition, const A& a, const B& b) {
+Tensor choose(const Tensor& condition, const A& a, const B& b) {
   Argument arguments[] = {condition, a, b};
-  return apply(op, arguments);
+  return apply(Op::Where, arguments);
 }
 
 /// x^2 and x^0.5 have formulas of their own, which are faster and round once.
@@ -361,8 +417,8 @@ Tensor power(const Tensor& x, Scalar exponent) {
   if (value == 2 && promote(dtype, exponent.kind()) == dtype && dtype != DType::Bool) return square(x);
   if (value == 0.5 && is_floating(dtype)) return sqrt(x);
   LUGE_CHECK(ValueError, value >= 0 || exponent.kind() == Scalar::Kind::Float || is_floating(dtype),
-             "pow: the base is {} and the exponent {}; an integer base allows integer exponents of 0 or more", name(dtype),
-             exponent.to_int64());
+             "pow: the base is {} and the exponent {}; an integer base allows integer exponents of 0 or more",
+             name(dtype), exponent.to_int64());
   return binary(Op::Pow, x, exponent);
 }
 
@@ -416,8 +472,8 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
 }
 Tensor Tensor::clamp(const Tensor& low, const Tensor& high) const { return luge::clamp(*this, low, high); }
 
-#define LUGE_ROW(function, Formula, ...)                                  \
-  Tensor function(const Tensor& x) { return unary(Op::Formula, x); }      \
+#define LUGE_ROW(function, Formula, ...)                             \
+  Tensor function(const Tensor& x) { return unary(Op::Formula, x); } \
   Tensor Tensor::function() const { return unary(Op::Formula, *this); }
 LUGE_UNARY_ROWS(LUGE_ROW)
 LUGE_TEST_ROWS(LUGE_ROW)
@@ -436,8 +492,8 @@ LUGE_BINARY_ROWS(LUGE_ROW)
 LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 
-#define LUGE_IN_PLACE(method, Formula)                                                                      \
-  Tensor& Tensor::method(const Tensor& other) { return in_place(Op::Formula, *this, other, #method); }       \
+#define LUGE_IN_PLACE(method, Formula)                                                                 \
+  Tensor& Tensor::method(const Tensor& other) { return in_place(Op::Formula, *this, other, #method); } \
   Tensor& Tensor::method(Scalar other) { return in_place(Op::Formula, *this, other, #method); }
 LUGE_IN_PLACE(add_, Add)
 LUGE_IN_PLACE(sub_, Sub)
@@ -445,8 +501,9 @@ LUGE_IN_PLACE(mul_, Mul)
 LUGE_IN_PLACE(div_, Div)
 #undef LUGE_IN_PLACE
 
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) { return ternary(Op::Where, condition, a, b); }
-Tensor where(const Tensor& condition, const Tensor& a, Scalar b) { return ternary(Op::Where, condition, a, b); }
-Tensor where(const Tensor& condition, Scalar a, const Tensor& b) { return ternary(Op::Where, condition, a, b); }
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) { return choose(condition, a, b); }
+Tensor where(const Tensor& condition, const Tensor& a, Scalar b) { return choose(condition, a, b); }
+Tensor where(const Tensor& condition, Scalar a, const Tensor& b) { return choose(condition, a, b); }
+Tensor where(const Tensor& condition, Scalar a, Scalar b) { return choose(condition, a, b); }
 
 }  // namespace luge

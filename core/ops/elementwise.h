@@ -33,10 +33,12 @@ LUGE_BINARY_ROWS(LUGE_ROW)
 LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 
-/// condition ? a : b, all broadcast together; condition is bool (anything else counts as "is not zero").
+/// condition ? a : b, all broadcast together; condition is bool, anything else a DTypeError.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b);
 Tensor where(const Tensor& condition, Scalar a, const Tensor& b);
+/// bool, int64 or float32, as the numbers are.
+Tensor where(const Tensor& condition, Scalar a, Scalar b);
 
 #define LUGE_OPERATOR(symbol, function)                                                        \
   inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return function(a, b); }   \

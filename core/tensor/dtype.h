@@ -63,6 +63,15 @@ constexpr DType promote(DType a, DType b) {
   return high;
 }
 
+/// The kinds that promotion goes by: 0 bool, 1 integers, 2 floating types.
+constexpr int kind_of(DType dtype) { return dtype == DType::Bool ? 0 : is_integral(dtype) ? 1 : 2; }
+
+/// The type of a tensor joined with a weak one, which has no dimensions: the tensor's own, unless the weak one is
+/// of a higher kind. As in PyTorch.
+constexpr DType promote_weak(DType tensor, DType weak) {
+  return kind_of(weak) > kind_of(tensor) ? weak : tensor;
+}
+
 /// The DType of a C++ element type: dtype_of<float>() is Float32.
 template <class T>
 constexpr DType dtype_of();

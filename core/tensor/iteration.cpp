@@ -14,14 +14,16 @@ Operand operand(const Tensor& tensor) {
   return result;
 }
 
-Operand immediate(Scalar value, DType dtype) {
+Operand immediate(Scalar value, DType dtype, const char* op) {
   Operand result;
   result.kind = Operand::Kind::Immediate;
   result.dtype = dtype;
   if (is_floating(dtype))
     result.floating = value.to_double();
   else
-    result.integer = dtype == DType::Bool ? value.to_double() != 0 : value.to_int64();
+    result.integer = dtype == DType::Bool    ? value.to<bool>(op)
+                     : dtype == DType::Int32 ? value.to<std::int32_t>(op)
+                                             : value.to<std::int64_t>(op);
   return result;
 }
 

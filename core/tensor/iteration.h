@@ -11,8 +11,8 @@ namespace luge {
 /// A window on a tensor's memory; the strides are filled in by set_extent.
 Operand operand(const Tensor& tensor);
 
-/// A number of `dtype`.
-Operand immediate(Scalar value, DType dtype);
+/// A number of `dtype`. Throws ValueError, in which `op` was called, for an integer dtype that cannot hold it.
+Operand immediate(Scalar value, DType dtype, const char* op = "number");
 
 /// One operand of a call and the tensor it shows (null where it is not memory).
 struct Binding {

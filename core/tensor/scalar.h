@@ -1,28 +1,35 @@
 #pragma once
 
+#include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
+#include <utility>
 
 #include <luge/tensor/dtype.h>
 
 namespace luge {
 
 /// A C++ number in an expression with tensors. It is weak in promotion: it only raises the *kind*
-/// (bool < integer < floating) of the tensor it meets, never its width, as in PyTorch.
+/// (bool < integer < floating) of the tensor it meets, never its width, as in PyTorch. Where an element
+/// cannot hold it, a ValueError says so.
 class Scalar {
  public:
   enum class Kind : std::uint8_t { Bool, Int, Float };
 
   Scalar() : Scalar(0.0) {}
+  /// Throws ValueError for an unsigned number beyond int64.
   template <class T>
-    requires std::floating_point<T> || std::integral<T>
-  Scalar(T value) {  // NOLINT(google-explicit-constructor): numbers are meant to mix freely
+  requires std::floating_point<T> || std::integral<T> Scalar(
+      T value) {  // NOLINT(google-explicit-constructor): numbers are meant to mix freely
     if constexpr (std::same_as<T, bool>) {
       kind_ = Kind::Bool;
       integer_ = value ? 1 : 0;
     } else if constexpr (std::integral<T>) {
       kind_ = Kind::Int;
       integer_ = static_cast<std::int64_t>(value);
+      if constexpr (std::unsigned_integral<T> && sizeof(T) == sizeof integer_)
+        if (integer_ < 0) refuse_unsigned(value);
     } else {
       kind_ = Kind::Float;
       floating_ = static_cast<double>(value);
@@ -31,7 +38,39 @@ class Scalar {
 
   Kind kind() const { return kind_; }
   double to_double() const { return kind_ == Kind::Float ? floating_ : static_cast<double>(integer_); }
-  std::int64_t to_int64() const { return kind_ == Kind::Float ? static_cast<std::int64_t>(floating_) : integer_; }
+  std::int64_t to_int64() const { return to<std::int64_t>("number"); }
+
+  /// As T: floating numbers are rounded to a floating T and cut off towards zero for an integer one, and bool
+  /// means "is not zero". Throws ValueError, in which `op` was called, for an integer T that the number does not
+  /// fit: it is too large, infinite or NaN.
+  template <class T>
+  requires std::floating_point<T> || std::integral<T> T to(const char* op)
+  const {
+    if constexpr (std::same_as<T, bool>) {
+      return kind_ == Kind::Float ? floating_ != 0 : integer_ != 0;
+    } else if constexpr (std::floating_point<T>) {
+      return static_cast<T>(to_double());
+    } else {
+      if (!is_within<T>()) refuse(op, std::numeric_limits<T>::is_signed, sizeof(T));
+      return kind_ == Kind::Float ? static_cast<T>(floating_) : static_cast<T>(integer_);
+    }
+  }
+  /// Whether arithmetic in `dtype` can take the number: false for an integer dtype that cannot hold it.
+  bool fits(DType dtype) const {
+    return dtype == DType::Int32 ? is_within<std::int32_t>() : dtype != DType::Int64 || is_within<std::int64_t>();
+  }
+  /// Throws ValueError, in which `op` was called, unless it fits.
+  void check_fits(const char* op, DType dtype) const {
+    if (dtype == DType::Int32) to<std::int32_t>(op);
+    if (dtype == DType::Int64) to<std::int64_t>(op);
+  }
+  /// The same for an element that becomes this number, which rules out a finite number that would be stored as
+  /// infinity.
+  void check_stored(const char* op, DType dtype) const {
+    check_fits(op, dtype);
+    if (dtype == DType::Float32 && std::isfinite(to_double()) && std::isinf(static_cast<float>(to_double())))
+      refuse_float32(op);
+  }
 
   /// The type this number would have as a tensor of its own: bool, int64 or float32.
   DType default_dtype() const {
@@ -39,6 +78,17 @@ class Scalar {
   }
 
  private:
+  template <class T>
+  bool is_within() const {
+    if (kind_ != Kind::Float) return std::in_range<T>(integer_);
+    const double whole = std::trunc(floating_);  // of NaN, no comparison is true
+    return whole >= static_cast<double>(std::numeric_limits<T>::min()) &&
+           whole < std::ldexp(1.0, std::numeric_limits<T>::digits);
+  }
+  [[noreturn]] void refuse(const char* op, bool is_signed, std::size_t bytes) const;
+  [[noreturn]] void refuse_float32(const char* op) const;
+  [[noreturn]] static void refuse_unsigned(std::uint64_t value);
+
   Kind kind_;
   union {
     double floating_;
@@ -48,8 +98,8 @@ class Scalar {
 
 /// The type of `tensor op number`: the tensor's, unless the number is of a higher kind.
 constexpr DType promote(DType tensor, Scalar::Kind number) {
-  const bool raise = (number == Scalar::Kind::Float && !is_floating(tensor)) ||
-                     (number == Scalar::Kind::Int && tensor == DType::Bool);
+  const bool raise =
+      (number == Scalar::Kind::Float && !is_floating(tensor)) || (number == Scalar::Kind::Int && tensor == DType::Bool);
   if (!raise) return tensor;
   return number == Scalar::Kind::Float ? DType::Float32 : DType::Int64;
 }

@@ -78,13 +78,11 @@ class Tensor {
   std::int64_t storage_offset() const;
 
   // ---- values on the host (these wait for the device)
-  /// The value of a tensor of one element, converted to T. Throws ShapeError for any other count.
+  /// The value of a tensor of one element, converted to T. Throws ShapeError for any other count and ValueError
+  /// for an integer T that cannot hold the value.
   template <class T = double>
   T item(SourceLocation location = SourceLocation::current()) const {
-    const Scalar value = item_as_scalar(location);
-    if constexpr (std::is_same_v<T, bool>) return value.to_double() != 0;
-    if constexpr (std::is_integral_v<T>) return static_cast<T>(value.to_int64());
-    return static_cast<T>(value.to_double());
+    return item_as_scalar(location).to<T>("item");
   }
   /// All elements in row-major order, converted to T (bool, int32, int64, float or double).
   template <class T>

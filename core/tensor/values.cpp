@@ -17,11 +17,12 @@ void copy_values(const Tensor& source, const Tensor& destination, Store store) {
   to.storage->backend().run(call);
 }
 
-void fill_values(const Tensor& destination, Scalar value) {
+void fill_values(const Tensor& destination, Scalar value, const char* op) {
   const TensorImpl& to = *destination.impl();
+  value.check_stored(op, to.dtype);
   if (to.numel == 0) return;
   Copy call;
-  call.in = immediate(value, to.dtype);
+  call.in = immediate(value, to.dtype, op);
   call.out = operand(destination);
   const Binding bindings[] = {{&call.out, &destination}};
   set_extent(call.extent, to.shape, bindings);

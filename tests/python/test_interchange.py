@@ -320,6 +320,49 @@ def test_read_only_arrays_are_copied_elsewhere():
     assert array.tolist() == y.tolist() == [0, 1, 2]
 
 
+def test_arrays_over_bytes_are_copied():
+    held = bytes(24)
+    x = luge.as_tensor(np.frombuffer(held))
+    x.fill_(7)
+    assert x.tolist() == [7, 7, 7] and held == bytes(24)
+
+
+class Immutable:
+    """As JAX has it: the capsule is of the old kind, without flags, and NumPy gets the array read-only."""
+
+    def __init__(self, values):
+        self.values = np.array(values)
+
+    def __dlpack__(self, stream=None):
+        return self.values.__dlpack__()
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+    def __array__(self, dtype=None, copy=None):
+        view = self.values.view()
+        view.flags.writeable = False
+        return view
+
+
+@pytest.mark.parametrize("borrow", [luge.as_tensor, luge.from_dlpack, luge.tensor])
+def test_immutable_exporters_are_copied(borrow):
+    array = Immutable([1.0, 2.0])
+    x = borrow(array)
+    x.fill_(7)
+    assert x.tolist() == [7, 7] and array.values.tolist() == [1, 2]
+    with pytest.raises(BufferError, match="read-only and copy is False"):
+        luge.from_dlpack(array, copy=False)
+
+
+def test_jax_arrays_are_copied():
+    jnp = pytest.importorskip("jax.numpy")
+    array = jnp.arange(3.0)
+    x = luge.as_tensor(array)
+    x.fill_(7)
+    assert x.tolist() == [7, 7, 7] and array.tolist() == [0, 1, 2]
+
+
 def test_tensor_copies_and_as_tensor_shares():
     array = np.array(ROWS, dtype=np.float32)
     assert luge.tensor(array).data_ptr() != address(array)

@@ -89,6 +89,10 @@ def test_integers(name, dtype):
     if name in ("log", "rsqrt"):
         values = values[1:]
     x = luge.tensor(values, dtype=dtype)
+    if dtype is luge.bool and name in ("neg", "abs", "relu"):
+        with pytest.raises(luge.DTypeError, match=f"{name}: bool has no such operation"):
+            getattr(luge, name)(x)
+        return
     result = getattr(luge, name)(x, **PARAMETERS.get(name, {}))
     kind = ROWS[name][1]
     if result.dtype is not luge.bool:

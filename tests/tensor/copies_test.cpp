@@ -165,7 +165,7 @@ TEST_P(InPlaceTest, AFailedCallChangesNothing) {
   EXPECT_THROW(x.add_(zeros({3}, on())), ShapeError);
   EXPECT_THROW(x.add_(zeros({3, 2}, on())), ShapeError);
   EXPECT_THROW(x.copy_(zeros({3, 2}, on())), ShapeError);
-  EXPECT_THROW(x.add_(zeros({2}, on(float64))), DTypeError);
+  EXPECT_THROW(i.add_(zeros({2}, on(float64))), DTypeError);
   EXPECT_THROW(i.div_(2), DTypeError);
   EXPECT_THROW(i.add_(0.5), DTypeError);
   EXPECT_TRUE(has_values(x, {2}, float32, {1, 2}));

@@ -113,7 +113,7 @@ TEST_P(TensorErrors, WritesInPlace) {
       LUGE_ERROR(ShapeError, "copy_: shapes \\(2, 3\\) and \\(2,\\) do not broadcast", x.copy_(zeros({2}, on()))),
       LUGE_ERROR(ShapeError, "add_: the other argument of shape \\(4, 1, 3\\) does not broadcast to \\(2, 3\\)", x.add_(zeros({4, 1, 3}, on()))),
       LUGE_ERROR(ShapeError, "mul_: shapes", x.mul_(zeros({2}, on()))),
-      LUGE_ERROR(DTypeError, "add_: the result is float64 and does not fit the tensor, which is float32", x.add_(zeros({3}, on(float64)))),
+      LUGE_ERROR(DTypeError, "add_: the result is float64 and does not fit the tensor, which is int64", zeros({3}, on(int64)).add_(zeros({3}, on(float64)))),
       LUGE_ERROR(DTypeError, "div_: the result is float32 and does not fit the tensor, which is int64", zeros({2}, on(int64)).div_(2)),
       LUGE_ERROR(DTypeError, "mul_: the result is float32", zeros({2}, on(int32)).mul_(1.5)),
       LUGE_ERROR(ShapeError, "fill_: the tensor of shape \\(2, 3\\) was expanded, .*along dim 0; clone\\(\\) it first", repeated.fill_(1)),
