@@ -29,7 +29,9 @@ struct Numbers {
   Scalar::Kind kind = Scalar::Kind::Bool;
 };
 
-bool is_sequence(nb::handle object) { return nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object); }
+bool is_sequence(nb::handle object) {
+  return nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object) || PyRange_Check(object.ptr());
+}
 
 /// The shape that the first elements say.
 Shape first_shape(nb::handle data) {
@@ -60,8 +62,7 @@ void collect(nb::handle data, int dim, Numbers& numbers) {
         fmt::format("tensor: a list of {} stands where a number is expected, in dimension {}", nb::len(data), dim));
   std::optional<Scalar> value = number(data);
   if (!value && is_tensor(data)) value = as_tensor(data).numel() == 1 ? number(data.attr("item")()) : std::nullopt;
-  if (!value)
-    throw nb::type_error(fmt::format("tensor: an element is of type {}; it must be a number", type_of(data)).c_str());
+  if (!value) throw TypeError(fmt::format("tensor: an element is of type {}; it must be a number", type_of(data)));
   numbers.values.push_back(*value);
   if (value->kind() > numbers.kind) numbers.kind = value->kind();
 }
