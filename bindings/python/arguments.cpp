@@ -11,8 +11,8 @@ namespace luge::python {
 namespace {
 
 [[noreturn]] void refuse(const char* op, const char* argument, nb::handle given, const char* wanted) {
-  throw nb::type_error(
-      fmt::format("{}: {} is of type {}; it must be {}", op, argument, type_of(given), wanted).c_str());
+  throw TypeError(fmt::format("{}: {} is {}; it must be {}", op, argument,
+                              given.is_none() ? "None" : "of type " + type_of(given), wanted));
 }
 
 /// An int that fits; nothing where `object` is no integer, as a bool is none.
@@ -60,28 +60,42 @@ std::int64_t integer(const char* op, const char* argument, nb::handle object) {
   refuse(op, argument, object, "an int");
 }
 
-Shape sizes(const char* op, nb::handle given) {
+namespace {
+
+/// Where ints may stand: a tuple, a list, a range, and whatever else is a sequence of numbers.
+bool is_sequence(nb::handle object) {
+  return PySequence_Check(object.ptr()) && !PyUnicode_Check(object.ptr()) && !PyBytes_Check(object.ptr()) &&
+         !is_tensor(object);
+}
+
+Shape integers(const char* op, const char* argument, nb::handle given) {
   Shape shape;
-  if (const std::optional<std::int64_t> one = whole(op, "size", given)) {
+  if (const std::optional<std::int64_t> one = whole(op, argument, given)) {
     shape.push_back(*one);
     return shape;
   }
-  if (!nb::isinstance<nb::tuple>(given) && !nb::isinstance<nb::list>(given))
-    refuse(op, "size", given, "an int, or a tuple or list of ints");
-  for (const nb::handle size : nb::borrow(given)) shape.push_back(integer(op, "a size", size));
+  if (!is_sequence(given)) refuse(op, argument, given, "an int, or a tuple, list or range of ints");
+  std::size_t number = 0;
+  for (const nb::handle one : nb::borrow(given))
+    shape.push_back(integer(op, fmt::format("{}[{}]", argument, number++).c_str(), one));
   return shape;
 }
+
+}  // namespace
+
+Shape sizes(const char* op, nb::handle given) { return integers(op, "size", given); }
 
 Shape sizes_of(const char* op, const nb::args& given) {
   if (given.size() == 1) return sizes(op, given[0]);
   Shape shape;
-  for (const nb::handle size : given) shape.push_back(integer(op, "a size", size));
+  for (std::size_t i = 0; i < given.size(); ++i)
+    shape.push_back(integer(op, fmt::format("size[{}]", i).c_str(), given[i]));
   return shape;
 }
 
 std::vector<int> dimensions(const char* op, nb::handle given) {
   std::vector<int> result;
-  const Shape dims = sizes(op, given);
+  const Shape dims = integers(op, "dim", given);
   for (const std::int64_t dim : dims) {
     if (dim < std::numeric_limits<int>::min() || dim > std::numeric_limits<int>::max())
       throw IndexError(fmt::format("{}: dim is {}; a tensor has at most {} dimensions", op, dim, kMaxDims));

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <nanobind/stl/filesystem.h>
+
 #include <fmt/format.h>
 
 #include "python.h"
@@ -150,10 +152,11 @@ class PyStep {
     std::vector<Tensor> result;
     const auto add = [&](const std::string& argument, nb::handle value) {
       if (!is_tensor(value))
-        throw nb::type_error(fmt::format("step: argument {} is an object of type {}; a captured step takes tensors; luge.as_tensor "
-                                         "makes one of an array, and what never changes the function may know by itself",
-                                         argument, type_of(value))
-                                 .c_str());
+        throw nb::type_error(
+            fmt::format("step: argument {} is an object of type {}; a captured step takes tensors; luge.as_tensor "
+                        "makes one of an array, and what never changes the function may know by itself",
+                        argument, type_of(value))
+                .c_str());
       result.push_back(luge::python::as_tensor(value));
     };
     for (const nb::handle value : positional) add(std::to_string(result.size()), value);
@@ -234,7 +237,8 @@ void bind_step(nb::module_& m) {
       .def("__call__", &PyStep::once, "args"_a, "kwargs"_a,
            nb::sig("def __call__(self, *args: Tensor, **kwargs: Tensor) -> typing.Any"),
            "One step; returns what the function returned.\n\n"
-           "Arguments are tensors. They are copied into those that stand for them in the function; others of another shape, "
+           "Arguments are tensors. They are copied into those that stand for them in the function; others of another "
+           "shape, "
            "dtype or device record another plan, up to 16. Raises AutogradError where one requires a gradient.")
       .def(
           "run",
@@ -313,9 +317,12 @@ void bind_monitor(nb::module_& m) {
              self.finish();
            })
       .def(
-          "write_csv", [](Monitor& self, const std::string& path) { self.write_csv(path, location()); }, "path"_a)
+          "write_csv",
+          [](Monitor& self, const std::filesystem::path& path) { self.write_csv(path.string(), location()); }, "path"_a)
       .def(
-          "write_jsonl", [](Monitor& self, const std::string& path) { self.write_jsonl(path, location()); }, "path"_a);
+          "write_jsonl",
+          [](Monitor& self, const std::filesystem::path& path) { self.write_jsonl(path.string(), location()); },
+          "path"_a);
 }
 
 }  // namespace

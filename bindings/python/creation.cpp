@@ -29,7 +29,9 @@ struct Numbers {
   DType dtype = DType::Bool;
 };
 
-bool is_sequence(nb::handle object) { return nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object); }
+bool is_sequence(nb::handle object) {
+  return nb::isinstance<nb::list>(object) || nb::isinstance<nb::tuple>(object) || PyRange_Check(object.ptr());
+}
 
 /// The shape that the first elements say.
 Shape first_shape(nb::handle data) {
@@ -72,8 +74,7 @@ void collect(nb::handle data, int dim, Numbers& numbers) {
   std::optional<Scalar> value = number(data);
   const bool of_tensor = !value && is_tensor(data) && as_tensor(data).numel() == 1;
   if (of_tensor) value = number(data.attr("item")());
-  if (!value)
-    throw nb::type_error(fmt::format("tensor: an element is of type {}; it must be a number", type_of(data)).c_str());
+  if (!value) throw TypeError(fmt::format("tensor: an element is of type {}; it must be a number", type_of(data)));
   numbers.values.push_back(*value);
   numbers.dtype = promote(numbers.dtype, of_tensor ? as_tensor(data).dtype() : dtype_of_number(data, *value));
 }

@@ -87,7 +87,9 @@ LUGE_COMPARE_ROWS(LUGE_ROW)
 
 Tensor called(const char* name, const Two& f, nb::handle a, nb::handle b) {
   if (std::optional<Tensor> result = apply(f, a, b)) return *std::move(result);
-  throw nb::type_error(fmt::format("{}: one argument must be a tensor, the other a tensor or a number", name).c_str());
+  throw TypeError(
+      fmt::format("{}: input is of type {} and other of type {}; one must be a tensor, the other a tensor or a number",
+                  name, type_of(a), type_of(b)));
 }
 
 // ---- operators

@@ -38,6 +38,8 @@ void set_error() noexcept {
     PyErr_SetString(PyExc_IndexError, error.what());
   } catch (const ValueError& error) {
     PyErr_SetString(PyExc_ValueError, error.what());
+  } catch (const TypeError& error) {
+    PyErr_SetString(PyExc_TypeError, error.what());
   } catch (const AutogradError& error) {
     PyErr_SetString(types.autograd, error.what());
   } catch (const CaptureError& error) {
@@ -78,8 +80,17 @@ void bind_errors(nb::module_& m) {
   nb::register_exception_translator([](const std::exception_ptr& error, void*) {
     try {
       std::rethrow_exception(error);
+    } catch (const CaptureError&) {
+      set_error();  // names lines of the program
+    } catch (const IoError&) {
+      set_error();  // names a file
+    } catch (const OutOfMemoryError&) {
+      set_error();
+    } catch (const CudaError&) {
+      set_error();  // names the work that failed, which may be older than the call
     } catch (const Error&) {
       set_error();
+      note_raised();
     }  // anything else is for the translators before this one
   });
 }

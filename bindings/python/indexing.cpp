@@ -52,7 +52,7 @@ Tensor normalized(const Tensor& index, std::int64_t size) {
 }
 
 bool is_array_index(nb::handle item) {
-  return is_tensor(item) || nb::isinstance<nb::list>(item) || nb::hasattr(item, "__array_interface__");
+  return is_tensor(item) || nb::isinstance<nb::list>(item) || PyRange_Check(item.ptr()) || nb::hasattr(item, "__array_interface__");
 }
 
 Tensor index_tensor(nb::handle item) {

@@ -13,4 +13,5 @@ NB_MODULE(_C, m) {
   bind_training(m);
   bind_capture(m);
   bind_system(m);
+  guard_calls(m);
 }

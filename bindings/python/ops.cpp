@@ -73,8 +73,7 @@ nb::object extreme(const Tensor& x, nb::handle dim, bool keepdim) {
   if (dim.is_none()) return wrap(of_all());
   if (is_tensor(dim)) return wrap(of_both(as_tensor(dim)));
   const std::vector<int> dims = dimensions(name, dim);
-  if (dims.size() != 1)
-    throw nb::type_error(fmt::format("{}: dim must be one int; amax and amin take several", name).c_str());
+  if (dims.size() != 1) throw TypeError(fmt::format("{}: dim must be one int; amax and amin take several", name));
   Extremes found;
   {
     const Unlocked unlocked(x);

@@ -60,6 +60,12 @@ Tensor from_foreign(const char* op, nb::handle array);
 
 // ---- arguments; `op` and `argument` are for the message of a TypeError
 
+/// An argument of a type that is not taken: Python's TypeError.
+class TypeError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// The name of an object's type.
 std::string type_of(nb::handle object);
 /// A Python number: bool, int, float, or what converts itself (NumPy's scalars).
@@ -80,6 +86,11 @@ PerSet per_set(const char* op, const char* argument, nb::handle given);
 
 /// Sets the Python error for the C++ exception being handled. To be called in a catch block.
 void set_error() noexcept;
+/// The error comes from C++ code that a function of this module ran: the function's own name will replace the
+/// operation's.
+void note_raised() noexcept;
+/// Makes every function of the module word its errors for the user (calls.cpp); called when all are defined.
+void guard_calls(nb::module_& m);
 /// The line of the Python program that is running; looked up only while a step is captured.
 SourceLocation location();
 /// A line of a file whose name lives as long as the interpreter from here on.

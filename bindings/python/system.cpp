@@ -1,5 +1,7 @@
 // The machine: CUDA, memory, threads; and data sets.
 
+#include <nanobind/stl/filesystem.h>
+
 #include <fmt/format.h>
 
 #include <luge/version.h>
@@ -92,10 +94,10 @@ void bind_data(nb::module_& m) {
   nb::module_ data = m.def_submodule("_data", "Data sets and mini-batches.");
   data.def(
       "read_idx",
-      [](const std::string& path) {
+      [](const std::filesystem::path& path) {
         const SourceLocation at = location();
         const nb::gil_scoped_release unlocked;
-        return read_idx(path).to_tensor(at);
+        return read_idx(path.string()).to_tensor(at);
       },
       "path"_a, "A file in the IDX format, plain or compressed by gzip. Raises IoError naming file and offset.");
   data.def(
@@ -119,10 +121,10 @@ void bind_data(nb::module_& m) {
           "(images - mean) / deviation, in place, with the moments of the training images, which are returned.");
   data.def(
       "load_idx_dataset",
-      [](const std::string& directory) {
+      [](const std::filesystem::path& directory) {
         const SourceLocation at = location();
         const nb::gil_scoped_release unlocked;
-        return load_idx_dataset(directory, at);
+        return load_idx_dataset(directory.string(), at);
       },
       "directory"_a, "Reads the four files of MNIST and its relatives from a folder. Raises IoError naming the file.");
 

@@ -46,7 +46,7 @@ nb::object to_list(const Tensor& x) {
 }
 
 std::int64_t length(const Tensor& x) {
-  if (x.ndim() == 0) throw nb::type_error("len() of a 0-d tensor");
+  if (x.ndim() == 0) throw TypeError("len: the tensor is 0-d; it has no length");
   return x.size(0);
 }
 
@@ -70,7 +70,9 @@ Tensor to(const Tensor& x, const nb::args& args, std::optional<PyDType> dtype, s
     } else if (nb::isinstance<Device>(given) || nb::isinstance<nb::str>(given)) {
       device = nb::cast<DeviceArgument>(given);
     } else {
-      throw nb::type_error("to: arguments are a dtype, a device or a tensor whose dtype and device are meant");
+      throw TypeError(fmt::format(
+          "to: an argument is of type {}; it must be a dtype, a device, or a tensor whose dtype and device are meant",
+          type_of(given)));
     }
   }
   return converted(x, dtype, device, copy);
@@ -136,7 +138,9 @@ void bind_values(nb::class_<Tensor>& tensor) {
       .def("__index__",
            [](const Tensor& x) {
              if (x.ndim() != 0 || is_floating(x.dtype()) || x.dtype() == DType::Bool)
-               throw nb::type_error("only 0-d integer tensors can be used as an index");
+               throw TypeError(
+                   fmt::format("index: the tensor is {} of shape {}; only 0-d integer tensors can be used as an index",
+                               luge::name(x.dtype()), to_string(x.shape())));
              return x.item<std::int64_t>(location());
            })
       .def("__format__",
@@ -236,7 +240,7 @@ bool is_tensor(nb::handle object) noexcept {
   return (type == tensor_type || PyType_IsSubtype(type, tensor_type)) && nb::inst_ready(object);
 }
 Tensor& self_of(nb::handle object) {
-  if (!is_tensor(object)) throw nb::type_error("a method of Tensor is called for what is no tensor");
+  if (!is_tensor(object)) throw TypeError("Tensor: self is of type " + type_of(object) + "; it must be Tensor");
   return *nb::inst_ptr<Tensor>(object);
 }
 const Tensor& as_tensor(nb::handle object) noexcept { return *nb::inst_ptr<Tensor>(object); }

@@ -6,6 +6,8 @@
 namespace luge::nn {
 
 Tensor embedding(const Tensor& index, const Tensor& weight, std::string_view op) {
+  const std::string name(op);
+  const Operation called(name.c_str());
   LUGE_CHECK(ValueError, index.defined(), "{}: index is an undefined tensor", op);
   LUGE_CHECK(ValueError, weight.defined(), "{}: weight is an undefined tensor", op);
   LUGE_CHECK(DTypeError, is_integral(index.dtype()), "{}: index is {}; allowed are int32 and int64", op,

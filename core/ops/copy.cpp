@@ -108,11 +108,13 @@ Tensor Tensor::clone() const {
 Tensor Tensor::contiguous() const { return checked(*this, "contiguous").contiguous ? *this : clone(); }
 
 Tensor Tensor::to(DType dtype) const {
+  const Operation called("to");
   if (checked(*this, "to").dtype == dtype) return *this;
   return recorded_copy("to", *this, converted_copy(*this, dtype));
 }
 
 Tensor Tensor::to(Device device, SourceLocation location) const {
+  const Operation called("to");
   checked(*this, "to");
   if (this->device() == device) return *this;
   refuse_move("to", *this, location);
@@ -134,6 +136,11 @@ Tensor& Tensor::copy_(const Tensor& source, SourceLocation location) {
   const bool from_graph = needs_grad(source) && is_floating(source.dtype());
   if (records_change(*this, from_graph)) record_assignment("copy_", *this, from_graph ? source : Tensor());
   return *this;
+}
+
+Tensor& Tensor::zero_() {
+  const Operation called("zero_");
+  return fill_(0);
 }
 
 Tensor& Tensor::fill_(Scalar value) {

@@ -29,6 +29,7 @@ void check_options(const char* op, const TensorOptions& options) {
 }
 
 Tensor filled(const char* op, const Shape& shape, Scalar value, const TensorOptions& options) {
+  const Operation called(op);
   check_options(op, options);
   value.check_stored(op, options.dtype);
   Tensor result = empty_tensor(shape, options.dtype, backend(options.device));
@@ -38,6 +39,7 @@ Tensor filled(const char* op, const Shape& shape, Scalar value, const TensorOpti
 
 Tensor counted(const char* op, std::int64_t n, double start, double step, std::int64_t integer_start,
                std::int64_t integer_step, const TensorOptions& options) {
+  const Operation called(op);
   check_options(op, options);
   LUGE_CHECK(DTypeError, options.dtype != DType::Bool, "{}: dtype is bool; allowed are the numeric dtypes", op);
   Tensor result = empty_tensor({n}, options.dtype, backend(options.device));
@@ -59,6 +61,7 @@ std::atomic<std::uint64_t> seed_in_force{0};
 std::atomic<std::uint64_t> streams_taken{0};
 
 Tensor drawn(const char* op, const Shape& shape, Random call, const TensorOptions& options) {
+  const Operation called(op);
   check_options(op, options);
   Tensor result = empty_tensor(shape, options.dtype, backend(options.device));
   if (result.numel() > 0) {
@@ -87,6 +90,7 @@ TensorOptions like(const Tensor& other, const char* op) {
 }  // namespace
 
 Tensor empty(const Shape& shape, TensorOptions options) {
+  const Operation called("empty");
   check_options("empty", options);
   return with_grad(empty_tensor(shape, options.dtype, backend(options.device)), options);
 }
@@ -146,6 +150,7 @@ Tensor linspace(double start, double stop, std::int64_t count, TensorOptions opt
 Tensor eye(std::int64_t rows, TensorOptions options) { return eye(rows, rows, options); }
 
 Tensor eye(std::int64_t rows, std::int64_t columns, TensorOptions options) {
+  const Operation called("eye");
   Tensor result = zeros({rows, columns}, {.dtype = options.dtype, .device = options.device});
   const std::int64_t n = std::min(rows, columns);
   if (n > 0) fill_values(window_tensor(result, {n}, {columns + 1}, 0), 1);
@@ -157,6 +162,7 @@ Tensor scalar(Scalar value, TensorOptions options) { return full({}, value, opti
 
 template <class T>
 Tensor from_host(std::span<const T> values, const Shape& shape, Device device, SourceLocation location) {
+  const Operation called("from_host");
   const std::int64_t count = element_count(shape);
   LUGE_CHECK(ShapeError, count == static_cast<std::int64_t>(values.size()),
              "from_host: {} values given; shape {} has {} elements", values.size(), to_string(shape), count);
@@ -172,6 +178,7 @@ template Tensor from_host(std::span<const double>, const Shape&, Device, SourceL
 template Tensor from_host(std::span<const bool>, const Shape&, Device, SourceLocation);
 
 Tensor tensor(std::initializer_list<double> values, TensorOptions options, SourceLocation location) {
+  const Operation called("tensor");
   check_options("tensor", options);
   refuse_capture("tensor", kHostWrite, location);
   for (const double value : values) Scalar(value).check_fits("tensor", options.dtype);
@@ -181,6 +188,7 @@ Tensor tensor(std::initializer_list<double> values, TensorOptions options, Sourc
 
 Tensor tensor(std::initializer_list<std::initializer_list<double>> rows, TensorOptions options,
               SourceLocation location) {
+  const Operation called("tensor");
   check_options("tensor", options);
   refuse_capture("tensor", kHostWrite, location);
   std::vector<double> values;
@@ -201,6 +209,7 @@ Tensor from_memory(void* data, const Shape& shape, const Strides& strides, DType
              "from_memory: shape is {} and strides are {}; both must have as many "
              "dimensions",
              to_string(shape), to_string(strides));
+  const Operation called("from_memory");
   const std::int64_t numel = element_count(shape);
   LUGE_CHECK(ValueError, data || numel == 0, "from_memory: there is no memory for {} elements", numel);
   const auto size = static_cast<std::int64_t>(size_of(dtype));
@@ -221,18 +230,22 @@ Tensor from_memory(void* data, const Shape& shape, const Strides& strides, DType
 }
 
 Tensor empty_like(const Tensor& other) {
+  const Operation called("empty_like");
   const TensorOptions options = like(other, "empty_like");
   return empty(other.shape(), options);
 }
 Tensor zeros_like(const Tensor& other) {
+  const Operation called("zeros_like");
   const TensorOptions options = like(other, "zeros_like");
   return zeros(other.shape(), options);
 }
 Tensor ones_like(const Tensor& other) {
+  const Operation called("ones_like");
   const TensorOptions options = like(other, "ones_like");
   return ones(other.shape(), options);
 }
 Tensor full_like(const Tensor& other, Scalar value) {
+  const Operation called("full_like");
   const TensorOptions options = like(other, "full_like");
   return full(other.shape(), value, options);
 }
@@ -282,10 +295,12 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOp
 }
 
 Tensor rand_like(const Tensor& other) {
+  const Operation called("rand_like");
   const TensorOptions options = like(other, "rand_like");
   return rand(other.shape(), options);
 }
 Tensor randn_like(const Tensor& other) {
+  const Operation called("randn_like");
   const TensorOptions options = like(other, "randn_like");
   return randn(other.shape(), options);
 }

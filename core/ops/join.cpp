@@ -72,6 +72,7 @@ Tensor cat(const std::vector<Tensor>& tensors, int dim) {
 }
 
 Tensor stack(const std::vector<Tensor>& tensors, int dim) {
+  const Operation called("stack");
   LUGE_CHECK(ValueError, !tensors.empty(), "stack: no tensors given; at least one is needed");
   const Shape& shape = checked(tensors[0], "stack", "tensor 0").shape;
   const int d = normalize_dim("stack", dim, shape.ndim() + 1);

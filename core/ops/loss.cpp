@@ -92,6 +92,7 @@ Tensor sample_losses(const Tensor& logits, const Tensor& labels) {
 }  // namespace
 
 Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduction) {
+  const Operation called("mse_loss");
   checked(prediction, "mse_loss", "prediction");
   checked(target, "mse_loss", "target");
   broadcast_shapes("mse_loss", prediction.shape(), target.shape());
@@ -99,6 +100,7 @@ Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduct
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction) {
+  const Operation called("cross_entropy");
   const TensorImpl& impl = checked(logits, "cross_entropy", "logits");
   checked(target, "cross_entropy", "target");
   LUGE_CHECK(DTypeError, is_floating(impl.dtype), "cross_entropy: logits are {}; allowed are float32 and float64",

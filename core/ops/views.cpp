@@ -266,6 +266,7 @@ Tensor Tensor::squeeze(int dim) const {
 }
 
 Tensor Tensor::unsqueeze(int dim) const {
+  const Operation called("unsqueeze");
   const TensorImpl& impl = checked(*this, "unsqueeze");
   const int d = normalize_dim("unsqueeze", dim, impl.shape.ndim() + 1);
   Shape shape = impl.shape;

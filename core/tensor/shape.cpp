@@ -22,7 +22,7 @@ Dims Dims::filled(int ndim, std::int64_t value) {
 void Dims::push_back(std::int64_t value) { insert(ndim_, value); }
 
 void Dims::insert(int dim, std::int64_t value) {
-  LUGE_CHECK(ShapeError, ndim_ < kMaxDims, "shape: {} with one more dimension has too many; at most {} are supported",
+  LUGE_CHECK(ShapeError, ndim_ < kMaxDims, "shape: the shape {} with one more dimension has too many; at most {} are supported",
              to_string(*this), kMaxDims);
   for (int d = ndim_; d > dim; --d) (*this)[d] = (*this)[d - 1];
   ++ndim_;
@@ -38,13 +38,13 @@ std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
   bool empty = false;
   for (const std::int64_t size : shape) {
-    LUGE_CHECK(ShapeError, size >= 0, "shape: {} has a negative size; sizes must be 0 or more", to_string(shape));
+    LUGE_CHECK(ShapeError, size >= 0, "shape: the shape {} has a negative size; sizes must be 0 or more", to_string(shape));
     empty |= size == 0;
   }
   if (empty) return 0;
   for (const std::int64_t size : shape)
     LUGE_CHECK(ShapeError, !__builtin_mul_overflow(count, size, &count),
-               "shape: {} has more than 2^63 - 1 elements", to_string(shape));
+               "shape: the shape {} has more than 2^63 - 1 elements", to_string(shape));
   return count;
 }
 
@@ -53,7 +53,7 @@ Strides contiguous_strides(const Shape& shape) {
   for (int d = shape.ndim() - 2; d >= 0; --d)
     LUGE_CHECK(ShapeError,
                !__builtin_mul_overflow(strides[d + 1], std::max<std::int64_t>(shape[d + 1], 1), &strides[d]),
-               "shape: {} has strides beyond 2^63 - 1", to_string(shape));
+               "shape: the shape {} has strides beyond 2^63 - 1", to_string(shape));
   return strides;
 }
 

@@ -146,7 +146,7 @@ class Tensor {
   /// Overwrites the values; `source` is broadcast, converted and brought to this device.
   Tensor& copy_(const Tensor& source, SourceLocation location = SourceLocation::current());
   Tensor& fill_(Scalar value);
-  Tensor& zero_() { return fill_(0); }
+  Tensor& zero_();
   Tensor& add_(const Tensor& other);
   Tensor& add_(Scalar other);
   Tensor& sub_(const Tensor& other);

@@ -81,9 +81,13 @@ TEST_P(OpErrors, JoinsAndIndices) {
       LUGE_ERROR(ShapeError, "^index_select: index is \\(1, 2\\); it must have one dimension", x.index_select(0, index.view({1, 2}))),
       LUGE_ERROR(ShapeError, "^index_select: the tensor is 0-d", scalar(1.0, on()).index_select(0, index)),
       LUGE_ERROR(IndexError, "^index_select: dim 2 is out of range", x.index_select(2, index)),
-      LUGE_ERROR(DTypeError, "^index_select: the index is float32; allowed are int32 and int64", x.index_select(0, zeros({2}, on()))),
-      LUGE_ERROR(ShapeError, "^gather: the tensor is \\(2, 3\\) and the index \\(2,\\); both need the same number", x.gather(0, index)),
-      LUGE_ERROR(ShapeError, "^gather: the index \\(3, 1\\) is larger than the tensor \\(2, 3\\) in dimension 0; only dim 1 may be", x.gather(1, zeros({3, 1}, on(int64)))),
+      LUGE_ERROR(DTypeError, "^index_select: the index is float32; allowed are int32 and int64",
+                 x.index_select(0, zeros({2}, on()))),
+      LUGE_ERROR(ShapeError, "^gather: the tensor is \\(2, 3\\) and the index \\(2,\\); both need the same number",
+                 x.gather(0, index)),
+      LUGE_ERROR(ShapeError,
+                 "^gather: the index \\(3, 1\\) is larger than the tensor \\(2, 3\\) in dimension 0; only dim 1 may be",
+                 x.gather(1, zeros({3, 1}, on(int64)))),
       LUGE_ERROR(DTypeError, "^gather: the index is bool", x.gather(0, x == 0)),
       LUGE_ERROR(IndexError, "^gather: dim -3 is out of range", x.gather(-3, zeros({2, 3}, on(int64)))),
   });
@@ -91,8 +95,10 @@ TEST_P(OpErrors, JoinsAndIndices) {
   expect_errors({
       LUGE_ERROR(IndexError, "^index_select: index 2 at position 1 is out of range; allowed are 0 to 1", x.index_select(0, tensor({0, 2}, on(int32)))),
       LUGE_ERROR(IndexError, "^index_select: index -1 at position 0", x.index_select(1, tensor({-1, 2}, on(int64)))),
-      LUGE_ERROR(IndexError, "^gather: index 3 at position 5 is out of range; allowed are 0 to 2", x.gather(1, tensor({0, 0, 0, 1, 1, 3}, on(int64)).view({2, 3}))),
-      LUGE_ERROR(IndexError, "^index_select: index 0 at position 0 is out of range", zeros({0, 2}, on()).index_select(0, tensor({0}, on(int64)))),
+      LUGE_ERROR(IndexError, "^gather: index 3 at position 5 is out of range; allowed are 0 to 2",
+                 x.gather(1, tensor({0, 0, 0, 1, 1, 3}, on(int64)).view({2, 3}))),
+      LUGE_ERROR(IndexError, "^index_select: index 0 at position 0 is out of range",
+                 zeros({0, 2}, on()).index_select(0, tensor({0}, on(int64)))),
   });
 }
 
@@ -101,7 +107,9 @@ TEST_P(OpErrors, SoftmaxAndLosses) {
   expect_errors({
       LUGE_ERROR(IndexError, "^softmax: dim 2 is out of range", x.softmax(2)),
       LUGE_ERROR(DTypeError, "^log_softmax: the tensor is int64; allowed are float32 and float64", i.log_softmax(0)),
-      LUGE_ERROR(ShapeError, "^mse_loss: shapes \\(2, 3\\) and \\(4,\\) do not broadcast", mse_loss(x, zeros({4}, on()))),
+      LUGE_ERROR(ShapeError, "^mse_loss: shapes \\(2, 3\\) and \\(4,\\) do not broadcast",
+                 mse_loss(x, zeros({4}, on()))),
+      LUGE_ERROR(DTypeError, "^mse_loss: .*int64", mse_loss(i, i)),
       LUGE_ERROR(ValueError, "^mse_loss: target is an undefined tensor", mse_loss(x, Tensor())),
       LUGE_ERROR(ShapeError, "^mse_loss: PerSet needs losses with a leading axis of sets", mse_loss(scalar(1.0, on()), scalar(2.0, on()), Reduction::PerSet)),
       LUGE_ERROR(DTypeError, "^cross_entropy: logits are int64", cross_entropy(i, i)),

@@ -3,6 +3,8 @@
 #include "devices.h"
 #include "expect.h"
 
+#include <luge/check.h>
+
 namespace luge::test {
 namespace {
 
@@ -37,7 +39,8 @@ TEST_P(TensorErrors, UndefinedTensorsAreNamed) {
 
 TEST_P(TensorErrors, Factories) {
   expect_errors({
-      LUGE_ERROR(ShapeError, "shape: \\(2, -3\\) has a negative size; sizes must be 0 or more", zeros({2, -3}, on())),
+      LUGE_ERROR(ShapeError, "^zeros: the shape \\(2, -3\\) has a negative size; sizes must be 0 or more",
+                 zeros({2, -3}, on())),
       LUGE_ERROR(DTypeError, "float16 is not supported yet; allowed are bool", zeros({2}, on(float16))),
       LUGE_ERROR(DTypeError, "bfloat16 is not supported yet", ones({2}, on(bfloat16))),
       LUGE_ERROR(DTypeError, "zeros: requires_grad with dtype int64; only floating", zeros({2}, on(int64, true))),
@@ -48,7 +51,7 @@ TEST_P(TensorErrors, Factories) {
       LUGE_ERROR(DTypeError, "arange: dtype is bool", arange(0, 3, 1, on(boolean))),
       LUGE_ERROR(ValueError, "linspace: count is -1; it must be 0 or more", linspace(0, 1, -1, on())),
       LUGE_ERROR(DTypeError, "linspace: dtype is int32; allowed are float32 and float64", linspace(0, 1, 3, on(int32))),
-      LUGE_ERROR(ShapeError, "negative size", eye(-1, on())),
+      LUGE_ERROR(ShapeError, "^eye: the shape \\(-1, -1\\) has a negative size", eye(-1, on())),
       LUGE_ERROR(ShapeError, "from_host: 3 values given; shape \\(2, 2\\) has 4 elements",
                  from_host(std::vector<float>{1, 2, 3}, {2, 2}, device())),
       LUGE_ERROR(ShapeError, "tensor: rows have 2 and 1 values; all must have the same", tensor({{1, 2}, {3}}, on())),
@@ -59,6 +62,47 @@ TEST_P(TensorErrors, Factories) {
       LUGE_ERROR(ValueError, "randint: \\[0, 4294967296\\) does not fit int32", randint(0, std::int64_t{1} << 32, {2}, on(int32))),
       LUGE_ERROR(ValueError, "randperm: n is -1; it must be 0 or more", randperm(-1)),
   });
+}
+
+/// What is built from other operations says its own name, not theirs.
+TEST_P(TensorErrors, TheOperationCalledIsNamed) {
+  const Tensor u, eight = zeros({1, 1, 1, 1, 1, 1, 1, 1}, on());
+  Tensor leaf = zeros({2}, on(float32, true)), v;
+  const Shape negative = {-1};
+  expect_errors({
+      LUGE_ERROR(AutogradError, "^zero_: a leaf that requires a gradient", leaf.zero_()),
+      LUGE_ERROR(ValueError, "^zero_: self is an undefined tensor", v.zero_()),
+      LUGE_ERROR(ShapeError, "^unsqueeze: the shape .* has too many", eight.unsqueeze(0)),
+      LUGE_ERROR(ShapeError, "^empty: the shape \\(-1,\\) has a negative size", empty(negative, on())),
+      LUGE_ERROR(ShapeError, "^full: the shape", full(negative, 1, on())),
+      LUGE_ERROR(ShapeError, "^rand: the shape", rand(negative, on())),
+      LUGE_ERROR(ShapeError, "^randn: the shape", randn(negative, on())),
+      LUGE_ERROR(ShapeError, "^randint: the shape", randint(0, 2, negative, on(int64))),
+      LUGE_ERROR(ShapeError, "^from_host: the shape", from_host(std::vector<float>{1}, negative, device())),
+      LUGE_ERROR(DTypeError, "^tensor: .*float16", tensor({1}, on(float16))),
+      LUGE_ERROR(DTypeError, "^to: .*float16", leaf.to(float16)),
+      LUGE_ERROR(ValueError, "^rand_like: .*undefined", rand_like(u)),
+      LUGE_ERROR(DTypeError, "^rand_like: dtype is int64", rand_like(zeros({1}, on(int64)))),
+      LUGE_ERROR(DTypeError, "^randn_like: dtype is bool", randn_like(zeros({1}, on(boolean)))),
+      LUGE_ERROR(ValueError, "^full_like: .*undefined", full_like(u, 1)),
+      LUGE_ERROR(ValueError, "^scalar: 'tpu' is not a device",
+                 [] {
+                   const Operation called("scalar");
+                   Device::parse("tpu");
+                 }()),
+  });
+  // Nothing remains of a call that failed.
+  expect_errors({LUGE_ERROR(ValueError, "^fill_: self is an undefined tensor", v.fill_(0))});
+}
+
+TEST(Renamed, TheNameInFrontIsReplaced) {
+  EXPECT_EQ(renamed("amax", "max: dim 5 is out of range"), "amax: dim 5 is out of range");
+  EXPECT_EQ(renamed("Monitor.record", "Monitor::record: the loss is empty"), "Monitor.record: the loss is empty");
+  EXPECT_EQ(renamed("add", "Parameters.add: a: b"), "add: a: b");
+  EXPECT_EQ(renamed("to", "cuda:1: there is no such GPU"), "to: cuda:1: there is no such GPU");
+  EXPECT_EQ(renamed("Linear a", "Linear a: x is (2,)"), "Linear a: x is (2,)");
+  EXPECT_EQ(renamed("to", "no colon"), "to: no colon");
+  EXPECT_EQ(renamed("to", ": nothing before"), "to: : nothing before");
 }
 
 TEST_P(TensorErrors, HostAccess) {
