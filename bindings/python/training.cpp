@@ -254,7 +254,7 @@ void bind_optimizers(nb::module_& m) {
       .def(
           "set_lr", [](Optimizer& self, nb::handle lr) { self.set_lr(per_set("set_lr", "lr", lr), location()); },
           "lr"_a.none(), nb::sig("def set_lr(self, lr: float | Tensor) -> None"),
-          "Changes the learning rate from the next step on; the next step of a schedule replaces it.")
+          "Changes the learning rate from the next step on; schedules go on from it.")
       .def("_options", &options_of, "What it was made with, as keyword arguments.")
       .def("_state", &Optimizer::state, "What its steps change: the tensors that it works on.")
       .def_prop_ro("lr", &Optimizer::lr, "The learning rate in force: shape () or (sets), a copy.")
@@ -297,11 +297,21 @@ nb::class_<Kind, LrScheduler> schedule(nb::module_& m, const char* name, const c
   return nb::class_<Kind, LrScheduler>(m, name, text);
 }
 
+std::vector<std::reference_wrapper<LrScheduler>> several(const char* op, const std::vector<LrScheduler*>& given) {
+  std::vector<std::reference_wrapper<LrScheduler>> result;
+  for (LrScheduler* const one : given) {
+    if (!one) throw nb::type_error(fmt::format("{}: schedulers holds None; allowed are schedules", op).c_str());
+    result.emplace_back(*one);
+  }
+  return result;
+}
+
 void bind_schedules(nb::module_& m) {
   nb::class_<LrScheduler> base(
       m, "LRScheduler",
       "What all schedules share: the learning rate is a closed form of the base rate and of the "
-      "number of steps, computed on the device.");
+      "number of steps, computed on the device. Several schedules of one optimizer chain: their factors multiply. "
+      "set_lr of the optimizer scales what follows.");
   base.def("step", &LrScheduler::step, "Counts a step and sets the optimizer's learning rate.")
       .def("get_last_lr", &LrScheduler::last_lr, "The learning rate that this schedule set last: shape () or (sets).")
       .def(
@@ -350,6 +360,26 @@ void bind_schedules(nb::module_& m) {
             new (self) CosineAnnealingLr(o, {.t_max = t_max, .eta_min = eta_min});
           },
           "optimizer"_a, "T_max"_a, "eta_min"_a = 0.0);
+  schedule<SequentialLr>(m, "SequentialLR",
+                         "One schedule after the other: number i of them from milestone i - 1 on, where it begins anew. "
+                         "It takes the schedules over: their own step() is then an error.")
+      .def(
+          "__init__",
+          [](SequentialLr* self, Optimizer& o, const std::vector<LrScheduler*>& schedulers,
+             const std::vector<std::int64_t>& milestones) {
+            new (self)
+                SequentialLr(o, {.schedulers = several("SequentialLR", schedulers), .milestones = milestones});
+          },
+          "optimizer"_a, "schedulers"_a, "milestones"_a);
+  schedule<ChainedScheduler>(m, "ChainedScheduler",
+                             "Steps several schedules of one optimizer at once. It takes them over: their own step() "
+                             "is then an error.")
+      .def(
+          "__init__",
+          [](ChainedScheduler* self, const std::vector<LrScheduler*>& schedulers) {
+            new (self) ChainedScheduler(several("ChainedScheduler", schedulers));
+          },
+          "schedulers"_a);
 }
 
 }  // namespace

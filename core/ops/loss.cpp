@@ -1,10 +1,16 @@
 #include <luge/ops/loss.h>
 
+#include <string>
+#include <vector>
+
 #include <luge/autograd/grad_mode.h>
 #include <luge/autograd/node.h>
 #include <luge/check.h>
+#include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
+#include <luge/ops/index.h>
 #include <luge/ops/labels.h>
+#include <luge/ops/softmax.h>
 #include <luge/tensor/iteration.h>
 #include <luge/tensor/tensor_impl.h>
 
@@ -89,33 +95,159 @@ Tensor sample_losses(const Tensor& logits, const Tensor& labels) {
   return losses;
 }
 
+/// Whether a target of this shape goes with values of shape `full`: equal, or, with PerSet, without the leading sets.
+bool goes_with(const Shape& target, const Shape& full, Reduction reduction) {
+  if (target == full) return true;
+  if (reduction != Reduction::PerSet || full.empty()) return false;
+  Shape of_one_set = full;
+  of_one_set.erase(0);
+  return target == of_one_set;
+}
+
+std::string allowed_shapes(const Shape& full, Reduction reduction) {
+  if (reduction != Reduction::PerSet || full.empty()) return to_string(full);
+  Shape of_one_set = full;
+  of_one_set.erase(0);
+  return to_string(full) + " or, shared by all sets, " + to_string(of_one_set);
+}
+
+Tensor classes_last(const Tensor& x, int dim) {
+  if (dim == x.ndim() - 1) return x;
+  std::vector<int> order;
+  for (int d = 0; d < x.ndim(); ++d)
+    if (d != dim) order.push_back(d);
+  order.push_back(dim);
+  return x.permute(order);
+}
+
+/// The mean of losses that weigh this much.
+Tensor weighted(const Tensor& losses, const Tensor& weights, Reduction reduction) {
+  if (reduction == Reduction::Mean) return losses.sum() / weights.sum();
+  if (reduction != Reduction::PerSet) return reduced("cross_entropy", losses, reduction);
+  return losses.ndim() == 1 ? losses / weights : losses.flatten(1).sum(1) / weights.flatten(1).sum(1);
+}
+
+/// The checked arguments of cross_entropy, with the classes as last dimension.
+struct Classified {
+  Tensor logits;  // contiguous
+  Tensor target;
+  Shape samples;  // the logits' shape without the classes
+  std::int64_t classes;
+};
+
+Classified classified(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
+  const TensorImpl& impl = checked(logits, "cross_entropy", "logits");
+  const TensorImpl& wanted = checked(target, "cross_entropy", "target");
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "cross_entropy: logits are {}; allowed are float32 and float64",
+             name(impl.dtype));
+  const int sets = options.reduction == Reduction::PerSet ? 1 : 0;
+  const Shape& shape = impl.shape;
+  LUGE_CHECK(ShapeError, shape.ndim() > sets, "cross_entropy: logits are {}; they need {}a dimension of classes",
+             to_string(shape), sets ? "a leading dimension of sets (PerSet) and " : "");
+  const int dim = shape.ndim() == sets + 1 ? sets : sets + 1;
+  const std::int64_t classes = shape[dim];
+  LUGE_CHECK(ShapeError, classes > 0, "cross_entropy: logits are {}; dimension {}, the classes, must be 1 or more",
+             to_string(shape), dim);
+  LUGE_CHECK(DeviceError, logits.device() == target.device(), "cross_entropy: logits are on {} and target on {}",
+             to_string(logits.device()), to_string(target.device()));
+  LUGE_CHECK(ValueError, options.label_smoothing >= 0 && options.label_smoothing <= 1,
+             "cross_entropy: label_smoothing is {}; it must be from 0 to 1", options.label_smoothing);
+  Shape samples = shape;
+  samples.erase(dim);
+  const bool is_shape_of_labels = goes_with(wanted.shape, samples, options.reduction);
+  const bool is_shape_of_probabilities = goes_with(wanted.shape, shape, options.reduction);
+  LUGE_CHECK(ShapeError, is_shape_of_labels || is_shape_of_probabilities,
+             "cross_entropy: logits are {} and target is {}; labels must be {}, probabilities of classes {}",
+             to_string(shape), to_string(wanted.shape), allowed_shapes(samples, options.reduction),
+             allowed_shapes(shape, options.reduction));
+  const bool probabilities = is_floating(wanted.dtype);
+  LUGE_CHECK(DTypeError, probabilities ? wanted.dtype == impl.dtype : is_integral(wanted.dtype),
+             "cross_entropy: target is {} and logits are {}; labels are int32 or int64, probabilities of the logits' "
+             "dtype",
+             name(wanted.dtype), name(impl.dtype));
+  LUGE_CHECK(DTypeError, !probabilities || is_shape_of_probabilities,
+             "cross_entropy: target is {} and has the shape of labels, {}; labels are int32 or int64, probabilities of "
+             "classes have the shape {}",
+             name(wanted.dtype), to_string(wanted.shape), allowed_shapes(shape, options.reduction));
+  LUGE_CHECK(ShapeError, probabilities || is_shape_of_labels,
+             "cross_entropy: logits are {} and target is {}; labels must be {}", to_string(shape),
+             to_string(wanted.shape), allowed_shapes(samples, options.reduction));
+  LUGE_CHECK(ValueError, !probabilities || !options.ignore_index,
+             "cross_entropy: ignore_index is {} and the target holds probabilities; it is for labels",
+             options.ignore_index.value_or(0));
+  if (options.weight.defined()) {
+    const TensorImpl& weight = *options.weight.impl();
+    LUGE_CHECK(ShapeError, weight.shape == Shape{classes},
+               "cross_entropy: weight is {}; it must be ({},), one per class", to_string(weight.shape), classes);
+    LUGE_CHECK(DTypeError, weight.dtype == impl.dtype,
+               "cross_entropy: weight is {} and logits are {}; they must be alike", name(weight.dtype),
+               name(impl.dtype));
+    LUGE_CHECK(DeviceError, options.weight.device() == logits.device(),
+               "cross_entropy: logits are on {} and weight on {}", to_string(logits.device()),
+               to_string(options.weight.device()));
+  }
+  const int dropped = shape.ndim() - wanted.shape.ndim();  // 1 where the target has no sets
+  return {.logits = classes_last(logits, dim).contiguous(),
+          .target = probabilities ? classes_last(target, dim - dropped) : target,
+          .samples = samples,
+          .classes = classes};
+}
+
+Tensor of_probabilities(const Classified& given, const CrossEntropyOptions& options) {
+  Tensor target = given.target;
+  const double smoothing = options.label_smoothing;
+  if (smoothing > 0) target = target * (1 - smoothing) + smoothing / static_cast<double>(given.classes);
+  Tensor terms = log_softmax(given.logits, -1) * target;
+  if (options.weight.defined()) terms = terms * options.weight;
+  return reduced("cross_entropy", -terms.sum(-1), options.reduction);
+}
+
+Tensor of_labels(const Classified& given, const CrossEntropyOptions& options) {
+  Tensor ignored, labels = given.target;
+  if (options.ignore_index) {
+    ignored = labels.eq(*options.ignore_index);
+    labels = where(ignored, 0, labels);
+    ignored = ignored.expand(given.samples);
+  }
+  labels = checked_labels("cross_entropy", labels, given.classes).expand(given.samples).contiguous();
+  Tensor losses = sample_losses(given.logits, labels), weights;
+  if (options.weight.defined()) {
+    weights = options.weight.gather(0, labels.reshape({labels.numel()})).reshape(given.samples);
+    losses = losses * weights;
+  }
+  if (const double smoothing = options.label_smoothing; smoothing > 0) {
+    Tensor all = log_softmax(given.logits, -1);
+    if (options.weight.defined()) all = all * options.weight;
+    losses = losses * (1 - smoothing) - all.sum(-1) * (smoothing / static_cast<double>(given.classes));
+  }
+  if (ignored.defined()) {
+    losses = where(ignored, 0, losses);
+    weights = weights.defined() ? where(ignored, 0, weights) : where(ignored, 0, ones_like(losses));
+  }
+  return weights.defined() ? weighted(losses, weights, options.reduction)
+                           : reduced("cross_entropy", losses, options.reduction);
+}
+
 }  // namespace
 
 Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduction) {
   const Operation called("mse_loss");
-  checked(prediction, "mse_loss", "prediction");
-  checked(target, "mse_loss", "target");
-  broadcast_shapes("mse_loss", prediction.shape(), target.shape());
+  const Shape& shape = checked(prediction, "mse_loss", "prediction").shape;
+  const Shape& wanted = checked(target, "mse_loss", "target").shape;
+  LUGE_CHECK(ShapeError, goes_with(wanted, shape, reduction),
+             "mse_loss: prediction is {} and target is {}; the target must be {}", to_string(shape), to_string(wanted),
+             allowed_shapes(shape, reduction));
   return reduced("mse_loss", square(prediction - target), reduction);
 }
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction) {
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
   const Operation called("cross_entropy");
-  const TensorImpl& impl = checked(logits, "cross_entropy", "logits");
-  checked(target, "cross_entropy", "target");
-  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "cross_entropy: logits are {}; allowed are float32 and float64",
-             name(impl.dtype));
-  LUGE_CHECK(ShapeError, impl.shape.ndim() >= 1 && impl.shape.back() > 0,
-             "cross_entropy: logits are {}; they need a last dimension of at least one class", to_string(impl.shape));
-  LUGE_CHECK(DeviceError, logits.device() == target.device(), "cross_entropy: logits are on {} and target on {}",
-             to_string(logits.device()), to_string(target.device()));
-  Shape samples = impl.shape;
-  samples.erase(samples.ndim() - 1);
-  LUGE_CHECK(ShapeError, target.ndim() <= samples.ndim() && broadcast_shapes("cross_entropy", samples, target.shape()) == samples,
-             "cross_entropy: logits are {} and target is {}; the target must broadcast to {}", to_string(impl.shape),
-             to_string(target.shape()), to_string(samples));
-  const Tensor labels = checked_labels("cross_entropy", target, impl.shape.back()).expand(samples).contiguous();
-  return reduced("cross_entropy", sample_losses(logits.contiguous(), labels), reduction);
+  const Classified given = classified(logits, target, options);
+  return is_floating(target.dtype()) ? of_probabilities(given, options) : of_labels(given, options);
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction) {
+  return cross_entropy(logits, target, CrossEntropyOptions{.reduction = reduction});
 }
 
 }  // namespace luge

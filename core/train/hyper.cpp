@@ -48,6 +48,19 @@ void check_tensor(const char* op, const char* name, const Tensor& values, Allowe
   }
 }
 
+/// In place wherever `fresh` fits: a recorded step reads that address.
+void put(Tensor& to, const Tensor& fresh) {
+  if (to.defined() && (fresh.shape().empty() || fresh.shape() == to.shape()))
+    to.copy_(fresh);
+  else
+    to = fresh;
+}
+
+Tensor chained(const std::vector<std::shared_ptr<ScheduleTerm>>& schedules, Tensor rate) {
+  for (const auto& term : schedules) rate = term->formula(rate, term->count.to(DType::Float64));
+  return rate;
+}
+
 }  // namespace
 
 Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
@@ -73,11 +86,17 @@ Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allow
   return moved.storage() == values.storage() ? moved.clone() : moved;
 }
 
-void LearningRate::assign(const Tensor& fresh) {
-  if (values.defined() && (fresh.shape().empty() || fresh.shape() == values.shape()))
-    values.copy_(fresh);
-  else
-    values = fresh;
+void LearningRate::assign(const Tensor& fresh) { put(values, fresh); }
+
+Tensor LearningRate::scheduled() const { return chained(schedules, base).to(values.dtype()); }
+
+void LearningRate::rebase() {
+  if (schedules.empty()) return;
+  const NoGrad guard;
+  const Tensor offset = chained(schedules, zeros_like(base)), slope = chained(schedules, ones_like(base)) - offset;
+  const Tensor wanted = values.to(DType::Float64), is_flat = slope.eq(0);
+  // A schedule that is at 0 says nothing of its base: the new learning rate is then the base.
+  put(base, where(is_flat, wanted, (wanted - offset) / where(is_flat, 1, slope)));
 }
 
 }  // namespace luge

@@ -2,6 +2,9 @@
 // Internal: hyperparameters on their way from what the user gave to where kernels read them.
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
 
 #include <luge/backend.h>
 #include <luge/train/optimizer.h>
@@ -24,9 +27,23 @@ enum class Waiting : std::uint8_t { Never, Allowed };
 Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
                     const Parameters& parameters, Waiting waiting, SourceLocation location);
 
+/// One schedule of an optimizer. Its formula is affine in the learning rate that it is given.
+struct ScheduleTerm {
+  std::function<Tensor(const Tensor& base, const Tensor& n)> formula;  ///< all in float64
+  Tensor count;                                                        ///< n, int64, of shape ()
+  const char* part_of = nullptr;  ///< the schedule that steps it; null: the user does
+};
+
 /// The learning rate in force.
 struct LearningRate {
   Tensor values;  ///< shape () or (sets), in the arena's dtype
+  Tensor base;    ///< what the schedules start from, in float64; undefined before there are any
+  std::vector<std::shared_ptr<ScheduleTerm>> schedules;  ///< each is given what the one before it makes
+
+  /// What the schedules make of the base now, in the arena's dtype.
+  Tensor scheduled() const;
+  /// Changes the base so that the schedules go on from `values`.
+  void rebase();
 
   /// Takes these values, of shape () or (sets) and of the same dtype, in place wherever they fit: a recorded step
   /// reads that address.

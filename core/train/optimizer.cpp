@@ -138,6 +138,7 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parame
 void Optimizer::State::set_lr(const PerSet& lr, SourceLocation location) {
   const Waiting waiting = lr_->values.defined() ? Waiting::Never : Waiting::Allowed;
   lr_->assign(values("lr", lr, Allowed::Finite, waiting, location));
+  lr_->rebase();
 }
 
 void Optimizer::State::step() {

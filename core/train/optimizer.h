@@ -82,7 +82,7 @@ class Optimizer {
   /// Updates every parameter that requires a gradient and has one. Queued on the device. A graph recorded before cannot run backward again.
   void step();
 
-  /// Changes the learning rate from the next step on; the next step of a schedule replaces it. Throws
+  /// Changes the learning rate from the next step on; schedules go on from it, as in PyTorch. Throws
   /// ValueError for negative or NaN values, ShapeError unless a tensor has shape (sets) or (). A tensor's
   /// values are checked on the CPU only: on a GPU that would wait.
   void set_lr(const PerSet& lr, SourceLocation location = SourceLocation::current());

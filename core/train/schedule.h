@@ -9,17 +9,22 @@
 
 namespace luge {
 
+struct ScheduleTerm;  // internal: a schedule in the chain of its optimizer's
+
 /// What all learning-rate schedules share. Names, options and formulas are those of torch.optim.lr_scheduler:
 /// `CosineAnnealingLr schedule(optimizer, {.t_max = 80});`, then `schedule.step();` after `optimizer.step();`.
 ///
-/// The learning rate is a closed form of the base learning rate and of n, the steps of the schedule so far. The
-/// base is the optimizer's learning rate when the schedule is made, for each set where it has one for each.
-/// Base and n live in device memory and the formula runs there, in float64, rounded once to the arena's dtype:
-/// nothing waits for the device, and a captured step that calls step() goes on with the schedule at every replay.
+/// The learning rate is a closed form of a base learning rate and of n, the steps of the schedule so far. The base is
+/// the optimizer's learning rate when its first schedule is made, for each set where it has one for each. Several
+/// schedules of one optimizer chain: each is given what the ones made before it yield, so factors multiply, as in
+/// PyTorch. (A CosineAnnealingLr with an eta_min in a chain anneals from what it is given to eta_min at every n;
+/// PyTorch's recursion depends there on the way it came.) A schedule that is destroyed stays where it is in the chain.
+/// Base and n live in device memory and the formulas run there, in float64, rounded once to the arena's dtype: nothing
+/// waits for the device, and a captured step that calls step() goes on with the schedule at every replay.
 ///
-/// Making a schedule sets the learning rate of n = 0. A later set_lr of the optimizer holds until the next
-/// step() of the schedule, which starts from the base again; so does the step of another schedule of the same
-/// optimizer. (PyTorch's schedules multiply the learning rate that they find.) A schedule may outlive its optimizer.
+/// Making a schedule sets the learning rate of n = 0. A later set_lr of the optimizer scales what follows: the base
+/// becomes the one that yields the new learning rate at the present n, or, while a schedule is at 0, the new learning
+/// rate itself. A schedule may outlive its optimizer.
 ///
 /// Making one throws ValueError, naming schedule, option and value, and then has changed nothing.
 class LrScheduler {
@@ -36,16 +41,27 @@ class LrScheduler {
   std::int64_t steps_taken(SourceLocation location = SourceLocation::current()) const;
 
  protected:
-  /// The learning rates, of the shape of `base`, after `n` steps; both are float64, n of shape ().
+  /// The learning rates, of the shape of `base`, after `n` steps; both are float64, n of shape (). Affine in base.
   using Formula = std::function<Tensor(const Tensor& base, const Tensor& n)>;
   LrScheduler(Optimizer& optimizer, Formula formula);
 
+  using Several = std::vector<std::reference_wrapper<LrScheduler>>;
+  /// Takes the place of these schedules, all of one optimizer, which from then on cannot be stepped one by one.
+  /// `combine` makes its formula of theirs, given in their order with the n that they have now.
+  struct Part {
+    Formula formula;
+    Tensor count;  ///< float64
+  };
+  LrScheduler(const char* name, const Several& parts, const std::function<Formula(std::vector<Part>)>& combine);
+  /// Throws ValueError unless they are schedules of this optimizer.
+  static void check_optimizer(const char* name, const Several& parts, const Optimizer& optimizer);
+
  private:
-  Tensor rates() const;
+  void set_rates();
 
   std::shared_ptr<LearningRate> lr_;
-  Tensor base_, count_;
-  Formula formula_;
+  std::shared_ptr<ScheduleTerm> term_;
+  Tensor last_;
 };
 
 struct StepLrOptions {
@@ -60,8 +76,9 @@ class StepLr : public LrScheduler {
 };
 
 struct MultiStepLrOptions {
-  std::vector<std::int64_t> milestones = {};  ///< to be given; 1 or more, each greater than the one before
-  double gamma = 0.1;                         ///< above 0 and finite
+  std::vector<std::int64_t> milestones =
+      {};              ///< to be given; each 1 or more, in any order; one that is given twice counts twice
+  double gamma = 0.1;  ///< above 0 and finite
 };
 
 /// base * gamma^(the number of milestones that are n or less)
@@ -113,6 +130,24 @@ struct CosineAnnealingLrOptions {
 class CosineAnnealingLr : public LrScheduler {
  public:
   CosineAnnealingLr(Optimizer& optimizer, const CosineAnnealingLrOptions& options);
+};
+
+struct SequentialLrOptions {
+  std::vector<std::reference_wrapper<LrScheduler>> schedulers = {};  ///< to be given; {warmup, decay}
+  std::vector<std::int64_t> milestones = {};  ///< one fewer; each 1 or more and greater than the one before
+};
+
+/// One schedule after the other: number i of them from milestone i - 1 on, where it begins with n = 0 and the base
+/// learning rate. It takes the schedules over: their own step() is then an error.
+class SequentialLr : public LrScheduler {
+ public:
+  SequentialLr(Optimizer& optimizer, const SequentialLrOptions& options);
+};
+
+/// Steps several schedules of one optimizer at once. It takes them over: their own step() is then an error.
+class ChainedScheduler : public LrScheduler {
+ public:
+  explicit ChainedScheduler(const std::vector<std::reference_wrapper<LrScheduler>>& schedulers);
 };
 
 }  // namespace luge

@@ -60,6 +60,19 @@ inline std::vector<ScheduleCase> schedule_cases() {
       {"ExponentialLr", schedule.template operator()<ExponentialLr>(ExponentialLrOptions{.gamma = 0.9})},
       {"CosineAnnealingLr",
        schedule.template operator()<CosineAnnealingLr>(CosineAnnealingLrOptions{.t_max = 13, .eta_min = 1e-3})},
+      {"SequentialLr",
+       [](Optimizer& o) -> std::unique_ptr<LrScheduler> {
+         ConstantLr warmup(o, {.factor = 0.1, .total_iters = 3});
+         LinearLr up(o, {.start_factor = 0.2, .total_iters = 4});
+         CosineAnnealingLr down(o, {.t_max = 7, .eta_min = 1e-3});
+         return std::make_unique<SequentialLr>(o, SequentialLrOptions{{warmup, up, down}, {2, 9}});
+       }},
+      {"ChainedScheduler",
+       [](Optimizer& o) -> std::unique_ptr<LrScheduler> {
+         LinearLr up(o, {.start_factor = 0.2, .total_iters = 4});
+         ExponentialLr down(o, {.gamma = 0.9});
+         return std::make_unique<ChainedScheduler>(std::vector<std::reference_wrapper<LrScheduler>>{up, down});
+       }},
   };
 }
 

@@ -82,10 +82,10 @@ TEST_P(LossTest, MseOfEveryReduction) {
   manual_seed(3);
   for (const DType dtype : {float32, float64}) {
     for (const Shape& shape : {Shape{4}, Shape{3, 5}, Shape{2, 3, 4}}) {
-      const Tensor prediction = randn(shape, on(dtype)), target = randn({shape.back()}, on(dtype));
+      const Tensor prediction = randn(shape, on(dtype)), target = randn(shape, on(dtype));
       const std::vector<double> p = prediction.to_vector<double>(), t = target.to_vector<double>();
       std::vector<double> losses;
-      for (std::size_t i = 0; i < p.size(); ++i) losses.push_back((p[i] - t[i % t.size()]) * (p[i] - t[i % t.size()]));
+      for (std::size_t i = 0; i < p.size(); ++i) losses.push_back((p[i] - t[i]) * (p[i] - t[i]));
       for (const Reduction reduction : kReductions)
         EXPECT_TRUE(has_values(mse_loss(prediction, target, reduction), reduced_shape(shape, reduction), dtype,
                                reduced(losses, static_cast<std::size_t>(shape[0]), reduction), 64 * unit_roundoff(dtype)));
@@ -94,26 +94,138 @@ TEST_P(LossTest, MseOfEveryReduction) {
   }
   for (const Reduction reduction : kReductions)
     EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return mse_loss(in[0], in[1], reduction); },
-                                {randn({2, 3}, on(float64, true)), randn({3}, on(float64, true))}));
+                                {randn({2, 3}, on(float64, true)), randn({2, 3}, on(float64, true))}));
+  EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return mse_loss(in[0], in[1], Reduction::PerSet); },
+                              {randn({4, 2, 3}, on(float64, true)), randn({2, 3}, on(float64, true))}));
+  const Tensor prediction = randn({4, 6, 1}, on()), shared = randn({6, 1}, on());
+  EXPECT_TRUE(same(mse_loss(prediction, shared, Reduction::PerSet)[2], mse_loss(prediction[2], shared)));
+}
+
+/// Classes are dimension 1; with sets in front, dimension 2.
+int class_dim(const Shape& shape, Reduction reduction) {
+  const int sets = reduction == Reduction::PerSet ? 1 : 0;
+  return shape.ndim() == sets + 1 ? sets : sets + 1;
 }
 
 TEST_P(LossTest, CrossEntropyOfEveryReduction) {
   manual_seed(4);
-  for (const DType dtype : {float32, float64}) {
-    for (const DType labels : {int32, int64}) {
-      for (const Shape& shape : {Shape{5, 4}, Shape{3, 5, 4}, Shape{2, 3, 2, 6}, Shape{7, 1}, Shape{3, 1000}}) {
-        const Tensor logits = randn(shape, on(dtype)) * 4;
-        Shape samples = shape;
-        samples.erase(shape.ndim() - 1);
-        const Tensor target = randint(0, shape.back(), samples, on(int64)).to(labels);
-        const Tensor exact = -log_softmax(logits.to(float64), -1).gather(-1, target.to(int64).unsqueeze(-1)).squeeze(-1);
-        for (const Reduction reduction : kReductions)
+  for (const DType dtype : {float32, float64})
+    for (const DType labels : {int32, int64})
+      for (const Shape& shape : {Shape{5, 4}, Shape{3, 5, 4}, Shape{2, 3, 4, 6}, Shape{2, 3, 2, 2, 3}, Shape{7, 1}, Shape{3, 1000}, Shape{4}})
+        for (const Reduction reduction : kReductions) {
+          if (shape.ndim() == 1 && reduction == Reduction::PerSet) continue;
+          const int dim = class_dim(shape, reduction);
+          const Tensor logits = randn(shape, on(dtype)) * 4;
+          Shape samples = shape;
+          samples.erase(dim);
+          const Tensor target = randint(0, shape[dim], samples, on(int64)).to(labels);
+          const Tensor exact = -log_softmax(logits.to(float64), dim).gather(dim, target.to(int64).unsqueeze(dim)).squeeze(dim);
+          const std::size_t sets = samples.empty() ? 1 : static_cast<std::size_t>(samples[0]);
           EXPECT_TRUE(has_values(cross_entropy(logits, target, reduction), reduced_shape(samples, reduction), dtype,
-                                 reduced(exact.to_vector<double>(), static_cast<std::size_t>(samples[0]), reduction), 64 * unit_roundoff(dtype)))
+                                 reduced(exact.contiguous().to_vector<double>(), sets, reduction), 64 * unit_roundoff(dtype)))
               << to_string(shape);
-      }
-    }
+        }
+}
+
+/// Every option against the formulas that PyTorch documents, for labels and for probabilities.
+TEST_P(LossTest, CrossEntropyWithOptions) {
+  manual_seed(8);
+  for (const Shape& shape : {Shape{6, 4}, Shape{3, 4, 5}, Shape{4}}) {
+    const int dim = class_dim(shape, Reduction::Mean);
+    const Tensor logits = randn(shape, on(float64)), log = log_softmax(logits, dim), weight = rand({4}, on(float64)) + 0.5;
+    Shape samples = shape, along(std::vector<std::int64_t>(static_cast<std::size_t>(shape.ndim()), 1));
+    samples.erase(dim);
+    along[dim] = 4;
+    const Tensor target = randint(0, 4, samples, on(int64)), w = weight.reshape(along);
+    const Tensor one_hot = arange(4, on(int64)).reshape(along).eq(target.unsqueeze(dim)).to(float64);
+    const Tensor soft = softmax(randn(shape, on(float64)), dim);
+    for (const double smoothing : {0.0, 0.25, 1.0})
+      for (const bool weighs : {false, true})
+        for (const std::int64_t ignored : {-100, 2}) {
+          const Tensor factor = weighs ? w : ones(along, on(float64));
+          const Tensor keeps = target.ne(ignored).to(float64);
+          const Tensor spread = one_hot * (1 - smoothing) + smoothing / 4;
+          const Tensor losses = -(spread * log * factor).sum(dim) * keeps;
+          const Tensor weights = (one_hot * factor).sum(dim) * keeps;
+          CrossEntropyOptions options{.weight = weighs ? weight : Tensor(), .ignore_index = ignored, .label_smoothing = smoothing};
+          const auto agrees = [&](const Tensor& labels, Reduction reduction, const Tensor& expected) {
+            options.reduction = reduction;
+            EXPECT_TRUE(has_values(cross_entropy(logits, labels, options), expected.shape(), float64, expected.contiguous().to_vector<double>(), 1e-12));
+          };
+          agrees(target, Reduction::None, losses);
+          agrees(target, Reduction::Sum, losses.sum());
+          if (weights.sum().item() > 0) agrees(target, Reduction::Mean, losses.sum() / weights.sum());
+          options.ignore_index.reset();
+          const Tensor of_soft = -((soft * (1 - smoothing) + smoothing / 4) * log * factor).sum(dim);
+          agrees(soft, Reduction::None, of_soft);
+          agrees(soft, Reduction::Mean, of_soft.mean());
+        }
   }
+}
+
+/// With a leading axis of sets each set loses what it would lose alone.
+TEST_P(LossTest, CrossEntropyOfSetsIsThatOfEachAlone) {
+  manual_seed(9);
+  const Tensor logits = randn({3, 6, 4, 2}, on()), labels = randint(0, 4, {6, 2}, on(int64)), own = randint(0, 4, {3, 6, 2}, on(int64));
+  const Tensor soft = softmax(randn({6, 4, 2}, on()), 1);
+  CrossEntropyOptions all{.weight = tensor({1, 2, 0.5, 1}, on()), .ignore_index = 1, .label_smoothing = 0.1, .reduction = Reduction::PerSet};
+  CrossEntropyOptions one = all;
+  one.reduction = Reduction::Mean;
+  const Tensor shared = cross_entropy(logits, labels, all), separate = cross_entropy(logits, own, all);
+  all.ignore_index.reset();
+  const Tensor probable = cross_entropy(logits, soft, all);
+  for (const std::int64_t s : {0, 1, 2}) {
+    one.ignore_index = 1;
+    EXPECT_NEAR(shared[s].item(), cross_entropy(logits[s], labels, one).item(), 1e-5);
+    EXPECT_NEAR(separate[s].item(), cross_entropy(logits[s], own[s], one).item(), 1e-5);
+    one.ignore_index.reset();
+    EXPECT_NEAR(probable[s].item(), cross_entropy(logits[s], soft, one).item(), 1e-5);
+  }
+}
+
+TEST_P(LossTest, CrossEntropyGradientsWithOptions) {
+  manual_seed(10);
+  const Tensor x = randn({3, 4, 2}, on(float64, true)), target = randint(0, 4, {3, 2}, on(int64));
+  const Tensor weight = (rand({4}, on(float64)) + 0.5).detach().requires_grad_();
+  const Tensor soft = softmax(randn({3, 4, 2}, on(float64)), 1).detach().requires_grad_();
+  for (const Reduction reduction : {Reduction::None, Reduction::Mean, Reduction::Sum})
+    for (const double smoothing : {0.0, 0.3}) {
+      EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], target, {.weight = in[1], .ignore_index = target[0][0].item<std::int64_t>(), .label_smoothing = smoothing, .reduction = reduction}); }, {x, weight}));
+      EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], in[2], {.weight = in[1], .label_smoothing = smoothing, .reduction = reduction}); }, {x, weight, soft}));
+    }
+}
+
+/// An ignored sample changes nothing, whatever its logits.
+TEST_P(LossTest, IgnoredSamplesCountForNothing) {
+  const Tensor x = tensor({{1, 2}, {1e30, -1e30}, {3, 1}}, on(float32, true));
+  const Tensor target = tensor({0, -100, 1}, on(int64));
+  const Tensor rest = tensor({{1, 2}, {3, 1}}, on(float32, true));
+  const Tensor loss = cross_entropy(x, target, {.ignore_index = -100}), expected = cross_entropy(rest, tensor({0, 1}, on(int64)));
+  EXPECT_NEAR(loss.item(), expected.item(), 1e-6);
+  loss.backward();
+  expected.backward();
+  EXPECT_TRUE(has_values(x.grad()[1], {2}, float32, {0, 0}));
+  EXPECT_TRUE(has_values(x.grad()[2], {2}, float32, rest.grad()[1].to_vector<double>(), 1e-6));
+  EXPECT_TRUE(cross_entropy(x, full({3}, -100, on(int64)), {.ignore_index = -100}).isnan().item<bool>());
+}
+
+TEST_P(LossTest, CapturedWithOptions) {
+  manual_seed(11);
+  const Tensor w = randn({5, 4}, on(float32, true)), target = tensor({0, 3, 1, -1, 2}, on(int64));
+  const CrossEntropyOptions options{.weight = tensor({1, 2, 0.5, 1}, on()), .ignore_index = -1, .label_smoothing = 0.1};
+  const auto run = [&](bool captured) {
+    Tensor x = w.detach().clone().requires_grad_();
+    Sgd optimizer({x}, {.lr = 0.5});
+    const auto body = [&] {
+      optimizer.zero_grad();
+      cross_entropy(x, target, options).backward();
+      optimizer.step();
+    };
+    auto step = capture(body);
+    for (int i = 0; i < 5; ++i) captured ? step() : body();
+    return x.detach().clone();
+  };
+  EXPECT_TRUE(same(run(true), run(false)));
 }
 
 TEST_P(LossTest, CrossEntropyOfOneSampleAndOfNone) {
@@ -133,15 +245,20 @@ TEST_P(LossTest, LabelsServeAllSets) {
 TEST_P(LossTest, CrossEntropyGradients) {
   manual_seed(6);
   const Tensor x = randn({2, 3, 4}, on(float64, true)), target = randint(0, 4, {2, 3}, on(int64)), shared = randint(0, 4, {3}, on(int32));
-  for (const Reduction reduction : kReductions) {
-    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], target, reduction); }, {x}));
-    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], shared, reduction); }, {x}));
-    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0].transpose(0, 1), target.t(), reduction).sum() * 2; }, {x}));
-    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0] * in[0], target, reduction).sum() + in[0].sum(); }, {x}));
+  for (const Tensor& labels : {target, shared}) {
+    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], labels, Reduction::PerSet); }, {x}));
+    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0] * in[0], labels, Reduction::PerSet).sum() + in[0].sum(); }, {x}));
+  }
+  // The batch first, the classes second.
+  const Tensor y = randn({2, 4, 3}, on(float64, true));
+  for (const Reduction reduction : {Reduction::None, Reduction::Mean, Reduction::Sum}) {
+    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], target, reduction); }, {y}));
+    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0].transpose(0, 2), target.t(), reduction).sum() * 2; }, {y}));
+    EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0] * in[0], target, reduction).sum() + in[0].sum(); }, {y}));
   }
   EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], scalar(1, on(int64))); }, {randn({4}, on(float64, true))}));
   // Losses weighted sample by sample, and transposed on the way.
-  EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], target, Reduction::None).t() * tensor({1, 2}, on(float64)); }, {x}));
+  EXPECT_TRUE(gradients_agree([&](const std::vector<Tensor>& in) { return cross_entropy(in[0], target, Reduction::None).t() * tensor({1, 2}, on(float64)); }, {y}));
   Tensor empty = zeros({0, 3}, on(float64, true));
   cross_entropy(empty, zeros({0}, on(int64)), Reduction::Sum).backward();
   EXPECT_TRUE(same(empty.grad(), zeros({0, 3}, on(float64))));

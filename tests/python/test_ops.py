@@ -163,14 +163,53 @@ def test_losses(reduction):
     found = luge.nn.functional.mse_loss(luge.tensor(x), luge.tensor(y), reduction=reduction)
     assert numpy.allclose(found.numpy(), how((x - y) ** 2))
     labels = numpy.array([[0, 3], [1, 1], [2, 0]])
-    logits = random(3, 2, 4)
-    log = logits - numpy.log(numpy.exp(logits).sum(-1, keepdims=True))
-    expected = -numpy.take_along_axis(log, labels[..., None], -1)[..., 0]
-    found = luge.nn.functional.cross_entropy(luge.tensor(logits), luge.tensor(labels), reduction)
+    dim = 2 if reduction == "per_set" else 1  # behind the sets
+    logits = random(3, 2, 4) if dim == 2 else random(3, 4, 2)
+    log = logits - numpy.log(numpy.exp(logits).sum(dim, keepdims=True))
+    expected = -numpy.take_along_axis(log, numpy.expand_dims(labels, dim), dim).squeeze(dim)
+    found = luge.nn.functional.cross_entropy(luge.tensor(logits), luge.tensor(labels), reduction=reduction)
     assert numpy.allclose(found.numpy(), how(expected))
     for loss in (luge.nn.functional.mse_loss, luge.nn.functional.cross_entropy):
         with pytest.raises(ValueError, match="reduction"):
             loss(luge.tensor(x), luge.tensor(y), reduction="average")
+
+
+def test_cross_entropy_is_that_of_torch():
+    torch = pytest.importorskip("torch")
+    labels = numpy.array([[0, 3, 1], [1, -100, 2]])
+    logits, weight, soft = random(2, 4, 3), random(4) ** 2 + 0.5, random(2, 4, 3) ** 2
+    for target in (labels, soft / soft.sum(1, keepdims=True)):
+        for w in (None, weight):
+            for smoothing in (0.0, 0.2):
+                for reduction in ("none", "mean", "sum"):
+                    x, y = luge.tensor(logits, requires_grad=True), torch.tensor(logits, requires_grad=True)
+                    ignore = {"ignore_index": -100} if target is labels else {}
+                    found = luge.nn.functional.cross_entropy(
+                        x,
+                        luge.tensor(target),
+                        None if w is None else luge.tensor(w),
+                        reduction=reduction,
+                        label_smoothing=smoothing,
+                        **ignore,
+                    )
+                    expected = torch.nn.functional.cross_entropy(
+                        y,
+                        torch.tensor(target),
+                        None if w is None else torch.tensor(w),
+                        reduction=reduction,
+                        label_smoothing=smoothing,
+                    )
+                    assert numpy.allclose(found.detach().numpy(), expected.detach().numpy(), rtol=1e-12)
+                    found.sum().backward()
+                    expected.sum().backward()
+                    assert numpy.allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_losses_do_not_broadcast():
+    with pytest.raises(luge.ShapeError, match=r"mse_loss.*\(442, 1\).*\(442,\)"):
+        luge.nn.functional.mse_loss(luge.zeros(442, 1), luge.zeros(442))
+    with pytest.raises(luge.ShapeError, match=r"cross_entropy.*\(4, 3\).*\(1,\)"):
+        luge.nn.functional.cross_entropy(luge.zeros(4, 3), luge.tensor([1]))
 
 
 def test_labels_are_checked():
