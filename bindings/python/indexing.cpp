@@ -51,8 +51,18 @@ Tensor normalized(const Tensor& index, std::int64_t size) {
   return where(whole.lt(0), whole + size, whole);
 }
 
+/// An int that is not Python's own, such as np.int64(1).
+bool is_foreign_int(nb::handle item) {
+  if (!PyIndex_Check(item.ptr()) || (nb::hasattr(item, "ndim") && nb::cast<int>(item.attr("ndim")) > 0)) return false;
+  PyObject* const whole = PyNumber_Index(item.ptr());
+  PyErr_Clear();
+  Py_XDECREF(whole);
+  return whole != nullptr;
+}
+
 bool is_array_index(nb::handle item) {
-  return is_tensor(item) || nb::isinstance<nb::list>(item) || PyRange_Check(item.ptr()) || nb::hasattr(item, "__array_interface__");
+  return is_tensor(item) || nb::isinstance<nb::list>(item) || PyRange_Check(item.ptr()) ||
+         (nb::hasattr(item, "__array_interface__") && !is_foreign_int(item));
 }
 
 Tensor index_tensor(nb::handle item) {
@@ -243,11 +253,18 @@ bool put_mask(Tensor& x, const Tensor& mask, const Tensor& value) {
   return true;
 }
 
+/// Without leading dimensions of size 1 that a target of `ndim` dimensions has no place for.
+Tensor fitted(Tensor value, int ndim) {
+  while (value.ndim() > ndim && value.size(0) == 1) value = value.select(0, 0);
+  return value;
+}
+
 /// x[integers, or a mask with a value for each place] = value.
 void put(const Indexed& at, const Tensor& value) {
   const Tensor whole = merged(at);
   const Tensor flat = position(at);
-  const Tensor given = value.expand(spread(whole.shape(), at.first, at.index_shape));
+  const Shape picked = spread(whole.shape(), at.first, at.index_shape);
+  const Tensor given = fitted(value, picked.ndim()).expand(picked);
   Shape rows = whole.shape();
   rows[at.first] = flat.numel();
   Tensor target = at.view;
@@ -272,7 +289,7 @@ void set(Tensor& x, nb::handle key, nb::handle value) {
     }
   }
   const nb::object given = is_tensor(value) ? nb::borrow(value) : nb::module_::import_("luge").attr("as_tensor")(value);
-  const Tensor values = as_tensor(given);
+  const Tensor values = fitted(as_tensor(given), target.ndim());
   const Unlocked unlocked(x);
   target.copy_(values, SourceLocation{});
 }

@@ -150,6 +150,25 @@ void bind_views(nb::class_<Tensor>& tensor) {
   LUGE_IN_PLACE(mul_)
   LUGE_IN_PLACE(div_)
 #undef LUGE_IN_PLACE
+  tensor.def(
+      "clamp_",
+      [](nb::handle self, std::optional<Scalar> low, std::optional<Scalar> high) {
+        self_of(self).clamp_(low, high);
+        return changed(self);
+      },
+      "min"_a = nb::none(), "max"_a = nb::none(),
+      nb::sig("def clamp_(self, min: float | None = None, max: float | None = None) -> Tensor"),
+      "In place; returns the tensor itself.");
+#define LUGE_ROW(function, ...)                                                       \
+  tensor.def(                                                                         \
+      #function "_",                                                                  \
+      [](nb::handle self) {                                                           \
+        self_of(self).function##_();                                                  \
+        return changed(self);                                                         \
+      },                                                                              \
+      nb::sig("def " #function "_(self) -> Tensor"), "In place; returns the tensor itself.");
+  LUGE_UNARY_ROWS(LUGE_ROW)
+#undef LUGE_ROW
 }
 
 }  // namespace luge::python

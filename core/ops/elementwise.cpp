@@ -440,6 +440,18 @@ Tensor between(const Tensor& x, const std::optional<Scalar>& low, const std::opt
   return unary(Op::Clamp, x, {from, to});
 }
 
+/// self = function(self), in self's memory and dtype.
+template <class Function>
+Tensor& in_place(Tensor& self, const char* op_name, const Function& function) {
+  const TensorImpl& impl = checked(self, op_name, "self");
+  check_writable(self, op_name);
+  // What is overwritten may be needed on the way back.
+  const Tensor value = function(records_change(self) ? self.clone() : self);
+  LUGE_CHECK(DTypeError, value.dtype() == impl.dtype, "{}: the result is {} and does not fit the tensor, which is {}",
+             op_name, name(value.dtype()), name(impl.dtype));
+  return self.copy_(value);
+}
+
 }  // namespace
 
 Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<std::optional<Scalar>> parameters) {
@@ -470,6 +482,13 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
   if (high.defined()) result = where(result <= high, result, where(result > high, high, kNan));
   return result;
 }
+Tensor& Tensor::clamp_(std::optional<Scalar> low, std::optional<Scalar> high) {
+  return in_place(*this, "clamp_", [&](const Tensor& x) { return x.clamp(low, high); });
+}
+#define LUGE_ROW(function, ...) \
+  Tensor& Tensor::function##_() { return in_place(*this, #function "_", [](const Tensor& x) { return x.function(); }); }
+LUGE_UNARY_ROWS(LUGE_ROW)
+#undef LUGE_ROW
 Tensor Tensor::clamp(const Tensor& low, const Tensor& high) const { return luge::clamp(*this, low, high); }
 
 #define LUGE_ROW(function, Formula, ...)                             \

@@ -155,6 +155,10 @@ class Tensor {
   Tensor& mul_(Scalar other);
   Tensor& div_(const Tensor& other);
   Tensor& div_(Scalar other);
+  Tensor& clamp_(std::optional<Scalar> low, std::optional<Scalar> high);
+#define LUGE_ROW(function, ...) Tensor& function##_();
+  LUGE_UNARY_ROWS(LUGE_ROW)
+#undef LUGE_ROW
 
   // ---- elementwise operations, one per row of kernels/math/rows.h
 #define LUGE_ROW(function, ...) Tensor function() const;

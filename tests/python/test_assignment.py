@@ -194,3 +194,51 @@ def test_index_copy():
         luge.index_copy(x, 0, luge.tensor([0, 1]), luge.zeros(2))
     with pytest.raises(IndexError, match="index_copy: index 3 at position 0 is out of range; allowed are 0 to 2"):
         luge.index_copy(x, 0, luge.tensor([3]), luge.zeros(1, 2))
+
+
+UNARY = ("neg_ square_ abs_ sign_ sqrt_ rsqrt_ exp_ expm1_ log_ log1p_ sin_ cos_ tanh_ sigmoid_ relu_ gelu_ silu_").split()
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_functions_in_place(name):
+    function = getattr(luge, name[:-1])
+    x = luge.tensor([0.25, 0.5, 0.75], dtype=luge.float64)
+    y = x.clone()
+    assert getattr(y, name)() is y and y.equal(function(x))
+    leaf = x.clone().requires_grad_()
+    other = x.clone().requires_grad_()
+    changed = leaf * 1
+    getattr(changed, name)()
+    (changed * changed).sum().backward()
+    (function(other) * function(other)).sum().backward()
+    assert leaf.grad.tolist() == other.grad.tolist()
+    with pytest.raises(luge.AutogradError, match=f"{name}: a leaf that requires a gradient"):
+        getattr(leaf, name)()
+
+
+def test_clamp_in_place():
+    x = leaf(-1, 0.5, 2)
+    y = x * 1
+    assert y.clamp_(0, 1) is y and y.tolist() == [0, 0.5, 1]
+    y.clamp_(max=0.75).sum().backward()
+    assert x.grad.tolist() == [0, 1, 0]
+    n = luge.tensor([1, 5])
+    assert n.clamp_(min=2).tolist() == [2, 5]
+    with pytest.raises(luge.DTypeError, match="clamp_: the result is float32 and does not fit the tensor, which is int64"):
+        n.clamp_(min=2.5)
+    assert n.tolist() == [2, 5]
+
+
+def test_an_int_of_numpy_makes_a_view():
+    x = luge.zeros(3, 2)
+    x[np.int64(1)].add_(1)
+    x[np.int32(-1), np.int64(0)] = 5.0
+    assert x.tolist() == [[0, 0], [1, 1], [5, 0]]
+
+
+def test_a_value_with_leading_ones():
+    x = luge.zeros(2, 3)
+    x[0] = luge.ones(1, 3)
+    x[1, 2] = luge.full((1, 1), 4.0)
+    x[luge.tensor([1]), 0] = luge.full((1, 1, 1), 7.0)
+    assert x.tolist() == [[1, 1, 1], [7, 0, 4]]
