@@ -13,6 +13,7 @@
 
 #include "options.h"
 #include "parabola.h"
+#include "report.h"
 #include "table.h"
 
 namespace luge::cli {
@@ -141,6 +142,7 @@ Command add_demo(CLI::App& program, Common& common) {
   add_report_option(*app, options->report);
   add_common_options(*app, common);
   return {app, [options, &common] {
+            if (!options->report.empty()) require_report_folder(options->report);
             if (options->sets > 0) {
               run_demo_sets(*options, common);
             } else {

@@ -119,11 +119,21 @@ std::string inlined(const std::string& file, const std::string& name) {
 
 }  // namespace
 
+void require_report_folder(const std::string& directory) {
+  std::error_code failure;
+  std::filesystem::create_directories(directory, failure);
+  LUGE_CHECK(IoError, !failure, "report: {}: cannot make the folder: {}", directory, failure.message());
+  const std::filesystem::path probe = std::filesystem::path(directory) / ".luge-report";
+  std::ofstream out(probe, std::ios::binary);
+  out.put('\n');
+  out.close();
+  LUGE_CHECK(IoError, !out.fail(), "report: {}: cannot write to the folder: {}", directory, std::strerror(errno));
+  std::filesystem::remove(probe, failure);
+}
+
 Report::Report(std::string directory, std::string title, std::string summary)
     : directory_(std::move(directory)), title_(std::move(title)), summary_(std::move(summary)) {
-  std::error_code failure;
-  std::filesystem::create_directories(directory_, failure);
-  LUGE_CHECK(IoError, !failure, "report: {}: cannot make the folder: {}", directory_, failure.message());
+  require_report_folder(directory_);
 }
 
 std::string Report::path(std::string_view file) const { return (std::filesystem::path(directory_) / file).string(); }

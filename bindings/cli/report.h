@@ -25,6 +25,9 @@ inline constexpr const char* kColours[] = {"#3b82f6", "#f97316", "#10b981", "#a8
                                            "#ef4444", "#0891b2", "#ca8a04", "#db2777"};
 inline constexpr int kColourCount = 8;
 
+/// Makes the folder and tries to write to it. Throws IoError; called before the work that the report is about.
+void require_report_folder(const std::string& directory);
+
 /// A folder with index.html, which needs no other file and no network, the pictures and their data.
 class Report {
  public:

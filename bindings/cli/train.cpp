@@ -22,6 +22,7 @@
 #include <luge/train/optimizer.h>
 
 #include "options.h"
+#include "report.h"
 #include "table.h"
 #include "timing.h"
 
@@ -182,6 +183,7 @@ void print_json(const TrainOptions& options, const Common& common, const TrainRe
 }
 
 void run(const TrainOptions& options, const Common& common) {
+  if (!options.report.empty()) require_report_folder(options.report);
   backend(common.device);  // a device that cannot be used is reported before the data are read
   const std::string directory = options.data.empty() ? find_dataset("fashion-mnist") : options.data;
   fmt::print(stderr, "reading {}\n", directory);

@@ -104,9 +104,15 @@ TEST(Report, AGnuplotThatFailsIsNamed) {
 TEST(Report, AFolderThatCannotBeMadeIsNamed) {
   const Folder folder;
   write_plain(folder.path("file"), {1});
-  const Outcome run = run_luge("demo --report " + folder.path("file/report"));
-  EXPECT_EQ(run.code, 1);
-  EXPECT_TRUE(has_words(run.err, {"luge: error: report: ", folder.path("file/report")}));
+  for (const std::string command : {"demo", "demo --sets 10", "train"}) {
+    for (const std::string place : {folder.path("file/report"), folder.path("file"), std::string("/proc/report")}) {
+      const Outcome run = run_luge(command + " --report " + place);
+      EXPECT_EQ(run.code, 1);
+      EXPECT_EQ(run.out, "");  // before any work
+      EXPECT_EQ(run.err.find("reading"), std::string::npos) << run.err;
+      EXPECT_TRUE(has_words(run.err, {"luge: error: report: ", place}));
+    }
+  }
 }
 
 }  // namespace
