@@ -146,6 +146,25 @@ PyType_Slot* operator_slots();
 
 }  // namespace luge::python
 
+/// Wherever an int is an argument, a bool is a TypeError, as in PyTorch: `x.std(False)` asks for something that `dim`
+/// is not.
+#define LUGE_INT_CASTER(T, load)                                                                         \
+  template <>                                                                                            \
+  struct nanobind::detail::type_caster<T> {                                                              \
+    NB_TYPE_CASTER(T, const_name("int"))                                                                 \
+    bool from_python(handle given, uint8_t flags, cleanup_list*) noexcept {                              \
+      return !PyBool_Check(given.ptr()) && load(given.ptr(), flags, &value);                             \
+    }                                                                                                    \
+    static handle from_cpp(T number, rv_policy, cleanup_list*) noexcept {                                \
+      return std::is_signed_v<T> ? PyLong_FromLongLong(static_cast<long long>(number))                   \
+                                 : PyLong_FromUnsignedLongLong(static_cast<unsigned long long>(number)); \
+    }                                                                                                    \
+  };
+LUGE_INT_CASTER(std::int32_t, load_i32)
+LUGE_INT_CASTER(std::int64_t, load_i64)
+LUGE_INT_CASTER(std::uint64_t, load_u64)
+#undef LUGE_INT_CASTER
+
 /// luge.device or a str.
 template <>
 struct nanobind::detail::type_caster<luge::python::DeviceArgument> {
