@@ -90,6 +90,8 @@ void LearningRate::assign(const Tensor& fresh) { put(values, fresh); }
 
 Tensor LearningRate::scheduled() const { return chained(schedules, base).to(values.dtype()); }
 
+void LearningRate::renew_base() { base = (base.defined() ? base : values).to(DType::Float64).clone(); }
+
 void LearningRate::rebase() {
   if (schedules.empty()) return;
   const NoGrad guard;

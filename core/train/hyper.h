@@ -42,6 +42,8 @@ struct LearningRate {
 
   /// What the schedules make of the base now, in the arena's dtype.
   Tensor scheduled() const;
+  /// The same base in new memory: the schedules change, and a step recorded before fails because its base is gone.
+  void renew_base();
   /// Changes the base so that the schedules go on from `values`.
   void rebase();
 

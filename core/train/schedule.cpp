@@ -31,7 +31,7 @@ void check_factor(const char* schedule, const char* option, double value) {
 LrScheduler::LrScheduler(Optimizer& optimizer, Formula formula) : lr_(optimizer.lr_) {
   const NoGrad guard;
   const Tensor& lr = lr_->values;
-  if (!lr_->base.defined()) lr_->base = lr.clone().to(DType::Float64);
+  lr_->renew_base();
   const Tensor count = zeros({}, {.dtype = DType::Int64, .device = lr.device()});
   term_ = std::make_shared<ScheduleTerm>(ScheduleTerm{.formula = std::move(formula), .count = count});
   lr_->schedules.push_back(term_);
@@ -59,6 +59,7 @@ LrScheduler::LrScheduler(const char* name, const Several& parts,
     part.term_->part_of = name;
     std::erase(lr_->schedules, part.term_);
   }
+  lr_->renew_base();
   lr_->schedules.push_back(term_);
   set_rates();
 }

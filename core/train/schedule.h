@@ -24,7 +24,8 @@ struct ScheduleTerm;  // internal: a schedule in the chain of its optimizer's
 ///
 /// Making a schedule sets the learning rate of n = 0. A later set_lr of the optimizer scales what follows: the base
 /// becomes the one that yields the new learning rate at the present n, or, while a schedule is at 0, the new learning
-/// rate itself. A schedule may outlive its optimizer.
+/// rate itself. A schedule may outlive its optimizer. A step that was recorded before another schedule of the optimizer
+/// was made throws CaptureError at its next replay.
 ///
 /// Making one throws ValueError, naming schedule, option and value, and then has changed nothing.
 class LrScheduler {

@@ -121,5 +121,22 @@ TEST_P(ScheduleReplayTest, ScheduleGoneAtAReplay) {
   EXPECT_TRUE(has_values(x, {}, float32, {-1}));
 }
 
+TEST_P(ScheduleReplayTest, AnotherScheduleBetweenReplays) {
+  Parameters params({.device = device()});
+  const Tensor x = params.add("x", {}, init::constant(0));
+  Sgd optimizer(params, {.lr = 1});
+  ExponentialLr schedule(optimizer, {.gamma = 0.5});
+  auto step = capture([&] {
+    optimizer.zero_grad();
+    x.backward();
+    optimizer.step();
+    schedule.step();
+  });
+  step();
+  const ExponentialLr another(optimizer, {.gamma = 0.5});  // which the recorded step knows nothing of
+  expect_errors({LUGE_ERROR(CaptureError, "step: a tensor of 8 bytes that .* works on is gone", step())});
+  EXPECT_TRUE(has_values(x, {}, float32, {-1}));
+}
+
 }  // namespace
 }  // namespace luge::test
