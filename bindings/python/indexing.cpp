@@ -53,11 +53,9 @@ Tensor normalized(const Tensor& index, std::int64_t size) {
 
 /// An int that is not Python's own, such as np.int64(1).
 bool is_foreign_int(nb::handle item) {
-  if (!PyIndex_Check(item.ptr()) || (nb::hasattr(item, "ndim") && nb::cast<int>(item.attr("ndim")) > 0)) return false;
-  PyObject* const whole = PyNumber_Index(item.ptr());
-  PyErr_Clear();
-  Py_XDECREF(whole);
-  return whole != nullptr;
+  if (!PyIndex_Check(item.ptr()) || !nb::hasattr(item, "ndim") || !nb::hasattr(item, "dtype")) return false;
+  const std::string kind = nb::cast<std::string>(nb::str(nb::getattr(item.attr("dtype"), "kind", nb::str(""))));
+  return (kind == "i" || kind == "u") && nb::cast<int>(item.attr("ndim")) == 0;
 }
 
 bool is_array_index(nb::handle item) {

@@ -152,11 +152,14 @@ void bind_views(nb::class_<Tensor>& tensor) {
 #undef LUGE_IN_PLACE
   tensor.def(
       "clamp_",
-      [](nb::handle self, std::optional<Scalar> low, std::optional<Scalar> high) {
-        self_of(self).clamp_(low, high);
+      [](nb::handle self, nb::handle low, nb::handle high) {
+        const auto bound = [](const char* argument, nb::handle value) {
+          return value.is_none() ? std::optional<Scalar>() : scalar("clamp_", argument, value);
+        };
+        self_of(self).clamp_(bound("min", low), bound("max", high));
         return changed(self);
       },
-      "min"_a = nb::none(), "max"_a = nb::none(),
+      "min"_a.none() = nb::none(), "max"_a.none() = nb::none(),
       nb::sig("def clamp_(self, min: float | None = None, max: float | None = None) -> Tensor"),
       "In place; returns the tensor itself.");
 #define LUGE_ROW(function, ...)                                                       \

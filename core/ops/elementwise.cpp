@@ -458,7 +458,7 @@ Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<std::
   const std::optional<Scalar>* const given = parameters.begin();
   if (op == Op::Clamp) return between(x, given[0], given[1]);
   Parameters2 values{};
-  for (std::size_t i = 0; i < parameters.size(); ++i) values[i] = given[i].value().to_double();
+  for (std::size_t i = 0; i < parameters.size(); ++i) values[i] = given[i].value_or(0).to_double();
   return unary(op, x, values);
 }
 

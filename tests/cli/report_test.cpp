@@ -105,7 +105,7 @@ TEST(Report, AFolderThatCannotBeMadeIsNamed) {
   const Folder folder;
   write_plain(folder.path("file"), {1});
   for (const std::string command : {"demo", "demo --sets 10", "train"}) {
-    for (const std::string place : {folder.path("file/report"), folder.path("file"), std::string("/proc/report")}) {
+    for (const std::string& place : {folder.path("file/report"), folder.path("file"), std::string("/proc/report")}) {
       const Outcome run = run_luge(command + " --report " + place);
       EXPECT_EQ(run.code, 1);
       EXPECT_EQ(run.out, "");  // before any work

@@ -85,8 +85,8 @@ def required(function):
     (lambda x: x.amin("a"), TypeError, "amin: dim is of type str; it must be an int, or a tuple, list or range of ints"),
     (lambda x: x.narrow(7, 0, 1), IndexError, "narrow: dim 7 is out of range; a 2-d tensor allows -2 to 1"),
     (lambda x: luge.mm(x, x), luge.ShapeError, "mm: inner dimensions differ: a is (2, 3), b is (2, 3); a[-1] must equal b[-2]"),
-    (lambda x: x.requires_grad_().zero_(), luge.AutogradError, "zero_: a leaf that requires a gradient cannot be changed in place while "
-     "gradients are recorded; use no_grad or detach()"),
+    (lambda x: x.requires_grad_().zero_(), luge.AutogradError, "zero_: a leaf that requires a gradient, or a view of one, cannot be changed "
+     "in place while gradients are recorded; use no_grad or detach()"),
     (lambda x: F.embedding(luge.tensor([5]), x), IndexError, "embedding: index 5 at position 0 is out of range; allowed are 0 to 1"),
     (lambda x: F.embedding(luge.tensor([0]), x.sum()), luge.ShapeError, "embedding: weight is (); allowed are (count, dim) and "
      "(sets, count, dim)"),

@@ -50,7 +50,7 @@ TEST_P(HostNumbersTest, OutsideAnIntegersRangeAreRefusedByName) {
     expect_errors({
         LUGE_ERROR(ValueError, "full: .*int32", full({1}, value, on(int32))),
         LUGE_ERROR(ValueError, "full: .*int32", full({0}, value, on(int32))),
-        LUGE_ERROR(ValueError, "full: .*int32", full_like(x, value)),
+        LUGE_ERROR(ValueError, "full_like: .*int32", full_like(x, value)),
         LUGE_ERROR(ValueError, "full: .*int32", scalar(value, on(int32))),
         LUGE_ERROR(ValueError, "fill_: .*int32", x.fill_(value)),
         LUGE_ERROR(ValueError, "add: .*int32", x + value),
