@@ -16,7 +16,9 @@ __global__ void __launch_bounds__(kThreads) softmax_kernel(const Rows<const T> i
     T* const y = out.row(r);
     const auto state = sum_exponentials<Team>(x, columns);
     const auto largest = static_cast<T>(state.largest);
-    const auto scale = static_cast<T>(1 / state.sum), log_sum = static_cast<T>(math::scalar::log(state.sum));
+    // Shares of an infinity are not numbers: the whole row is NaN, as on the CPU.
+    const double sum = largest - largest == T(0) ? state.sum : std::numeric_limits<double>::quiet_NaN();
+    const auto scale = static_cast<T>(1 / sum), log_sum = static_cast<T>(math::scalar::log(sum));
     for (std::int64_t c = Team::rank(); c < columns; c += Team::kSize) {
       const T shifted = x[c] - largest;
       put(y + c, log ? shifted - log_sum : math::scalar::exp(shifted) * scale, accumulate);

@@ -70,8 +70,8 @@ struct Div : Traits<kSavesInputs> {
   LUGE_FN static V forward(V a, V b) { return a / b; }
   template <class V>
   LUGE_FN static Two<V> backward(V dy, V a, V b, V) {
-    const V da = dy / b;
-    return {da, -da * (a / b)};
+    // -dy * a / b^2 in this order: dy / b is infinite where b is subnormal, and infinity times a = 0 would be NaN.
+    return {dy / b, -dy * ((a / b) / b)};
   }
 };
 
@@ -84,19 +84,20 @@ struct Pow : Traits<kSavesInputs | kSavesOutput> {
   LUGE_FN static Two<V> backward(V dy, V a, V b, V y) {
     const V zero(0.0);
     const V da = select(b == zero, zero, dy * (b * pow(a, b - V(1.0))));
-    const V db = select(a == zero, select(b < zero, dy * (y * log(a)), zero), dy * (y * log(a)));
+    const V steep = dy * (y * log(a));
+    const V db = select(a == zero, select(b >= zero, zero, steep), steep);
     return {da, db};
   }
 };
 
-/// NaN if either is NaN. A tie gives half of the gradient to each side, as in PyTorch.
+/// NaN if either is NaN. As in PyTorch, a tie gives half of the gradient to each side, and a NaN all of it to both.
 struct Maximum : Traits<kSavesInputs> {
   template <class V>
   LUGE_FN static V forward(V a, V b) { return select(a < b, b, select(is_nan(b), b, a)); }
   template <class V>
   LUGE_FN static Two<V> backward(V dy, V a, V b, V) {
     const V zero(0.0), half = dy * V(0.5);
-    return {select(a == b, half, select(a < b, zero, dy)), select(a == b, half, select(a < b, dy, zero))};
+    return {select(a == b, half, select(a < b, zero, dy)), select(a == b, half, select(b < a, zero, dy))};
   }
 };
 
@@ -106,7 +107,7 @@ struct Minimum : Traits<kSavesInputs> {
   template <class V>
   LUGE_FN static Two<V> backward(V dy, V a, V b, V) {
     const V zero(0.0), half = dy * V(0.5);
-    return {select(a == b, half, select(b < a, zero, dy)), select(a == b, half, select(b < a, dy, zero))};
+    return {select(a == b, half, select(b < a, zero, dy)), select(a == b, half, select(a < b, zero, dy))};
   }
 };
 
@@ -121,7 +122,7 @@ struct Square : Traits<kSavesInputs> {
   template <class V>
   LUGE_FN static V forward(V x) { return x * x; }
   template <class V>
-  LUGE_FN static V backward(V dy, V x, V) { return dy * (x + x); }
+  LUGE_FN static V backward(V dy, V x, V) { return (dy + dy) * x; }
 };
 
 struct Abs : Traits<kSavesInputs> {
@@ -135,27 +136,31 @@ struct Abs : Traits<kSavesInputs> {
   }
 };
 
-/// -1, 0 or 1; NaN stays NaN. The gradient is zero everywhere.
+/// -1, 0 (of a zero of either sign) or 1; NaN stays NaN. The gradient is zero everywhere.
 struct Sign : Traits<kSavesNothing> {
   static constexpr double kKink = 0;
   template <class V>
   LUGE_FN static V forward(V x) {
     const V zero(0.0);
-    return select(x > zero, V(1.0), select(x < zero, V(-1.0), x));
+    return select(x > zero, V(1.0), select(x < zero, V(-1.0), x - x));
   }
   template <class V>
   LUGE_FN static V backward(V, V, V) { return V(0.0); }
 };
 
-/// min(max(x, low), high). The gradient passes inside, both ends included.
+/// min(max(x, low), high), so that high counts where low lies above it. The gradient passes inside, both ends
+/// included. A bound is not NaN: core sees to that.
 struct Clamp : Traits<kSavesInputs, 2> {
   static constexpr double kKink = 1;  // tests clamp to [-1, 1]
   template <class V>
-  LUGE_FN static V forward(V x, V low, V high) { return select(x > high, high, select(x < low, low, x)); }
+  LUGE_FN static V forward(V x, V low, V high) {
+    const V raised = select(x < low, low, x);
+    return select(raised > high, high, raised);
+  }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V, V low, V high) {
     const V zero(0.0);
-    return select(x > high, zero, select(x < low, zero, dy));
+    return select(x >= low, select(x <= high, dy, zero), zero);
   }
 };
 
@@ -169,12 +174,12 @@ struct Sqrt : Traits<kSavesOutput> {
   LUGE_FN static V backward(V dy, V, V y) { return dy / (y + y); }
 };
 
-struct Rsqrt : Traits<kSavesInputs | kSavesOutput> {
+struct Rsqrt : Traits<kSavesOutput> {
   static constexpr double kLow = 0.1;
   template <class V>
   LUGE_FN static V forward(V x) { return V(1.0) / sqrt(x); }
   template <class V>
-  LUGE_FN static V backward(V dy, V x, V y) { return dy * (V(-0.5) * y / x); }
+  LUGE_FN static V backward(V dy, V, V y) { return dy * (V(-0.5) * y * (y * y)); }
 };
 
 struct Exp : Traits<kSavesOutput> {
@@ -238,6 +243,7 @@ struct Sigmoid : Traits<kSavesOutput> {
   LUGE_FN static V backward(V dy, V, V y) { return dy * (y * (V(1.0) - y)); }
 };
 
+/// max(x, 0); the gradient passes where the result is not 0, and so where it is NaN.
 struct Relu : Traits<kSavesOutput> {
   static constexpr double kKink = 0;
   template <class V>
@@ -248,7 +254,7 @@ struct Relu : Traits<kSavesOutput> {
   template <class V>
   LUGE_FN static V backward(V dy, V, V y) {
     const V zero(0.0);
-    return select(y > zero, dy, zero);
+    return select(y <= zero, zero, dy);
   }
 };
 
@@ -283,12 +289,12 @@ struct Silu : Traits<kSavesInputs> {
   }
 };
 
-/// log(1 + e^(beta x)) / beta, without overflow: max(z, 0) + log1p(e^-|z|) with z = beta x.
+/// log(1 + e^(beta x)) / beta, without overflow: the part of x where z = beta x is positive, and log1p(e^-|z|) / beta.
 struct Softplus : Traits<kSavesInputs, 1> {
   template <class V>
   LUGE_FN static V forward(V x, V beta) {
     const V z = beta * x;
-    return (select(z < V(0.0), V(0.0), z) + log1p(exp(-abs(z)))) / beta;
+    return select(z < V(0.0), V(0.0), x) + log1p(exp(-abs(z))) / beta;
   }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V, V beta) { return dy / (V(1.0) + exp(-(beta * x))); }
