@@ -286,11 +286,24 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
     const Unlocked unlocked(x);
     return softplus(x, beta);
   };
-  const auto clamped = [](const Tensor& x, std::optional<double> low, std::optional<double> high) {
-    if (!low && !high) throw ValueError("clamp: neither min nor max is given; one of them must be");
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto clamped = [](const Tensor& x, nb::handle low, nb::handle high) {
+    if (!is_tensor(low) && !is_tensor(high)) {
+      const auto bound = [](const char* argument, nb::handle value) {
+        return value.is_none() ? std::optional<Scalar>() : scalar("clamp", argument, value);
+      };
+      const std::optional<Scalar> from = bound("min", low), to = bound("max", high);
+      const Unlocked unlocked(x);
+      return clamp(x, from, to);
+    }
+    const auto bound = [](nb::handle value) {
+      if (value.is_none()) return Tensor();
+      if (!is_tensor(value))
+        throw nb::type_error("clamp: one of min and max is a tensor and the other is not; both must be tensors or numbers");
+      return as_tensor(value);
+    };
+    const Tensor from = bound(low), to = bound(high);
     const Unlocked unlocked(x);
-    return clamp(x, low.value_or(-kInfinity), high.value_or(kInfinity));
+    return clamp(x, from, to);
   };
   std::string doc = describe(Op::LeakyRelu, "leaky_relu(x)", example("leaky_relu", "[-0.25, 0.5]", ", 0.1"));
   m.def("leaky_relu", leaky, "input"_a, "negative_slope"_a = 0.01, doc.c_str());
@@ -298,9 +311,17 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   doc = describe(Op::Softplus, "softplus(x)", example("softplus", "[0.25, 0.5]", ", 2.0"));
   m.def("softplus", soft, "input"_a, "beta"_a = 1.0, doc.c_str());
   tensor.def("softplus", soft, "beta"_a = 1.0, doc.c_str());
-  doc = describe(Op::Clamp, "clamp(x)", example("clamp", "[0.25, 0.5]", ", 0.3, 1.0"));
-  m.def("clamp", clamped, "input"_a, "min"_a = nb::none(), "max"_a = nb::none(), doc.c_str());
-  tensor.def("clamp", clamped, "min"_a = nb::none(), "max"_a = nb::none(), doc.c_str());
+  doc = fmt::format(
+      "clamp(x) = {}, element by element, with low = `min` and high = `max`: two numbers or two tensors, which are "
+      "broadcast; either may be missing. Where min lies above max, the result is max; a bound of NaN gives NaN.\n\n"
+      "Dtypes: int32, int64, float32 and float64; bool is converted to int64 first, integers with a floating bound to "
+      "float32.\n\n{}",
+      formula(Op::Clamp), example("clamp", "[0.25, 0.5]", ", 0.3, 1.0"));
+  constexpr const char* kBounds = "min: Tensor | float | None = None, max: Tensor | float | None = None) -> Tensor";
+  m.def("clamp", clamped, "input"_a, "min"_a = nb::none(), "max"_a = nb::none(), doc.c_str(),
+        nb::sig(fmt::format("def clamp(input: Tensor, {}", kBounds).c_str()));
+  tensor.def("clamp", clamped, "min"_a = nb::none(), "max"_a = nb::none(), doc.c_str(),
+             nb::sig(fmt::format("def clamp(self, {}", kBounds).c_str()));
 
   // Where.
   const auto choose = [](const Tensor& condition, nb::handle a, nb::handle b) {

@@ -3,6 +3,7 @@
 // under the name of its formula (Relu, Tanh, Sigmoid, Gelu, Silu, LeakyRelu, Softplus, ...), and softmax.
 
 #include <array>
+#include <optional>
 
 #include <luge/op.h>
 #include <luge/ops/elementwise.h>
@@ -28,7 +29,7 @@ LUGE_UNARY_ROWS(LUGE_ROW)
     }                                                                                                   \
                                                                                                         \
    private:                                                                                             \
-    std::array<double, 2> parameters_;                                                                  \
+    std::array<std::optional<Scalar>, 2> parameters_;                                                                  \
   };
 #define LUGE_UNPACK(...) __VA_ARGS__
 LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)

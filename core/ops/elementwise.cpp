@@ -1,6 +1,9 @@
 #include <luge/ops/elementwise.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
@@ -363,13 +366,55 @@ Tensor power(const Tensor& x, Scalar exponent) {
   return binary(Op::Pow, x, exponent);
 }
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+
+/// Between two numbers, of which one may be missing.
+Tensor between(const Tensor& x, const std::optional<Scalar>& low, const std::optional<Scalar>& high) {
+  DType dtype = checked(x, "clamp").dtype;
+  LUGE_CHECK(ValueError, low || high, "clamp: neither min nor max is given; one of them must be");
+  for (const std::optional<Scalar>& bound : {low, high})
+    if (bound) dtype = promote(dtype, bound->kind());
+  if (!is_floating(dtype)) {
+    const Tensor raised = low ? maximum(x, *low) : x;
+    return high ? minimum(raised, *high) : raised;
+  }
+  const double from = low ? low->to_double() : -kInfinity, to = high ? high->to_double() : kInfinity;
+  // NaN for every x, which has no part in it.
+  if (std::isnan(from) || std::isnan(to)) return where(x < -kInfinity, x, kNan);
+  return unary(Op::Clamp, x, {from, to});
+}
+
 }  // namespace
 
-Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<double> parameters) {
+Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<std::optional<Scalar>> parameters) {
+  const std::optional<Scalar>* const given = parameters.begin();
+  if (op == Op::Clamp) return between(x, given[0], given[1]);
   Parameters2 values{};
-  std::copy(parameters.begin(), parameters.end(), values.begin());
+  for (std::size_t i = 0; i < parameters.size(); ++i) values[i] = given[i].value_or(0).to_double();
   return unary(op, x, values);
 }
+
+Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
+  Shape shape = checked(x, "clamp").shape;
+  DType dtype = x.dtype();
+  LUGE_CHECK(ValueError, low.defined() || high.defined(), "clamp: neither min nor max is given; one of them must be");
+  for (const Tensor& bound : {low, high}) {
+    if (!bound.defined()) continue;
+    shape = broadcast_shapes("clamp", shape, bound.shape());
+    dtype = promote(dtype, bound.dtype());
+    LUGE_CHECK(DeviceError, bound.device() == x.device(), "clamp: the tensor is on {} and a bound on {}",
+               to_string(x.device()), to_string(bound.device()));
+  }
+  if (!is_floating(dtype)) {
+    const Tensor raised = low.defined() ? maximum(x, low) : x;
+    return high.defined() ? minimum(raised, high) : raised;
+  }
+  Tensor result = x;
+  if (low.defined()) result = where(result >= low, result, where(result < low, low, kNan));
+  if (high.defined()) result = where(result <= high, result, where(result > high, high, kNan));
+  return result;
+}
+Tensor Tensor::clamp(const Tensor& low, const Tensor& high) const { return luge::clamp(*this, low, high); }
 
 #define LUGE_ROW(function, Formula, ...)                                  \
   Tensor function(const Tensor& x) { return unary(Op::Formula, x); }      \

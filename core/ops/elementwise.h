@@ -21,6 +21,10 @@ LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
 #undef LUGE_UNPACK
 #undef LUGE_ROW
 
+/// clamp with a bound for each element, broadcast; an undefined tensor is no bound. The gradient goes to the one of the
+/// three that the result is, to x where it equals a bound, and nowhere where the result is NaN.
+Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high);
+
 #define LUGE_ROW(function, ...)                    \
   Tensor function(const Tensor& a, const Tensor& b); \
   Tensor function(const Tensor& a, Scalar b);        \

@@ -23,8 +23,8 @@ namespace luge {
 
 class Tensor;
 
-/// What the rows with parameters expand to: one elementwise op of one input.
-Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<double> parameters);
+/// What the rows with parameters expand to: one elementwise op of one input. Only a bound of clamp may be missing.
+Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<std::optional<Scalar>> parameters);
 
 /// A set of dimensions to reduce over; counted from the end where negative. Written {0, -1}, or 1.
 class DimList {
@@ -171,6 +171,8 @@ class Tensor {
   LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
 #undef LUGE_UNPACK
 #undef LUGE_ROW
+  /// clamp with a bound for each element, broadcast; an undefined tensor is no bound. See luge::clamp.
+  Tensor clamp(const Tensor& low, const Tensor& high) const;
 #define LUGE_ROW(function, ...)                  \
   Tensor function(const Tensor& other) const;    \
   Tensor function(Scalar other) const;
@@ -186,9 +188,13 @@ class Tensor {
   /// Divides by (n - correction); correction 1 is Bessel's, PyTorch's default.
   Tensor var() const;
   Tensor var(const DimList& dims, double correction = 1, bool keepdim = false) const;
+  /// The root of var; the gradient where all values are equal is 0.
+  Tensor std() const;
+  Tensor std(const DimList& dims, double correction = 1, bool keepdim = false) const;
   Tensor prod() const;
   Tensor prod(const DimList& dims, bool keepdim = false) const;
-  /// Largest / smallest value; NaN if there is one. Equal extremes share the gradient evenly.
+  /// Largest / smallest value; NaN if there is one. Equal extremes share the gradient evenly, as in PyTorch's amax and
+  /// amin; max_along and min_along (ops/reduce.h) are its max(dim) and min(dim).
   Tensor max() const;
   Tensor max(const DimList& dims, bool keepdim = false) const;
   Tensor min() const;

@@ -6,8 +6,6 @@
 
 #include "tile_loops.h"
 
-#include <limits>
-
 HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
 
@@ -36,26 +34,11 @@ struct UnaryBackward : LoopShape<T, 3, 1> {
   }
 };
 
-/// A parameter as an integer, held to the type's range (a bound of infinity never binds).
-template <class I>
-I to_integer(double value) {
-  constexpr double kLow = static_cast<double>(std::numeric_limits<I>::min());
-  if (!(value > kLow)) return std::numeric_limits<I>::min();
-  if (value >= -kLow) return std::numeric_limits<I>::max();
-  return static_cast<I>(value);
-}
-
 template <class F, class I>
-void integer_forward(const void* const* in, void* const* out, const double* parameters, std::size_t n) {
+void integer_forward(const void* const* in, void* const* out, const double*, std::size_t n) {
   const I* const x = static_cast<const I*>(in[0]);
   I* const y = static_cast<I*>(out[0]);
-  if constexpr (F::kParameters == 2) {
-    const I p0 = to_integer<I>(parameters[0]), p1 = to_integer<I>(parameters[1]);
-    for (std::size_t i = 0; i < n; ++i) y[i] = F::forward(x[i], p0, p1);
-  } else {
-    static_cast<void>(parameters);
-    for (std::size_t i = 0; i < n; ++i) y[i] = F::forward(x[i]);
-  }
+  for (std::size_t i = 0; i < n; ++i) y[i] = F::forward(x[i]);
 }
 
 template <class F, DTypes accepted>

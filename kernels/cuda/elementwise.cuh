@@ -92,18 +92,6 @@ __global__ void __launch_bounds__(kThreads) strided_kernel(const StridedCall<F> 
 
 // ---- launch -------------------------------------------------------------------------------------
 
-/// A number of the call as a T; beyond an integer type's range it becomes that type's nearest end.
-template <class T>
-T saturate(double value) {
-  if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, bool>) {
-    return static_cast<T>(value);
-  } else {
-    constexpr T low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
-    if (!(value > static_cast<double>(low))) return low;
-    return value < static_cast<double>(high) ? static_cast<T>(value) : high;
-  }
-}
-
 template <class T>
 T immediate(const Operand& operand) {
   return is_floating(operand.dtype) ? static_cast<T>(operand.floating) : static_cast<T>(operand.integer);

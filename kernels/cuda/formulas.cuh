@@ -113,7 +113,7 @@ constexpr bool takes(DTypes dtypes) {
 template <class Formula, class T, DTypes dtypes, int inputs>
 void run_forward(const Context& context, const Elementwise& call) {
   if constexpr (takes<T>(dtypes)) {
-    const Forward<Formula, T, inputs> function{{saturate<T>(call.parameters[0]), saturate<T>(call.parameters[1])}};
+    const Forward<Formula, T, inputs> function{{static_cast<T>(call.parameters[0]), static_cast<T>(call.parameters[1])}};
     launch_elementwise(context, call.extent, call.in.data(), call.out.data(), call.store.data(), Operand{}, function);
   }
 }

@@ -31,12 +31,14 @@
   X(silu, Silu, Float, "x / (1 + exp(-x))")
 
 /// One input and parameters (doubles, part of the call): X(function, Formula, dtypes, declaration,
-/// arguments, text). The formula's kParameters counts them.
+/// arguments, text). The formula's kParameters counts them. clamp of integers is minimum(maximum(x, low), high), which
+/// keeps all digits of its bounds.
 #define LUGE_UNARY_PARAMETER_ROWS(X)                                                        \
   X(leaky_relu, LeakyRelu, Float, (double negative_slope = 0.01), (negative_slope),         \
     "x if x > 0 else negative_slope * x")                                                   \
   X(softplus, Softplus, Float, (double beta = 1.0), (beta), "log1p(exp(beta * x)) / beta")  \
-  X(clamp, Clamp, Numeric, (double low, double high), (low, high), "min(max(x, low), high)")
+  X(clamp, Clamp, Float, (std::optional<Scalar> low, std::optional<Scalar> high), (low, high),  \
+    "min(max(x, low), high)")
 
 /// Two inputs of one type, differentiable in both.
 #define LUGE_BINARY_ROWS(X)                  \

@@ -105,7 +105,6 @@ INTEGER_UNARY = {
     "abs": abs,
     "sign": lambda x: (x > 0) - (x < 0),
     "relu": lambda x: max(x, 0),
-    "clamp": lambda x: min(max(x, -1), 1),
 }
 INTEGER_BINARY = {
     "add": lambda a, b: a + b,

@@ -64,7 +64,9 @@ TEST_P(PromotionTest, OfOneInput) {
     EXPECT_TRUE(has_values(x.exp(), {2}, floating, {std::exp(1), 1}, 1e-7));
     EXPECT_TRUE(has_values(-x, {2}, numeric, {-1, 0}));
     EXPECT_TRUE(has_values(x.relu(), {2}, numeric, {1, 0}));
-    EXPECT_TRUE(has_values(x.clamp(0.5, 0.75), {2}, numeric, is_floating(dtype) ? std::vector<double>{0.75, 0.5} : std::vector<double>{0, 0}));
+    EXPECT_TRUE(has_values(x.clamp(0.5, 0.75), {2}, floating, {0.75, 0.5}));
+    EXPECT_TRUE(has_values(x.clamp(0.5, {}), {2}, floating, {1, 0.5}));
+    EXPECT_TRUE(has_values(x.clamp({}, 0), {2}, numeric, {0, 0}));
     EXPECT_TRUE(has_values(x.logical_not(), {2}, boolean, {0, 1}));
     EXPECT_TRUE(has_values(x.isnan(), {2}, boolean, {0, 0}));
   }

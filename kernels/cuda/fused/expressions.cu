@@ -111,7 +111,7 @@ std::string formula_statements(const Chain& chain, const Link& link, int id) {
   }
   for (int p = 0; p < text.parameters; ++p)
     add(with_type(as, [&](auto zero) {
-      return literal(saturate<decltype(zero)>(link.parameters[static_cast<std::size_t>(p)]));
+      return literal(static_cast<decltype(zero)>(link.parameters[static_cast<std::size_t>(p)]));
     }));
   if (forward || text.inputs == 1)
     return fmt::format("const {} v{} = formula::{}::{}({});\n", type_name(dtype_of(chain, link.out[0])), link.out[0],
