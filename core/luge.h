@@ -22,6 +22,7 @@
 #include <luge/ops/join.h>
 #include <luge/ops/loss.h>
 #include <luge/ops/matmul.h>
+#include <luge/ops/reduce.h>
 #include <luge/ops/softmax.h>
 #include <luge/tensor/tensor.h>
 #include <luge/threads.h>

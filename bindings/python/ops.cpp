@@ -75,15 +75,14 @@ nb::object extreme(const Tensor& x, nb::handle dim, bool keepdim) {
   const std::vector<int> dims = dimensions(name, dim);
   if (dims.size() != 1)
     throw nb::type_error(fmt::format("{}: dim must be one int; amax and amin take several", name).c_str());
-  Tensor values, indices;
+  Extremes found;
   {
     const Unlocked unlocked(x);
-    values = largest ? x.max(dims[0], keepdim) : x.min(dims[0], keepdim);
-    indices = largest ? x.argmax(dims[0], keepdim) : x.argmin(dims[0], keepdim);
+    found = largest ? max_along(x, dims[0], keepdim) : min_along(x, dims[0], keepdim);
   }
   static const nb::object& pair =
       *new nb::object(nb::module_::import_("collections").attr("namedtuple")("extremes", "values indices"));
-  return pair(wrap(std::move(values)), wrap(std::move(indices)));
+  return pair(wrap(std::move(found.values)), wrap(std::move(found.indices)));
 }
 
 void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
@@ -119,12 +118,15 @@ void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
         [correction](const Tensor& t) { return correction == 1 ? t.var() : t.var(DimList(all_dims(t)), correction); },
         [=](const Tensor& t, const DimList& d) { return t.var(d, correction, keepdim); });
   };
-  const auto deviation = [var](const Tensor& x, nb::handle dim, double correction, bool keepdim) {
-    return var(x, dim, correction, keepdim).sqrt();
+  const auto deviation = [](const Tensor& x, nb::handle dim, double correction, bool keepdim) {
+    return reduced(
+        "std", x, dim, keepdim,
+        [correction](const Tensor& t) { return correction == 1 ? t.std() : t.std(DimList(all_dims(t)), correction); },
+        [=](const Tensor& t, const DimList& d) { return t.std(d, correction, keepdim); });
   };
   const std::string var_text = std::string("The variance: squared distances from the mean over n - `correction`.") +
                                kDim + ">>> luge.var(luge.tensor([1.0, 2.0, 3.0]))\ntensor(1.)";
-  const std::string std_text = std::string("The standard deviation, the root of var().") + kDim +
+  const std::string std_text = std::string("The standard deviation, the root of var(); the gradient where all values are equal is 0.") + kDim +
                                ">>> luge.std(luge.tensor([1.0, 3.0, 5.0]))\ntensor(2.)";
   m.def("var", var, "input"_a, "dim"_a = nb::none(), "correction"_a = 1.0, "keepdim"_a = false, var_text.c_str());
   m.def("std", deviation, "input"_a, "dim"_a = nb::none(), "correction"_a = 1.0, "keepdim"_a = false, std_text.c_str());
@@ -135,9 +137,9 @@ void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
   for (const auto& [name, call] : extremes) {
     const bool largest = call == &extreme<true>;
     const std::string text = fmt::format(
-        "The {0} value; NaN where there is one. With `dim` (an int) a pair (values, indices), with a tensor in its "
-        "place "
-        "the {1} of both, element by element.\n\n>>> luge.{2}(luge.tensor([3, 9, 4]))\ntensor({3})",
+        "The {0} value; NaN where there is one; equal ones share the gradient. With `dim` (an int) a pair (values, "
+        "indices), where the element at the index gets the whole gradient; with a tensor in its place the {1} of both, "
+        "element by element.\n\n>>> luge.{2}(luge.tensor([3, 9, 4]))\ntensor({3})",
         largest ? "largest" : "smallest", largest ? "larger" : "smaller", name, largest ? 9 : 3);
     m.def(name, call, "input"_a, "dim"_a = nb::none(), "keepdim"_a = false, text.c_str());
     tensor.def(name, call, "dim"_a = nb::none(), "keepdim"_a = false, text.c_str());

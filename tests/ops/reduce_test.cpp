@@ -279,5 +279,32 @@ TEST_P(ReduceTest, AllAndAny) {
   EXPECT_TRUE(tensor({0.25, 0.5}, on()).all().item<bool>());
 }
 
+TEST_P(ReduceTest, RepeatsAndTruthTakeNoCopy) {
+  const std::int64_t n = 1 << 20;
+  const auto extra = [&](const std::function<Tensor()>& call) {
+    reset_peak_memory(device());
+    const std::size_t before = memory_stats(device()).allocated;
+    call();
+    return memory_stats(device()).peak - before;
+  };
+  const Tensor flags = ones({n}, on(boolean)), other = ones({n}, on(boolean));
+  EXPECT_LT(extra([&] { return flags.all(); }), n / 8);
+  EXPECT_LT(extra([&] { return flags.any(); }), n / 8);
+  EXPECT_LT(extra([&] { return flags.eq(other).all(); }), n + n / 8) << "the comparison has a byte for each element";
+  const Tensor row = tensor({1, 2, 4}, on(float64)), wide = row.expand({n, 3});
+  EXPECT_LT(extra([&] { return wide.var(); }), n / 8);
+  EXPECT_LT(extra([&] { return wide.var(0); }), n / 8);
+  EXPECT_LT(extra([&] { return wide.std(0); }), n / 8);
+  EXPECT_LT(extra([&] { return wide.all(); }), n / 8);
+  // 14 / 9, n times over, divided by one element less.
+  EXPECT_NEAR(wide.var().item(), 14.0 / 9 * (3.0 * n) / (3.0 * n - 1), 1e-15);
+  EXPECT_TRUE(has_values(wide.var(0), {3}, float64, {0, 0, 0}));
+  EXPECT_TRUE(has_values(wide.slice(0, 0, 2).var(1), {2}, float64, {7.0 / 3, 7.0 / 3}, 1e-15));
+  EXPECT_TRUE(has_values(wide.slice(0, 0, 2).var(DimList(1), 0, true), {2, 1}, float64, {14.0 / 9, 14.0 / 9}, 1e-15));
+  Tensor leaf = tensor({1, 2, 4}, on(float64, true));
+  leaf.expand({2, 3}).var({0, 1}, 0).backward();
+  EXPECT_TRUE(has_values(leaf.grad(), {3}, float64, {-8.0 / 9, -2.0 / 9, 10.0 / 9}, 1e-15));
+}
+
 }  // namespace
 }  // namespace luge::test
