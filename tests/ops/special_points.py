@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Every differentiable operation at special points: zeros of both signs, infinities, NaN, ties, bounds, subnormal and
+largest numbers, rows that are empty or of one element. Written as two tables, with PyTorch's values where they are right:
+
+    python3 special_points.py points > special_points.inc
+    python3 special_points.py rows > special_rows.inc
+
+A line of points is {name, dtype, inputs, {values}}: point after point the inputs, the result and the derivative by each
+floating input. A line of rows is {name, dtype, {row}, {result}, {gradient}} of a row as a whole, its results weighted with
+1, 2, 3, ... . tests/python/test_special_points.py compares luge with the PyTorch that is installed at the same points.
+"""
+
+import math
+import sys
+
+INF, NAN = math.inf, math.nan
+DTYPES = ("float32", "float64")
+LARGEST = {"float32": (2 - 2**-23) * 2.0**127, "float64": sys.float_info.max}
+LEAST = {"float32": 2.0**-149, "float64": 5e-324}  # the least subnormal number
+NORMAL = {"float32": 2.0**-126, "float64": sys.float_info.min}
+
+
+class Library:
+    """torch or luge: its functions, and those of nn.functional, by name."""
+
+    def __init__(self, module):
+        self.module = module
+
+    def __getattr__(self, name):
+        functional = self.module.nn.functional
+        if name in ("leaky_relu", "softplus", "gelu", "silu", "mse_loss", "cross_entropy") and hasattr(functional, name):
+            return getattr(functional, name)
+        return getattr(self.module, name)
+
+
+def points(dtype):
+    big, least, normal = LARGEST[dtype], LEAST[dtype], NORMAL[dtype]
+    some = [0.0, least, normal, 2.0**-30, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0, 100.0, 1000.0, big, INF]
+    return [sign * x for x in some for sign in (1, -1)] + [NAN]
+
+
+def pairs(dtype):
+    some = [0.0, -0.0, 0.5, 1.0, -1.0, 2.0, -3.0, LARGEST[dtype], LEAST[dtype], INF, -INF, NAN]
+    return [(a, b) for a in some for b in some]
+
+
+# ---- element by element: name -> function of the library and the inputs
+
+UNARY = {name: (lambda m, x, name=name: getattr(m, name)(x))
+         for name in "neg square abs sign sqrt rsqrt exp expm1 log log1p sin cos tanh sigmoid relu gelu silu".split()}
+UNARY.update({
+    "leaky_relu": lambda m, x: m.leaky_relu(x, 0.25),
+    "softplus": lambda m, x: m.softplus(x, 2.0),
+    "softplus(beta=1)": lambda m, x: m.softplus(x),
+    "clamp": lambda m, x: m.clamp(x, -1.0, 1.0),
+    "clamp(2, 1)": lambda m, x: m.clamp(x, 2.0, 1.0),
+    "clamp(min=1)": lambda m, x: m.clamp(x, min=1.0),
+    "clamp(max=-0.5)": lambda m, x: m.clamp(x, max=-0.5),
+    "clamp(nan, 1)": lambda m, x: m.clamp(x, NAN, 1.0),
+    "clamp(0, nan)": lambda m, x: m.clamp(x, 0.0, NAN),
+})
+for _power in (0.0, 0.5, 1.0, 2.0, 3.0, -1.0, -2.0, INF, -INF, NAN):
+    UNARY[f"x ** {_power}"] = lambda m, x, p=_power: x**p
+    UNARY[f"{_power} ** x"] = lambda m, x, p=_power: p**x
+BINARY = {name: (lambda m, a, b, name=name: getattr(m, name)(a, b)) for name in "add sub mul div pow maximum minimum".split()}
+TERNARY = {
+    "where": lambda m, c, a, b: m.where(c != 0, a, b),
+    "clamp(tensors)": lambda m, x, low, high: m.clamp(x, low, high),
+}
+
+
+def triples(name, dtype):
+    some = [0.0, -0.0, 1.0, -2.0, LARGEST[dtype], INF, -INF, NAN]
+    return [(x, a, b) for x in ((0.0, 1.0) if name == "where" else some) for a in some for b in some]
+
+
+# ---- row by row
+
+def places(m, n):
+    return m.tensor([n - 1 - i for i in range(n)])
+
+
+ROWS = {
+    "sum": lambda m, x: x.sum(0),
+    "mean": lambda m, x: x.mean(0),
+    "prod": lambda m, x: x.prod(0),
+    "var": lambda m, x: x.var(0),
+    "std": lambda m, x: x.std(0),
+    "logsumexp": lambda m, x: m.logsumexp(x, 0),
+    "softmax": lambda m, x: x.softmax(0),
+    "log_softmax": lambda m, x: x.log_softmax(0),
+    "amax": lambda m, x: m.amax(x, 0),
+    "amin": lambda m, x: m.amin(x, 0),
+    "max": lambda m, x: m.max(x, 0)[0],
+    "min": lambda m, x: m.min(x, 0)[0],
+    "max of all": lambda m, x: m.max(x),
+    "min of all": lambda m, x: m.min(x),
+    "matmul": lambda m, x: m.matmul(x.reshape(1, -1), m.tensor([[1.0], [0.0], [-2.0], [1.0], [1.0]], dtype=x.dtype)[: x.shape[0]]),
+    "mse_loss": lambda m, x: m.mse_loss(x, m.ones(x.shape[0], dtype=x.dtype)),
+    "cross_entropy": lambda m, x: m.cross_entropy(x.reshape(1, -1), m.tensor([0])),
+    "to": lambda m, x: x.to(m.float64 if x.dtype == m.float32 else m.float32),
+    "clone": lambda m, x: x.clone(),
+    "cat": lambda m, x: m.cat([x, x], 0),
+    "stack": lambda m, x: m.stack([x, x], 0),
+    "reshape": lambda m, x: x.reshape(-1, 1),
+    "transpose": lambda m, x: x.reshape(1, -1).transpose(0, 1),
+    "expand": lambda m, x: x.expand(3, x.shape[0]),
+    "slice": lambda m, x: x[:-1],
+    "index_select": lambda m, x: m.index_select(x, 0, places(m, x.shape[0])),
+    "gather": lambda m, x: m.gather(x, 0, places(m, x.shape[0])),
+}
+TAKES_EMPTY = ("sum", "mean", "prod", "logsumexp")
+
+
+def rows(name, dtype):
+    big, least = LARGEST[dtype], LEAST[dtype]
+    some = [[x] for x in (1.0, 0.0, -0.0, INF, -INF, NAN, big, least)]
+    some += [[1.0, 1.0], [0.0, -0.0], [-0.0, 0.0], [NAN, 1.0], [1.0, NAN], [NAN, NAN], [INF, 50.0], [INF, INF], [INF, -INF],
+             [-INF, -INF], [-INF, 0.0], [big, big], [big, -big], [least, least], [0.0, 2.0, 3.0], [0.0, 0.0, 3.0],
+             [NAN, 0.0, 3.0], [INF, 0.0, 3.0], [INF, 0.0, 0.0], [INF, 2.0, 3.0], [0.0, NAN, 0.0], [5.0, 5.0, 5.0, 5.0],
+             [1000.0, 0.0, -1000.0], [1.0, 3.0, 2.0, 3.0, 0.0], [1.0, 2.0, 3.0, 4.0, NAN]]
+    if name in ("mean", "var", "std"):  # partial sums overflow on the CPU, in float32, and not on a GPU, in float64
+        some = [row for row in some if row != [big, big]]
+    if name == "cross_entropy":  # a sum of exponentials that is kept as one logarithm is lost beside such logits
+        some = [row for row in some if len(row) != 2 or abs(row[1]) != big]
+    return ([[]] if name in TAKES_EMPTY else []) + some
+
+
+# ---- where PyTorch's value is not the right one: name -> (reason, right value or None where PyTorch's stands)
+
+def sign_of_nan(dtype, x, y, dx):
+    return (NAN, 0.0) if math.isnan(x) else None
+
+
+def exact_log1p(dtype, x, y, dx):
+    return (math.log1p(x), dx) if 0 < abs(x) <= NORMAL[dtype] or x == LARGEST[dtype] else None
+
+
+def sign_of_tail(dtype, x, y, dx):
+    if y != 0 or math.copysign(1, x) > 0:
+        return None
+    return -0.0, 0.5 * math.erfc(-x * 0.5**0.5) + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def one_is_exact(dtype, a, b, y, da, db):
+    return (a, da, db) if b == 1 and a == LARGEST[dtype] else None
+
+
+def nan_shares(dtype, x, y, dx):
+    nans = sum(map(math.isnan, x))
+    return (y, [1.0 / nans if math.isnan(e) else 0.0 for e in x]) if nans else None
+
+
+def nothing_to_train(dtype, x, y, dx):
+    return (y, [0.0 for _ in x]) if x and all(e == -INF for e in x) else None
+
+
+def product_of_others(dtype, x, y, dx):
+    return y, [math.prod(x[:i] + x[i + 1 :]) for i in range(len(x))]
+
+
+def beside_infinity(dtype, x, y, dx):
+    if INF not in x or any(map(math.isnan, x)):
+        return None
+    return y, [NAN if e == INF else -1.0 if i == 0 else 0.0 for i, e in enumerate(x)]
+
+
+def which_bound(dtype, x, low, high, y, dx, dlow, dhigh):
+    if math.isnan(y):
+        return y, 0.0, 0.0, 0.0
+    return (y, 0.0, 1.0, 0.0) if x < low == high else (y, 0.0, 0.0, 1.0) if x > high == low else None
+
+
+CORRECTIONS = {
+    "sign": ("the sign of NaN is NaN, not 0", sign_of_nan),
+    "log1p": ("subnormal and largest float32 numbers have a log1p", exact_log1p),
+    "gelu": ("a result that rounds to zero has the sign of x", sign_of_tail),
+    "pow": ("the largest float64 to the power 1 is itself", one_is_exact),
+    "amax": ("a NaN is the extreme; PyTorch divides by a count of no hits", nan_shares),
+    "amin": ("a NaN is the extreme; PyTorch divides by a count of no hits", nan_shares),
+    "logsumexp": ("where all is -inf the gradient is 0, not NaN", nothing_to_train),
+    "prod": ("the gradient is the product of the others; PyTorch divides the product by the element", product_of_others),
+    "cross_entropy": ("beside a logit of inf the gradient is 0, as in logsumexp", beside_infinity),
+    "clamp(tensors)": ("the bound that is the result gets the gradient, also where both are equal, and none does where it is NaN", which_bound),
+}
+
+
+# ---- what a library gives
+
+def run_points(module, dtype, function, inputs, differentiable):
+    """[(inputs..., result, derivatives...)] of a function element by element."""
+    kind = getattr(module, dtype)
+    tensors = [module.tensor(list(column), dtype=kind, requires_grad=d) for column, d in zip(zip(*inputs), differentiable)]
+    y = function(Library(module), *tensors)
+    y.backward(module.ones(len(inputs), dtype=kind))
+    columns = [y.tolist()] + [(t.grad if t.grad is not None else t.detach() * 0).tolist() for t, d in zip(tensors, differentiable) if d]
+    return [tuple(point) + values for point, values in zip(inputs, zip(*columns))]
+
+
+def run_row(module, dtype, function, row):
+    """(result, gradient) of a row, both lists."""
+    x = module.tensor(row, dtype=getattr(module, dtype), requires_grad=True)
+    y = function(Library(module), x).reshape(-1)
+    if y.shape[0]:
+        y.backward(module.tensor([float(i + 1) for i in range(y.shape[0])], dtype=y.dtype))
+    return y.tolist(), x.grad.tolist() if x.grad is not None else [0.0 for _ in row]
+
+
+def all_points(dtype):
+    """(name, function, inputs, which of them have a derivative)"""
+    for name, function in UNARY.items():
+        yield name, function, [(x,) for x in points(dtype)], (True,)
+    for name, function in BINARY.items():
+        yield name, function, pairs(dtype), (True, True)
+    for name, function in TERNARY.items():
+        yield name, function, triples(name, dtype), (name != "where", True, True)
+
+
+def corrected_point(name, dtype, point):
+    return point[: -len(right)] + right if name in CORRECTIONS and (right := CORRECTIONS[name][1](dtype, *point)) else point
+
+
+def corrected_row(name, dtype, row, y, dx):
+    return CORRECTIONS[name][1](dtype, row, y, dx) or (y, dx) if name in CORRECTIONS else (y, dx)
+
+
+def braces(values):
+    return "{" + ", ".join(repr(float(v)).replace("inf", "kInfinity").replace("nan", "kNan") for v in values) + "}"
+
+
+def main():
+    import torch
+
+    print("// Written by special_points.py with PyTorch %s; do not edit." % torch.__version__)
+    for dtype in DTYPES:
+        if sys.argv[1] == "points":
+            for name, function, inputs, differentiable in all_points(dtype):
+                values = [corrected_point(name, dtype, p) for p in run_points(torch, dtype, function, inputs, differentiable)]
+                if name in CORRECTIONS:
+                    print("// %s: %s." % (name, CORRECTIONS[name][0]))
+                print('{"%s", %s, %d, %s},' % (name, dtype, len(inputs[0]), braces(v for p in values for v in p)))
+        else:
+            for name, function in ROWS.items():
+                if name in CORRECTIONS:
+                    print("// %s: %s." % (name, CORRECTIONS[name][0]))
+                for row in rows(name, dtype):
+                    y, dx = corrected_row(name, dtype, row, *run_row(torch, dtype, function, row))
+                    print('{"%s", %s, %s, %s, %s},' % (name, dtype, braces(row), braces(y), braces(dx)))
+
+
+if __name__ == "__main__":
+    main()
