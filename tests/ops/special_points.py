@@ -107,6 +107,7 @@ ROWS = {
     "expand": lambda m, x: x.expand(3, x.shape[0]),
     "slice": lambda m, x: x[:-1],
     "index_select": lambda m, x: m.index_select(x, 0, places(m, x.shape[0])),
+    "index_copy": lambda m, x: m.index_copy(x, 0, m.tensor([0]), m.ones(1, dtype=x.dtype)),
     "gather": lambda m, x: m.gather(x, 0, places(m, x.shape[0])),
 }
 TAKES_EMPTY = ("sum", "mean", "prod", "logsumexp")

@@ -134,6 +134,11 @@ const std::map<std::string, OfRow>& of_rows() {
        }},
       {"slice", [](const Tensor& x) { return x.slice(0, 0, -1); }},
       {"index_select", [](const Tensor& x) { return x.index_select(0, places(x)); }},
+      {"index_copy",
+       [](const Tensor& x) {
+         const TensorOptions like{.dtype = x.dtype(), .device = x.device()};
+         return x.index_copy(0, zeros({1}, {.dtype = int64, .device = x.device()}), ones({1}, like));
+       }},
       {"gather", [](const Tensor& x) { return x.gather(0, places(x)); }},
   };
   return all;
