@@ -80,7 +80,9 @@ class Fuser {
       }
       Chain chain = group.chain->finish(
           [&](const Operand& window, const Extent& extent) { return is_read(window, extent, g); });
-      if (!chain.links.empty() || !chain.stores.empty()) items.emplace_back(std::move(chain));
+      const bool leaves_nothing =
+          chain.links.empty() && chain.stores.empty() && chain.reductions.empty() && chain.recordings.empty();
+      if (!leaves_nothing) items.emplace_back(std::move(chain));
     }
     return items;
   }

@@ -105,7 +105,7 @@ void Recorder::uses(Storage& storage) {
   if (!storage.data() || is_of_step(storage)) return;
   if (!seen_.insert(&storage).second) return;
   storage.pin();
-  recording_.outside.push_back({&storage, recording_.calls.size(), storage.leaves()});
+  recording_.outside.push_back({&storage, recording_.calls.size(), storage.leaves(), storage.leaves()});
   uses(storage.data(), storage.bytes());
 }
 
@@ -222,6 +222,7 @@ Recording Recorder::finish() {
     if (const auto bumps = bumps_.find(buffer.kept.get()); bumps != bumps_.end())
       recording_.bumps[bumps->second].times = 0;
   }
+  for (Recording::Outside& used : recording_.outside) used.leaves_after = used.storage->leaves();
   for (const Recording::Outside& used : recording_.outside) {
     if (!used.storage->abandoned()) continue;
     const std::size_t call = std::min(used.call, recording_.calls.size() - 1);  // a use without a call

@@ -32,11 +32,11 @@ struct StepBuffer {
 
 /// Everything a replay has to do.
 struct Recording {
-  /// A storage from outside, the call that used it first, and how many leaves were on it then.
+  /// A storage from outside, the call that used it first, and how many leaves were on it before and after the step.
   struct Outside {
     Ref<Storage> storage;
     std::size_t call;
-    int leaves;
+    int leaves, leaves_after;
   };
   /// A leaf's gradient before and after the step.
   struct Leaf {

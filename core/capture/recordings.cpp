@@ -61,7 +61,9 @@ void Recordings::record(StepVersion* last) {
   if (!options_.keep_gradients)
     for (const Recording::Leaf& leaf : version->recording.leaves) version->held.push_back(is_held(*version, leaf));
   version->build(options_);
-  std::erase_if(versions_, [last](const std::unique_ptr<StepVersion>& old) { return old.get() == last; });
+  std::erase_if(versions_, [last](const std::unique_ptr<StepVersion>& old) {
+    return old.get() == last || old->changes_leaves();  // which fits no step
+  });
   versions_.push_back(std::move(version));
   current_ = versions_.back().get();
 }

@@ -38,8 +38,14 @@ std::vector<Call> with_real_addresses(const Recording& recording) {
 
 }  // namespace
 
+bool StepVersion::changes_leaves() const {
+  return std::any_of(recording.outside.begin(), recording.outside.end(),
+                     [](const Recording::Outside& used) { return used.leaves != used.leaves_after; });
+}
+
 bool StepVersion::fits() const {
-  return std::all_of(recording.leaves.begin(), recording.leaves.end(),
+  return !changes_leaves() &&
+         std::all_of(recording.leaves.begin(), recording.leaves.end(),
                      [](const Recording::Leaf& leaf) {
                        return !leaf.needs || leaf.tensor->leaf->written() == leaf.written_before;
                      }) &&
@@ -111,7 +117,7 @@ bool StepVersion::outlives(const void* data, const CaptureOptions& options) cons
 
 bool StepVersion::is_dropped(std::size_t leaf, const CaptureOptions& options) const {
   const Recording::Leaf& used = recording.leaves[leaf];
-  return !options.keep_gradients && !(used.needs && used.written_before) && !held[leaf];
+  return !options.keep_gradients && !used.needs && !held[leaf];  // a step goes on from what it needs
 }
 
 // ---- replays ------------------------------------------------------------------------------------

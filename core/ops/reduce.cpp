@@ -136,7 +136,7 @@ class ReduceNode final : public Node {
 
   Tensor keep_sum(const Tensor& values) const {
     Tensor total = empty_tensor(kept_, values.dtype(), values.storage()->backend());
-    reduce_values(ReduceOp::Sum, values, total, Store::Overwrite);
+    if (total.numel() > 0) reduce_values(ReduceOp::Sum, values, total, Store::Overwrite);
     return total;
   }
 

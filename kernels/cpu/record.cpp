@@ -101,8 +101,9 @@ void record(const Record& call, const LossPartial& all) {
   constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
   LossSummary& summary = call.ring[slot];
   summary.mean = all.finite > 0 ? all.sum / static_cast<double>(all.finite) : kNothing;
-  summary.min = all.finite > 0 ? all.min : kNothing;
-  summary.max = all.finite > 0 ? all.max : kNothing;
+  // Of 0 and -0 either may be the extreme; plus 0 both are 0.
+  summary.min = all.finite > 0 ? all.min + 0.0 : kNothing;
+  summary.max = all.finite > 0 ? all.max + 0.0 : kNothing;
   summary.not_finite = call.n - all.finite;
   std::atomic_ref(summary.sequence).store(step + 1, std::memory_order_release);
   *call.counter = step + 1;

@@ -61,8 +61,9 @@ struct Ring {
     const bool any = all.finite > 0;
     LossSummary& row = summaries[step % capacity];
     row.mean = any ? all.sum / static_cast<double>(all.finite) : nothing;
-    row.min = any ? all.min : nothing;
-    row.max = any ? all.max : nothing;
+    // Of 0 and -0 either may be the extreme; plus 0 both are 0.
+    row.min = any ? all.min + 0.0 : nothing;
+    row.max = any ? all.max + 0.0 : nothing;
     row.not_finite = n - all.finite;
     __threadfence_system();
     *const_cast<volatile std::int64_t*>(&row.sequence) = step + 1;

@@ -186,6 +186,50 @@ TEST_P(FaithfulTest, ATensorThatBecomesALeafCollects) {
   EXPECT_TRUE(has_values(scale_.grad(), {2}, float32, {2, 4}));
 }
 
+TEST_P(FaithfulTest, AStepThatFreezesAndThawsIsRunEveryTime) {
+  const Tensor other = full({2}, 3, on());
+  bool on_now = true;
+  auto step = capture([&] {
+    w_.zero_grad();
+    w_.requires_grad_(on_now = !on_now);
+    Tensor loss = (w_ * other).sum();
+    if (on_now) loss.backward();
+    return loss;
+  });
+  for (int i = 0; i < 12; ++i) {
+    step();
+    EXPECT_EQ(w_.grad().defined(), i % 2 == 1) << i;
+  }
+}
+
+TEST_P(FaithfulTest, AGradientThatTheNextStepGoesOnFromIsNotDropped) {
+  auto step = capture([&] { (w_ * scale_).sum().backward(); }, {.keep_gradients = false});
+  step();
+  w_.zero_grad();
+  step();
+  step();
+  EXPECT_TRUE(has_values(w_.grad(), {2}, float32, {2, 2}));
+}
+
+// ---- results that are read only
+
+TEST_P(FaithfulTest, WhatIsOnlySummedOrRecorded) {
+  Tensor x = full({5}, 2, on());
+  Monitor monitor({.progress = false});
+  auto step = capture([&] {
+    const Tensor kept = x.clone();
+    monitor.record(kept);
+    return kept.sum();
+  });
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(step().item(), 10.0 + 5 * i);
+    x.add_(1);
+  }
+  std::vector<double> means;
+  for (const HistoryRow& row : monitor.history()) means.push_back(row.mean);
+  EXPECT_EQ(means, (std::vector<double>{2, 3, 4}));
+}
+
 // ---- labels
 
 TEST_P(FaithfulTest, LabelsOutOfRange) {
