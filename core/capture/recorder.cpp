@@ -147,6 +147,7 @@ Recording::Leaf& Recorder::leaf(TensorImpl& tensor, bool needs) {
                                  .needs = needs,
                                  .written_before = tensor.leaf->written(),
                                  .written_after = false,
+                                 .moves = false,
                                  .value = {}});
   }
   return recording_.leaves[found->second.index];
@@ -211,10 +212,12 @@ void Recorder::refuse(const char* op, const char* why, SourceLocation location) 
 Recording Recorder::finish() {
   const Unobserved quiet;
   LUGE_CHECK(CaptureError, !recording_.calls.empty(), "{}: the captured function computed nothing", name_);
-  for (Recording::Leaf& used : recording_.leaves) {
-    LeafGradient& gradient = *used.tensor->leaf;
+  for (const auto& [tensor, before] : leaves_) {
+    Recording::Leaf& used = recording_.leaves[before.index];
+    const LeafGradient& gradient = *used.tensor->leaf;
     used.written_after = gradient.written();
     used.value = gradient.value();
+    used.moves = used.needs && used.written_before && used.written_after && used.value.data() != before.value.data();
   }
   for (const auto& [real, index] : live_) {
     StepBuffer& buffer = recording_.buffers[index];

@@ -43,6 +43,7 @@ struct Recording {
     Ref<TensorImpl> tensor;
     bool needs = false;  ///< whether the step went on from what was there
     bool written_before = false, written_after = false;
+    bool moves = false;         ///< what the next step goes on from is in other memory than what this one went on from
     Tensor value;  ///< after
   };
   struct Bump {

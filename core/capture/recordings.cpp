@@ -51,7 +51,7 @@ StepVersion* Recordings::fitting() const {
 
 void Recordings::record(StepVersion* last) {
   for (const std::unique_ptr<StepVersion>& version : versions_)
-    if (version.get() != last) version->check_alive();  // compare() finds what `last` worked on and is gone
+    if (version.get() != last && !version->changes_leaves()) version->check_alive();  // compare() finds what `last` worked on and is gone
   LUGE_CHECK(CaptureError, last || versions_.size() < kMostVersions,
              "{}: the step was recorded {} times, from different gradients or leaves each time; call zero_grad within "
              "it, and requires_grad_ outside",

@@ -40,7 +40,9 @@ std::vector<Call> with_real_addresses(const Recording& recording) {
 
 bool StepVersion::changes_leaves() const {
   return std::any_of(recording.outside.begin(), recording.outside.end(),
-                     [](const Recording::Outside& used) { return used.leaves != used.leaves_after; });
+                     [](const Recording::Outside& used) { return used.leaves != used.leaves_after; }) ||
+         std::any_of(recording.leaves.begin(), recording.leaves.end(),
+                     [](const Recording::Leaf& leaf) { return leaf.moves; });
 }
 
 bool StepVersion::fits() const {

@@ -23,7 +23,8 @@ class StepVersion {
   std::int64_t replays = 0;
   double seconds = 0;
 
-  /// Whether the step itself freezes or thaws leaves: a replay would not.
+  /// Whether the step itself freezes or thaws leaves, or leaves their gradients in other memory than it found them in: a
+  /// replay would not.
   bool changes_leaves() const;
   /// Whether gradients are written and leaves require gradients where they did when it was recorded.
   bool fits() const;

@@ -169,6 +169,17 @@ void ChainLoop::add_job(const Link& link) {
 
 // ---- places -------------------------------------------------------------------------------------
 
+/// Whether an update that writes `out` reads `value` besides what `out` goes on from: it begins by copying that.
+bool ChainLoop::reads_besides(const Job& job, int out, int value) const {
+  if (job.segment || job.tile) return false;  // these load an element before they store it
+  for (std::size_t i = 0; i < job.in.size(); ++i) {
+    const std::size_t result = i < 2 ? 0 : i - 1;  // value, first and second go on; the gradient does not
+    const bool goes_on = i != 1 && result < job.out.size() && job.out[result] == out;
+    if (job.in[i] == value && !goes_on) return true;
+  }
+  return false;
+}
+
 /// Whether every tile begins at a multiple of a cache line.
 bool ChainLoop::positions_are_aligned() const { return row_ == 0 || row_ == count_ || row_ % 16 == 0; }
 
@@ -198,7 +209,8 @@ void ChainLoop::place_values() {
         std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& job) { return contains(job.out, store.value); });
     // Written where it belongs at once, unless what was there is still to be read.
     const bool in_place = whole && maker != jobs_.end() && place.memory == nullptr &&
-                          (old == loads_.end() || last[static_cast<std::size_t>(old->value)] <= maker - jobs_.begin());
+                          (old == loads_.end() || (last[static_cast<std::size_t>(old->value)] <= maker - jobs_.begin() &&
+                                                   !reads_besides(*maker, store.value, old->value)));
     const bool streams = may_stream_ && whole && old == loads_.end() &&
                          worth_streaming(count_ * static_cast<std::int64_t>(size_of(window.dtype)));
     const bool read_again = last[static_cast<std::size_t>(store.value)] >= 0;

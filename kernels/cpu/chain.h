@@ -73,6 +73,7 @@ class ChainLoop {
   int constant(const Operand& number);
   void place_values();
   void place_slots(std::vector<int> last);
+  bool reads_besides(const Job& job, int out, int value) const;
   bool positions_are_aligned() const;
 
   bool sums_itself() const;

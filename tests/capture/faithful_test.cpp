@@ -211,6 +211,21 @@ TEST_P(FaithfulTest, AGradientThatTheNextStepGoesOnFromIsNotDropped) {
   EXPECT_TRUE(has_values(w_.grad(), {2}, float32, {2, 2}));
 }
 
+TEST_P(FaithfulTest, AGradientThatIsForgottenAndMadeAnew) {
+  auto step = capture([&] {
+    (w_ * scale_).sum().backward();
+    {
+      const NoGrad quiet;
+      w_.sub_(w_.grad());
+    }
+    w_.zero_grad();
+    (w_ * scale_).sum().backward();
+  });
+  step.run(2);
+  step();
+  EXPECT_TRUE(has_values(w_, {2}, float32, {1 - 5.0, 2 - 5.0}));
+}
+
 // ---- results that are read only
 
 TEST_P(FaithfulTest, WhatIsOnlySummedOrRecorded) {
