@@ -103,14 +103,15 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
       observer->uses(ring_->data(), ring_->bytes());
       if (rows_) observer->uses(rows_->data(), rows_->bytes());
       observer->uses(*counter_.storage());
+    }
+    backend_->run(call);
+    if (observer) [[unlikely]]
       observer->has_effect(
           {.owner = weak_from_this(),
            .owner_name = "Monitor",
            .before = [this](std::int64_t steps, std::int64_t times) { return make_room(steps, times); },
            .after = [this](std::int64_t count) { note(count); },
            .undo = [this](std::int64_t count) { forget(count); }});
-    }
-    backend_->run(call);
     note(1);
   }
 

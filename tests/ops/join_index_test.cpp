@@ -11,6 +11,15 @@ constexpr DType kAll[] = {boolean, int32, int64, float32, float64};
 class JoinTest : public DeviceTest {};
 LUGE_ON_EVERY_DEVICE(JoinTest);
 
+TEST_P(JoinTest, IndexCopyOfEveryType) {
+  for (const DType dtype : {boolean, int32, int64, float32, float64}) {
+    const Tensor x = zeros({3, 2}, on(dtype)), source = ones({2, 2}, on(dtype));
+    const Tensor y = index_copy(x, 0, tensor({2, 0}, on(int64)), source);
+    EXPECT_TRUE(has_values(y, {3, 2}, dtype, {1, 1, 0, 0, 1, 1}));
+    EXPECT_TRUE(has_values(x, {3, 2}, dtype, {0, 0, 0, 0, 0, 0}));
+  }
+}
+
 TEST_P(JoinTest, CatAlongEveryDimension) {
   for (const DType dtype : kAll) {
     const Tensor a = tensor({1, 0, 1, 0}, on(int64)).view({2, 2}).to(dtype), b = ones({2, 1}, on(dtype)), c = zeros({2, 2}, on(dtype));
