@@ -79,7 +79,7 @@ std::unique_ptr<StepVersion> Recordings::recorded(const StepVersion* last) const
       for (const Tensor& result : results.tensors) version->results.tensors.push_back(checked_result(result).detach());
     }
     if (last) compare(*version, *last, recorder.so_far());
-    version->recording = recorder.finish();
+    version->take(recorder.finish());
   } catch (...) {
     version->results = {};
     recorder.undo();

@@ -38,15 +38,16 @@ std::vector<Call> with_real_addresses(const Recording& recording) {
 
 }  // namespace
 
-bool StepVersion::changes_leaves() const {
-  return std::any_of(recording.outside.begin(), recording.outside.end(),
-                     [](const Recording::Outside& used) { return used.leaves != used.leaves_after; }) ||
-         std::any_of(recording.leaves.begin(), recording.leaves.end(),
-                     [](const Recording::Leaf& leaf) { return leaf.moves; });
+void StepVersion::take(Recording recorded) {
+  recording = std::move(recorded);
+  changes_leaves_ = std::any_of(recording.outside.begin(), recording.outside.end(),
+                                [](const Recording::Outside& used) { return used.leaves != used.leaves_after; }) ||
+                    std::any_of(recording.leaves.begin(), recording.leaves.end(),
+                                [](const Recording::Leaf& leaf) { return leaf.moves; });
 }
 
 bool StepVersion::fits() const {
-  return !changes_leaves() &&
+  return !changes_leaves_ &&
          std::all_of(recording.leaves.begin(), recording.leaves.end(),
                      [](const Recording::Leaf& leaf) {
                        return !leaf.needs || leaf.tensor->leaf->written() == leaf.written_before;
@@ -136,7 +137,7 @@ bool StepVersion::may_repeat(const CaptureOptions& options) const {
 std::int64_t StepVersion::replay(std::int64_t most, const CaptureOptions& options) {
   using Clock = std::chrono::steady_clock;
   const auto begun = Clock::now();
-  {
+  if (!recording.labels.empty()) {
     const NoGrad guard;
     for (const Recording::Labels& labels : recording.labels) checked_labels(labels.op, labels.tensor(), labels.size, labels.low);
   }

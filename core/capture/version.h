@@ -25,7 +25,9 @@ class StepVersion {
 
   /// Whether the step itself freezes or thaws leaves, or leaves their gradients in other memory than it found them in: a
   /// replay would not.
-  bool changes_leaves() const;
+  bool changes_leaves() const { return changes_leaves_; }
+  /// Takes what was recorded.
+  void take(Recording recorded);
   /// Whether gradients are written and leaves require gradients where they did when it was recorded.
   bool fits() const;
   /// Throws CaptureError where memory or an owner of effects is gone.
@@ -44,6 +46,7 @@ class StepVersion {
   /// Whether a replay leaves gradients as the recording found them, so that another may follow.
   bool may_repeat(const CaptureOptions& options) const;
 
+  bool changes_leaves_ = false;
   Tensor random_state_;
   Ref<Storage> block_;
   std::unique_ptr<Executable> executable_;
