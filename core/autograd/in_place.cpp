@@ -120,7 +120,14 @@ Tensor alias(const TensorImpl& impl) {
 bool records_change(const Tensor& self, bool needs) {
   const TensorImpl& impl = *self.impl();
   if (!grad_enabled() || !is_floating(impl.dtype)) return false;
-  return needs || needs_grad(self) || (impl.base && impl.base->grad_fn);
+  if (!needs && !needs_grad(self) && !(impl.base && impl.base->grad_fn)) return false;
+  // Nodes hold on to leaves: one that came to depend on such a node would keep itself alive.
+  const TensorImpl& owner = impl.base ? *impl.base : impl;
+  LUGE_CHECK(AutogradError, !owner.leaf,
+             "in place: a tensor of shape {} that has been a leaf of a graph cannot become part of one; use detach() or "
+             "no_grad",
+             to_string(owner.shape));
+  return true;
 }
 
 Tensor before_change(const Tensor& self, bool keeps) { return keeps ? self.clone() : alias(*self.impl()); }

@@ -128,13 +128,14 @@ Tensor& Tensor::copy_(const Tensor& source, SourceLocation location) {
   check_writable(*this, "copy_");
   LUGE_CHECK(ShapeError, broadcast_shapes("copy_", impl.shape, source.shape()) == impl.shape,
              "copy_: source of shape {} does not broadcast to {}", to_string(source.shape()), to_string(impl.shape));
+  const bool from_graph = needs_grad(source) && is_floating(source.dtype());
+  const bool recorded = records_change(*this, from_graph);
   if (source.device() != device()) refuse_move("copy_", source, location);
   Tensor values = source.detach().to(device());
   if (values.storage() == impl.storage) values = values.clone();  // may overlap
   copy_values(values, *this, Store::Overwrite);
   impl.storage->bump_version();
-  const bool from_graph = needs_grad(source) && is_floating(source.dtype());
-  if (records_change(*this, from_graph)) record_assignment("copy_", *this, from_graph ? source : Tensor());
+  if (recorded) record_assignment("copy_", *this, from_graph ? source : Tensor());
   return *this;
 }
 
@@ -146,9 +147,10 @@ Tensor& Tensor::zero_() {
 Tensor& Tensor::fill_(Scalar value) {
   const TensorImpl& impl = checked(*this, "fill_", "self");
   check_writable(*this, "fill_");
+  const bool recorded = records_change(*this);
   fill_values(*this, value);
   impl.storage->bump_version();
-  if (records_change(*this)) record_assignment("fill_", *this, {});
+  if (recorded) record_assignment("fill_", *this, {});
   return *this;
 }
 

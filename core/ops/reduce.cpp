@@ -92,7 +92,7 @@ class ReduceNode final : public Node {
 
   /// dy * (product of the others), with the reduced dimensions behind the kept ones and flattened meanwhile.
   Tensor prod_gradient(const Tensor& dy, const Tensor& x) const {
-    if (x.numel() == 0) return x;
+    if (x.numel() == 0) return empty_tensor(x.shape(), x.dtype(), x.storage()->backend());
     std::vector<int> order, back(static_cast<std::size_t>(shape_.ndim()));
     Shape rows, apart;
     for (const bool reduced : {false, true})

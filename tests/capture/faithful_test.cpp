@@ -85,6 +85,7 @@ TEST_P(FaithfulTest, AGradientThatNobodyHoldsIsNotKept) {
   Parameters params({.sets = 4000, .device = device()});
   const Tensor x = params.add("x", {}, init::constant(1));
   Sgd optimizer(params, {.lr = 0.25});
+  bool is_fused = false;
   const auto bytes = [&](bool keep) {
     auto step = capture(
         [&] {
@@ -95,9 +96,12 @@ TEST_P(FaithfulTest, AGradientThatNobodyHoldsIsNotKept) {
         {.keep_gradients = keep});
     step();
     step();
+    is_fused = step.figures().launches < step.figures().recorded_calls;
     return step.figures().bytes;
   };
-  EXPECT_LT(bytes(false), bytes(true));
+  const double dropped = bytes(false), kept = bytes(true);
+  if (!is_fused) GTEST_SKIP() << "nothing is fused here, so every call writes what it makes";
+  EXPECT_LT(dropped, kept);
 }
 
 // ---- tensors that are replaced
