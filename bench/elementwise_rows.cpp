@@ -13,7 +13,10 @@ namespace {
 
 using Inputs = std::vector<Tensor>;
 
-DType input_dtype(const ElementwiseRow& row) { return accepted(row.op) == DTypes::Logical ? boolean : float32; }
+DType input_dtype(const ElementwiseRow& row) {
+  const DTypes dtypes = accepted(row.op);
+  return dtypes == DTypes::Logical ? boolean : dtypes == DTypes::Integral ? int32 : float32;
+}
 
 double size(DType dtype) { return static_cast<double>(size_of(dtype)); }
 
@@ -68,6 +71,7 @@ std::vector<ElementwiseRow> elementwise_rows() {
   rows.push_back(row_of<math::scalar::Formula>(Op::Formula, 2, false, [](const Inputs& x) { \
     return luge::function(x[0], x[1]);                                                      \
   }));
+  LUGE_BITWISE_ROWS(LUGE_ROW)
   LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 #define LUGE_ROW(function, Formula, ...) \

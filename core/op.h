@@ -18,7 +18,7 @@ inline constexpr int kOpCount = 0 LUGE_ELEMENTWISE_ROWS(LUGE_ROW, LUGE_ROW);
 #undef LUGE_ROW
 
 /// Which input types an elementwise op takes as they are; see kernels/math/rows.h.
-enum class DTypes : std::uint8_t { Float, Numeric, Any, Logical };
+enum class DTypes : std::uint8_t { Float, Numeric, Any, Logical, Integral };
 
 // The tables are not inside their functions: a constexpr function may not have static variables, and a
 // table on the stack is built anew at every call.

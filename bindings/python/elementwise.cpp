@@ -16,9 +16,13 @@ namespace {
 const char* words(DTypes dtypes) {
   switch (dtypes) {
     case DTypes::Float: return "float32 and float64; integers and bool are converted to float32 first";
-    case DTypes::Numeric: return "int32, int64, float32 and float64; bool is converted to int64 first";
+    case DTypes::Numeric:
+      return "int32, int64, float32 and float64; of bools add and maximum are or, mul and minimum are and, square and "
+             "clamp "
+             "are int64, others a DTypeError";
     case DTypes::Any: return "all";
     case DTypes::Logical: return "bool; others are converted by \"is not zero\" first";
+    case DTypes::Integral: return "bool, int32 and int64";
   }
   return "";
 }
@@ -81,6 +85,7 @@ std::optional<Tensor> apply(const Two& f, nb::handle a, nb::handle b) {
 namespace two {
 #define LUGE_ROW(function, ...) constexpr Two function{#function, &luge::function, &luge::function, &luge::function};
 LUGE_BINARY_ROWS(LUGE_ROW)
+LUGE_BITWISE_ROWS(LUGE_ROW)
 LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 }  // namespace two
@@ -121,6 +126,9 @@ LUGE_OPERATOR(operator_add, add)
 LUGE_OPERATOR(operator_sub, sub)
 LUGE_OPERATOR(operator_mul, mul)
 LUGE_OPERATOR(operator_div, div)
+LUGE_OPERATOR(operator_and, bitwise_and)
+LUGE_OPERATOR(operator_or, bitwise_or)
+LUGE_OPERATOR(operator_xor, bitwise_xor)
 #undef LUGE_OPERATOR
 
 PyObject* operator_pow(PyObject* a, PyObject* b, PyObject* modulus) noexcept {
@@ -147,30 +155,15 @@ PyObject* operator_matmul(PyObject* a, PyObject* b) noexcept {
   });
 }
 
-/// What & | ^ ~ mean: for bool alone, as integers have no bitwise operations here.
-void require_bool(const char* op, const Tensor& x) {
-  if (x.dtype() != DType::Bool)
-    throw DTypeError(fmt::format("{}: a tensor is {}; it must be bool", op, name(x.dtype())));
-}
-#define LUGE_OPERATOR(slot, symbol, function)                                       \
-  PyObject* slot(PyObject* a, PyObject* b) noexcept {                               \
-    return guarded([&]() -> PyObject* {                                             \
-      for (PyObject* const operand : {a, b})                                        \
-        if (is_tensor(operand)) require_bool(symbol, as_tensor(operand));           \
-      std::optional<Tensor> result = apply(two::function, a, b);                    \
-      return result ? wrap(*std::move(result)).release().ptr() : not_implemented(); \
-    });                                                                             \
-  }
-LUGE_OPERATOR(operator_and, "&", logical_and)
-LUGE_OPERATOR(operator_or, "|", logical_or)
-LUGE_OPERATOR(operator_xor, "^", logical_xor)
-#undef LUGE_OPERATOR
-
 PyObject* operator_invert(PyObject* a) noexcept {
   return guarded([&]() -> PyObject* {
     const Tensor& x = self_of(a);
-    require_bool("~", x);
-    return wrap(logical_not(x)).release().ptr();
+    Tensor result;
+    {
+      const Unlocked unlocked(x);
+      result = bitwise_not(x);
+    }
+    return wrap(std::move(result)).release().ptr();
   });
 }
 PyObject* operator_neg(PyObject* a) noexcept {
@@ -216,6 +209,9 @@ LUGE_OPERATOR(operator_iadd, add_)
 LUGE_OPERATOR(operator_isub, sub_)
 LUGE_OPERATOR(operator_imul, mul_)
 LUGE_OPERATOR(operator_idiv, div_)
+LUGE_OPERATOR(operator_iand, bitwise_and_)
+LUGE_OPERATOR(operator_ior, bitwise_or_)
+LUGE_OPERATOR(operator_ixor, bitwise_xor_)
 #undef LUGE_OPERATOR
 
 PyObject* compare(PyObject* a, PyObject* b, int how) noexcept {
@@ -229,7 +225,7 @@ PyObject* compare(PyObject* a, PyObject* b, int how) noexcept {
 /// (function, formula, dtypes) of every row: for tests, which hold the function against the formula.
 nb::list rows() {
   nb::list all;
-  constexpr const char* kNames[] = {"float", "numeric", "any", "logical"};
+  constexpr const char* kNames[] = {"float", "numeric", "any", "logical", "integral"};
   for (int i = 0; i < kOpCount; ++i) {
     const auto op = static_cast<Op>(i);
     all.append(nb::make_tuple(name(op), formula(op), kNames[static_cast<int>(accepted(op))]));
@@ -257,6 +253,9 @@ PyType_Slot* operator_slots() {
                                 {Py_nb_inplace_subtract, reinterpret_cast<void*>(operator_isub)},
                                 {Py_nb_inplace_multiply, reinterpret_cast<void*>(operator_imul)},
                                 {Py_nb_inplace_true_divide, reinterpret_cast<void*>(operator_idiv)},
+                                {Py_nb_inplace_and, reinterpret_cast<void*>(operator_iand)},
+                                {Py_nb_inplace_or, reinterpret_cast<void*>(operator_ior)},
+                                {Py_nb_inplace_xor, reinterpret_cast<void*>(operator_ixor)},
                                 {Py_tp_richcompare, reinterpret_cast<void*>(compare)},
                                 {0, nullptr}};
   return slots;
@@ -280,19 +279,32 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
 #undef LUGE_ROW
 
   // Two inputs.
-#define LUGE_ROW(function, Formula, ...)                                                                           \
-  {                                                                                                                \
-    const std::string doc =                                                                                        \
-        describe(Op::Formula, #function "(a, b)", example(#function, "[0.25, 0.5]", ", luge.tensor([0.5, 2.0])")); \
-    const auto call = [](nb::handle a, nb::handle b) { return called(#function, two::function, a, b); };           \
-    m.def(#function, call, "input"_a.none(), "other"_a.none(), doc.c_str(),                                        \
-          nb::sig("def " #function "(input: Tensor | float, other: Tensor | float) -> Tensor"));                   \
-    tensor.def(#function, call, "other"_a.none(), doc.c_str(),                                                     \
-               nb::sig("def " #function "(self, other: Tensor | float) -> Tensor"));                               \
+#define LUGE_ROW(function, Formula, ...)                                                                    \
+  {                                                                                                         \
+    const std::string doc = describe(Op::Formula, #function "(a, b)",                                       \
+                                     accepted(Op::Formula) == DTypes::Integral                              \
+                                         ? example(#function, "[1, 6]", ", luge.tensor([3, 4])")            \
+                                         : example(#function, "[0.25, 0.5]", ", luge.tensor([0.5, 2.0])")); \
+    const auto call = [](nb::handle a, nb::handle b) { return called(#function, two::function, a, b); };    \
+    m.def(#function, call, "input"_a.none(), "other"_a.none(), doc.c_str(),                                 \
+          nb::sig("def " #function "(input: Tensor | float, other: Tensor | float) -> Tensor"));            \
+    tensor.def(#function, call, "other"_a.none(), doc.c_str(),                                              \
+               nb::sig("def " #function "(self, other: Tensor | float) -> Tensor"));                        \
   }
   LUGE_BINARY_ROWS(LUGE_ROW)
+  LUGE_BITWISE_ROWS(LUGE_ROW)
   LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
+
+  const char* const not_text =
+      "Every bit of an integer the other way round, logical_not of bools: ~x.\n\n"
+      ">>> luge.bitwise_not(luge.tensor([0, 5]))\ntensor([-1, -6])";
+  const auto inverted = [](const Tensor& x) {
+    const Unlocked unlocked(x);
+    return bitwise_not(x);
+  };
+  m.def("bitwise_not", inverted, "input"_a, not_text);
+  tensor.def("bitwise_not", inverted, not_text);
 
   // With parameters.
   const auto leaky = [](const Tensor& x, double negative_slope) {
@@ -315,7 +327,8 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
     const auto bound = [](nb::handle value) {
       if (value.is_none()) return Tensor();
       if (!is_tensor(value))
-        throw nb::type_error("clamp: one of min and max is a tensor and the other is not; both must be tensors or numbers");
+        throw nb::type_error(
+            "clamp: one of min and max is a tensor and the other is not; both must be tensors or numbers");
       return as_tensor(value);
     };
     const Tensor from = bound(low), to = bound(high);

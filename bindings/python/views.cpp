@@ -149,6 +149,9 @@ void bind_views(nb::class_<Tensor>& tensor) {
   LUGE_IN_PLACE(sub_)
   LUGE_IN_PLACE(mul_)
   LUGE_IN_PLACE(div_)
+  LUGE_IN_PLACE(bitwise_and_)
+  LUGE_IN_PLACE(bitwise_or_)
+  LUGE_IN_PLACE(bitwise_xor_)
 #undef LUGE_IN_PLACE
   tensor.def(
       "clamp_",

@@ -45,7 +45,9 @@ class Window {
     return result;
   }
   /// The view's part of a tensor that whole() made.
-  Tensor of(const Tensor& whole) const { return window_tensor(whole, shape_, strides_, whole.storage_offset() + offset_); }
+  Tensor of(const Tensor& whole) const {
+    return window_tensor(whole, shape_, strides_, whole.storage_offset() + offset_);
+  }
   /// Adds up what `gradient` has for elements of the view that are one element of the base.
   void write(const Tensor& gradient, const Tensor& whole) const {
     std::vector<int> repeated;
@@ -72,7 +74,9 @@ class Window {
 /// A part of a tensor seen through any strides.
 class WindowNode final : public Node {
  public:
-  WindowNode(const Tensor& base, const TensorImpl& view) : Node("view"), window_(view, *base.impl()) { add_input(base); }
+  WindowNode(const Tensor& base, const TensorImpl& view) : Node("view"), window_(view, *base.impl()) {
+    add_input(base);
+  }
 
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
@@ -117,16 +121,16 @@ Tensor alias(const TensorImpl& impl) {
 
 }  // namespace
 
-bool records_change(const Tensor& self, bool needs) {
+bool records_change(const Tensor& self, const char* op, bool needs) {
   const TensorImpl& impl = *self.impl();
   if (!grad_enabled() || !is_floating(impl.dtype)) return false;
   if (!needs && !needs_grad(self) && !(impl.base && impl.base->grad_fn)) return false;
   // Nodes hold on to leaves: one that came to depend on such a node would keep itself alive.
   const TensorImpl& owner = impl.base ? *impl.base : impl;
-  LUGE_CHECK(AutogradError, !owner.leaf,
-             "in place: a tensor of shape {} that has been a leaf of a graph cannot become part of one; use detach() or "
-             "no_grad",
-             to_string(owner.shape));
+  LUGE_CHECK(
+      AutogradError, !owner.leaf,
+      "{}: a tensor of shape {} that has been a leaf of a graph cannot become part of one; use detach() or no_grad", op,
+      to_string(owner.shape));
   return true;
 }
 
@@ -164,9 +168,10 @@ void refresh_history(TensorImpl& view) {
 void check_writable(const Tensor& self, const char* op) {
   const TensorImpl& impl = *self.impl();
   for (int d = 0; d < impl.shape.ndim(); ++d)
-    LUGE_CHECK(ShapeError, impl.strides[d] != 0 || impl.shape[d] <= 1,
-               "{}: the tensor of shape {} was expanded, so several elements share memory along dim {}; clone() it first",
-               op, to_string(impl.shape), d);
+    LUGE_CHECK(
+        ShapeError, impl.strides[d] != 0 || impl.shape[d] <= 1,
+        "{}: the tensor of shape {} was expanded, so several elements share memory along dim {}; clone() it first", op,
+        to_string(impl.shape), d);
   if (!grad_enabled()) return;
   const TensorImpl& owner = impl.base ? *impl.base : impl;
   LUGE_CHECK(AutogradError, !impl.requires_grad && !owner.requires_grad,
@@ -174,14 +179,16 @@ void check_writable(const Tensor& self, const char* op) {
              "recorded; use no_grad or detach()",
              op);
   if (!impl.base || !is_floating(impl.dtype)) return;
-  LUGE_CHECK(AutogradError, !impl.is_outside || !owner.grad_fn,
-             "{}: this view was made without recording gradients, and the tensor that it is a view of is part of a graph "
-             "(made by {}); make the view anew, or use no_grad",
-             op, owner.grad_fn->name());
-  LUGE_CHECK(AutogradError, !repeats(owner.shape, owner.strides),
-             "{}: the tensor of shape {} that this one is a view of was expanded, so several elements share memory, and a "
-             "change cannot be recorded; clone() it first, or use no_grad",
-             op, to_string(owner.shape));
+  LUGE_CHECK(
+      AutogradError, !impl.is_outside || !owner.grad_fn,
+      "{}: this view was made without recording gradients, and the tensor that it is a view of is part of a graph "
+      "(made by {}); make the view anew, or use no_grad",
+      op, owner.grad_fn->name());
+  LUGE_CHECK(
+      AutogradError, !repeats(owner.shape, owner.strides),
+      "{}: the tensor of shape {} that this one is a view of was expanded, so several elements share memory, and a "
+      "change cannot be recorded; clone() it first, or use no_grad",
+      op, to_string(owner.shape));
 }
 
 }  // namespace luge

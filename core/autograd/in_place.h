@@ -1,17 +1,18 @@
 #pragma once
-// Internal: how a change in place becomes part of the graph. The changed tensor gets a new history; where it is a view, the
-// tensor whose memory it sees gets one, too, and every other view of that memory is a view of the new one.
+// Internal: how a change in place becomes part of the graph. The changed tensor gets a new history; where it is a view,
+// the tensor whose memory it sees gets one, too, and every other view of that memory is a view of the new one.
 
 #include <luge/autograd/node.h>
 
 namespace luge {
 
-/// Whether a change of `self` has to be recorded: gradients are recorded, and it or its memory's tensor has a history, or
-/// `needs` says so of the values that come in. To be called after check_writable().
-bool records_change(const Tensor& self, bool needs = false);
+/// Whether a change of `self` has to be recorded: gradients are recorded, and it or its memory's tensor has a history,
+/// or `needs` says so of the values that come in. To be called after check_writable(). AutogradError, in the name of
+/// `op`, for a tensor that has been a leaf: a leaf that came to depend on a node would keep itself alive.
+bool records_change(const Tensor& self, const char* op, bool needs = false);
 
-/// `self` as it was, with its history, for the node that is to follow. `keeps`: its values are needed later, too, and copied
-/// before they are changed.
+/// `self` as it was, with its history, for the node that is to follow. `keeps`: its values are needed later, too, and
+/// copied before they are changed.
 Tensor before_change(const Tensor& self, bool keeps);
 
 /// Makes `node` the history of `self`, whose memory has been changed by now.

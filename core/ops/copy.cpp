@@ -129,7 +129,7 @@ Tensor& Tensor::copy_(const Tensor& source, SourceLocation location) {
   LUGE_CHECK(ShapeError, broadcast_shapes("copy_", impl.shape, source.shape()) == impl.shape,
              "copy_: source of shape {} does not broadcast to {}", to_string(source.shape()), to_string(impl.shape));
   const bool from_graph = needs_grad(source) && is_floating(source.dtype());
-  const bool recorded = records_change(*this, from_graph);
+  const bool recorded = records_change(*this, "copy_", from_graph);
   if (source.device() != device()) refuse_move("copy_", source, location);
   Tensor values = source.detach().to(device());
   if (values.storage() == impl.storage) values = values.clone();  // may overlap
@@ -147,7 +147,7 @@ Tensor& Tensor::zero_() {
 Tensor& Tensor::fill_(Scalar value) {
   const TensorImpl& impl = checked(*this, "fill_", "self");
   check_writable(*this, "fill_");
-  const bool recorded = records_change(*this);
+  const bool recorded = records_change(*this, "fill_");
   fill_values(*this, value);
   impl.storage->bump_version();
   if (recorded) record_assignment("fill_", *this, {});

@@ -246,9 +246,24 @@ DType arithmetic_of_bools(Op op, const char* op_name) {
   raise<DTypeError>("{}: bool has no such operation; use logical_not to invert a mask, or to() for numbers", op_name);
 }
 
-/// The logic that an arithmetic formula of two truth values is.
+/// The logic that an arithmetic or bitwise formula of two truth values is.
 Op logic_of(Op op) {
-  return op == Op::Add || op == Op::Maximum ? Op::LogicalOr : op == Op::Mul || op == Op::Minimum ? Op::LogicalAnd : op;
+  switch (op) {
+    case Op::Add:
+    case Op::Maximum:
+    case Op::BitwiseOr: return Op::LogicalOr;
+    case Op::Mul:
+    case Op::Minimum:
+    case Op::BitwiseAnd: return Op::LogicalAnd;
+    case Op::BitwiseXor: return Op::LogicalXor;
+    default: return op;
+  }
+}
+
+/// Floating numbers have no bits to work on.
+void check_integral(const char* op_name, DType dtype) {
+  LUGE_CHECK(DTypeError, !is_floating(dtype), "{}: the dtype is {}; allowed are bool, int32 and int64", op_name,
+             name(dtype));
 }
 
 /// Subtraction takes no truth value at all, because `1 - mask` and `x - mask` are hardly ever meant.
@@ -270,6 +285,7 @@ DType compute_dtype(Op op, const char* op_name, std::span<const Argument> argume
       refuse_bools(op, op_name, arguments);
       return dtype == DType::Bool ? arithmetic_of_bools(op, op_name) : dtype;
     case DTypes::Logical: return DType::Bool;
+    case DTypes::Integral: check_integral(op_name, dtype); break;
     case DTypes::Any: break;
   }
   // A comparison has an answer for every number.
@@ -393,10 +409,10 @@ Tensor& in_place(Op op, Tensor& self, const B& other, const char* op_name) {
     const TensorImpl& from = *other.impl();
     const bool same_window = from.offset == impl.offset && from.shape == impl.shape && from.strides == impl.strides;
     if (dtype != impl.dtype) return self.copy_(apply(op, arguments));  // which is recorded where that is due
-    if (records_change(self, needs_grad(other)))
+    if (records_change(self, op_name, needs_grad(other)))
       return recorded_in_place(op, self, from.storage == impl.storage ? other.clone() : other.to(dtype));
     if (from.storage == impl.storage && !same_window) return self.copy_(apply(op, arguments));
-  } else if (records_change(self)) {
+  } else if (records_change(self, op_name)) {
     return recorded_in_place(op, self, other);
   }
   apply(op, arguments, {}, &self);
@@ -426,6 +442,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity(), kNan = std
 
 /// Between two numbers, of which one may be missing.
 Tensor between(const Tensor& x, const std::optional<Scalar>& low, const std::optional<Scalar>& high) {
+  const Operation called("clamp");
   DType dtype = checked(x, "clamp").dtype;
   LUGE_CHECK(ValueError, low || high, "clamp: neither min nor max is given; one of them must be");
   for (const std::optional<Scalar>& bound : {low, high})
@@ -446,7 +463,8 @@ Tensor& in_place(Tensor& self, const char* op_name, const Function& function) {
   const TensorImpl& impl = checked(self, op_name, "self");
   check_writable(self, op_name);
   // What is overwritten may be needed on the way back.
-  const Tensor value = function(records_change(self) ? self.clone() : self);
+  const Operation called(op_name);
+  const Tensor value = function(records_change(self, op_name) ? self.clone() : self);
   LUGE_CHECK(DTypeError, value.dtype() == impl.dtype, "{}: the result is {} and does not fit the tensor, which is {}",
              op_name, name(value.dtype()), name(impl.dtype));
   return self.copy_(value);
@@ -463,6 +481,7 @@ Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<std::
 }
 
 Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
+  const Operation called("clamp");
   Shape shape = checked(x, "clamp").shape;
   DType dtype = x.dtype();
   LUGE_CHECK(ValueError, low.defined() || high.defined(), "clamp: neither min nor max is given; one of them must be");
@@ -485,8 +504,10 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
 Tensor& Tensor::clamp_(std::optional<Scalar> low, std::optional<Scalar> high) {
   return in_place(*this, "clamp_", [&](const Tensor& x) { return x.clamp(low, high); });
 }
-#define LUGE_ROW(function, ...) \
-  Tensor& Tensor::function##_() { return in_place(*this, #function "_", [](const Tensor& x) { return x.function(); }); }
+#define LUGE_ROW(function, ...)                                                          \
+  Tensor& Tensor::function##_() {                                                        \
+    return in_place(*this, #function "_", [](const Tensor& x) { return x.function(); }); \
+  }
 LUGE_UNARY_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 Tensor Tensor::clamp(const Tensor& low, const Tensor& high) const { return luge::clamp(*this, low, high); }
@@ -508,8 +529,16 @@ LUGE_TEST_ROWS(LUGE_ROW)
   Tensor Tensor::function(const Tensor& other) const { return luge::function(*this, other); } \
   Tensor Tensor::function(Scalar other) const { return luge::function(*this, other); }
 LUGE_BINARY_ROWS(LUGE_ROW)
+LUGE_BITWISE_ROWS(LUGE_ROW)
 LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
+
+Tensor bitwise_not(const Tensor& x) {
+  const DType dtype = checked(x, "bitwise_not", "input").dtype;
+  check_integral("bitwise_not", dtype);
+  return dtype == DType::Bool ? logical_not(x) : bitwise_xor(x, -1);
+}
+Tensor Tensor::bitwise_not() const { return luge::bitwise_not(*this); }
 
 #define LUGE_IN_PLACE(method, Formula)                                                                 \
   Tensor& Tensor::method(const Tensor& other) { return in_place(Op::Formula, *this, other, #method); } \
@@ -518,6 +547,9 @@ LUGE_IN_PLACE(add_, Add)
 LUGE_IN_PLACE(sub_, Sub)
 LUGE_IN_PLACE(mul_, Mul)
 LUGE_IN_PLACE(div_, Div)
+#define LUGE_ROW(function, Formula, ...) LUGE_IN_PLACE(function##_, Formula)
+LUGE_BITWISE_ROWS(LUGE_ROW)
+#undef LUGE_ROW
 #undef LUGE_IN_PLACE
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) { return choose(condition, a, b); }

@@ -30,8 +30,12 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high);
   Tensor function(const Tensor& a, Scalar b);        \
   Tensor function(Scalar a, const Tensor& b);
 LUGE_BINARY_ROWS(LUGE_ROW)
+LUGE_BITWISE_ROWS(LUGE_ROW)
 LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
+
+/// Every bit of an integer the other way round; logical_not of bools.
+Tensor bitwise_not(const Tensor& x);
 
 /// condition ? a : b, all broadcast together; condition is bool, anything else a DTypeError.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
@@ -48,6 +52,9 @@ LUGE_OPERATOR(+, add)
 LUGE_OPERATOR(-, sub)
 LUGE_OPERATOR(*, mul)
 LUGE_OPERATOR(/, div)
+LUGE_OPERATOR(&, bitwise_and)
+LUGE_OPERATOR(|, bitwise_or)
+LUGE_OPERATOR(^, bitwise_xor)
 LUGE_OPERATOR(==, eq)
 LUGE_OPERATOR(!=, ne)
 LUGE_OPERATOR(<, lt)
@@ -57,5 +64,6 @@ LUGE_OPERATOR(>=, ge)
 #undef LUGE_OPERATOR
 
 inline Tensor operator-(const Tensor& x) { return neg(x); }
+inline Tensor operator~(const Tensor& x) { return bitwise_not(x); }
 
 }  // namespace luge

@@ -155,6 +155,11 @@ class Tensor {
   Tensor& mul_(Scalar other);
   Tensor& div_(const Tensor& other);
   Tensor& div_(Scalar other);
+#define LUGE_ROW(function, ...)             \
+  Tensor& function##_(const Tensor& other); \
+  Tensor& function##_(Scalar other);
+  LUGE_BITWISE_ROWS(LUGE_ROW)
+#undef LUGE_ROW
   Tensor& clamp_(std::optional<Scalar> low, std::optional<Scalar> high);
 #define LUGE_ROW(function, ...) Tensor& function##_();
   LUGE_UNARY_ROWS(LUGE_ROW)
@@ -179,8 +184,10 @@ class Tensor {
   Tensor function(const Tensor& other) const;    \
   Tensor function(Scalar other) const;
   LUGE_BINARY_ROWS(LUGE_ROW)
+  LUGE_BITWISE_ROWS(LUGE_ROW)
   LUGE_COMPARE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
+  Tensor bitwise_not() const;
 
   // ---- reductions: over everything, or over a set of dimensions
   Tensor sum() const;

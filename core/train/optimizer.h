@@ -66,8 +66,8 @@ struct LearningRate;  // internal: what an optimizer shares with its schedules
 ///
 /// A step leaves alone, value and state, what does not require a gradient when step() is called (a frozen parameter)
 /// and what has no gradient since zero_grad. Steps are counted once for all parameters: Adam's corrections of its
-/// first steps, and SGD's first step without dampening, do not begin anew for a parameter that joins later. A step without any gradient does not count.
-/// Reading grad() of an arena's parameter that has none gives it one of zeros.
+/// first steps, and SGD's first step without dampening, do not begin anew for a parameter that joins later. A step
+/// without any gradient does not count. Reading grad() of an arena's parameter that has none gives it one of zeros.
 ///
 /// Making one throws ValueError, DTypeError, DeviceError or ShapeError, naming optimizer, option and value,
 /// and then has changed nothing. Values of a tensor are checked too, which waits for its device.
@@ -79,7 +79,8 @@ class Optimizer {
 
   /// Forgets all gradients; O(1).
   void zero_grad();
-  /// Updates every parameter that requires a gradient and has one. Queued on the device. A graph recorded before cannot run backward again.
+  /// Updates every parameter that requires a gradient and has one. Queued on the device. A graph recorded before cannot
+  /// run backward again.
   void step();
 
   /// Changes the learning rate from the next step on; schedules go on from it, as in PyTorch. Throws

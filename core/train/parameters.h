@@ -81,8 +81,8 @@ class Parameters {
   /// Scales the gradients of each set so that their joint 2-norm is at most `max_norm` (a number, or
   /// a tensor of shape (sets)). Returns the norms before clipping, shape (sets) or () for an ordinary
   /// model, on the device. As torch.nn.utils.clip_grad_norm_, set by set; a frozen
-  /// parameter and one without a gradient play no part. Throws ValueError for a negative or NaN max_norm (a tensor's values are
-  /// looked at where that needs no waiting: on the CPU).
+  /// parameter and one without a gradient play no part. Throws ValueError for a negative or NaN max_norm (a tensor's
+  /// values are looked at where that needs no waiting: on the CPU).
   Tensor clip_grad_norm_(double max_norm);
   Tensor clip_grad_norm_(const Tensor& max_norm, SourceLocation location = SourceLocation::current());
 

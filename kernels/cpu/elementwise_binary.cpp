@@ -71,9 +71,19 @@ void add_binary(TileTable& table, Op op) {
   }
 }
 
+template <class F>
+void add_bitwise(TileTable& table, Op op) {
+  TileFn* const forward = table.forward[static_cast<int>(op)];
+  forward[static_cast<int>(int32)] = &integer_forward<F, std::int32_t>;
+  forward[static_cast<int>(int64)] = &integer_forward<F, std::int64_t>;
+}
+
 void add_binary_tiles(TileTable& table) {
 #define LUGE_ROW(function, Formula, dtypes, ...) add_binary<formula::Formula, DTypes::dtypes>(table, Op::Formula);
   LUGE_BINARY_ROWS(LUGE_ROW)
+#undef LUGE_ROW
+#define LUGE_ROW(function, Formula, ...) add_bitwise<formula::Formula>(table, Op::Formula);
+  LUGE_BITWISE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 }
 

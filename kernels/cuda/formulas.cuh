@@ -105,6 +105,7 @@ constexpr bool takes(DTypes dtypes) {
     case DTypes::Float: return std::is_floating_point_v<T>;
     case DTypes::Numeric: return !std::is_same_v<T, bool>;
     case DTypes::Logical: return std::is_same_v<T, bool>;
+    case DTypes::Integral: return std::is_integral_v<T> && !std::is_same_v<T, bool>;
     case DTypes::Any: break;
   }
   return true;
@@ -142,6 +143,7 @@ void forward(const Context& context, const Elementwise& call) {
     LUGE_UNARY_PARAMETER_ROWS(LUGE_ONE_INPUT)
     LUGE_TEST_ROWS(LUGE_ONE_INPUT)
     LUGE_BINARY_ROWS(LUGE_TWO_INPUTS)
+    LUGE_BITWISE_ROWS(LUGE_TWO_INPUTS)
     LUGE_COMPARE_ROWS(LUGE_TWO_INPUTS)
     LUGE_WHERE_ROWS(LUGE_CHOICE)
 #undef LUGE_CHOICE
@@ -150,7 +152,7 @@ void forward(const Context& context, const Elementwise& call) {
   }
 }
 
-/// The derivative of call.op. Comparisons and tests have none, so core never asks.
+/// The derivative of call.op. Comparisons, tests and bitwise operations have none, so core never asks.
 template <class T>
 void backward(const Context& context, const Elementwise& call) {
   switch (call.op) {
@@ -171,6 +173,7 @@ void backward(const Context& context, const Elementwise& call) {
     LUGE_WHERE_ROWS(LUGE_CHOICE)
     LUGE_TEST_ROWS(LUGE_NONE)
     LUGE_COMPARE_ROWS(LUGE_NONE)
+    LUGE_BITWISE_ROWS(LUGE_NONE)
     break;
 #undef LUGE_NONE
 #undef LUGE_CHOICE

@@ -300,6 +300,21 @@ struct Softplus : Traits<kSavesInputs, 1> {
   LUGE_FN static V backward(V dy, V x, V, V beta) { return dy / (V(1.0) + exp(-(beta * x))); }
 };
 
+// ---- bits ---------------------------------------------------------------------------------------
+
+struct BitwiseAnd : Traits<kSavesNothing> {
+  template <class I>
+  LUGE_FN static I forward(I a, I b) { return a & b; }
+};
+struct BitwiseOr : Traits<kSavesNothing> {
+  template <class I>
+  LUGE_FN static I forward(I a, I b) { return a | b; }
+};
+struct BitwiseXor : Traits<kSavesNothing> {
+  template <class I>
+  LUGE_FN static I forward(I a, I b) { return a ^ b; }
+};
+
 // ---- comparisons and logic: the result is a mask, stored as bool; no derivative ------------------
 
 struct Equal : Traits<kSavesNothing> {

@@ -4,9 +4,10 @@
 //
 // dtypes of the inputs:
 //   Float    float32, float64; integers and bool are converted to float32 first, as in PyTorch
-//   Numeric  int32, int64, float32, float64; bool is converted to int64 first
+//   Numeric  int32, int64, float32, float64; what arithmetic of bools is, core/ops/elementwise.cpp says
 //   Any      every type there is
 //   Logical  bool; any other type is converted by "is not zero" first
+//   Integral int32, int64; of bools it is the Logical row of the same name
 // text is the formula in Python, of x, of a and b, or of c, a and b, with the functions of its math module: what the
 // documentation says, and what tests hold the op against.
 
@@ -50,6 +51,12 @@
   X(maximum, Maximum, Numeric, "max(a, b)")  \
   X(minimum, Minimum, Numeric, "min(a, b)")
 
+/// Two inputs of one integer type, bit by bit.
+#define LUGE_BITWISE_ROWS(X)                    \
+  X(bitwise_and, BitwiseAnd, Integral, "a & b") \
+  X(bitwise_or, BitwiseOr, Integral, "a | b")   \
+  X(bitwise_xor, BitwiseXor, Integral, "a ^ b")
+
 /// Two inputs of one type, bool result.
 #define LUGE_COMPARE_ROWS(X)                                  \
   X(eq, Equal, Any, "a == b")                                 \
@@ -76,6 +83,7 @@
   LUGE_UNARY_ROWS(X)                 \
   LUGE_UNARY_PARAMETER_ROWS(Y)       \
   LUGE_BINARY_ROWS(X)                \
+  LUGE_BITWISE_ROWS(X)               \
   LUGE_COMPARE_ROWS(X)               \
   LUGE_TEST_ROWS(X)                  \
   LUGE_WHERE_ROWS(X)

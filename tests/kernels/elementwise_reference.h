@@ -42,6 +42,9 @@ inline double reference(Op op, double a, double b, double c, const double* p) {
     case Op::Pow: return std::pow(a, b);
     case Op::Maximum: return std::isnan(a) || std::isnan(b) ? NAN : std::fmax(a, b);
     case Op::Minimum: return std::isnan(a) || std::isnan(b) ? NAN : std::fmin(a, b);
+    case Op::BitwiseAnd: return static_cast<double>(static_cast<std::int64_t>(a) & static_cast<std::int64_t>(b));
+    case Op::BitwiseOr: return static_cast<double>(static_cast<std::int64_t>(a) | static_cast<std::int64_t>(b));
+    case Op::BitwiseXor: return static_cast<double>(static_cast<std::int64_t>(a) ^ static_cast<std::int64_t>(b));
     case Op::Equal: return a == b;
     case Op::NotEqual: return a != b;
     case Op::Less: return a < b;
@@ -107,6 +110,7 @@ inline int arity(Op op) {
   {
     constexpr int kArity = 2;
     LUGE_BINARY_ROWS(LUGE_ROW)
+    LUGE_BITWISE_ROWS(LUGE_ROW)
     LUGE_COMPARE_ROWS(LUGE_ROW)
   }
 #undef LUGE_ROW
@@ -123,6 +127,7 @@ inline bool takes(Op op, DType dtype) {
     case DTypes::Numeric: return dtype != boolean;
     case DTypes::Any: return true;
     case DTypes::Logical: return dtype == boolean;
+    case DTypes::Integral: return is_integral(dtype);
   }
   return false;
 }

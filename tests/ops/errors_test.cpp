@@ -41,6 +41,8 @@ TEST_P(OpErrors, Reductions) {
       LUGE_ERROR(ValueError, "^clamp: neither min nor max is given", x.clamp(std::nullopt, std::nullopt)),
       LUGE_ERROR(ValueError, "^clamp: neither min nor max is given", x.clamp(Tensor(), Tensor())),
       LUGE_ERROR(ShapeError, "^clamp: ", x.clamp(zeros({7}, on()), Tensor())),
+      LUGE_ERROR(ValueError, "^clamp: ", ones({2}, on(int32)).clamp(std::int64_t{1} << 40, {})),
+      LUGE_ERROR(ValueError, "^clamp_: ", ones({2}, on(int32)).clamp_({}, std::int64_t{1} << 40)),
       LUGE_ERROR(DTypeError, "^logsumexp: the tensor is bool", (i == 0).logsumexp(0)),
       LUGE_ERROR(IndexError, "^logsumexp: dim 1 is out of range", i.to(float32).logsumexp(1)),
       LUGE_ERROR(IndexError, "^var: dim 5 is out of range", x.var(5)),

@@ -114,6 +114,11 @@ INTEGER_BINARY = {
     "maximum": max,
     "minimum": min,
 }
+BITWISE = {
+    "bitwise_and": lambda a, b: a & b,
+    "bitwise_or": lambda a, b: a | b,
+    "bitwise_xor": lambda a, b: a ^ b,
+}
 # Two inputs form a grid: a along its rows, b along its columns.
 GRID_A = [-2.75, -1.5, -0.3, 0.0, 0.7, 1.0, 1.9, 2.6]
 GRID_B = [-2.5, -1.0, -0.45, 0.2, 0.9, 1.3, 2.1, 2.9]
@@ -171,6 +176,8 @@ def main():
     for name, function in INTEGER_UNARY.items():
         values = [(x, function(x)) for x in whole + [46340, -46340, 12345]]
         write(name, "integer", 1, UNARY[name][2], [v for pair in values for v in pair])
+    for name, function in BITWISE.items():
+        write(name, "integer", 2, (), [v for a in whole for b in whole for v in (a, b, function(a, b))])
     for name, function in INTEGER_BINARY.items():
         function = function or integer_power
         write(name, "integer", 2, (), [v for a in whole for b in [-3, -2, -1, 0, 1, 2, 3, 9] for v in (a, b, function(a, b))])

@@ -113,6 +113,25 @@ TEST_P(PromotionTest, ArithmeticOfBoolsIsLogic) {
                  LUGE_ERROR(DTypeError, "pow: bool has no such operation", pow(a, true))});
 }
 
+TEST_P(PromotionTest, BitsAreThoseOfIntegers) {
+  const Tensor a = tensor({12, -1, 0}, on(int32)), b = tensor({10, 5, 7}, on(int64)), m = tensor({1, 0, 1}, on(boolean));
+  EXPECT_TRUE(has_values(a & b, {3}, int64, {8, 5, 0}));
+  EXPECT_TRUE(has_values(a | b, {3}, int64, {14, -1, 7}));
+  EXPECT_TRUE(has_values(a ^ b, {3}, int64, {6, -6, 7}));
+  EXPECT_TRUE(has_values(a & 3, {3}, int32, {0, 3, 0}));
+  EXPECT_TRUE(has_values(1 | a, {3}, int32, {13, -1, 1}));
+  EXPECT_TRUE(has_values(a & m, {3}, int32, {0, 0, 0}));
+  EXPECT_TRUE(has_values(~a, {3}, int32, {-13, 0, -1}));
+  EXPECT_TRUE(has_values(m & true, {3}, boolean, {1, 0, 1}));
+  EXPECT_TRUE(has_values(m | ~m, {3}, boolean, {1, 1, 1}));
+  EXPECT_TRUE(has_values(m ^ m, {3}, boolean, {0, 0, 0}));
+  EXPECT_TRUE(has_values(m.bitwise_not(), {3}, boolean, {0, 1, 0}));
+  const Tensor x = ones({3}, on());
+  expect_errors({LUGE_ERROR(DTypeError, "bitwise_and: the dtype is float32; allowed are bool, int32 and int64", a & x),
+                 LUGE_ERROR(DTypeError, "bitwise_or: the dtype is float32", a | 0.5),
+                 LUGE_ERROR(DTypeError, "bitwise_not: the dtype is float32", ~x)});
+}
+
 TEST_P(PromotionTest, InPlaceKeepsTheTensorsDtype) {
   Tensor i = tensor({1, 2}, on(int32)), x = tensor({1, 2}, on());
   const Tensor l = tensor({3, 4}, on(int64)), d = tensor({0.1, 0.2}, on(float64));

@@ -13,7 +13,7 @@ struct Row {
   const char* name;
   Op op;
   int inputs;                      ///< tensors: where has three, its condition first
-  bool differentiable;             ///< gives floats; comparisons and tests give bool
+  bool differentiable;             ///< gives the dtype it computes in; comparisons and tests give bool
   std::vector<double> parameters;  ///< what tests choose for them
   double low, high, kink;          ///< of the formula; see kernels/math/elementwise.h
   std::function<Tensor(const std::vector<Tensor>&)> call;
@@ -25,6 +25,7 @@ struct Row {
       case DTypes::Numeric: return dtype != boolean;
       case DTypes::Any: return true;
       case DTypes::Logical: return dtype == boolean;
+      case DTypes::Integral: return is_integral(dtype);
     }
     return false;
   }
@@ -63,6 +64,7 @@ inline const std::vector<Row>& rows() {
 #define LUGE_ROW(function, Formula, ...) \
   {#function, Op::Formula, 2, true, {}, LUGE_TRAITS(Formula), [](const std::vector<Tensor>& in) { return luge::function(in[0], in[1]); }},
       LUGE_BINARY_ROWS(LUGE_ROW)
+      LUGE_BITWISE_ROWS(LUGE_ROW)
 #undef LUGE_ROW
 #define LUGE_ROW(function, Formula, ...) \
   {#function, Op::Formula, 2, false, {}, LUGE_TRAITS(Formula), [](const std::vector<Tensor>& in) { return luge::function(in[0], in[1]); }},

@@ -12,11 +12,12 @@ torch = pytest.importorskip("torch")
 DTYPES = ["bool", "int32", "int64", "float32", "float64"]
 TENSORS = [(dtype, shape) for dtype in DTYPES for shape in [(2,), ()]]
 NUMBERS = [(kind, None) for kind in (bool, int, float)]
-BINARY = ["add", "sub", "mul", "div", "pow", "maximum", "minimum", "eq", "lt", "ge", "logical_and", "logical_xor"]
-UNARY = ["neg", "abs", "sign", "square", "relu", "exp", "sqrt", "sigmoid", "logical_not", "isnan", "isfinite"]
-IN_PLACE = ["add_", "sub_", "mul_", "div_"]
+BINARY = ["add", "sub", "mul", "div", "pow", "maximum", "minimum", "eq", "lt", "ge", "logical_and", "logical_xor",
+          "bitwise_and", "bitwise_or", "bitwise_xor"]
+UNARY = ["neg", "abs", "sign", "square", "relu", "exp", "sqrt", "sigmoid", "logical_not", "bitwise_not", "isnan", "isfinite"]
+IN_PLACE = ["add_", "sub_", "mul_", "div_", "bitwise_and_", "bitwise_or_", "bitwise_xor_"]
 SYMBOLS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "**": operator.pow,
-           "==": operator.eq, "<": operator.lt}
+           "==": operator.eq, "<": operator.lt, "&": operator.and_, "|": operator.or_, "^": operator.xor}
 
 
 def make(library, operand):

@@ -12,7 +12,8 @@ PARAMETERS = {"leaky_relu": {"negative_slope": 0.1}, "softplus": {"beta": 2.0}, 
 NAMES = {"clamp": {"low": -0.5, "high": 0.75}}  # where the formula's differ
 ROWS = {name: (formula, dtypes) for name, formula, dtypes in luge._C._rows()}
 ONE = [name for name, (formula, _) in ROWS.items() if "x" in compile(formula, name, "eval").co_names]
-TWO = [name for name in ROWS if name not in ONE and name != "where"]
+BITWISE = [name for name in ROWS if ROWS[name][1] == "integral"]
+TWO = [name for name in ROWS if name not in ONE and name != "where" and name not in BITWISE]
 FLOATING_RESULT = [name for name in ROWS if ROWS[name][1] in ("float", "numeric") and name not in ("isnan", "isfinite")]
 
 
@@ -34,7 +35,7 @@ def close(found, wanted, tolerance=1e-14):
 
 
 def test_every_row_is_here():
-    assert len(ONE) == 23 and len(TWO) == 16 and len(ROWS) == 40
+    assert len(ONE) == 23 and len(TWO) == 16 and len(BITWISE) == 3 and len(ROWS) == 43
 
 
 @pytest.mark.parametrize("name", list(ROWS))
@@ -72,6 +73,26 @@ def test_two_inputs_with_numbers(name):
     assert str(operation(a, 0.5).tolist()) == str(operation(a, b).tolist())
     assert str(getattr(a, name)(0.5).tolist()) == str(operation(a, b).tolist())
     assert str(operation(0.5, a).tolist()) == str(operation(b, a).tolist())
+
+
+@pytest.mark.parametrize("dtype", [luge.bool, luge.int32, luge.int64])
+@pytest.mark.parametrize("name", BITWISE)
+def test_bits(name, dtype):
+    numbers = [0, 1] if dtype is luge.bool else [-(2**31), -7, -1, 0, 1, 6, 2**31 - 1]
+    a, b = luge.tensor(numbers, dtype=dtype).reshape(-1, 1), luge.tensor(numbers, dtype=dtype)
+    found = getattr(luge, name)(a, b)
+    assert found.dtype is dtype
+    assert found.tolist() == [[reference(name, a=left, b=right) for right in numbers] for left in numbers]
+    symbol = {"bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^"}[name]
+    assert eval(f"a {symbol} b").equal(found) and getattr(a, name)(b).equal(found)
+    scope = {"x": b.clone(), "b": b}
+    same = scope["x"]
+    exec(f"x {symbol}= b", scope)
+    assert scope["x"] is same and same.equal(getattr(luge, name)(b, b))
+    assert (~b).tolist() == luge.bitwise_not(b).tolist() == [not n if dtype is luge.bool else ~n for n in numbers]
+    for operation in (lambda: getattr(luge, name)(b, 0.5), lambda: getattr(luge, name)(luge.ones(1), b)):
+        with pytest.raises(luge.DTypeError, match=f"{name}: the dtype is float32; allowed are bool, int32 and int64"):
+            operation()
 
 
 @pytest.mark.parametrize("condition", [True, False])

@@ -45,7 +45,8 @@ constexpr FormulaText kFormulas[] = {
 #define LUGE_TEST(function, Formula, ...) {#Formula, 1, 0, false, true},
 #define LUGE_CHOICE(function, Formula, ...) {#Formula, 2, 0, true, false},
     LUGE_UNARY_ROWS(LUGE_ONE_INPUT) LUGE_UNARY_PARAMETER_ROWS(LUGE_ONE_INPUT) LUGE_BINARY_ROWS(LUGE_TWO_INPUTS)
-        LUGE_COMPARE_ROWS(LUGE_COMPARISON) LUGE_TEST_ROWS(LUGE_TEST) LUGE_WHERE_ROWS(LUGE_CHOICE)
+        LUGE_BITWISE_ROWS(LUGE_TWO_INPUTS) LUGE_COMPARE_ROWS(LUGE_COMPARISON) LUGE_TEST_ROWS(LUGE_TEST)
+            LUGE_WHERE_ROWS(LUGE_CHOICE)
 #undef LUGE_CHOICE
 #undef LUGE_TEST
 #undef LUGE_COMPARISON
@@ -135,8 +136,10 @@ std::string update_statements(const Chain& chain, const Link& link, int first_up
     numbers = fmt::format("numbers{}", u);
     const std::string biases = has_biases_per_set(call) ? fmt::format("update{0}.rule.biases(set{0}, taken{0})", u)
                                                         : fmt::format("biases{}", u);
-    all += fmt::format("const std::int64_t set{0} = update{0}.set(first + k);\n"
-                       "const auto {1} = update{0}.rule.numbers(set{0}, {2});\n", u, numbers, biases);
+    all += fmt::format(
+        "const std::int64_t set{0} = update{0}.set(first + k);\n"
+        "const auto {1} = update{0}.rule.numbers(set{0}, {2});\n",
+        u, numbers, biases);
   }
   all += fmt::format("update{0}.rule.step({1}, element{0}, taken{0});\n", u, numbers);
   const char* const members[] = {"value", "first", "second"};
