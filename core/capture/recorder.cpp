@@ -147,6 +147,7 @@ Recording::Leaf& Recorder::leaf(TensorImpl& tensor, bool needs) {
                                  .needs = needs,
                                  .written_before = tensor.leaf->written(),
                                  .written_after = false,
+                                 .found = tensor.leaf->written() ? tensor.leaf->value().data() : nullptr,
                                  .moves = false,
                                  .value = {}});
   }

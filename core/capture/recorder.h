@@ -43,8 +43,9 @@ struct Recording {
     Ref<TensorImpl> tensor;
     bool needs = false;  ///< whether the step went on from what was there
     bool written_before = false, written_after = false;
-    bool moves = false;         ///< what the next step goes on from is in other memory than what this one went on from
-    Tensor value;  ///< after
+    const void* found = nullptr;  ///< where a written gradient was before
+    bool moves = false;  ///< what the next step goes on from is in other memory than what this one went on from
+    Tensor value;        ///< after
   };
   struct Bump {
     Ref<Storage> storage;

@@ -51,7 +51,8 @@ StepVersion* Recordings::fitting() const {
 
 void Recordings::record(StepVersion* last) {
   for (const std::unique_ptr<StepVersion>& version : versions_)
-    if (version.get() != last && !version->changes_leaves()) version->check_alive();  // compare() finds what `last` worked on and is gone
+    // compare() finds what `last` worked on and is gone.
+    if (version.get() != last && !version->changes_leaves()) version->check_alive();
   LUGE_CHECK(CaptureError, last || versions_.size() < kMostVersions,
              "{}: the step was recorded {} times, from different gradients or leaves each time; call zero_grad within "
              "it, and requires_grad_ outside",
@@ -62,10 +63,11 @@ void Recordings::record(StepVersion* last) {
     for (const Recording::Leaf& leaf : version->recording.leaves) version->held.push_back(is_held(*version, leaf));
   version->build(options_);
   std::erase_if(versions_, [last](const std::unique_ptr<StepVersion>& old) {
-    return old.get() == last || old->changes_leaves();  // which fits no step
+    return old.get() == last || old->changes_leaves() || old->is_displaced();  // which fit no step
   });
   versions_.push_back(std::move(version));
   current_ = versions_.back().get();
+  count_holders();
 }
 
 std::unique_ptr<StepVersion> Recordings::recorded(const StepVersion* last) const {
@@ -101,9 +103,10 @@ void Recordings::compare(StepVersion& version, const StepVersion& last, const Re
   version.differs = call.has_value();
   if (!call || !last.differs || calls.empty()) return;
   const std::size_t at = std::min(*call, calls.size() - 1);
-  raise<CaptureError>("{}: {} (call {} of {}) works on other memory in every step; a replay would work on the old one "
-                      "again; change a tensor that a step goes on from in place (copy_) instead of replacing it",
-                      named("capture", location_), name_of(calls[at]), at + 1, calls.size());
+  raise<CaptureError>(
+      "{}: {} (call {} of {}) works on other memory in every step; a replay would work on the old one "
+      "again; change a tensor that a step goes on from in place (copy_) instead of replacing it",
+      named("capture", location_), name_of(calls[at]), at + 1, calls.size());
 }
 
 // ---- who holds what -----------------------------------------------------------------------------
@@ -113,39 +116,61 @@ bool Recordings::is_shared(const StepVersion& version) const {
   const auto is_known = [&](const StepBuffer& buffer) {
     const auto is_there = [&](const Tensor& tensor) { return tensor.defined() && tensor.storage() == buffer.kept; };
     const std::vector<Tensor>& results = version.results.tensors;
-    const auto known = std::count_if(results.begin(), results.end(), is_there) +
-                       std::count_if(leaves.begin(), leaves.end(),
-                                     [&](const Recording::Leaf& leaf) { return is_there(leaf.value); });
+    const auto known =
+        std::count_if(results.begin(), results.end(), is_there) +
+        std::count_if(leaves.begin(), leaves.end(), [&](const Recording::Leaf& leaf) { return is_there(leaf.value); });
     return buffer.kept->owners() <= 1 + buffer.kept->pins() + known;
   };
-  return std::any_of(leaves.begin(), leaves.end(), [&](const Recording::Leaf& leaf) { return is_held(version, leaf); }) ||
+  return std::any_of(leaves.begin(), leaves.end(),
+                     [&](const Recording::Leaf& leaf) { return is_held(version, leaf); }) ||
          std::any_of(version.recording.buffers.begin(), version.recording.buffers.end(),
                      [&](const StepBuffer& buffer) { return buffer.kept && !is_known(buffer); });
 }
 
-bool Recordings::is_held(const StepVersion& version, const Recording::Leaf& leaf) const {
-  const Tensor& gradient = leaf.value;
-  if (!gradient.defined()) return false;
-  const LeafGradient& owner = *leaf.tensor->leaf;
-  int tensors = (owner.value().impl() == gradient.impl() ? 1 : 0) + (owner.arena() ? 1 : 0);
-  int storages = 1 + gradient.storage()->pins();
+Holders Recordings::holders(const StepVersion& version, const Tensor& gradient) const {
+  Holders holders;
   const auto count = [&](const StepVersion& other) {
     for (const Recording::Leaf& known : other.recording.leaves)
-      tensors += known.value.impl() == gradient.impl() ? 1 : 0;
-    for (const StepBuffer& buffer : other.recording.buffers) storages += buffer.kept == gradient.storage() ? 1 : 0;
+      holders.tensors += known.value.impl() == gradient.impl() ? 1 : 0;
+    for (const StepBuffer& buffer : other.recording.buffers)
+      holders.storages += buffer.kept == gradient.storage() ? 1 : 0;
   };
   count(version);
   for (const std::unique_ptr<StepVersion>& other : versions_)
     if (other.get() != &version) count(*other);
-  const Ref<Storage>& block = gradient.storage()->block();  // an array shares that
-  return gradient.impl()->owners() > tensors || gradient.storage()->owners() > storages ||
-         (block && block->owners() > block->windows() + block->pins() + (owner.arena() ? 1 : 0));
+  return holders;
+}
+
+void Recordings::count_holders() {
+  if (options_.keep_gradients) return;
+  for (const std::unique_ptr<StepVersion>& version : versions_) {
+    version->holders.clear();
+    for (const Recording::Leaf& leaf : version->recording.leaves)
+      version->holders.push_back(leaf.value.defined() ? holders(*version, leaf.value) : Holders());
+  }
+}
+
+bool Recordings::is_held(const Recording::Leaf& leaf, const Holders& holders) {
+  const Tensor& gradient = leaf.value;
+  if (!gradient.defined()) return false;
+  const LeafGradient& owner = *leaf.tensor->leaf;
+  const int arena = owner.arena() ? 1 : 0;
+  const int tensors = holders.tensors + (owner.value().impl() == gradient.impl() ? 1 : 0) + arena;
+  if (gradient.impl()->owners() > tensors) return true;
+  const Storage& storage = *gradient.storage();
+  if (storage.owners() > 1 + storage.pins() + holders.storages) return true;
+  const Ref<Storage>& block = storage.block();  // an array shares that
+  return block && block->owners() > block->windows() + block->pins() + arena;
+}
+
+bool Recordings::is_held(const StepVersion& version, const Recording::Leaf& leaf) const {
+  return leaf.value.defined() && is_held(leaf, holders(version, leaf.value));
 }
 
 void Recordings::keep_held(StepVersion& version) const {
   bool more = false;
   for (std::size_t i = 0; i < version.held.size(); ++i) {
-    if (!version.is_dropped(i, options_) || !is_held(version, version.recording.leaves[i])) continue;
+    if (!version.is_dropped(i, options_) || !is_held(version.recording.leaves[i], version.holders[i])) continue;
     version.held[i] = more = true;
   }
   if (more) version.build(options_);

@@ -28,14 +28,18 @@ class Recordings {
   /// Runs the function and records it; in place of `last`, if that was recorded from the same state.
   void record(StepVersion* last);
   std::unique_ptr<StepVersion> recorded(const StepVersion* last) const;
-  /// A step that leaves memory of its own with somebody else may go on from that the next time, where a replay would not.
-  /// Therefore its function runs until it did the same twice in a row.
+  /// A step that leaves memory of its own with somebody else may go on from that the next time, where a replay would
+  /// not. Therefore its function runs until it did the same twice in a row.
   void compare(StepVersion& version, const StepVersion& last, const Recording& recording) const;
   /// Whether somebody else has memory that the step allocated, gradients and results aside.
   bool is_shared(const StepVersion& version) const;
-  /// Whether somebody else has the gradient that a leaf has after the step: as a tensor, a view or an array. A result of
-  /// the step counts as a view.
+  /// Whether somebody else has the gradient that a leaf has after the step: as a tensor, a view or an array. A result
+  /// of the step counts as a view.
+  static bool is_held(const Recording::Leaf& leaf, const Holders& holders);
   bool is_held(const StepVersion& version, const Recording::Leaf& leaf) const;
+  Holders holders(const StepVersion& version, const Tensor& gradient) const;
+  /// Counts once for all replays, which the next recording makes out of date.
+  void count_holders();
   /// Gradients that somebody has taken hold of since then are kept from now on.
   void keep_held(StepVersion& version) const;
   const Tensor& checked_result(const Tensor& result) const;

@@ -50,10 +50,20 @@ bool StepVersion::fits() const {
   return !changes_leaves_ &&
          std::all_of(recording.leaves.begin(), recording.leaves.end(),
                      [](const Recording::Leaf& leaf) {
-                       return !leaf.needs || leaf.tensor->leaf->written() == leaf.written_before;
+                       const LeafGradient& gradient = *leaf.tensor->leaf;
+                       return !leaf.needs ||
+                              (gradient.written() ? leaf.written_before && leaf.found == gradient.value().data()
+                                                  : !leaf.written_before);
                      }) &&
          std::all_of(recording.outside.begin(), recording.outside.end(),
                      [](const Recording::Outside& used) { return used.storage->leaves() == used.leaves; });
+}
+
+bool StepVersion::is_displaced() const {
+  return std::any_of(recording.leaves.begin(), recording.leaves.end(), [](const Recording::Leaf& leaf) {
+    const LeafGradient& gradient = *leaf.tensor->leaf;
+    return leaf.needs && leaf.written_before && gradient.written() && gradient.value().data() != leaf.found;
+  });
 }
 
 void StepVersion::check_alive() const {
@@ -63,9 +73,10 @@ void StepVersion::check_alive() const {
   for (const Recording::Outside& used : recording.outside) {
     if (!used.storage->abandoned()) continue;
     const std::size_t call = std::min(used.call, recording.calls.size() - 1);
-    raise<CaptureError>("step: a tensor of {} bytes that {} (call {} of {}) works on is gone since the step was "
-                        "recorded; refill such a tensor in place (copy_) instead of replacing it",
-                        used.storage->bytes(), name_of(recording.calls[call]), call + 1, recording.calls.size());
+    raise<CaptureError>(
+        "step: a tensor of {} bytes that {} (call {} of {}) works on is gone since the step was "
+        "recorded; refill such a tensor in place (copy_) instead of replacing it",
+        used.storage->bytes(), name_of(recording.calls[call]), call + 1, recording.calls.size());
   }
 }
 
@@ -139,7 +150,8 @@ std::int64_t StepVersion::replay(std::int64_t most, const CaptureOptions& option
   const auto begun = Clock::now();
   if (!recording.labels.empty()) {
     const NoGrad guard;
-    for (const Recording::Labels& labels : recording.labels) checked_labels(labels.op, labels.tensor(), labels.size, labels.low);
+    for (const Recording::Labels& labels : recording.labels)
+      checked_labels(labels.op, labels.tensor(), labels.size, labels.low);
   }
   std::int64_t steps = may_repeat(options) ? most : 1;
   for (const HostEffect& effect : recording.effects)

@@ -11,33 +11,41 @@
 
 namespace luge {
 
+/// How often captured steps themselves hold a gradient: its tensor, and its storage.
+struct Holders {
+  int tensors = 0, storages = 0;
+};
+
 class StepVersion {
  public:
   Recording recording;
   StepResults results;
-  std::vector<bool> held;   ///< of the recording's leaves: whether somebody else has the gradient
-  bool is_settled = false;  ///< the step does the same every time
-  bool differs = false;     ///< it did something else than the step before
+  std::vector<bool> held;        ///< of the recording's leaves: whether somebody else has the gradient
+  std::vector<Holders> holders;  ///< of the recording's leaves, where gradients may be dropped
+  bool is_settled = false;       ///< the step does the same every time
+  bool differs = false;          ///< it did something else than the step before
   Plan plan;
   StepFigures figures;
   std::int64_t replays = 0;
   double seconds = 0;
 
-  /// Whether the step itself freezes or thaws leaves, or leaves their gradients in other memory than it found them in: a
-  /// replay would not.
+  /// Whether the step itself freezes or thaws leaves, or leaves their gradients in other memory than it found them in:
+  /// a replay would not.
   bool changes_leaves() const { return changes_leaves_; }
   /// Takes what was recorded.
   void take(Recording recorded);
   /// Whether gradients are written and leaves require gradients where they did when it was recorded.
   bool fits() const;
+  /// Whether a gradient that it goes on from is in other memory by now.
+  bool is_displaced() const;
   /// Throws CaptureError where memory or an owner of effects is gone.
   void check_alive() const;
   /// Plans and compiles the recorded calls.
   void build(const CaptureOptions& options);
   /// Whether nobody can tell what the gradient of a leaf is after a step.
   bool is_dropped(std::size_t leaf, const CaptureOptions& options) const;
-  /// Replays up to `most` steps; returns how many. Throws IndexError, before anything has changed, where labels are out of
-  /// range by now.
+  /// Replays up to `most` steps; returns how many. Throws IndexError, before anything has changed, where labels are out
+  /// of range by now.
   std::int64_t replay(std::int64_t most, const CaptureOptions& options);
 
  private:

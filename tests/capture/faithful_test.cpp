@@ -215,6 +215,26 @@ TEST_P(FaithfulTest, AGradientThatTheNextStepGoesOnFromIsNotDropped) {
   EXPECT_TRUE(has_values(w_.grad(), {2}, float32, {2, 2}));
 }
 
+TEST_P(FaithfulTest, AGradientThatEagerWorkMadeElsewhereIsGoneOnFrom) {
+  auto step = capture([&] { (w_ * 2).sum().backward(); });
+  for (int i = 0; i < 3; ++i) step();  // the gradients of recordings lie where these steps put them
+  for (int round = 0; round < 12; ++round) {
+    w_.zero_grad();
+    (w_ * 3).sum().backward();
+    step();
+    step();
+    EXPECT_TRUE(has_values(w_.grad(), w_.shape(), float32, std::vector<double>(w_.numel(), 7))) << round;
+  }
+  // A gradient that is let go of in the step is gone at the next one, and so is what was recorded.
+  auto consume = capture([&] {
+    w_.detach().sub_(w_.grad());
+    w_.zero_grad();
+  });
+  consume();
+  (w_ * 3).sum().backward();
+  expect_errors({LUGE_ERROR(CaptureError, "is gone since the step was recorded", consume())});
+}
+
 TEST_P(FaithfulTest, AGradientThatIsForgottenAndMadeAnew) {
   auto step = capture([&] {
     (w_ * scale_).sum().backward();

@@ -24,7 +24,7 @@ struct Golden {
   static Kind kind_of(DType dtype) {
     return is_floating(dtype) ? Kind::Float : dtype == boolean ? Kind::Bool : Kind::Integer;
   }
-  bool has_derivatives(const Row& row) const { return kind == Kind::Float && row.differentiable; }
+  bool has_derivatives(const Row& row) const { return kind == Kind::Float && row.differentiable(); }
   /// The inputs with a derivative come last: the condition of where has none.
   int derivatives(const Row& row) const { return !has_derivatives(row) ? 0 : inputs == 3 ? 2 : inputs; }
   int columns(const Row& row) const { return inputs + 1 + derivatives(row); }

@@ -13,10 +13,12 @@ struct Row {
   const char* name;
   Op op;
   int inputs;                      ///< tensors: where has three, its condition first
-  bool differentiable;             ///< gives the dtype it computes in; comparisons and tests give bool
+  bool keeps_dtype;                ///< gives the dtype it computes in; comparisons and tests give bool
   std::vector<double> parameters;  ///< what tests choose for them
   double low, high, kink;          ///< of the formula; see kernels/math/elementwise.h
   std::function<Tensor(const std::vector<Tensor>&)> call;
+
+  bool differentiable() const { return keeps_dtype && accepted(op) != DTypes::Integral; }
 
   /// Whether the row computes in this dtype without converting it first.
   bool claims(DType dtype) const {

@@ -71,7 +71,7 @@ class GoldenTest : public DeviceTest {
       }
     }
   }
-  static DType result_dtype(const Row& row, DType dtype) { return row.differentiable ? dtype : boolean; }
+  static DType result_dtype(const Row& row, DType dtype) { return row.keeps_dtype ? dtype : boolean; }
 };
 LUGE_ON_EVERY_DEVICE(GoldenTest);
 
@@ -225,7 +225,7 @@ TEST_P(GoldenTest, OtherInputsAreConvertedFirst) {
       const Tensor x = make({1, 0, 1}, {3}, dtype);
       std::vector<Tensor> given(static_cast<std::size_t>(row.inputs), x), converted(given.size(), x.to(computed));
       EXPECT_TRUE(same(row.call(given), row.call(converted))) << name(dtype);
-      EXPECT_EQ(row.call(given).dtype(), row.differentiable ? computed : boolean);
+      EXPECT_EQ(row.call(given).dtype(), row.keeps_dtype ? computed : boolean);
     }
   }
 }

@@ -67,7 +67,7 @@ const std::map<std::string, Pointwise>& pointwise() {
         {"clamp(tensors)", [](const auto& in) { return in[0].clamp(in[1], in[2]); }},
     };
     for (const Row& row : rows())
-      if (row.differentiable) made[row.name] = row.call;
+      if (row.differentiable()) made[row.name] = row.call;
     made["where"] = [](const auto& in) { return where(in[0].ne(0), in[1], in[2]); };
     const std::pair<const char*, double> powers[] = {
         {"0.0", 0},   {"0.5", 0.5}, {"1.0", 1},         {"2.0", 2},           {"3.0", 3},
