@@ -12,6 +12,7 @@ import sys
 import pytest
 
 import luge
+from luge._names import Missing
 
 MODULES = ["luge"] + [f"luge.{name}" for name in ("autograd", "cuda", "data", "init", "nn", "nn.functional", "nn.module", "nn.modules",
                                                   "nn.utils", "optim", "optim.lr_scheduler", "_capture", "_monitor")]
@@ -25,6 +26,7 @@ def module(name):
 def public(owner):
     """What an owner shows: __all__, or everything that it or a part of this package made."""
     names = getattr(owner, "__all__", None) or [name for name in vars(owner) if not name.startswith("_")]
+    names = [name for name in names if not isinstance(vars(owner).get(name), Missing)]
     values = {name: getattr(owner, name) for name in names}
     return {
         name: value

@@ -13,6 +13,9 @@ text: str = x.numel()  # wrong
 x.add_("text")  # wrong
 luge.zeros(2, 3, dtype=luge.float64, device="cpu")
 luge.zeros(2, dtype="float64")  # wrong
+luge.einsum("ij->ji", x)  # wrong
+luge.nn.LSTM(1, 2)  # wrong
+x.cumsum(0)  # wrong
 params = luge.Parameters(sets=10)
 w: luge.Tensor = params.add("w", (2, 3), luge.init.uniform(-1, 1))
 optimizer = luge.optim.Adam(params, lr=1e-3, betas=(0.9, 0.99))

@@ -17,6 +17,8 @@
     step.run(80)
 """
 
+import typing as _typing
+
 from ._C import *  # noqa: F403  every operation, so that a new one appears by itself
 from . import _C
 from . import autograd as autograd
@@ -28,6 +30,8 @@ from . import optim as optim
 from ._capture import capture as capture
 from ._monitor import History as History
 from ._monitor import Monitor as Monitor
+from ._names import missing as _missing
+from ._names import refuse as _refuse
 from ._pickle import register as _register
 from .autograd import enable_grad as enable_grad
 from .autograd import no_grad as no_grad
@@ -35,6 +39,7 @@ from .autograd import set_grad_enabled as set_grad_enabled
 
 __version__: str = _C._version
 _register()
+_refuse(_C.Tensor)
 
 # Types are known by where users find them.
 for _value in vars(_C).values():
@@ -47,3 +52,6 @@ float = float32
 double = float64
 int = int32
 long = int64
+
+if not _typing.TYPE_CHECKING:
+    __getattr__ = _missing(__name__)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import _C
 from ._C import AutogradError, Tensor
+from ._names import missing as _missing
 
 __all__ = ["Function", "FunctionContext", "backward", "enable_grad", "grad", "gradcheck", "no_grad", "set_grad_enabled"]
 
@@ -242,3 +243,7 @@ class Function:
 
         recorded: Tensor = _C._recorded(result, [args[place] for place in places], gradients)
         return recorded
+
+
+if not TYPE_CHECKING:
+    __getattr__ = _missing(__name__)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from . import _C
 from ._C import device
 from ._C._cuda import device_count, get_device_name, is_available, is_built, versions, why_not
+from ._names import missing as _missing
 
 __all__ = [
     "device_count",
@@ -56,3 +59,7 @@ def reset_peak_memory_stats(device: device | str | int | None = None) -> None:
 def empty_cache(device: device | str | int | None = None) -> None:
     """Gives memory that is cached for later tensors back to the driver."""
     _C.release_cache(_gpu(device))
+
+
+if not TYPE_CHECKING:
+    __getattr__ = _missing(__name__)

@@ -1,5 +1,7 @@
 """How parameters start: what Parameters.add and the layers take."""
 
+from typing import TYPE_CHECKING
+
 from ._C._init import (
     constant,
     kaiming_normal,
@@ -11,6 +13,7 @@ from ._C._init import (
     xavier_uniform,
     zeros,
 )
+from ._names import missing as _missing
 
 __all__ = [
     "constant",
@@ -23,3 +26,6 @@ __all__ = [
     "xavier_uniform",
     "zeros",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = _missing(__name__)

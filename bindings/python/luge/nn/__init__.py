@@ -1,5 +1,8 @@
 """Layers and losses, as in torch.nn."""
 
+from typing import TYPE_CHECKING
+
+from .._names import missing as _missing
 from . import functional, utils
 from .module import Module, Parameter, clip_grad_norm_
 from .modules import (
@@ -44,3 +47,6 @@ __all__ = [
     "functional",
     "utils",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = _missing(__name__)

@@ -1,5 +1,7 @@
 """Functions of layers, as in torch.nn.functional."""
 
+from typing import TYPE_CHECKING
+
 from .._C import (
     Tensor,
     _embedding,
@@ -16,6 +18,7 @@ from .._C import (
     softplus,
     tanh,
 )
+from .._names import missing as _missing
 
 __all__ = [
     "cross_entropy",
@@ -43,3 +46,7 @@ def embedding(input: Tensor, weight: Tensor) -> Tensor:
             [1., 2.]])
     """
     return _embedding(input, weight)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = _missing(__name__)

@@ -1,6 +1,12 @@
 """Optimizers, as in torch.optim; every hyperparameter may differ from set to set."""
 
+from typing import TYPE_CHECKING
+
 from .._C._optim import SGD, Adam, AdamW, Optimizer
+from .._names import missing as _missing
 from . import lr_scheduler
 
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler"]
+
+if not TYPE_CHECKING:
+    __getattr__ = _missing(__name__)

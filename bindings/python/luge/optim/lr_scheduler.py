@@ -1,5 +1,7 @@
 """Learning-rate schedules, as in torch.optim.lr_scheduler, in closed form and computed on the device."""
 
+from typing import TYPE_CHECKING
+
 from .._C._lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
@@ -11,6 +13,7 @@ from .._C._lr_scheduler import (
     SequentialLR,
     StepLR,
 )
+from .._names import missing as _missing
 
 __all__ = [
     "ChainedScheduler",
@@ -23,3 +26,6 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = _missing(__name__)
