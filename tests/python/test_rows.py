@@ -145,7 +145,10 @@ def test_gradients_of_two(name):
 def test_empty_and_0d(name):
     arguments = {"where": 3}.get(name, 1 if name in ONE else 2)
     for shape in ((0, 3), ()):
-        tensors = [luge.ones(shape, dtype=luge.bool if name == "where" and i == 0 else luge.float32) for i in range(arguments)]
+        dtypes = [luge.int32 if name in BITWISE else luge.float32] * arguments
+        if name == "where":
+            dtypes[0] = luge.bool
+        tensors = [luge.ones(shape, dtype=dtype) for dtype in dtypes]
         assert getattr(luge, name)(*tensors, **PARAMETERS.get(name, {})).shape == shape
 
 
