@@ -44,6 +44,20 @@ void StepVersion::take(Recording recorded) {
                                 [](const Recording::Outside& used) { return used.leaves != used.leaves_after; }) ||
                     std::any_of(recording.leaves.begin(), recording.leaves.end(),
                                 [](const Recording::Leaf& leaf) { return leaf.moves; });
+  for (std::size_t i = 0; i < results.tensors.size(); ++i)
+    if (std::any_of(recording.outside.begin(), recording.outside.end(), [&](const Recording::Outside& used) {
+          return used.storage == results.tensors[i].storage();
+        }))
+      outside_results_.push_back(i);
+}
+
+bool StepVersion::is_abandoned(const Storage& storage) const {
+  int own = storage.pins();
+  for (const std::size_t i : outside_results_) {
+    const Tensor& result = results.tensors[i];
+    if (result.storage().get() == &storage && result.impl()->owners() == 1) ++own;
+  }
+  return storage.owners() <= own;
 }
 
 bool StepVersion::fits() const {
@@ -71,7 +85,7 @@ void StepVersion::check_alive() const {
     LUGE_CHECK(CaptureError, !effect.owner.expired(), "step: the {} that the recorded step works on is gone",
                effect.owner_name);
   for (const Recording::Outside& used : recording.outside) {
-    if (!used.storage->abandoned()) continue;
+    if (!is_abandoned(*used.storage)) continue;
     const std::size_t call = std::min(used.call, recording.calls.size() - 1);
     raise<CaptureError>(
         "step: a tensor of {} bytes that {} (call {} of {}) works on is gone since the step was "

@@ -54,7 +54,11 @@ class StepVersion {
   /// Whether a replay leaves gradients as the recording found them, so that another may follow.
   bool may_repeat(const CaptureOptions& options) const;
 
+  /// Whether nobody but captured steps, this one's results included, has the memory.
+  bool is_abandoned(const Storage& storage) const;
+
   bool changes_leaves_ = false;
+  std::vector<std::size_t> outside_results_;  ///< results in memory from outside
   Tensor random_state_;
   Ref<Storage> block_;
   std::unique_ptr<Executable> executable_;

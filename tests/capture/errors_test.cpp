@@ -229,6 +229,19 @@ TEST_P(CaptureErrorTest, WhatIsGoneAtAReplay) {
   expect_errors({LUGE_ERROR(CaptureError, "step: the Monitor that the recorded step works on is gone", watch())});
 }
 
+TEST_P(CaptureErrorTest, ATensorThatOnlyTheStepsResultKeepsIsGone) {
+  Tensor x = ones({4}, on());
+  auto step = capture([&] {
+    x.mul_(2);
+    return x;
+  });
+  Tensor held = step();
+  x = zeros({4}, on());
+  EXPECT_TRUE(has_values(step(), {4}, float32, {4, 4, 4, 4}));  // whoever has the result has the tensor
+  held = Tensor();
+  expect_errors({LUGE_ERROR(CaptureError, "step: a tensor of 16 bytes that mul \\(call 1 of 1\\) works on is gone", step())});
+}
+
 /// A learning rate for each set is not where the one for all was.
 TEST_P(CaptureErrorTest, HyperparametersOfAnotherShape) {
   Parameters params({.sets = 3, .device = device()});

@@ -109,7 +109,7 @@ class Captured {
 }  // namespace
 
 Verdict check(const Program& program, Device device, const std::string& fault) {
-  if (!program.reads_only_kept_gradients()) return {Outcome::NoProgram};
+  if (!program.reads_only_kept_gradients() || program.renames_owned_leaf()) return {Outcome::NoProgram};
   // The eager step assigns a new tensor to a variable; replays go on filling that of the first call.
   const bool eager_steps =
       std::any_of(program.parts.begin(), program.parts.end(), [](const Part& part) { return part.eagerly; });

@@ -306,7 +306,7 @@ class Generator {
     if (too_large(statement)) return false;
     statement.out = next_;
     try {
-      if (!op.refusable || op.name == "requires_grad_") machine_->run(statement);
+      if (!op.refusable || op.name == kFreeze) machine_->run(statement);
     } catch (const std::exception&) {
       return false;
     }
@@ -351,7 +351,7 @@ class Generator {
       if (program_.sizes.n > 100) part.steps = std::min(part.steps, 10);
       program_.parts.push_back(std::move(part));
       if (program_.has(kReplace)) program_.parts.back().eagerly = false;
-      if (program_.reads_only_kept_gradients()) continue;
+      if (program_.reads_only_kept_gradients() && !program_.renames_owned_leaf()) continue;
       program_.parts.back().before.clear();
       program_.parts.back().eagerly = false;
     }

@@ -328,7 +328,7 @@ void add_training(Table& table) {
   nothing("zero_grad_of", Group::Autograd, 1, [](Machine& m, const Statement& s) {
     m.at(s.in[0]).zero_grad();
   }).weight = 0.3;
-  nothing("requires_grad_", Group::Control, 1, [](Machine& m, const Statement& s) {
+  nothing(kFreeze, Group::Control, 1, [](Machine& m, const Statement& s) {
     Tensor& leaf = m.at(s.in[0]);
     leaf.requires_grad_(!leaf.requires_grad());
   }).refusable = true;

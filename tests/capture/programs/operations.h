@@ -47,7 +47,7 @@ struct Operation {
   double weight = 1;       ///< within its group
 };
 
-inline constexpr const char *kForgetGradients = "zero_grad", *kReplace = "replace";
+inline constexpr const char *kForgetGradients = "zero_grad", *kReplace = "replace", *kFreeze = "requires_grad_";
 
 const std::vector<Operation>& operations();
 const Operation& operation(const Statement& statement);

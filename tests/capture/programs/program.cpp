@@ -70,12 +70,24 @@ bool Program::has(const std::string& name) const {
 bool Program::reads_only_kept_gradients() const {
   if (keep_gradients) return true;
   const bool forgets = !body.empty() && operation(body.front()).name == kForgetGradients;
+  const bool reads = std::any_of(body.begin(), body.end(),
+                                 [](const Statement& statement) { return operation(statement).reads_gradients; });
   for (const Part& part : parts) {
     if (part.eagerly && !forgets) return false;
     for (const Statement& statement : part.before)
-      if (operation(statement).reads_gradients) return false;
+      if (operation(statement).reads_gradients || (reads && operation(statement).name == kFreeze)) return false;
   }
   return true;
+}
+
+bool Program::renames_owned_leaf() const {
+  return owner != Owner::Nobody && std::any_of(parts.begin(), parts.end(), [&](const Part& part) {
+           return std::any_of(part.before.begin(), part.before.end(), [&](const Statement& statement) {
+             const Declared* const target =
+                 operation(statement).name == kReplace ? declared(statement.in.front()) : nullptr;
+             return target && target->trains;
+           });
+         });
 }
 
 bool Program::may_be_refused() const {

@@ -77,8 +77,12 @@ struct Program {
   const Declared* declared(int id) const;
   /// Whether an operation of this name occurs, in the step or around it.
   bool has(const std::string& name) const;
-  /// Whether nothing outside of the step reads a gradient that the step need not keep.
+  /// Whether nothing outside of the step reads a gradient that the step need not keep. A leaf that is frozen between steps
+  /// has the gradient of the step before, and the step itself may read that.
   bool reads_only_kept_gradients() const;
+  /// Whether a variable changes hands between steps while an arena goes on with the leaf that it named: capture watches
+  /// memory, and nothing there tells.
+  bool renames_owned_leaf() const;
   /// Whether capture may refuse it: it reads values on the host, or replaces a tensor.
   bool may_be_refused() const;
 };
