@@ -68,18 +68,9 @@ class Backend {
   /// Null: a plan with these chains cannot be made; the same calls without chains can.
   virtual std::unique_ptr<Executable> compile(const Plan& plan) = 0;
 
-  virtual void execute(const Elementwise& call) = 0;
-  virtual void execute(const Copy& call) = 0;
-  virtual void execute(const Reduce& call) = 0;
-  virtual void execute(const MatMul& call) = 0;
-  virtual void execute(const Softmax& call) = 0;
-  virtual void execute(const CrossEntropy& call) = 0;
-  virtual void execute(const Gather& call) = 0;
-  virtual void execute(const Iota& call) = 0;
-  virtual void execute(const Random& call) = 0;
-  virtual void execute(const Update& call) = 0;
-  virtual void execute(const ClipNorm& call) = 0;
-  virtual void execute(const Record& call) = 0;
+#define LUGE_CALL(Kind) virtual void execute(const Kind& call) = 0;
+  LUGE_CALLS(LUGE_CALL)
+#undef LUGE_CALL
 };
 
 /// The backend of a device, opened on first use. Throws DeviceError with the true reason where it

@@ -7,6 +7,11 @@
 // it. No size is zero and every operand is on the backend's device. Work is queued in order on the
 // backend's one stream; on the CPU it is done when run() returns.
 
+//
+// Each struct describes itself: name() is the operation as errors and plans call it, effects() hands over the memory
+// that it touches, flops() counts its work. LUGE_CALLS lists them; everything that has one case per kind is made of
+// that list, so a call that lacks an entry point does not link, and one that lacks a description does not compile.
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,47 +19,24 @@
 
 #include <luge/loss_summary.h>
 #include <luge/op.h>
-#include <luge/tensor/dtype.h>
-#include <luge/tensor/shape.h>
+#include <luge/operand.h>
 
 namespace luge {
 
-/// What a kernel does with an output: write it, or add to what is there. Every backend kernel that
-/// can produce a gradient honours it, so gradients accumulate without a temporary (law 4).
-enum class Store : std::uint8_t { Overwrite, Accumulate };
-
-enum class Direction : std::uint8_t { Forward, Backward };
-
-/// A typed, strided window on memory, or an immediate number, or nothing.
-struct Operand {
-  enum class Kind : std::uint8_t { Absent, Memory, Immediate };
-
-  Kind kind = Kind::Absent;
-  DType dtype = DType::Float32;
-  void* data = nullptr;                          ///< the first element
-  std::array<std::int64_t, kMaxDims> strides;    ///< in elements, one per dimension of the call
-  union {
-    double floating;                             ///< Immediate, floating dtype
-    std::int64_t integer;                        ///< Immediate, integer or bool dtype
-  };
-
-  bool is_memory() const { return kind == Kind::Memory; }
-  bool is_immediate() const { return kind == Kind::Immediate; }
-  bool is_absent() const { return kind == Kind::Absent; }
-};
-
-/// The iteration space of a call, outermost dimension first. Core has merged the dimensions that can
-/// be merged, so a contiguous call has ndim <= 1.
-struct Extent {
-  int ndim = 0;
-  std::array<std::int64_t, kMaxDims> sizes;
-
-  std::int64_t count() const {
-    std::int64_t n = 1;
-    for (int d = 0; d < ndim; ++d) n *= sizes[static_cast<std::size_t>(d)];
-    return n;
-  }
-};
+/// Every kind of call, by the name of its struct.
+#define LUGE_CALLS(X) \
+  X(Elementwise)      \
+  X(Copy)             \
+  X(Reduce)           \
+  X(MatMul)           \
+  X(Softmax)          \
+  X(CrossEntropy)     \
+  X(Gather)           \
+  X(Iota)             \
+  X(Random)           \
+  X(Update)           \
+  X(ClipNorm)         \
+  X(Record)
 
 /// One elementwise formula over broadcast operands.
 ///   Forward   in = the op's inputs (Where: condition, a, b); out[0] = the result (Bool for
@@ -77,6 +59,10 @@ struct Elementwise {
   std::array<Operand, kMaxOutputs> out;
   std::array<Store, kMaxOutputs> store{};
   std::array<double, 2> parameters{};
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// Copies with conversion, broadcast and any strides; an Immediate input fills. To Bool: "is not zero";
@@ -85,9 +71,38 @@ struct Copy {
   Extent extent;
   Operand in, out;
   Store store = Store::Overwrite;  ///< Accumulate: floating dtypes only
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
-enum class ReduceOp : std::uint8_t { Sum, Mean, Prod, Min, Max, ArgMin, ArgMax, LogSumExp };
+#define LUGE_REDUCTIONS(X) \
+  X(Sum, "sum")            \
+  X(Mean, "mean")          \
+  X(Prod, "prod")          \
+  X(Min, "min")            \
+  X(Max, "max")            \
+  X(ArgMin, "argmin")      \
+  X(ArgMax, "argmax")      \
+  X(LogSumExp, "logsumexp")
+
+enum class ReduceOp : std::uint8_t {
+#define LUGE_ROW(Formula, name) Formula,
+  LUGE_REDUCTIONS(LUGE_ROW)
+#undef LUGE_ROW
+};
+
+/// "sum", "logsumexp", ...
+constexpr const char* name(ReduceOp op) {
+  switch (op) {
+#define LUGE_ROW(Formula, name) \
+  case ReduceOp::Formula: return name;
+    LUGE_REDUCTIONS(LUGE_ROW)
+#undef LUGE_ROW
+  }
+  return "";
+}
 
 /// Reduces the last `reduced` dimensions of the extent; the first extent.ndim - reduced are kept.
 ///   in.strides   one per dimension of the extent
@@ -103,6 +118,10 @@ struct Reduce {
   int reduced = 0;
   Operand in, out;
   Store store = Store::Overwrite;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// c[..., i, j] (=, +=) sum over k of a[..., i, k] b[..., k, j]; float32 or float64. The last two
@@ -114,6 +133,10 @@ struct MatMul {
   std::int64_t m = 0, n = 0, k = 0;
   Operand a, b, c;                 ///< strides: batch dimensions, then row, then column
   Store store = Store::Overwrite;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// Softmax along contiguous rows.
@@ -125,6 +148,10 @@ struct Softmax {
   std::int64_t rows = 0, columns = 0;
   Operand in, y, out;              ///< strides[0] = distance of rows; columns are contiguous
   Store store = Store::Overwrite;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// Cross entropy of rows of logits against class labels (int64), with the log-sum-exp of each row kept
@@ -140,6 +167,10 @@ struct CrossEntropy {
   Operand target;                  ///< Int64; strides[0]
   Operand lse, dy, out;            ///< strides[0]; Backward out: strides[0] = distance of rows
   Store store = Store::Overwrite;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// Picks along one dimension of the extent (the extent is that of index and out).
@@ -156,6 +187,10 @@ struct Gather {
   std::int64_t source_size = 0;    ///< size of source along dim
   Operand source, index, out;
   Store store = Store::Accumulate; ///< of Backward
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// out[i] = start + i * step over n contiguous elements, computed in float64 or int64.
@@ -164,6 +199,10 @@ struct Iota {
   Operand out;                     ///< contiguous
   double start = 0, step = 1;
   std::int64_t integer_start = 0, integer_step = 1;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// Seed and first stream of a replayed step's draws, in device memory.
@@ -187,27 +226,23 @@ struct Random {
   double low = 0, high = 1;                      ///< Uniform: [low, high); Normal: mean, deviation
   std::int64_t integer_low = 0, integer_high = 0;///< Integer: [low, high)
   Operand out;                                   ///< contiguous; Integer: Int32 or Int64
-};
 
-/// Where the parameters of an arena lie: parameter p holds sets * per_set[p] elements from offset[p],
-/// set after set. Both tables exist twice, for the host and for the device.
-struct ArenaLayout {
-  std::int64_t sets = 1;
-  int parameters = 0;
-  std::int64_t size = 0;                         ///< elements of the block, padding (zeros) included
-  const std::int64_t* offset = nullptr;          ///< host, ascending
-  const std::int64_t* per_set = nullptr;         ///< host
-  const std::int64_t* device_table = nullptr;    ///< device: offsets, then per_set
-};
-
-/// A hyperparameter in device memory, in the arena's dtype: one value (stride 0) or one per set (1). Without
-/// memory it is 0 for all sets and plays no part.
-struct Hyper {
-  const void* data = nullptr;
-  std::int64_t stride = 0;
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 enum class UpdateRule : std::uint8_t { Sgd, Adam, AdamW };
+
+/// The optimizer's class: "Sgd", "Adam", "AdamW".
+constexpr const char* name(UpdateRule rule) {
+  switch (rule) {
+    case UpdateRule::Sgd: return "Sgd";
+    case UpdateRule::Adam: return "Adam";
+    case UpdateRule::AdamW: return "AdamW";
+  }
+  return "";
+}
 
 /// One optimizer step over a whole arena; formulas in kernels/math/updates.h. Reads the step count
 /// (int64, number of steps taken before this one) from device memory and increments it.
@@ -223,6 +258,10 @@ struct Update {
   Hyper lr, momentum, dampening, weight_decay, beta1, beta2, epsilon;
   bool nesterov = false;
   bool maximize = false;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// Clips gradients by their norm, set by set: norm[s] = |all gradients of set s|_2, then the set's
@@ -233,6 +272,10 @@ struct ClipNorm {
   void* grad = nullptr;
   void* norm = nullptr;            ///< (sets), the arena's dtype
   Hyper max_norm;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
 /// Summarises n contiguous losses into ring[*counter % capacity] and increments *counter. The ring is
@@ -245,10 +288,39 @@ struct Record {
   double* rows = nullptr;
   std::int64_t kept = 0, capacity = 0;
   std::int64_t* counter = nullptr; ///< device memory
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
 };
 
+namespace detail {
+template <class None, class... Kinds>
+struct AnyOf {
+  using type = std::variant<Kinds...>;
+};
+}  // namespace detail
+
 /// Any of them.
-using Call = std::variant<Elementwise, Copy, Reduce, MatMul, Softmax, CrossEntropy, Gather, Iota, Random, Update,
-                          ClipNorm, Record>;
+#define LUGE_CALL(Kind) , Kind
+using Call = detail::AnyOf<void LUGE_CALLS(LUGE_CALL)>::type;
+#undef LUGE_CALL
+
+const char* name_of(const Call& call);
+Cost cost_of(const Call& call);
+
+/// Calls visit(effect) for everything that the call touches, inputs first. *effect.data may be changed.
+template <class Kind>
+void for_each_effect(Kind& call, const Effects::Visit& visit) {
+  Effects effects(visit);
+  call.effects(effects);
+}
+void for_each_effect(Call& call, const Effects::Visit& visit);
+/// The same of a call that stays as it is.
+template <class Kind>
+void for_each_effect(const Kind& call, const Effects::Visit& visit) {
+  Kind copy = call;
+  for_each_effect(copy, visit);
+}
 
 }  // namespace luge

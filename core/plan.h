@@ -75,6 +75,9 @@ struct Chain {
   std::vector<Reduction> reductions;
   std::vector<Recording> recordings;
   std::vector<UpdatePart> updates;
+
+  /// Its windows, then what its reductions, recordings and updates touch besides: all of the arena.
+  void effects(Effects& effects);
 };
 
 /// A plan whose parameter sets never meet, for many steps at once: `before` once, then `chains` in order at every
@@ -95,5 +98,8 @@ struct Plan {
   std::vector<Item> items;
   std::optional<SetPlan> sets;  ///< of several items, where it is possible
 };
+
+/// Calls visit(effect) for everything that an item touches. *effect.data may be changed.
+void for_each_effect(Plan::Item& item, const Effects::Visit& visit);
 
 }  // namespace luge

@@ -76,14 +76,9 @@ bool ChainBuilder::add(const Call& call) {
 
 // ---- windows ------------------------------------------------------------------------------------
 
-ChainBuilder::Range ChainBuilder::range_of(const Access& access) {
-  const auto data = static_cast<std::intptr_t>(reinterpret_cast<std::uintptr_t>(*access.data));
-  return {static_cast<std::uintptr_t>(data + access.low), static_cast<std::uintptr_t>(data + access.high)};
-}
-
-ChainBuilder::Range ChainBuilder::range_of(const Operand& window) const {
+Range ChainBuilder::range_of(const Operand& window) const {
   Operand copy = window;
-  return range_of(window_access(copy, chain_.extent, true, true));
+  return luge::range_of(window_effect(copy, chain_.extent, true, true));
 }
 
 bool ChainBuilder::refine(const Extent& extent) {
@@ -122,7 +117,8 @@ int ChainBuilder::new_value(DType dtype) {
 ChainInput ChainBuilder::read(const Operand& window) {
   if (window.is_immediate()) return number(window);
   if (!window.is_memory()) return {};
-  if (const Known* const known = find(window)) return {.kind = ChainInput::Kind::Value, .value = known->value, .number = {}};
+  if (const Known* const known = find(window))
+    return {.kind = ChainInput::Kind::Value, .value = known->value, .number = {}};
   const int value = new_value(window.dtype);
   chain_.loads.push_back({value, window});
   known_.push_back({window, value, false});
@@ -234,12 +230,13 @@ bool ChainBuilder::add_reduction(const Reduce& call) {
   const Known* const known = find(refined(call.in, call.extent, chain_.extent));
   Reduce copy = call;
   Range output{};
-  for_each_access(copy, [&](const Access& access) {
-    if (access.writes) output = range_of(access);
+  for_each_effect(copy, [&](const Effect& effect) {
+    if (effect.writes) output = luge::range_of(effect);
   });
-  const bool free = std::none_of(known_.begin(), known_.end(), [&](const Known& other) {
-    return range_of(other.window).overlaps(output);
-  }) && std::none_of(outputs_.begin(), outputs_.end(), [&](const Range& other) { return other.overlaps(output); });
+  const bool free =
+      std::none_of(known_.begin(), known_.end(),
+                   [&](const Known& other) { return range_of(other.window).overlaps(output); }) &&
+      std::none_of(outputs_.begin(), outputs_.end(), [&](const Range& other) { return other.overlaps(output); });
   if (!known || !known->written || !free) {
     *this = before;
     return false;
@@ -263,8 +260,8 @@ bool ChainBuilder::add_recording(const Record& call) {
   Record copy = call;
   copy.losses.kind = Operand::Kind::Absent;
   chain_.recordings.push_back({known->value, copy});
-  for_each_access(copy, [&](const Access& access) {
-    if (access.writes) outputs_.push_back(range_of(access));
+  for_each_effect(copy, [&](const Effect& effect) {
+    if (effect.writes) outputs_.push_back(luge::range_of(effect));
   });
   return true;
 }
@@ -285,11 +282,10 @@ bool ChainBuilder::add(const Update& call, int parameter) {
   bool fit = find(gradient) && fits(gradient, false) && fits(value, true);
   for (const void* const block : {call.first, call.second}) fit = fit && (!block || fits(window(block), true));
   std::vector<Range> read_besides;
-  Update copy = call;
-  for_each_access(copy, [&](const Access& access) {
-    const void* const data = *access.data;
+  for_each_effect(call, [&](const Effect& effect) {
+    const void* const data = *effect.data;
     if (data == call.value || data == call.grad || data == call.first || data == call.second) return;
-    read_besides.push_back(range_of(access));
+    read_besides.push_back(luge::range_of(effect));
     fit = fit && std::none_of(known_.begin(), known_.end(), [&](const Known& known) {
             return known.written && range_of(known.window).overlaps(read_besides.back());
           });
@@ -320,8 +316,8 @@ bool ChainBuilder::add(const Update& call, int parameter) {
 void ChainBuilder::count(const Update& call) {
   Chain::UpdatePart& part = chain_.updates.back();
   part.counts_step = true;
-  const auto steps = reinterpret_cast<std::uintptr_t>(call.steps);
-  outputs_.push_back({steps, steps + sizeof *call.steps});
+  const auto steps = reinterpret_cast<std::intptr_t>(call.steps);
+  outputs_.push_back({steps, steps + static_cast<std::intptr_t>(sizeof *call.steps)});
 }
 
 // ---- the result ---------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include <luge/capture/access.h>
+#include <luge/capture/range.h>
 #include <luge/plan.h>
 
 namespace luge {
@@ -39,12 +39,6 @@ class ChainBuilder {
     bool written;
   };
 
-  /// Bytes in memory.
-  struct Range {
-    std::uintptr_t low, high;
-    bool overlaps(const Range& other) const { return low < other.high && other.low < high; }
-  };
-  static Range range_of(const Access& access);
   Range range_of(const Operand& window) const;
 
   /// Where a parameter's elements lie in a block of the arena, over the chain's space.

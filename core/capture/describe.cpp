@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include <luge/capture/access.h>
 #include <luge/check.h>
 #include <luge/tensor/tensor_impl.h>
 #include <luge/tensor/values.h>
@@ -12,18 +11,11 @@ namespace luge {
 
 namespace {
 
-double bytes_of(const Operand& window, const Extent& extent) {
-  double count = 1;
-  for (int d = 0; d < extent.ndim; ++d)
-    if (window.strides[static_cast<std::size_t>(d)] != 0)
-      count *= static_cast<double>(extent.sizes[static_cast<std::size_t>(d)]);
-  return count * static_cast<double>(size_of(window.dtype));
-}
-
 Cost cost_of(const Chain& chain) {
   Cost cost;
   for (const auto* const windows : {&chain.loads, &chain.stores})
-    for (const Chain::Window& window : *windows) cost.bytes += bytes_of(window.memory, chain.extent);
+    for (Chain::Window window : *windows)
+      cost.bytes += static_cast<double>(window_effect(window.memory, chain.extent, true, true).bytes);
   const auto n = static_cast<double>(chain.extent.count());
   for (const Link& link : chain.links) {
     if (!link.is_update) {
@@ -32,15 +24,14 @@ Cost cost_of(const Chain& chain) {
     }
     Update part = chain.updates[static_cast<std::size_t>(link.update)].call;
     part.layout.size = chain.extent.count();
-    cost.flops += luge::cost_of(Call(part)).flops;
+    cost.flops += part.flops();
   }
   // Hyperparameters that each set has of its own are read besides the windows.
   for (const Chain::UpdatePart& part : chain.updates) {
-    Update call = part.call;
-    for_each_access(call, [&](const Access& access) {
-      const std::int64_t bytes = access.high - access.low;
-      if (!access.writes && *access.data != call.grad && bytes > static_cast<std::int64_t>(size_of(call.dtype)))
-        cost.bytes += static_cast<double>(bytes);
+    const Update& call = part.call;
+    for_each_effect(call, [&](const Effect& effect) {
+      if (!effect.writes && *effect.data != call.grad && effect.bytes > bytes_of(call.dtype, 1))
+        cost.bytes += static_cast<double>(effect.bytes);
     });
   }
   cost.flops += n * static_cast<double>(chain.reductions.size() + 3 * chain.recordings.size());
@@ -60,11 +51,11 @@ std::string words(const Chain& chain) {
   };
   for (const Link& link : chain.links) {
     if (link.is_update)
-      add(name_of(Call(chain.updates[static_cast<std::size_t>(link.update)].call)));
+      add(chain.updates[static_cast<std::size_t>(link.update)].call.name());
     else
       add(link.direction == Direction::Forward ? std::string(name(link.op)) : fmt::format("d{}", name(link.op)));
   }
-  for (const Chain::Reduction& reduction : chain.reductions) add(name_of(Call(reduction.call)));
+  for (const Chain::Reduction& reduction : chain.reductions) add(reduction.call.name());
   for (std::size_t i = 0; i < chain.recordings.size(); ++i) add("record");
   return text;
 }

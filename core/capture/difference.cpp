@@ -2,21 +2,19 @@
 
 #include <algorithm>
 
-#include <luge/capture/access.h>
+#include <luge/capture/range.h>
 
 namespace luge {
 
 namespace {
 
 /// Whether both calls do the same to the same memory.
-bool same_memory(Call a, Call b) {
+bool same_memory(const Call& a, const Call& b) {
   if (a.index() != b.index()) return false;
-  std::vector<Access> first, second;
-  for_each_access(a, [&](const Access& access) { first.push_back(access); });
-  for_each_access(b, [&](const Access& access) { second.push_back(access); });
-  return std::equal(first.begin(), first.end(), second.begin(), second.end(), [](const Access& x, const Access& y) {
-    return *x.data == *y.data && x.low == y.low && x.high == y.high && x.writes == y.writes;
-  });
+  const std::vector<RangeEffect> first = effects_of(a), second = effects_of(b);
+  return std::equal(
+      first.begin(), first.end(), second.begin(), second.end(),
+      [](const RangeEffect& x, const RangeEffect& y) { return x.range == y.range && x.writes == y.writes; });
 }
 
 }  // namespace

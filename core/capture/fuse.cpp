@@ -3,60 +3,43 @@
 #include <algorithm>
 #include <optional>
 
-#include <luge/capture/access.h>
 #include <luge/capture/chain_builder.h>
+#include <luge/capture/range.h>
 #include <luge/tensor/iteration.h>
 
 namespace luge {
 
 namespace {
 
-/// Bytes in memory and what is done to them.
-struct Touch {
-  std::intptr_t low, high;
-  bool reads, writes;
-};
-
-std::vector<Touch> touches_of(const Call& call) {
-  std::vector<Touch> touches;
-  Call copy = call;
-  for_each_access(copy, [&](const Access& access) {
-    const auto data = reinterpret_cast<std::intptr_t>(*access.data);
-    touches.push_back({data + access.low, data + access.high, access.reads, access.writes});
-  });
-  return touches;
-}
-
-/// What one parameter's part of a step touches.
-std::vector<Touch> touches_of(const Update& call, int parameter) {
-  std::vector<Touch> touches;
-  Update copy = call;
+/// What one parameter's part of a step effects.
+std::vector<RangeEffect> effects_of(const Update& call, int parameter) {
+  std::vector<RangeEffect> effects;
   const auto size = static_cast<std::int64_t>(size_of(call.dtype));
   const std::int64_t low = call.layout.offset[parameter] * size,
                      bytes = call.layout.sets * call.layout.per_set[parameter] * size;
-  for_each_access(copy, [&](const Access& access) {
-    const void* const data = *access.data;
+  for_each_effect(call, [&](const Effect& effect) {
+    const void* const data = *effect.data;
     const auto at = reinterpret_cast<std::intptr_t>(data);
     if (data == call.value || data == call.grad || data == call.first || data == call.second)
-      touches.push_back({at + low, at + low + bytes, access.reads, access.writes});
+      effects.push_back({{at + low, at + low + bytes}, effect.reads, effect.writes});
     else
-      touches.push_back({at + access.low, at + access.high, true, false});  // the step is counted apart
+      effects.push_back({range_of(effect), true, false});  // the step is counted apart
   });
-  return touches;
+  return effects;
 }
 
-bool conflict(const std::vector<Touch>& a, const std::vector<Touch>& b) {
-  for (const Touch& x : a)
-    for (const Touch& y : b)
-      if ((x.writes || y.writes) && x.low < y.high && y.low < x.high) return true;
+bool conflict(const std::vector<RangeEffect>& a, const std::vector<RangeEffect>& b) {
+  for (const RangeEffect& x : a)
+    for (const RangeEffect& y : b)
+      if ((x.writes || y.writes) && x.range.overlaps(y.range)) return true;
   return false;
 }
 
 /// Calls that run together.
 struct Group {
-  std::vector<Call> calls;               ///< in order; one, where there is no chain
+  std::vector<Call> calls;  ///< in order; one, where there is no chain
   std::optional<ChainBuilder> chain;
-  std::vector<Touch> touches;
+  std::vector<RangeEffect> effects;
   bool has_update = false;
 };
 
@@ -66,7 +49,7 @@ class Fuser {
 
   void add(const Call& call) {
     if (const auto* const update = std::get_if<Update>(&call)) return add_update(*update);
-    place(call, touches_of(call));
+    place(call, effects_of(call));
   }
 
   std::vector<Plan::Item> finish() {
@@ -78,8 +61,8 @@ class Fuser {
         items.emplace_back(group.calls.front());
         continue;
       }
-      Chain chain = group.chain->finish(
-          [&](const Operand& window, const Extent& extent) { return is_read(window, extent, g); });
+      Chain chain =
+          group.chain->finish([&](const Operand& window, const Extent& extent) { return is_read(window, extent, g); });
       const bool leaves_nothing =
           chain.links.empty() && chain.stores.empty() && chain.reductions.empty() && chain.recordings.empty();
       if (!leaves_nothing) items.emplace_back(std::move(chain));
@@ -89,19 +72,19 @@ class Fuser {
 
  private:
   /// Into a group that has room for it, behind all that it depends on; else into a group of its own there.
-  void place(const Call& call, std::vector<Touch> touches) {
-    const std::size_t first = behind(touches);
+  void place(const Call& call, std::vector<RangeEffect> effects) {
+    const std::size_t first = behind(effects);
     for (std::size_t g = first == 0 ? 0 : first - 1; g < groups_.size(); ++g) {
       if (!groups_[g].chain || !groups_[g].chain->add(call)) continue;
       groups_[g].calls.push_back(call);
-      append(groups_[g], touches);
+      append(groups_[g], effects);
       return;
     }
     Group group;
     group.calls.push_back(call);
     if (ChainBuilder::takes(call)) group.chain.emplace(call);
     if (group.chain && group.chain->empty()) group.chain.reset();  // a kind that is taken, but not this one
-    group.touches = std::move(touches);
+    group.effects = std::move(effects);
     insert(std::move(group));
   }
 
@@ -114,12 +97,12 @@ class Fuser {
     for (int p = 0; p < call.layout.parameters; ++p) {
       if (call.layout.per_set[p] == 0) continue;
       ++all;
-      const std::vector<Touch> touches = touches_of(call, p);
-      const std::size_t first = behind(touches);
+      const std::vector<RangeEffect> effects = effects_of(call, p);
+      const std::size_t first = behind(effects);
       bool placed = false;
       for (std::size_t g = first == 0 ? 0 : first - 1; g < groups_.size() && !placed; ++g) {
         if (!groups_[g].chain || !groups_[g].chain->add(call, p)) continue;
-        append(groups_[g], touches);
+        append(groups_[g], effects);
         groups_[g].has_update = placed = true;
       }
       if (!placed) rest.push_back(p);
@@ -128,14 +111,14 @@ class Fuser {
       groups_ = before;
       Group group;
       group.calls.emplace_back(call);
-      group.touches = touches_of(Call(call));
+      group.effects = effects_of(Call(call));
       insert(std::move(group));
       return;
     }
     for (const int p : rest) {
       Group group;
       group.chain.emplace(call, p);
-      group.touches = touches_of(call, p);
+      group.effects = effects_of(call, p);
       group.has_update = true;
       insert(std::move(group));
     }
@@ -144,65 +127,63 @@ class Fuser {
 
   /// As far forward as what it depends on allows.
   void insert(Group group) {
-    groups_.insert(groups_.begin() + static_cast<std::ptrdiff_t>(behind(group.touches)), std::move(group));
+    groups_.insert(groups_.begin() + static_cast<std::ptrdiff_t>(behind(group.effects)), std::move(group));
   }
 
   /// The last group with a part of this step counts it.
   void count_step(const Update& call) {
     const auto steps = reinterpret_cast<std::intptr_t>(call.steps);
-    const Touch counted{steps, steps + static_cast<std::intptr_t>(sizeof *call.steps), true, false};
+    const Range counted{steps, steps + static_cast<std::intptr_t>(sizeof *call.steps)};
     for (std::size_t g = groups_.size(); g-- > 0;) {
       Group& group = groups_[g];
-      const bool part = group.has_update && std::any_of(group.touches.begin(), group.touches.end(), [&](const Touch& touch) {
-        return touch.low == counted.low && touch.high == counted.high;
-      });
+      const bool part =
+          group.has_update && std::any_of(group.effects.begin(), group.effects.end(),
+                                          [&](const RangeEffect& effect) { return effect.range == counted; });
       if (!part) continue;
       group.chain->count(call);
-      group.touches.push_back({counted.low, counted.high, true, true});
+      group.effects.push_back({counted, true, true});
       return;
     }
   }
 
-  /// The first position behind every group that these touches depend on.
-  std::size_t behind(const std::vector<Touch>& touches) const {
+  /// The first position behind every group that these effects depend on.
+  std::size_t behind(const std::vector<RangeEffect>& effects) const {
     std::size_t position = groups_.size();
-    while (position > 0 && !conflict(groups_[position - 1].touches, touches)) --position;
+    while (position > 0 && !conflict(groups_[position - 1].effects, effects)) --position;
     return position;
   }
 
-  static void append(Group& group, const std::vector<Touch>& touches) {
-    group.touches.insert(group.touches.end(), touches.begin(), touches.end());
+  static void append(Group& group, const std::vector<RangeEffect>& effects) {
+    group.effects.insert(group.effects.end(), effects.begin(), effects.end());
   }
 
   /// Whether anybody but group `own` reads what it writes to this window.
   bool is_read(const Operand& window, const Extent& extent, std::size_t own) const {
     if (memory_.outlives(window.data)) return true;
     Operand copy = window;
-    const Access access = window_access(copy, extent, false, true);
-    const auto data = reinterpret_cast<std::intptr_t>(*access.data);
-    const Touch written{data + access.low, data + access.high, false, true};
+    const Range written = range_of(window_effect(copy, extent, false, true));
     for (std::size_t g = 0; g < groups_.size(); ++g)
       if (g != own && reads(groups_[g], written)) return true;
     return false;
   }
 
-  static bool reads(const Group& group, const Touch& written) {
-    return std::any_of(group.touches.begin(), group.touches.end(), [&](const Touch& touch) {
-      return touch.reads && touch.low < written.high && written.low < touch.high;
-    });
+  static bool reads(const Group& group, const Range& written) {
+    return std::any_of(group.effects.begin(), group.effects.end(),
+                       [&](const RangeEffect& effect) { return effect.reads && effect.range.overlaps(written); });
   }
 
   /// Groups whose results nobody reads.
   void drop_unread() {
     for (std::size_t g = groups_.size(); g-- > 0;) {
-      const bool wanted = groups_[g].has_update || std::any_of(groups_[g].touches.begin(), groups_[g].touches.end(),
-                                                               [&](const Touch& touch) {
-        if (!touch.writes) return false;
-        if (memory_.outlives(reinterpret_cast<const void*>(touch.low))) return true;
-        for (std::size_t other = 0; other < groups_.size(); ++other)
-          if (other != g && reads(groups_[other], touch)) return true;
-        return false;
-      });
+      const bool wanted =
+          groups_[g].has_update ||
+          std::any_of(groups_[g].effects.begin(), groups_[g].effects.end(), [&](const RangeEffect& effect) {
+            if (!effect.writes) return false;
+            if (memory_.outlives(reinterpret_cast<const void*>(effect.range.low))) return true;
+            for (std::size_t other = 0; other < groups_.size(); ++other)
+              if (other != g && reads(groups_[other], effect.range)) return true;
+            return false;
+          });
       if (!wanted) groups_.erase(groups_.begin() + static_cast<std::ptrdiff_t>(g));
     }
   }

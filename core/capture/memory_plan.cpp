@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include <luge/capture/access.h>
 
 namespace luge {
 
@@ -27,22 +26,12 @@ struct Life {
 
 }  // namespace
 
-void for_each_access(Plan::Item& item, const std::function<void(const Access&)>& visit) {
-  if (auto* const call = std::get_if<Call>(&item)) return for_each_access(*call, visit);
-  Chain& chain = std::get<Chain>(item);
-  for (Chain::Window& load : chain.loads) visit(window_access(load.memory, chain.extent, true, false));
-  for (Chain::Window& store : chain.stores) visit(window_access(store.memory, chain.extent, false, true));
-  for (Chain::Reduction& reduction : chain.reductions) for_each_access(reduction.call, visit);
-  for (Chain::Recording& recording : chain.recordings) for_each_access(recording.call, visit);
-  for (Chain::UpdatePart& part : chain.updates) for_each_access(part.call, visit);
-}
-
 std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers, Sharing sharing,
                         std::vector<std::ptrdiff_t>& offsets) {
   std::vector<Life> lives(buffers.size());
   for (std::size_t i = 0; i < items.size(); ++i)
-    for_each_access(items[i], [&](const Access& access) {
-      const int buffer = buffer_at(buffers, *access.data);
+    for_each_effect(items[i], [&](const Effect& effect) {
+      const int buffer = buffer_at(buffers, *effect.data);
       if (buffer < 0) return;
       Life& life = lives[static_cast<std::size_t>(buffer)];
       if (!life.used) life = {sharing == Sharing::Shared ? i : 0, i, true};
@@ -83,13 +72,13 @@ std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBu
 void relocate(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers,
               const std::vector<std::ptrdiff_t>& offsets, void* block) {
   for (Plan::Item& item : items)
-    for_each_access(item, [&](const Access& access) {
-      const int buffer = buffer_at(buffers, *access.data);
+    for_each_effect(item, [&](const Effect& effect) {
+      const int buffer = buffer_at(buffers, *effect.data);
       if (buffer < 0) return;
       const auto at = static_cast<std::size_t>(buffer);
-      const std::uintptr_t inside = reinterpret_cast<std::uintptr_t>(*access.data) - buffers[at].address;
+      const std::uintptr_t inside = reinterpret_cast<std::uintptr_t>(*effect.data) - buffers[at].address;
       // In integers: without a block the offsets are addresses.
-      *access.data = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(block) +
+      *effect.data = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(block) +
                                              static_cast<std::uintptr_t>(offsets[at]) + inside);
     });
 }

@@ -2,17 +2,12 @@
 // Internal: a place for everything that a step allocates, in one block.
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
-#include <luge/capture/access.h>
 #include <luge/capture/recorder.h>
 #include <luge/plan.h>
 
 namespace luge {
-
-/// Visits every pointer to memory in an item of a plan.
-void for_each_access(Plan::Item& item, const std::function<void(const Access&)>& visit);
 
 /// Whether buffers that are not in use at the same time may lie in one place.
 enum class Sharing : std::uint8_t { Shared, Apart };

@@ -1,6 +1,5 @@
 #include <luge/capture/numbers.h>
 
-#include <luge/capture/access.h>
 #include <luge/capture/recorder.h>
 
 namespace luge {
@@ -51,12 +50,11 @@ void KnownNumbers::read(Backend& backend, const Operand& executed, const Operand
 Call KnownNumbers::note(Backend& backend, const Call& executed, const Call& call) {
   Call noted = call;
   const bool of_numbers = replace_inputs(noted);
-  Call written = call;
-  for_each_access(written, [&](const Access& access) {
-    if (!access.writes) return;
-    const auto data = static_cast<std::intptr_t>(address_of(*access.data));
-    numbers_.erase(numbers_.lower_bound(static_cast<std::uintptr_t>(data + access.low)),
-                   numbers_.lower_bound(static_cast<std::uintptr_t>(data + access.high)));
+  for_each_effect(call, [&](const Effect& effect) {
+    if (!effect.writes) return;
+    const auto data = static_cast<std::intptr_t>(address_of(*effect.data));
+    numbers_.erase(numbers_.lower_bound(static_cast<std::uintptr_t>(data + effect.low)),
+                   numbers_.lower_bound(static_cast<std::uintptr_t>(data + effect.high)));
   });
   if (!of_numbers) return noted;
 

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include <luge/autograd/node.h>
-#include <luge/capture/access.h>
 #include <luge/check.h>
 #include <luge/ops/random_state.h>
 #include <luge/tensor/storage.h>
@@ -65,15 +64,15 @@ void Recorder::run(Backend& backend, const Call& call) {
   }
   // The monitor's ring is behind its counter: what has not been counted is written again.
   const auto* const record = std::get_if<Record>(&call);
-  for_each_access(noted, [&](const Access& access) {
-    const std::uintptr_t address = address_of(*access.data);
+  for_each_effect(noted, [&](const Effect& effect) {
+    const std::uintptr_t address = address_of(*effect.data);
     const auto found = holding(live_, address, [&](std::size_t buffer) { return recording_.buffers[buffer].bytes; });
     if (found == live_.end()) {
-      if (access.writes && (!record || *access.data == record->counter)) save(address);
+      if (effect.writes && (!record || *effect.data == record->counter)) save(address);
       return;
     }
     const StepBuffer& buffer = recording_.buffers[found->second];
-    *access.data = reinterpret_cast<void*>(buffer.address + (address - buffer.real));
+    *effect.data = reinterpret_cast<void*>(buffer.address + (address - buffer.real));
   });
   std::visit([&](const auto& kind) { backend.execute(kind); }, call);
   recording_.calls.push_back(numbers_.note(backend, call, noted));
@@ -189,11 +188,11 @@ void Recorder::keep_labels() {
   std::erase_if(recording_.labels, [&](const Recording::Labels& labels) {
     const std::uintptr_t low = address_of(labels.storage->data()), high = low + labels.storage->bytes();
     bool written = false;
-    for (Call& call : recording_.calls)
-      for_each_access(call, [&](const Access& access) {
-        const auto data = static_cast<std::intptr_t>(address_of(*access.data));
-        written |= access.writes && static_cast<std::uintptr_t>(data + access.low) < high &&
-                   low < static_cast<std::uintptr_t>(data + access.high);
+    for (const Call& call : recording_.calls)
+      for_each_effect(call, [&](const Effect& effect) {
+        const auto data = static_cast<std::intptr_t>(address_of(*effect.data));
+        written |= effect.writes && static_cast<std::uintptr_t>(data + effect.low) < high &&
+                   low < static_cast<std::uintptr_t>(data + effect.high);
       });
     if (written) labels.storage->unpin();
     return written;

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include <luge/autograd/node.h>
-#include <luge/capture/access.h>
 #include <luge/capture/difference.h>
 #include <luge/check.h>
 #include <luge/tensor/tensor_impl.h>

@@ -8,9 +8,9 @@
 #include <iterator>
 #include <span>
 
-#include <luge/capture/access.h>
 #include <luge/capture/chain_builder.h>
 #include <luge/capture/memory_plan.h>
+#include <luge/capture/range.h>
 #include <luge/capture/space.h>
 #include <luge/tensor/iteration.h>
 
@@ -21,35 +21,13 @@ namespace {
 /// Each is compared with every other.
 constexpr std::size_t kMostItems = 64;
 
-/// Bytes in memory.
-struct Range {
-  std::intptr_t low, high;
-  bool overlaps(const Range& other) const { return low < other.high && other.low < high; }
-  friend bool operator==(const Range& a, const Range& b) = default;
-};
-
-struct Touch {
-  Range range;
-  bool reads, writes;
-};
-
-Range range_of(const Access& access) {
-  const auto data = reinterpret_cast<std::intptr_t>(*access.data);
-  return {data + access.low, data + access.high};
-}
-
 // ---- items that are needed once -----------------------------------------------------------------
 
 /// Item by item, for those that take part in every step.
 class Once {
  public:
   explicit Once(const std::vector<Plan::Item>& items) : once_(items.size()) {
-    for (Plan::Item item : items) {
-      std::vector<Touch>& touches = touches_.emplace_back();
-      for_each_access(item, [&](const Access& access) {
-        touches.push_back({range_of(access), access.reads, access.writes});
-      });
-    }
+    for (const Plan::Item& item : items) effects_.push_back(effects_of(item));
     for (std::size_t i = items.size(); i-- > 0;)
       if (may_follow(i)) {
         once_[i] = true;
@@ -69,8 +47,8 @@ class Once {
  private:
   /// Whether item a touches what item b writes; `reading`: reads alone count.
   bool meets(std::size_t a, std::size_t b, bool reading) const {
-    for (const Touch& x : touches_[a])
-      for (const Touch& y : touches_[b])
+    for (const RangeEffect& x : effects_[a])
+      for (const RangeEffect& y : effects_[b])
         if (y.writes && (x.reads || !reading) && x.range.overlaps(y.range)) return true;
     return false;
   }
@@ -95,13 +73,13 @@ class Once {
     return true;
   }
   bool both_write(std::size_t a, std::size_t b) const {
-    for (const Touch& x : touches_[a])
-      for (const Touch& y : touches_[b])
+    for (const RangeEffect& x : effects_[a])
+      for (const RangeEffect& y : effects_[b])
         if (x.writes && y.writes && x.range.overlaps(y.range)) return true;
     return false;
   }
 
-  std::vector<std::vector<Touch>> touches_;
+  std::vector<std::vector<RangeEffect>> effects_;
   std::vector<bool> once_;
   std::vector<std::size_t> before_, after_;
 };
@@ -221,9 +199,9 @@ bool divide(Chain& chain, std::int64_t sets) {
 }
 
 /// Where a window touches each set's part of memory.
-struct SetTouch {
-  Range first;            ///< of set 0
-  std::intptr_t stride;   ///< from one set to the next
+struct SetEffect {
+  Range first;           ///< of set 0
+  std::intptr_t stride;  ///< from one set to the next
   bool reads, writes;
 };
 
@@ -240,9 +218,9 @@ class SetCheck {
       kept.ndim -= sum.call.reduced;
       add(sum.call.out, kept, sum.call.store == Store::Accumulate, true);
     }
-    for (Chain::Recording recording : chain.recordings)
-      for_each_access(recording.call, [&](const Access& access) { counters_.push_back(range_of(access)); });
-    for (Chain::UpdatePart part : chain.updates) {
+    for (const Chain::Recording& recording : chain.recordings)
+      for_each_effect(recording.call, [&](const Effect& effect) { counters_.push_back(range_of(effect)); });
+    for (const Chain::UpdatePart& part : chain.updates) {
       add(part.call);
       if (!part.counts_step) continue;
       if (std::find(counted_.begin(), counted_.end(), part.call.steps) != counted_.end()) return false;
@@ -256,16 +234,16 @@ class SetCheck {
     for (std::size_t i = 0; i < counters_.size(); ++i)
       for (std::size_t j = 0; j < i; ++j)
         if (counters_[i].overlaps(counters_[j])) return false;
-    for (const SetTouch& touch : touches_) {
-      const auto overlaps = [whole = whole(touch)](const Range& other) { return other.overlaps(whole); };
+    for (const SetEffect& effect : effects_) {
+      const auto overlaps = [whole = whole(effect)](const Range& other) { return other.overlaps(whole); };
       if (std::any_of(counters_.begin(), counters_.end(), overlaps)) return false;
-      if (touch.writes && std::any_of(constants_.begin(), constants_.end(), overlaps)) return false;
-      if (!touch.writes || sets_ == 1) continue;
-      for (const SetTouch& other : touches_) {
+      if (effect.writes && std::any_of(constants_.begin(), constants_.end(), overlaps)) return false;
+      if (!effect.writes || sets_ == 1) continue;
+      for (const SetEffect& other : effects_) {
         if (!overlaps(whole(other))) continue;
-        const std::intptr_t low = std::min(touch.first.low, other.first.low),
-                            span = std::max(touch.first.high, other.first.high) - low;
-        if (other.stride != touch.stride || span > touch.stride) return false;
+        const std::intptr_t low = std::min(effect.first.low, other.first.low),
+                            span = std::max(effect.first.high, other.first.high) - low;
+        if (other.stride != effect.stride || span > effect.stride) return false;
       }
     }
     return true;
@@ -273,22 +251,22 @@ class SetCheck {
 
  private:
   /// The memory of all sets.
-  Range whole(const SetTouch& touch) const {
-    const std::intptr_t last = touch.stride * (sets_ - 1);
-    return {touch.first.low + std::min<std::intptr_t>(last, 0), touch.first.high + std::max<std::intptr_t>(last, 0)};
+  Range whole(const SetEffect& effect) const {
+    const std::intptr_t last = effect.stride * (sets_ - 1);
+    return {effect.first.low + std::min<std::intptr_t>(last, 0), effect.first.high + std::max<std::intptr_t>(last, 0)};
   }
 
   void add(Operand window, Extent extent, bool reads, bool writes) {
     const std::intptr_t stride = window.strides[0] * static_cast<std::intptr_t>(size_of(window.dtype));
     extent.sizes[0] = 1;
-    touches_.push_back({range_of(window_access(window, extent, reads, writes)), stride, reads, writes});
+    effects_.push_back({range_of(window_effect(window, extent, reads, writes)), stride, reads, writes});
   }
 
   /// What an update reads besides its windows. Its parts share the count of steps.
-  void add(Update& call) {
-    for_each_access(call, [&](const Access& access) {
-      const void* const data = *access.data;
-      const Range range = range_of(access);
+  void add(const Update& call) {
+    for_each_effect(call, [&](const Effect& effect) {
+      const void* const data = *effect.data;
+      const Range range = range_of(effect);
       if (data == call.steps) {
         if (std::find(counters_.begin(), counters_.end(), range) == counters_.end()) counters_.push_back(range);
       } else if (data != call.value && data != call.grad && data != call.first && data != call.second) {
@@ -298,8 +276,8 @@ class SetCheck {
   }
 
   std::int64_t sets_;
-  std::vector<SetTouch> touches_;
-  std::vector<Range> counters_;   ///< that nobody else may touch
+  std::vector<SetEffect> effects_;
+  std::vector<Range> counters_;   ///< that nobody else may effect
   std::vector<Range> constants_;  ///< that nobody may write
   std::vector<const std::int64_t*> counted_;
 };
@@ -318,8 +296,8 @@ std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items) {
     if (chains.empty()) return std::nullopt;
     std::move(chains.begin(), chains.end(), std::back_inserter(plan.chains));
   }
-  const auto updating = std::find_if(plan.chains.begin(), plan.chains.end(),
-                                     [](const Chain& chain) { return !chain.updates.empty(); });
+  const auto updating =
+      std::find_if(plan.chains.begin(), plan.chains.end(), [](const Chain& chain) { return !chain.updates.empty(); });
   if (updating == plan.chains.end()) return std::nullopt;
   plan.sets = updating->updates.front().call.layout.sets;
   SetCheck check(plan.sets);

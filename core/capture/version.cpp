@@ -5,7 +5,6 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/autograd/node.h>
-#include <luge/capture/access.h>
 #include <luge/capture/describe.h>
 #include <luge/capture/fuse.h>
 #include <luge/capture/memory_plan.h>

@@ -21,9 +21,6 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-constexpr const char* kReduceNames[] = {"sum", "mean", "prod", "min", "max", "argmin", "argmax", "logsumexp"};
-constexpr const char* reduce_name(ReduceOp op) { return kReduceNames[static_cast<int>(op)]; }
-
 /// What a reduction does to the shape.
 struct Plan {
   Shape kept;    ///< reduced dimensions have size 1
@@ -56,7 +53,7 @@ Plan plan(const char* op, const TensorImpl& impl, const DimList* dims, bool keep
 class ReduceNode final : public Node {
  public:
   ReduceNode(ReduceOp op, const Tensor& input, const Tensor& output, const Plan& plan)
-      : Node(reduce_name(op)), op_(op), shape_(input.shape()), kept_(plan.kept), count_(plan.reduced_count) {
+      : Node(luge::name(op)), op_(op), shape_(input.shape()), kept_(plan.kept), count_(plan.reduced_count) {
     add_input(input);
     if (op == ReduceOp::Sum || op == ReduceOp::Mean) return;
     input_.save(input);
@@ -155,18 +152,18 @@ Scalar identity(ReduceOp op, const Tensor& x) {
     case ReduceOp::LogSumExp: return -kInfinity;
     default:
       raise<ShapeError>("{}: nothing to reduce: the tensor has shape {}; the reduced dimensions must not be empty",
-                        reduce_name(op), to_string(x.shape()));
+                        luge::name(op), to_string(x.shape()));
   }
 }
 
 Tensor reduce(ReduceOp op, const Tensor& input, const DimList* dims, bool keepdim) {
-  const TensorImpl& impl = checked(input, reduce_name(op));
+  const TensorImpl& impl = checked(input, luge::name(op));
   const bool arg = op == ReduceOp::ArgMin || op == ReduceOp::ArgMax;
   const bool floating_only = op == ReduceOp::Mean || op == ReduceOp::LogSumExp;
   LUGE_CHECK(DTypeError, !floating_only || is_floating(impl.dtype),
-             "{}: the tensor is {}; allowed are float32 and float64", reduce_name(op), luge::name(impl.dtype));
+             "{}: the tensor is {}; allowed are float32 and float64", luge::name(op), luge::name(impl.dtype));
   const bool widens = (op == ReduceOp::Sum || op == ReduceOp::Prod) && !is_floating(impl.dtype);
-  const Plan shapes = plan(reduce_name(op), impl, dims, keepdim);
+  const Plan shapes = plan(luge::name(op), impl, dims, keepdim);
 
   const bool over_nothing = impl.numel == 0 && element_count(shapes.kept) > 0;
   const Scalar value = over_nothing ? identity(op, input) : Scalar(0);
@@ -184,7 +181,7 @@ Tensor reduce(ReduceOp op, const Tensor& input, const DimList* dims, bool keepdi
 class PickedExtremeNode final : public Node {
  public:
   PickedExtremeNode(ReduceOp op, const Tensor& input, const Tensor& indices, int dim)
-      : Node(reduce_name(op)), shape_(input.shape()), dim_(dim) {
+      : Node(luge::name(op)), shape_(input.shape()), dim_(dim) {
     add_input(input);
     indices_.save(indices);
   }
@@ -208,7 +205,7 @@ class PickedExtremeNode final : public Node {
 };
 
 Extremes extremes(ReduceOp op, ReduceOp position, const Tensor& x, int dim, bool keepdim) {
-  const char* const op_name = reduce_name(op);
+  const char* const op_name = luge::name(op);
   const TensorImpl& impl = checked(x, op_name);
   const int d = normalize_dim(op_name, dim, impl.shape.ndim());
   if (impl.shape.empty()) {

@@ -12,15 +12,6 @@
 
 namespace luge {
 
-namespace {
-
-const char* name_of(UpdateRule rule) {
-  constexpr const char* names[] = {"Sgd", "Adam", "AdamW"};
-  return names[static_cast<int>(rule)];
-}
-
-}  // namespace
-
 /// Everything of an optimizer: the arena, the hyperparameters and buffers in device memory, and the call
 /// that uses them, filled once and run at every step.
 class Optimizer::State {
@@ -51,7 +42,7 @@ class Optimizer::State {
   static std::vector<Tensor> checked_leaves(UpdateRule rule, const std::vector<Tensor>& given);
 
   Arena& arena() { return *parameters_.arena_; }
-  const char* name() const { return name_of(call_.rule); }
+  const char* name() const { return luge::name(call_.rule); }
   Tensor values(const char* name, const PerSet& given, Allowed allowed, Waiting waiting = Waiting::Allowed,
                 SourceLocation location = {}) const {
     return hyper_values(this->name(), name, given, allowed, parameters_, waiting, location);
@@ -169,7 +160,7 @@ std::vector<Tensor> Optimizer::State::state() const {
 }
 
 std::vector<Tensor> Optimizer::State::checked_leaves(UpdateRule rule, const std::vector<Tensor>& given) {
-  const char* const op = name_of(rule);
+  const char* const op = luge::name(rule);
   std::vector<Tensor> leaves;
   std::unordered_map<const Storage*, const TensorImpl*> seen;
   for (std::size_t i = 0; i < given.size(); ++i) {
@@ -203,7 +194,7 @@ std::vector<Tensor> Optimizer::State::checked_leaves(UpdateRule rule, const std:
 }
 
 Parameters Optimizer::State::arena_of(UpdateRule rule, const std::vector<Tensor>& given) {
-  const char* const op = name_of(rule);
+  const char* const op = luge::name(rule);
   const std::vector<Tensor> leaves = checked_leaves(rule, given);
   std::optional<Parameters> home;
   std::size_t at_home = 0;

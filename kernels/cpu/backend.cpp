@@ -28,18 +28,10 @@ void CpuBackend::copy_to_host(void* destination, const void* source, std::size_t
   std::memcpy(destination, source, bytes);
 }
 
-void CpuBackend::execute(const Elementwise& call) { cpu::run(call); }
-void CpuBackend::execute(const Copy& call) { cpu::run(call); }
-void CpuBackend::execute(const Reduce& call) { cpu::run(call); }
-void CpuBackend::execute(const MatMul& call) { cpu::run(call); }
-void CpuBackend::execute(const Softmax& call) { cpu::run(call); }
-void CpuBackend::execute(const CrossEntropy& call) { cpu::run(call); }
-void CpuBackend::execute(const Gather& call) { cpu::run(call); }
-void CpuBackend::execute(const Iota& call) { cpu::run(call); }
-void CpuBackend::execute(const Random& call) { cpu::run(call); }
-void CpuBackend::execute(const Update& call) { cpu::run(call); }
-void CpuBackend::execute(const ClipNorm& call) { cpu::run(call); }
-void CpuBackend::execute(const Record& call) { cpu::run(call); }
+#define LUGE_CALL(Kind) \
+  void CpuBackend::execute(const Kind& call) { cpu::run(call); }
+LUGE_CALLS(LUGE_CALL)
+#undef LUGE_CALL
 
 }  // namespace luge::cpu
 

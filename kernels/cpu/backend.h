@@ -27,18 +27,9 @@ class CpuBackend final : public Backend {
   std::unique_ptr<Executable> compile(const Plan& plan) override;
   bool fuses() const override { return true; }
 
-  void execute(const Elementwise& call) override;
-  void execute(const Copy& call) override;
-  void execute(const Reduce& call) override;
-  void execute(const MatMul& call) override;
-  void execute(const Softmax& call) override;
-  void execute(const CrossEntropy& call) override;
-  void execute(const Gather& call) override;
-  void execute(const Iota& call) override;
-  void execute(const Random& call) override;
-  void execute(const Update& call) override;
-  void execute(const ClipNorm& call) override;
-  void execute(const Record& call) override;
+#define LUGE_CALL(Kind) void execute(const Kind& call) override;
+  LUGE_CALLS(LUGE_CALL)
+#undef LUGE_CALL
 };
 
 }  // namespace luge::cpu

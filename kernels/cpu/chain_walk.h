@@ -18,10 +18,6 @@ inline constexpr std::int64_t kTile = 1024;
 /// Steps done at once; there are sums for each of them.
 inline constexpr std::int64_t kMostSteps = 128;
 
-inline std::int64_t bytes_of(DType dtype, std::int64_t count) {
-  return count * static_cast<std::int64_t>(size_of(dtype));
-}
-
 /// The result of one row's sum goes where the call says.
 void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, double total);
 

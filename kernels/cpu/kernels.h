@@ -5,17 +5,8 @@
 
 namespace luge::cpu {
 
-void run(const Elementwise& call);
-void run(const Copy& call);
-void run(const Reduce& call);
-void run(const MatMul& call);
-void run(const Softmax& call);
-void run(const CrossEntropy& call);
-void run(const Gather& call);
-void run(const Iota& call);
-void run(const Random& call);
-void run(const Update& call);
-void run(const ClipNorm& call);
-void run(const Record& call);
+#define LUGE_CALL(Kind) void run(const Kind& call);
+LUGE_CALLS(LUGE_CALL)
+#undef LUGE_CALL
 
 }  // namespace luge::cpu

@@ -14,20 +14,6 @@ namespace luge {
 
 namespace cuda {
 
-namespace {
-
-constexpr const char* name(ReduceOp op) {
-  constexpr const char* names[] = {"sum", "mean", "prod", "min", "max", "argmin", "argmax", "logsumexp"};
-  return names[static_cast<int>(op)];
-}
-
-constexpr const char* name(UpdateRule rule) {
-  constexpr const char* names[] = {"sgd step", "adam step", "adamw step"};
-  return names[static_cast<int>(rule)];
-}
-
-}  // namespace
-
 void* CudaBackend::allocate(std::size_t bytes) {
   const Context context(gpu_, "allocate");
   return gpu_.memory().allocate(bytes);
@@ -93,18 +79,10 @@ void CudaBackend::wait(const char* op) {
   raise<IndexError>("gather: index {} is outside [0, {})", report.index, report.size);
 }
 
-void CudaBackend::execute(const Elementwise& call) { cuda::run(Context(gpu_, luge::name(call.op)), call); }
-void CudaBackend::execute(const Copy& call) { cuda::run(Context(gpu_, "copy"), call); }
-void CudaBackend::execute(const Reduce& call) { cuda::run(Context(gpu_, name(call.op)), call); }
-void CudaBackend::execute(const MatMul& call) { cuda::run(Context(gpu_, "matmul"), call); }
-void CudaBackend::execute(const Softmax& call) { cuda::run(Context(gpu_, call.log ? "log_softmax" : "softmax"), call); }
-void CudaBackend::execute(const CrossEntropy& call) { cuda::run(Context(gpu_, "cross_entropy"), call); }
-void CudaBackend::execute(const Gather& call) { cuda::run(Context(gpu_, "gather"), call); }
-void CudaBackend::execute(const Iota& call) { cuda::run(Context(gpu_, "arange"), call); }
-void CudaBackend::execute(const Random& call) { cuda::run(Context(gpu_, "random"), call); }
-void CudaBackend::execute(const Update& call) { cuda::run(Context(gpu_, name(call.rule)), call); }
-void CudaBackend::execute(const ClipNorm& call) { cuda::run(Context(gpu_, "clip_grad_norm_"), call); }
-void CudaBackend::execute(const Record& call) { cuda::run(Context(gpu_, "record"), call); }
+#define LUGE_CALL(Kind) \
+  void CudaBackend::execute(const Kind& call) { cuda::run(Context(gpu_, call.name()), call); }
+LUGE_CALLS(LUGE_CALL)
+#undef LUGE_CALL
 
 }  // namespace cuda
 

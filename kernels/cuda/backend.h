@@ -26,18 +26,9 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Executable> compile(const Plan& plan) override;
   bool fuses() const override;
 
-  void execute(const Elementwise& call) override;
-  void execute(const Copy& call) override;
-  void execute(const Reduce& call) override;
-  void execute(const MatMul& call) override;
-  void execute(const Softmax& call) override;
-  void execute(const CrossEntropy& call) override;
-  void execute(const Gather& call) override;
-  void execute(const Iota& call) override;
-  void execute(const Random& call) override;
-  void execute(const Update& call) override;
-  void execute(const ClipNorm& call) override;
-  void execute(const Record& call) override;
+#define LUGE_CALL(Kind) void execute(const Kind& call) override;
+  LUGE_CALLS(LUGE_CALL)
+#undef LUGE_CALL
 
  private:
   /// Waits for the stream and reports what went wrong on the device meanwhile.

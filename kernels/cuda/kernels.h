@@ -8,17 +8,8 @@
 
 namespace luge::cuda {
 
-void run(const Context& context, const Elementwise& call);
-void run(const Context& context, const Copy& call);
-void run(const Context& context, const Reduce& call);
-void run(const Context& context, const MatMul& call);
-void run(const Context& context, const Softmax& call);
-void run(const Context& context, const CrossEntropy& call);
-void run(const Context& context, const Gather& call);
-void run(const Context& context, const Iota& call);
-void run(const Context& context, const Random& call);
-void run(const Context& context, const Update& call);
-void run(const Context& context, const ClipNorm& call);
-void run(const Context& context, const Record& call);
+#define LUGE_CALL(Kind) void run(const Context& context, const Kind& call);
+LUGE_CALLS(LUGE_CALL)
+#undef LUGE_CALL
 
 }  // namespace luge::cuda

@@ -5,9 +5,11 @@
 namespace luge::test {
 namespace {
 
-constexpr ReduceOp kOps[] = {ReduceOp::Sum, ReduceOp::Mean,   ReduceOp::Prod,   ReduceOp::Min,
-                             ReduceOp::Max, ReduceOp::ArgMin, ReduceOp::ArgMax, ReduceOp::LogSumExp};
-constexpr const char* kNames[] = {"sum", "mean", "prod", "min", "max", "argmin", "argmax", "logsumexp"};
+constexpr ReduceOp kOps[] = {
+#define LUGE_ROW(Formula, name) ReduceOp::Formula,
+    LUGE_REDUCTIONS(LUGE_ROW)
+#undef LUGE_ROW
+};
 
 bool takes(ReduceOp op, DType dtype) {
   return is_floating(dtype) || (op != ReduceOp::Mean && op != ReduceOp::LogSumExp);
@@ -131,7 +133,7 @@ class ReduceTest : public BackendTest {
         if (op == ReduceOp::Prod) tolerance += static_cast<double>(length) * epsilon(float64) * std::abs(wanted);
       }
       ASSERT_TRUE(close(result.get(at), wanted, tolerance))
-          << kNames[static_cast<int>(op)] << " of " << name(dtype) << " over " << length << " elements, output " << o
+          << name(op) << " of " << name(dtype) << " over " << length << " elements, output " << o
           << " of " << outputs << ": " << result.get(at) << " instead of " << wanted;
     }
     for (std::int64_t i = 0; i < out_count; ++i)
@@ -223,13 +225,13 @@ TEST_P(ReduceTest, BitsDependOnTheRowAlone) {
           const Array alone = run(op, by_row, extent({length}), 1, {1}, {}, 1, dtype, r * length);
           const Array in_a_set = run(op, by_row, extent({1, length}), 1, {length, 1}, {1}, 1, dtype, r * length);
           ASSERT_TRUE(together.same_bits(r, alone, 0))
-              << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+              << name(op) << " row " << r << " of length " << length;
           ASSERT_TRUE(together.same_bits(r, in_a_set, 0))
-              << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+              << name(op) << " row " << r << " of length " << length;
           ASSERT_TRUE(together.same_bits(r, as_columns, r))
-              << kNames[static_cast<int>(op)] << " column " << r << " of length " << length;
+              << name(op) << " column " << r << " of length " << length;
           ASSERT_TRUE(together.same_bits(r, two_dims, r))
-              << kNames[static_cast<int>(op)] << " row " << r << " of length " << length;
+              << name(op) << " row " << r << " of length " << length;
         }
       }
     }
