@@ -72,6 +72,23 @@ function(luge_embed_fused_headers)
   file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/fused_headers.cpp CONTENT "@text@" @ONLY)
 endfunction()
 
+# A source for each element type of a template that kernels/cuda/instances.h declares.
+function(luge_instantiate sources function header call)
+  foreach(type IN LISTS ARGN)
+    string(REGEX REPLACE "std::|_t$" "" name ${type})
+    set(path ${PROJECT_BINARY_DIR}/cuda/${function}_${name}.cu)
+    file(CONFIGURE OUTPUT ${path} @ONLY CONTENT "// Written by cmake/Cuda.cmake.
+#include \"${PROJECT_SOURCE_DIR}/kernels/cuda/${header}\"
+
+namespace luge::cuda {
+template void ${function}<${type}>(const Context& context, const ${call}& call);
+}  // namespace luge::cuda
+")
+    list(APPEND ${sources} ${path})
+  endforeach()
+  set(${sources} ${${sources}} PARENT_SCOPE)
+endfunction()
+
 function(luge_add_cuda_backend target)
   if(NOT LUGE_HAS_CUDA AND NOT LUGE_CUDA STREQUAL "SIMT")
     target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/kernels/no_cuda.cpp)
@@ -79,6 +96,11 @@ function(luge_add_cuda_backend target)
   endif()
   set(cuda_folder ${PROJECT_SOURCE_DIR}/kernels/cuda)
   file(GLOB kernel_sources CONFIGURE_DEPENDS ${cuda_folder}/*.cu ${cuda_folder}/fused/*.cu)
+  set(floating float double)
+  set(elements bool std::int32_t std::int64_t ${floating})
+  luge_instantiate(kernel_sources elementwise_forward formulas.cuh Elementwise ${elements})
+  luge_instantiate(kernel_sources elementwise_backward formulas.cuh Elementwise ${floating})
+  luge_instantiate(kernel_sources reduce_elements reduce_elements.cuh Reduce ${elements})
   file(GLOB host_sources CONFIGURE_DEPENDS ${cuda_folder}/*.cpp ${cuda_folder}/fused/*.cpp)
   target_sources(${target} PRIVATE ${kernel_sources} ${host_sources} ${PROJECT_BINARY_DIR}/fused_headers.cpp)
   luge_embed_fused_headers()

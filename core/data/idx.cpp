@@ -15,6 +15,7 @@
 
 #include <luge/check.h>
 #include <luge/ops/create.h>
+#include <luge/tensor/dispatch.h>
 
 namespace luge {
 namespace {
@@ -227,15 +228,7 @@ Tensor IdxArray::to_tensor(DType dtype, SourceLocation location) const {
   refuse_capture("to_tensor", kHostWrite, location);
   Tensor result = empty(shape, {.dtype = dtype});
   if (result.numel() == 0) return result;
-  switch (dtype) {
-    case DType::Bool: convert_from<bool>(*this, result.data()); break;
-    case DType::Int32: convert_from<std::int32_t>(*this, result.data()); break;
-    case DType::Int64: convert_from<std::int64_t>(*this, result.data()); break;
-    case DType::Float32: convert_from<float>(*this, result.data()); break;
-    case DType::Float64: convert_from<double>(*this, result.data()); break;
-    case DType::Float16:
-    case DType::BFloat16: break;  // refused above
-  }
+  with_dtype(dtype, [&]<class T>() { convert_from<T>(*this, result.data()); });
   return result;
 }
 

@@ -2,6 +2,7 @@
 
 #include <luge/backend.h>
 #include <luge/check.h>
+#include <luge/tensor/dispatch.h>
 #include <luge/tensor/tensor_impl.h>
 #include <luge/tensor/values.h>
 
@@ -159,13 +160,7 @@ Scalar Tensor::item_as_scalar(SourceLocation location) const {
   LUGE_CHECK(ShapeError, impl.numel == 1, "item: the tensor has shape {} and {} elements; exactly one is allowed",
              to_string(impl.shape), impl.numel);
   refuse_capture("item", kHostRead, location);
-  switch (impl.dtype) {
-    case DType::Bool: return read_value<bool>(impl);
-    case DType::Int32: return read_value<std::int32_t>(impl);
-    case DType::Int64: return read_value<std::int64_t>(impl);
-    case DType::Float32: return read_value<float>(impl);
-    default: return read_value<double>(impl);
-  }
+  return with_dtype(impl.dtype, [&]<class T>() -> Scalar { return read_value<T>(impl); });
 }
 
 }  // namespace luge

@@ -1,5 +1,7 @@
 // A tile of a chain: its loads, its jobs, its stores, and the sums over its rows.
 
+#include <luge/tensor/dispatch.h>
+
 #include "chain_walk.h"
 
 #include <algorithm>
@@ -22,11 +24,11 @@ void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, doubl
   kept.ndim -= call.reduced;
   const std::int64_t at = offset_at(kept, call.out.strides, row);
   const double value = call.op == ReduceOp::Mean ? total / static_cast<double>(length) : total;
-  const auto put = [&]<class T>(T* out) {
+  with_floating(call.out.dtype, [&]<class T>() {
+    T& out = static_cast<T*>(call.out.data)[at];
     const auto own = static_cast<T>(value);
-    out[at] = call.store == luge::Store::Accumulate ? static_cast<T>(out[at] + own) : own;
-  };
-  call.out.dtype == DType::Float32 ? put(static_cast<float*>(call.out.data)) : put(static_cast<double*>(call.out.data));
+    out = call.store == luge::Store::Accumulate ? static_cast<T>(out + own) : own;
+  });
 }
 
 ChainLoop::Walk::Walk(const ChainLoop& loop, std::int64_t tile, std::int64_t steps)

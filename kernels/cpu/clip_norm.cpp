@@ -4,6 +4,8 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(clip_norm.cpp)
 #include <hwy/foreach_target.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "reducers.h"
 
 #include <cmath>
@@ -83,7 +85,7 @@ void clip_as(const ClipNorm& call) {
   });
 }
 
-void clip(const ClipNorm& call) { call.dtype == float32 ? clip_as<float>(call) : clip_as<double>(call); }
+void clip(const ClipNorm& call) { with_floating(call.dtype, [&]<class T>() { return clip_as<T>(call); }); }
 
 }  // namespace luge::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

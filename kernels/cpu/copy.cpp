@@ -11,6 +11,8 @@
 
 #include <hwy/highway.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "kernels.h"
 #include "strided.h"
 #include "threads.h"
@@ -43,27 +45,10 @@ void convert(const void* from, void* to, std::int64_t n) {
 
 using ConvertFn = void (*)(const void*, void*, std::int64_t);
 
-template <class From>
-ConvertFn converter_from(DType to) {
-  switch (to) {
-    case DType::Bool: return &convert<From, bool>;
-    case DType::Int32: return &convert<From, std::int32_t>;
-    case DType::Int64: return &convert<From, std::int64_t>;
-    case DType::Float32: return &convert<From, float>;
-    case DType::Float64: return &convert<From, double>;
-    default: return nullptr;
-  }
-}
-
 ConvertFn converter(DType from, DType to) {
-  switch (from) {
-    case DType::Bool: return converter_from<bool>(to);
-    case DType::Int32: return converter_from<std::int32_t>(to);
-    case DType::Int64: return converter_from<std::int64_t>(to);
-    case DType::Float32: return converter_from<float>(to);
-    case DType::Float64: return converter_from<double>(to);
-    default: return nullptr;
-  }
+  return with_dtype(from, [&]<class From>() -> ConvertFn {
+    return with_dtype(to, [&]<class To>() -> ConvertFn { return &convert<From, To>; });
+  });
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE
@@ -234,12 +219,7 @@ void run(const Copy& call) {
       is_contiguous(call.extent, call.in.strides) && is_contiguous(call.extent, call.out.strides))
     return copy_bytes(call);
   if (const int dim = transposed_dim(call); dim >= 0) {
-    switch (size_of(call.in.dtype)) {
-      case 1: return copy_transposed<std::uint8_t>(call, dim);
-      case 2: return copy_transposed<std::uint16_t>(call, dim);
-      case 4: return copy_transposed<std::uint32_t>(call, dim);
-      default: return copy_transposed<std::uint64_t>(call, dim);
-    }
+    return with_word(size_of(call.in.dtype), [&]<class Word>() { copy_transposed<Word>(call, dim); });
   }
   copy_tiles(call);
 }

@@ -4,6 +4,8 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(cross_entropy.cpp)
 #include <hwy/foreach_target.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "row_math.h"
 
 #include <limits>
@@ -60,7 +62,7 @@ void cross_entropy_as(const CrossEntropy& call) {
 }
 
 void cross_entropy(const CrossEntropy& call) {
-  call.logits.dtype == float32 ? cross_entropy_as<float>(call) : cross_entropy_as<double>(call);
+  with_floating(call.logits.dtype, [&]<class T>() { return cross_entropy_as<T>(call); });
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE

@@ -1,6 +1,8 @@
 // Picking along one dimension, and adding back. The extent is seen as lines along that dimension; a
 // line is walked in order by one thread, so sums into one element have one order.
 
+#include <luge/tensor/dispatch.h>
+
 #include "kernels.h"
 #include "strided.h"
 #include "threads.h"
@@ -49,11 +51,12 @@ struct Lines {
 /// What a label that does not exist gives: NaN, or zero where there is none.
 template <class Word>
 Word missing(DType dtype) {
-  if constexpr (sizeof(Word) == sizeof(float))
-    if (dtype == float32) return std::bit_cast<Word>(std::numeric_limits<float>::quiet_NaN());
-  if constexpr (sizeof(Word) == sizeof(double))
-    if (dtype == float64) return std::bit_cast<Word>(std::numeric_limits<double>::quiet_NaN());
-  return 0;
+  Word word = 0;
+  if (is_floating(dtype))
+    with_floating(dtype, [&]<class T>() {
+      if constexpr (sizeof(T) == sizeof(Word)) word = std::bit_cast<Word>(std::numeric_limits<T>::quiet_NaN());
+    });
+  return word;
 }
 
 template <class Word>
@@ -113,18 +116,12 @@ void run(const Gather& call) {
   const Lines lines(call);
   if (call.direction == Direction::Backward && call.store == Store::Accumulate) {
     const auto add = [](auto& to, auto value) { to += value; };
-    return call.source.dtype == float32 ? put_back<float>(call, lines, add) : put_back<double>(call, lines, add);
+    return with_floating(call.source.dtype, [&]<class T>() { return put_back<T>(call, lines, add); });
   }
-  const auto move = [&]<class Word>(Word) {
+  with_word(size_of(call.source.dtype), [&]<class Word>() {
     if (call.direction == Direction::Forward) return pick<Word>(call, lines);
     put_back<Word>(call, lines, [](Word& to, Word value) { to = value; });
-  };
-  switch (size_of(call.source.dtype)) {
-    case 1: return move(std::uint8_t{});
-    case 2: return move(std::uint16_t{});
-    case 4: return move(std::uint32_t{});
-    default: return move(std::uint64_t{});
-  }
+  });
 }
 
 }  // namespace luge::cpu

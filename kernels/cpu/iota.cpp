@@ -1,5 +1,7 @@
 // Evenly spaced numbers.
 
+#include <luge/tensor/dispatch.h>
+
 #include "kernels.h"
 #include "threads.h"
 
@@ -17,15 +19,12 @@ void fill_steps(const Iota& call, N start, N step) {
 }  // namespace
 
 void run(const Iota& call) {
-  switch (call.out.dtype) {
-    case DType::Bool: return fill_steps<bool>(call, call.integer_start, call.integer_step);
-    case DType::Int32: return fill_steps<std::int32_t>(call, call.integer_start, call.integer_step);
-    case DType::Int64: return fill_steps<std::int64_t>(call, call.integer_start, call.integer_step);
-    case DType::Float32: return fill_steps<float>(call, call.start, call.step);
-    case DType::Float64: return fill_steps<double>(call, call.start, call.step);
-    case DType::Float16:
-    case DType::BFloat16: return;  // core lets no such operand through
-  }
+  with_dtype(call.out.dtype, [&]<class T>() {
+    if constexpr (std::is_floating_point_v<T>)
+      fill_steps<T>(call, call.start, call.step);
+    else
+      fill_steps<T>(call, call.integer_start, call.integer_step);
+  });
 }
 
 }  // namespace luge::cpu

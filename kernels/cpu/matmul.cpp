@@ -6,6 +6,8 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(matmul.cpp)
 #include <hwy/foreach_target.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "vector.h"
 
 #ifndef LUGE_CPU_MATMUL_
@@ -252,7 +254,9 @@ void run_as(const MatMul& call) {
 
 }  // namespace
 
-void run(const MatMul& call) { call.c.dtype == float32 ? run_as<float>(call) : run_as<double>(call); }
+void run(const MatMul& call) {
+  with_floating(call.c.dtype, [&]<class T>() { return run_as<T>(call); });
+}
 
 }  // namespace luge::cpu
 #endif

@@ -2,6 +2,8 @@
 
 #include <luge/math/random.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "kernels.h"
 #include "threads.h"
 
@@ -59,7 +61,7 @@ void run(const Random& call) {
   if (call.kind == Random::Kind::Integer)
     call.out.dtype == int32 ? fill_integer<std::int32_t>(call) : fill_integer<std::int64_t>(call);
   else
-    call.out.dtype == float32 ? fill_floating<float>(call) : fill_floating<double>(call);
+    with_floating(call.out.dtype, [&]<class T>() { return fill_floating<T>(call); });
 }
 
 }  // namespace luge::cpu

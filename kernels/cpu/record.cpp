@@ -4,6 +4,8 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(record.cpp)
 #include <hwy/foreach_target.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "vector.h"
 
 #include <algorithm>
@@ -69,8 +71,7 @@ void add_losses_as(const T* losses, std::int64_t n, double* sums, LossPartial& a
 }
 
 void add_losses(DType dtype, const void* losses, std::int64_t n, double* sums, LossPartial& all) {
-  dtype == DType::Float32 ? add_losses_as(static_cast<const float*>(losses), n, sums, all)
-                          : add_losses_as(static_cast<const double*>(losses), n, sums, all);
+  with_floating(dtype, [&]<class T>() { add_losses_as(static_cast<const T*>(losses), n, sums, all); });
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE
@@ -113,9 +114,10 @@ void keep_losses(const Record& call, std::int64_t ahead, DType dtype, const void
                  std::int64_t n) {
   if (call.rows == nullptr || first >= call.kept) return;
   double* const row = call.rows + (*call.counter + ahead) % call.capacity * call.kept;
-  for (std::int64_t i = 0; i < std::min(n, call.kept - first); ++i)
-    row[first + i] = dtype == DType::Float32 ? static_cast<double>(static_cast<const float*>(losses)[i])
-                                             : static_cast<const double*>(losses)[i];
+  with_floating(dtype, [&]<class T>() {
+    const T* const from = static_cast<const T*>(losses);
+    std::copy_n(from, std::min(n, call.kept - first), row + first);
+  });
 }
 
 void run(const Record& call) {

@@ -6,6 +6,8 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(reduce.cpp)
 #include <hwy/foreach_target.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "reduce_loops.h"
 
 #include <cmath>
@@ -47,25 +49,22 @@ void reduce_as(const Reduce& call, const ReduceSpace& space) {
 }
 
 double sum_chunk(DType dtype, const void* x, std::int64_t n) {
-  return dtype == float32 ? FloatSum<float, Identity>::chunk(static_cast<const float*>(x), n, 0, 0)
-                          : FloatSum<double, Identity>::chunk(static_cast<const double*>(x), n, 0, 0);
+  return with_floating(dtype,
+                       [&]<class T>() { return FloatSum<T, Identity>::chunk(static_cast<const T*>(x), n, 0, 0); });
 }
 
 void add_to_sum(DType dtype, const void* x, std::int64_t n, double* lanes) {
-  if (dtype == float32)
-    FloatSum<float, Identity>::add(static_cast<const float*>(x), n, Vec<float>(0.0), lanes);
-  else
-    FloatSum<double, Identity>::add(static_cast<const double*>(x), n, Vec<double>(0.0), lanes);
+  with_floating(dtype, [&]<class T>() { FloatSum<T, Identity>::add(static_cast<const T*>(x), n, Vec<T>(0.0), lanes); });
 }
 
 double finish_sum(DType dtype, const double* lanes, std::int64_t n) {
-  return dtype == float32 ? FloatSum<float, Identity>::finish(lanes, n) : FloatSum<double, Identity>::finish(lanes, n);
+  return with_floating(dtype, [&]<class T>() { return FloatSum<T, Identity>::finish(lanes, n); });
 }
 
 std::size_t sum_vector_bytes() { return kLanes<float> * sizeof(float); }
 
 void reduce(const Reduce& call, const ReduceSpace& space) {
-  call.in.dtype == float32 ? reduce_as<float>(call, space) : reduce_as<double>(call, space);
+  with_floating(call.in.dtype, [&]<class T>() { return reduce_as<T>(call, space); });
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE
@@ -88,7 +87,9 @@ void ChunkSum::add(DType dtype, const void* x, std::int64_t n) {
   count_ += n;
 }
 double ChunkSum::total(DType dtype) const {
-  return count_ <= kShort / (dtype == float32 ? 1 : 2) ? short_ : HWY_DYNAMIC_DISPATCH(finish_sum)(dtype, lanes_, count_);
+  // Half as many elements of twice the size.
+  const std::int64_t most = kShort * static_cast<std::int64_t>(sizeof(float)) / bytes_of(dtype, 1);
+  return count_ <= most ? short_ : HWY_DYNAMIC_DISPATCH(finish_sum)(dtype, lanes_, count_);
 }
 
 namespace {

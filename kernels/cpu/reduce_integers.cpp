@@ -1,4 +1,6 @@
 // Reductions of bool, int32 and int64: plain loops, compiled for the baseline only.
+#include <luge/tensor/dispatch.h>
+
 #include "reduce_loops.h"
 
 namespace luge::cpu {
@@ -48,11 +50,7 @@ void reduce_as(const Reduce& call, const ReduceSpace& space) {
 }  // namespace
 
 void reduce_integers(const Reduce& call, const ReduceSpace& space) {
-  switch (call.in.dtype) {
-    case DType::Bool: return reduce_as<bool>(call, space);
-    case DType::Int32: return reduce_as<std::int32_t>(call, space);
-    default: return reduce_as<std::int64_t>(call, space);
-  }
+  with_integral_or_bool(call.in.dtype, [&]<class T>() { reduce_as<T>(call, space); });
 }
 
 }  // namespace luge::cpu

@@ -4,6 +4,8 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(softmax.cpp)
 #include <hwy/foreach_target.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "row_math.h"
 
 #include "kernels.h"
@@ -64,7 +66,9 @@ void softmax_as(const Softmax& call) {
   });
 }
 
-void softmax(const Softmax& call) { call.in.dtype == float32 ? softmax_as<float>(call) : softmax_as<double>(call); }
+void softmax(const Softmax& call) {
+  with_floating(call.in.dtype, [&]<class T>() { return softmax_as<T>(call); });
+}
 
 }  // namespace luge::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -10,6 +10,8 @@
 
 #include <hwy/cache_control.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "strided.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -23,10 +25,9 @@ void accumulate_as(T* to, const T* from, std::size_t n) {
 }
 
 void accumulate(void* to, const void* from, DType dtype, std::int64_t n) {
-  if (dtype == float32)
-    accumulate_as(static_cast<float*>(to), static_cast<const float*>(from), static_cast<std::size_t>(n));
-  else
-    accumulate_as(static_cast<double*>(to), static_cast<const double*>(from), static_cast<std::size_t>(n));
+  with_floating(dtype, [&]<class T>() {
+    accumulate_as(static_cast<T*>(to), static_cast<const T*>(from), static_cast<std::size_t>(n));
+  });
 }
 
 void stream(void* to, const void* from, std::size_t bytes) {
@@ -124,17 +125,6 @@ std::int64_t crossed_rows(const Extent& extent, const StridesArray& strides, std
   return begin / length % extent.sizes[outer] + n / length <= extent.sizes[outer] ? n / length : 0;
 }
 
-/// f(type) with the unsigned type of `size` bytes.
-template <class F>
-void with_word(std::size_t size, F f) {
-  switch (size) {
-    case 1: f(std::uint8_t{}); break;
-    case 2: f(std::uint16_t{}); break;
-    case 4: f(std::uint32_t{}); break;
-    default: f(std::uint64_t{}); break;
-  }
-}
-
 template <class T>
 void scatter_sum(const T* from, T* to, const Extent& extent, const StridesArray& strides, std::int64_t begin,
                  std::int64_t n) {
@@ -165,16 +155,16 @@ bool is_constant(const Extent& extent, const StridesArray& strides) {
 }
 
 void fill(void* to, const void* element, std::size_t size, std::int64_t n) {
-  with_word(size, [&](auto word) {
-    std::memcpy(&word, element, sizeof(word));
-    std::fill_n(static_cast<decltype(word)*>(to), n, word);
+  with_word(size, [&]<class Word>() {
+    Word word;
+    std::memcpy(&word, element, sizeof word);
+    std::fill_n(static_cast<Word*>(to), n, word);
   });
 }
 
 void gather(void* tile, const void* data, std::size_t size, const Extent& extent, const StridesArray& strides,
             std::int64_t begin, std::int64_t n) {
-  with_word(size, [&](auto word) {
-    using Word = decltype(word);
+  with_word(size, [&]<class Word>() {
     Word* to = static_cast<Word*>(tile);
     if (const std::int64_t rows = crossed_rows(extent, strides, begin, n); rows > 0) {
       const std::int64_t columns = n / rows, stride = strides[static_cast<std::size_t>(extent.ndim - 1)];
@@ -200,14 +190,11 @@ void gather(void* tile, const void* data, std::size_t size, const Extent& extent
 void scatter(const void* tile, void* data, DType dtype, Store store, const Extent& extent, const StridesArray& strides,
              std::int64_t begin, std::int64_t n) {
   if (store == Store::Accumulate) {
-    if (dtype == float32)
-      scatter_sum(static_cast<const float*>(tile), static_cast<float*>(data), extent, strides, begin, n);
-    else
-      scatter_sum(static_cast<const double*>(tile), static_cast<double*>(data), extent, strides, begin, n);
-    return;
+    return with_floating(dtype, [&]<class T>() {
+      scatter_sum(static_cast<const T*>(tile), static_cast<T*>(data), extent, strides, begin, n);
+    });
   }
-  with_word(size_of(dtype), [&](auto word) {
-    using Word = decltype(word);
+  with_word(size_of(dtype), [&]<class Word>() {
     const Word* from = static_cast<const Word*>(tile);
     if (const std::int64_t rows = crossed_rows(extent, strides, begin, n); rows > 0) {
       const std::int64_t columns = n / rows, stride = strides[static_cast<std::size_t>(extent.ndim - 1)];
@@ -225,15 +212,12 @@ void scatter(const void* tile, void* data, DType dtype, Store store, const Exten
 }
 
 void write_immediate(void* to, const Operand& operand) {
-  switch (operand.dtype) {
-    case DType::Bool: *static_cast<bool*>(to) = operand.integer != 0; break;
-    case DType::Int32: *static_cast<std::int32_t*>(to) = static_cast<std::int32_t>(operand.integer); break;
-    case DType::Int64: *static_cast<std::int64_t*>(to) = operand.integer; break;
-    case DType::Float32: *static_cast<float*>(to) = static_cast<float>(operand.floating); break;
-    case DType::Float64: *static_cast<double*>(to) = operand.floating; break;
-    case DType::Float16:
-    case DType::BFloat16: break;  // core lets no such operand through
-  }
+  with_dtype(operand.dtype, [&]<class T>() {
+    if constexpr (std::is_floating_point_v<T>)
+      *static_cast<T*>(to) = static_cast<T>(operand.floating);
+    else
+      *static_cast<T*>(to) = static_cast<T>(operand.integer);
+  });
 }
 
 }  // namespace luge::cpu

@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include <luge/math/updates.h>
+#include <luge/tensor/dispatch.h>
 
 #include "kernels.h"
 #include "threads.h"
@@ -323,7 +324,7 @@ void update_as(const Update& call) {
   *call.steps = step;
 }
 
-void update(const Update& call) { call.dtype == float32 ? update_as<float>(call) : update_as<double>(call); }
+void update(const Update& call) { with_floating(call.dtype, [&]<class T>() { return update_as<T>(call); }); }
 
 template <class T>
 std::unique_ptr<UpdateLoop> loop_as(const Update& call, std::int64_t step) {
@@ -342,11 +343,11 @@ void numbers_as(const Update& call, std::int64_t step, std::array<double, kUpdat
 }
 
 void update_numbers(const Update& call, std::int64_t step, std::array<double, kUpdateNumbers>& numbers) {
-  call.dtype == float32 ? numbers_as<float>(call, step, numbers) : numbers_as<double>(call, step, numbers);
+  with_floating(call.dtype, [&]<class T>() { return numbers_as<T>(call, step, numbers); });
 }
 
 std::unique_ptr<UpdateLoop> update_loop(const Update& call, std::int64_t step) {
-  return call.dtype == float32 ? loop_as<float>(call, step) : loop_as<double>(call, step);
+  return with_floating(call.dtype, [&]<class T>() { return loop_as<T>(call, step); });
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE

@@ -4,6 +4,8 @@
 //   else every parameter is cut into units of kUnit elements, a warp adds up a unit, and another warp
 //   adds up the units.
 
+#include <luge/tensor/dispatch.h>
+
 #include "arena.cuh"
 #include "blocks.cuh"
 #include "kernels.h"
@@ -141,7 +143,7 @@ void clip(const Context& context, const ClipNorm& call) {
 }  // namespace
 
 void run(const Context& context, const ClipNorm& call) {
-  call.dtype == DType::Float64 ? clip<double>(context, call) : clip<float>(context, call);
+  with_floating(call.dtype, [&]<class T>() { return clip<T>(context, call); });
 }
 
 }  // namespace luge::cuda

@@ -1,6 +1,8 @@
 // Copies between any two layouts and element types: as an elementwise kernel whose formula is the
 // conversion, and, for transposed layouts of one type, through tiles in shared memory.
 
+#include <luge/tensor/dispatch.h>
+
 #include "elementwise.cuh"
 #include "kernels.h"
 
@@ -34,19 +36,6 @@ struct Convert {
 template <class From, class To>
 void convert(const Context& context, const Copy& call) {
   launch_elementwise(context, call.extent, &call.in, &call.out, &call.store, Operand{}, Convert<From, To>{});
-}
-
-template <class From>
-void convert_from(const Context& context, const Copy& call) {
-  switch (call.out.dtype) {
-    case DType::Float32: return convert<From, float>(context, call);
-    case DType::Float64: return convert<From, double>(context, call);
-    case DType::Int32: return convert<From, std::int32_t>(context, call);
-    case DType::Int64: return convert<From, std::int64_t>(context, call);
-    case DType::Bool: return convert<From, bool>(context, call);
-    case DType::Float16:
-    case DType::BFloat16: break;  // core refuses them by name
-  }
 }
 
 // ---- transposed layouts -------------------------------------------------------------------------
@@ -117,22 +106,11 @@ void transpose(const Context& context, const Copy& call, int dim) {
 }  // namespace
 
 void run(const Context& context, const Copy& call) {
-  if (const int dim = transposed_dim(call); dim >= 0) {
-    switch (size_of(call.in.dtype)) {
-      case 1: return transpose<std::uint8_t>(context, call, dim);
-      case 4: return transpose<std::uint32_t>(context, call, dim);
-      default: return transpose<std::uint64_t>(context, call, dim);
-    }
-  }
-  switch (call.in.dtype) {
-    case DType::Float32: return convert_from<float>(context, call);
-    case DType::Float64: return convert_from<double>(context, call);
-    case DType::Int32: return convert_from<std::int32_t>(context, call);
-    case DType::Int64: return convert_from<std::int64_t>(context, call);
-    case DType::Bool: return convert_from<bool>(context, call);
-    case DType::Float16:
-    case DType::BFloat16: break;  // core refuses them by name
-  }
+  if (const int dim = transposed_dim(call); dim >= 0)
+    return with_word(size_of(call.in.dtype), [&]<class Word>() { transpose<Word>(context, call, dim); });
+  with_dtype(call.in.dtype, [&]<class From>() {
+    with_dtype(call.out.dtype, [&]<class To>() { convert<From, To>(context, call); });
+  });
 }
 
 }  // namespace luge::cuda

@@ -1,5 +1,7 @@
 // Cross entropy of rows of logits against class labels. A label that does not exist gives NaN.
 
+#include <luge/tensor/dispatch.h>
+
 #include "kernels.h"
 #include "rows.cuh"
 
@@ -61,8 +63,7 @@ void cross_entropy_as(const Context& context, const CrossEntropy& call) {
 }  // namespace
 
 void run(const Context& context, const CrossEntropy& call) {
-  call.logits.dtype == DType::Float64 ? cross_entropy_as<double>(context, call)
-                                      : cross_entropy_as<float>(context, call);
+  with_floating(call.logits.dtype, [&]<class T>() { return cross_entropy_as<T>(context, call); });
 }
 
 }  // namespace luge::cuda

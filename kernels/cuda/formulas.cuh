@@ -1,6 +1,6 @@
 #pragma once
 // The rows of kernels/math/rows.h as functors for the elementwise kernels, and the way from a call to
-// the right one. Included by one source per direction and type, to keep each compilation small.
+// the right one.
 
 #include <type_traits>
 
@@ -9,17 +9,9 @@
 #include <luge/op.h>
 
 #include "elementwise.cuh"
+#include "instances.h"
 
 namespace luge::cuda {
-
-// One of these per source; the type is that of the values read.
-void forward_float(const Context& context, const Elementwise& call);
-void forward_double(const Context& context, const Elementwise& call);
-void forward_int32(const Context& context, const Elementwise& call);
-void forward_int64(const Context& context, const Elementwise& call);
-void forward_bool(const Context& context, const Elementwise& call);
-void backward_float(const Context& context, const Elementwise& call);
-void backward_double(const Context& context, const Elementwise& call);
 
 /// The formula of one or two inputs with as many parameters as it takes.
 template <class Formula, class T, int inputs>
@@ -127,7 +119,7 @@ void run_backward(const Context& context, const Elementwise& call) {
 
 /// The row of call.op, read with values of type T. Rows that T cannot reach compile to nothing.
 template <class T>
-void forward(const Context& context, const Elementwise& call) {
+void elementwise_forward(const Context& context, const Elementwise& call) {
   switch (call.op) {
 #define LUGE_ONE_INPUT(function, Formula, dtypes, ...) \
   case Op::Formula:                                    \
@@ -154,7 +146,7 @@ void forward(const Context& context, const Elementwise& call) {
 
 /// The derivative of call.op. Comparisons, tests and bitwise operations have none, so core never asks.
 template <class T>
-void backward(const Context& context, const Elementwise& call) {
+void elementwise_backward(const Context& context, const Elementwise& call) {
   switch (call.op) {
 #define LUGE_ONE_INPUT(function, Formula, dtypes, ...) \
   case Op::Formula:                                    \

@@ -8,6 +8,8 @@
 #include <array>
 #include <cstring>
 
+#include <luge/tensor/dispatch.h>
+
 #include "blocks.cuh"
 #include "kernels.h"
 #include "launch.h"
@@ -68,8 +70,8 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// source[.., index, ..] = what the last of the chain gives: nobody stands ahead of it. Words are moved as they are; the walk
-/// is over source (not along the dimension), index, out and links.
+/// source[.., index, ..] = what the last of the chain gives: nobody stands ahead of it. Words are moved as they are;
+/// the walk is over source (not along the dimension), index, out and links.
 template <class Word>
 __global__ void __launch_bounds__(kThreads)
     scatter_kernel(const Walk<4> walk, const Steps steps, Word* source, const std::int64_t* index, const Word* out,
@@ -119,18 +121,19 @@ __global__ void __launch_bounds__(kThreads)
 template <class Word>
 void gather(const Context& context, const Gather& call, const Walk<3>& walk, const Steps& steps) {
   Word missing = 0;
-  if (is_floating(call.source.dtype)) {
-    const float single = std::numeric_limits<float>::quiet_NaN();
-    const double twice = std::numeric_limits<double>::quiet_NaN();
-    std::memcpy(&missing, sizeof(Word) == sizeof(double) ? static_cast<const void*>(&twice) : &single, sizeof(Word));
-  }
+  if (is_floating(call.source.dtype))
+    with_floating(call.source.dtype, [&]<class T>() {
+      constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+      if constexpr (sizeof(T) == sizeof(Word)) std::memcpy(&missing, &nan, sizeof(Word));
+    });
   launch(context, gather_kernel<Word>, grid_stride(context, walk.count, kThreads), walk, steps,
          static_cast<const Word*>(call.source.data), static_cast<const std::int64_t*>(call.index.data),
          static_cast<Word*>(call.out.data), missing, context.gpu().fault());
 }
 
 /// Searches the links and hands them on: launch(steps, walk, index, links, followers).
-void with_links(const Context& context, const Gather& call, const std::int64_t* source_strides, Steps steps, const auto& use) {
+void with_links(const Context& context, const Gather& call, const std::int64_t* source_strides, Steps steps,
+                const auto& use) {
   const auto dim = static_cast<std::size_t>(call.dim), ndim = static_cast<std::size_t>(call.extent.ndim);
   // The links lie contiguously over the dimensions along which the index changes.
   Extent lines = call.extent;
@@ -187,24 +190,15 @@ void run(const Context& context, const Gather& call) {
   std::array<std::int64_t, kMaxDims> source_strides = call.source.strides;
   source_strides[dim] = 0;
   const Steps steps{call.source.strides[dim], call.source_size, call.out.strides[dim], 0};
-  if (call.direction == Direction::Backward && call.store == Store::Accumulate) {
-    return call.source.dtype == DType::Float64 ? scatter_add<double>(context, call, source_strides.data(), steps)
-                                               : scatter_add<float>(context, call, source_strides.data(), steps);
-  }
-  if (call.direction == Direction::Backward) {
-    switch (size_of(call.source.dtype)) {
-      case 1: return scatter<std::uint8_t>(context, call, source_strides.data(), steps);
-      case 4: return scatter<std::uint32_t>(context, call, source_strides.data(), steps);
-      default: return scatter<std::uint64_t>(context, call, source_strides.data(), steps);
-    }
-  }
-  const auto walk =
-      make_walk<3>(dims(call.extent), {source_strides.data(), call.index.strides.data(), call.out.strides.data()});
-  switch (size_of(call.source.dtype)) {
-    case 1: return gather<std::uint8_t>(context, call, walk, steps);
-    case 4: return gather<std::uint32_t>(context, call, walk, steps);
-    default: return gather<std::uint64_t>(context, call, walk, steps);
-  }
+  if (call.direction == Direction::Backward && call.store == Store::Accumulate)
+    return with_floating(call.source.dtype,
+                         [&]<class T>() { scatter_add<T>(context, call, source_strides.data(), steps); });
+  with_word(size_of(call.source.dtype), [&]<class Word>() {
+    if (call.direction == Direction::Backward) return scatter<Word>(context, call, source_strides.data(), steps);
+    const auto walk =
+        make_walk<3>(dims(call.extent), {source_strides.data(), call.index.strides.data(), call.out.strides.data()});
+    gather<Word>(context, call, walk, steps);
+  });
 }
 
 }  // namespace luge::cuda

@@ -1,5 +1,7 @@
 // Numbers in equal steps.
 
+#include <luge/tensor/dispatch.h>
+
 #include "blocks.cuh"
 #include "kernels.h"
 #include "launch.h"
@@ -23,15 +25,12 @@ void fill(const Context& context, const Iota& call, Number start, Number step) {
 }  // namespace
 
 void run(const Context& context, const Iota& call) {
-  switch (call.out.dtype) {
-    case DType::Float32: return fill<float>(context, call, call.start, call.step);
-    case DType::Float64: return fill<double>(context, call, call.start, call.step);
-    case DType::Int32: return fill<std::int32_t>(context, call, call.integer_start, call.integer_step);
-    case DType::Int64: return fill<std::int64_t>(context, call, call.integer_start, call.integer_step);
-    case DType::Bool: return fill<bool>(context, call, call.integer_start, call.integer_step);
-    case DType::Float16:
-    case DType::BFloat16: break;  // core refuses them by name
-  }
+  with_dtype(call.out.dtype, [&]<class T>() {
+    if constexpr (std::is_floating_point_v<T>)
+      fill<T>(context, call, call.start, call.step);
+    else
+      fill<T>(context, call, call.integer_start, call.integer_step);
+  });
 }
 
 }  // namespace luge::cuda

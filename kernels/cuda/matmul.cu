@@ -4,6 +4,7 @@
 #include <array>
 
 #include <luge/math/dialect.h>
+#include <luge/tensor/dispatch.h>
 
 #include "blocks.cuh"
 #include "kernels.h"
@@ -183,7 +184,7 @@ void matmul(const Context& context, const MatMul& call) {
 }  // namespace
 
 void run(const Context& context, const MatMul& call) {
-  call.c.dtype == DType::Float64 ? matmul<double>(context, call) : matmul<float>(context, call);
+  with_floating(call.c.dtype, [&]<class T>() { return matmul<T>(context, call); });
 }
 
 }  // namespace luge::cuda

@@ -2,6 +2,8 @@
 
 #include <luge/math/random.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "blocks.cuh"
 #include "kernels.h"
 #include "launch.h"
@@ -88,7 +90,7 @@ void run(const Context& context, const Random& call) {
     call.out.dtype == DType::Int32 ? fill_integer<std::int32_t>(context, call)
                                    : fill_integer<std::int64_t>(context, call);
   else
-    call.out.dtype == DType::Float64 ? fill_floating<double>(context, call) : fill_floating<float>(context, call);
+    with_floating(call.out.dtype, [&]<class T>() { return fill_floating<T>(context, call); });
 }
 
 }  // namespace luge::cuda

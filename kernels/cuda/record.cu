@@ -1,5 +1,7 @@
 // What the monitor keeps of a step's losses: one launch, whose last block writes the ring.
 
+#include <luge/tensor/dispatch.h>
+
 #include "finish.h"
 #include "kernels.h"
 #include "launch.h"
@@ -75,16 +77,14 @@ void record(const Context& context, const Record& call) {
 }  // namespace
 
 void run(const Context& context, const Record& call) {
-  call.losses.dtype == DType::Float64 ? record<double>(context, call) : record<float>(context, call);
+  with_floating(call.losses.dtype, [&]<class T>() { return record<T>(context, call); });
 }
 
 void record_steps(const Context& context, const Record& call, const void* losses, void* partials, int steps) {
-  const auto summarize = [&]<class T>(const T* all) {
-    launch(context, summarize_steps_kernel<T>, grid_stride(context, steps * divide_up(call.n, kChunk), kWarps), all,
-           call.n, ring_of(call, partials), steps);
-  };
-  call.losses.dtype == DType::Float64 ? summarize(static_cast<const double*>(losses))
-                                      : summarize(static_cast<const float*>(losses));
+  with_floating(call.losses.dtype, [&]<class T>() {
+    launch(context, summarize_steps_kernel<T>, grid_stride(context, steps * divide_up(call.n, kChunk), kWarps),
+           static_cast<const T*>(losses), call.n, ring_of(call, partials), steps);
+  });
   finish_records(context, call, partials, steps);
 }
 

@@ -221,30 +221,4 @@ void reduce(const Context& context, const Reduce& call) {
   if (chunks > 1) reduce_partials(context, reducer, target.partials, outputs, chunks, target);
 }
 
-/// The reductions of one input type.
-template <class T>
-void reduce_all(const Context& context, const Reduce& call) {
-  switch (call.op) {
-    case ReduceOp::Sum: return reduce<Sum<T, false>>(context, call);
-    case ReduceOp::Prod: return reduce<Product<T>>(context, call);
-    case ReduceOp::Min: return reduce<Extreme<T, false>>(context, call);
-    case ReduceOp::Max: return reduce<Extreme<T, true>>(context, call);
-    case ReduceOp::ArgMin: return reduce<ArgExtreme<T, false>>(context, call);
-    case ReduceOp::ArgMax: return reduce<ArgExtreme<T, true>>(context, call);
-    case ReduceOp::Mean:
-      if constexpr (kFloating<T>) return reduce<Sum<T, true>>(context, call);
-      break;
-    case ReduceOp::LogSumExp:
-      if constexpr (kFloating<T>) return reduce<LogSumExp<T>>(context, call);
-      break;
-  }
-}
-
-// One of these per source, to keep each compilation small.
-void reduce_float(const Context& context, const Reduce& call);
-void reduce_double(const Context& context, const Reduce& call);
-void reduce_int32(const Context& context, const Reduce& call);
-void reduce_int64(const Context& context, const Reduce& call);
-void reduce_bool(const Context& context, const Reduce& call);
-
 }  // namespace luge::cuda

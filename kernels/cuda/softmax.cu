@@ -1,5 +1,7 @@
 // Softmax and log-softmax along rows.
 
+#include <luge/tensor/dispatch.h>
+
 #include "kernels.h"
 #include "rows.cuh"
 
@@ -64,7 +66,7 @@ void softmax_as(const Context& context, const Softmax& call) {
 }  // namespace
 
 void run(const Context& context, const Softmax& call) {
-  call.in.dtype == DType::Float64 ? softmax_as<double>(context, call) : softmax_as<float>(context, call);
+  with_floating(call.in.dtype, [&]<class T>() { return softmax_as<T>(context, call); });
 }
 
 }  // namespace luge::cuda

@@ -1,6 +1,8 @@
 // One optimizer step over a whole arena in one launch: values, gradients and state are read and
 // written once, 16 bytes at a time. The last block to finish counts the step.
 
+#include <luge/tensor/dispatch.h>
+
 #include "arena.cuh"
 #include "elementwise.cuh"
 #include "kernels.h"
@@ -98,7 +100,7 @@ void update_as(const Context& context, const Update& call) {
 }  // namespace
 
 void run(const Context& context, const Update& call) {
-  call.dtype == DType::Float64 ? update_as<double>(context, call) : update_as<float>(context, call);
+  with_floating(call.dtype, [&]<class T>() { return update_as<T>(context, call); });
 }
 
 }  // namespace luge::cuda

@@ -4,6 +4,8 @@
 
 #include <xbyak/xbyak_util.h>
 
+#include <luge/tensor/dispatch.h>
+
 #include "../reduce_space.h"
 #include "code.h"
 
@@ -11,10 +13,10 @@ namespace luge::cpu::jit {
 
 void set_pool_entry(std::byte* pool, std::size_t entry, DType dtype, double value) {
   std::byte* const to = pool + entry * Loop::kPoolEntry;
-  const auto repeat = [&]<class T>(T element) {
+  with_floating(dtype, [&]<class T>() {
+    const T element = static_cast<T>(value);
     for (std::size_t i = 0; i < Loop::kPoolEntry; i += sizeof(T)) std::memcpy(to + i, &element, sizeof(T));
-  };
-  dtype == DType::Float32 ? repeat(static_cast<float>(value)) : repeat(value);
+  });
 }
 
 std::size_t vector_bytes() { return Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAVX512F) ? 64 : 32; }

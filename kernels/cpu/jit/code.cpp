@@ -10,10 +10,10 @@ namespace luge::cpu::jit {
 
 namespace {
 
-constexpr Xbyak::Operand::Code kPointers[] = {
-    Xbyak::Operand::RCX, Xbyak::Operand::R8,  Xbyak::Operand::R9,  Xbyak::Operand::R10, Xbyak::Operand::RBX,
-    Xbyak::Operand::RBP, Xbyak::Operand::R12, Xbyak::Operand::R13, Xbyak::Operand::R14, Xbyak::Operand::R15,
-    Xbyak::Operand::RDI};
+constexpr Xbyak::Operand::Code kPointers[] = {Xbyak::Operand::RCX, Xbyak::Operand::R8,  Xbyak::Operand::R9,
+                                              Xbyak::Operand::R10, Xbyak::Operand::RBX, Xbyak::Operand::RBP,
+                                              Xbyak::Operand::R12, Xbyak::Operand::R13, Xbyak::Operand::R14,
+                                              Xbyak::Operand::R15, Xbyak::Operand::RDI};
 constexpr int kAhead = 8192;  ///< bytes from use to request
 
 }  // namespace
@@ -83,9 +83,11 @@ void Code::body(bool masked, int displacement) {
 void Code::load(const Vector& to, int input, bool masked, int displacement) {
   const Reg64 from = pointer(static_cast<std::size_t>(input));
   if (masked && wide_)
-    single_ ? vmovups(to | k7 | T_z, ptr[from + rax + displacement]) : vmovupd(to | k7 | T_z, ptr[from + rax + displacement]);
+    single_ ? vmovups(to | k7 | T_z, ptr[from + rax + displacement])
+            : vmovupd(to | k7 | T_z, ptr[from + rax + displacement]);
   else if (masked)
-    single_ ? vmaskmovps(to, ymm15, ptr[from + rax + displacement]) : vmaskmovpd(to, ymm15, ptr[from + rax + displacement]);
+    single_ ? vmaskmovps(to, ymm15, ptr[from + rax + displacement])
+            : vmaskmovpd(to, ymm15, ptr[from + rax + displacement]);
   else
     vmovups(to, ptr[from + rax + displacement]);
   if (!masked && far_[static_cast<std::size_t>(input)]) prefetcht0(ptr[from + rax + displacement + kAhead]);

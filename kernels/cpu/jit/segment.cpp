@@ -1,5 +1,6 @@
 #include "../segment.h"
 
+#include <luge/tensor/dispatch.h>
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -38,8 +39,12 @@ class MachineSegment final : public Segment {
     graph = nullptr;
     if (!traced) return false;
 
-    LoopShape shape{.graph = operations, .inputs = static_cast<int>(inputs_.size()), .uniforms = static_cast<int>(uniforms_.size()),
-                    .far = {}, .outputs = {}, .sums = {}};
+    LoopShape shape{.graph = operations,
+                    .inputs = static_cast<int>(inputs_.size()),
+                    .uniforms = static_cast<int>(uniforms_.size()),
+                    .far = {},
+                    .outputs = {},
+                    .sums = {}};
     for (const Input& input : inputs_) shape.far.push_back(input.value < 0 || context.is_far(input.value));
     const auto is_summed = [&](int value) {
       return std::find(context.sums.begin(), context.sums.end(), value) != context.sums.end();
@@ -79,8 +84,8 @@ class MachineSegment final : public Segment {
         const Uniform& uniform = uniforms_[u];
         double value = 0;
         if (uniform.memory) {
-          value = dtype_ == DType::Float32 ? static_cast<double>(*static_cast<const float*>(uniform.memory))
-                                           : *static_cast<const double*>(uniform.memory);
+          value = with_floating(dtype_,
+                                [&]<class T>() { return static_cast<double>(*static_cast<const T*>(uniform.memory)); });
         } else {
           if (known != uniform.update.steps) update_numbers(uniform.update, *uniform.update.steps + step + 1, numbers);
           known = uniform.update.steps;  // of one optimizer
@@ -192,11 +197,12 @@ class MachineSegment final : public Segment {
       return true;
     };
     return add(kLr, &call.lr, true, true) && add(kDecay, &call.weight_decay, true, call.weight_decay.data != nullptr) &&
-           add(kMomentum, &call.momentum, true, !adam && momentum) && add(kKept, &call.dampening, false, !adam && momentum) &&
-           add(kBeta1, &call.beta1, true, adam) && add(kRest1, &call.beta1, false, adam) &&
-           add(kBeta2, &call.beta2, true, adam) && add(kRest2, &call.beta2, false, adam) &&
-           add(kEpsilon, &call.epsilon, true, adam) && add(kBias1, &call.beta1, false, adam) &&
-           add(kRootBias2, &call.beta2, false, adam) && add(kFirstStep, nullptr, false, !adam && momentum);
+           add(kMomentum, &call.momentum, true, !adam && momentum) &&
+           add(kKept, &call.dampening, false, !adam && momentum) && add(kBeta1, &call.beta1, true, adam) &&
+           add(kRest1, &call.beta1, false, adam) && add(kBeta2, &call.beta2, true, adam) &&
+           add(kRest2, &call.beta2, false, adam) && add(kEpsilon, &call.epsilon, true, adam) &&
+           add(kBias1, &call.beta1, false, adam) && add(kRootBias2, &call.beta2, false, adam) &&
+           add(kFirstStep, nullptr, false, !adam && momentum);
   }
 
   DType dtype_ = DType::Float32;

@@ -6,6 +6,7 @@
 
 #include <luge/math/elementwise.h>
 #include <luge/math/updates.h>
+#include <luge/tensor/dispatch.h>
 
 namespace luge::cpu::jit {
 
@@ -30,12 +31,13 @@ int Graph::add(const Operation& operation) {
 
 /// As the element type holds it.
 int Graph::number(double value) {
-  if (dtype_ == DType::Float32) value = static_cast<double>(static_cast<float>(value));
+  value = with_floating(dtype_, [&]<class T>() { return static_cast<double>(static_cast<T>(value)); });
   return add({.primitive = Primitive::Number, .number = value});
 }
 
 std::optional<double> Graph::computed(Primitive primitive, double a, double b) const {
-  const auto in = [&]<class T>(T x, T y) -> std::optional<double> {
+  return with_floating(dtype_, [&]<class T>() -> std::optional<double> {
+    const T x = static_cast<T>(a), y = static_cast<T>(b);
     switch (primitive) {
       case Primitive::Add: return static_cast<double>(x + y);
       case Primitive::Sub: return static_cast<double>(x - y);
@@ -44,8 +46,7 @@ std::optional<double> Graph::computed(Primitive primitive, double a, double b) c
       case Primitive::Neg: return static_cast<double>(-x);
       default: return {};
     }
-  };
-  return dtype_ == DType::Float32 ? in(static_cast<float>(a), static_cast<float>(b)) : in(a, b);
+  });
 }
 
 int Graph::apply(Primitive primitive, int a, int b, int c) {
@@ -59,7 +60,8 @@ int Graph::apply(Primitive primitive, int a, int b, int c) {
     return number && std::bit_cast<std::uint64_t>(*number) == std::bit_cast<std::uint64_t>(value);
   };
   if (known(a) && (known(b) || b < 0) && c < 0)
-    if (const std::optional<double> value = computed(primitive, *known(a), b < 0 ? 0 : *known(b))) return number(*value);
+    if (const std::optional<double> value = computed(primitive, *known(a), b < 0 ? 0 : *known(b)))
+      return number(*value);
   // Either order of a sum or a product is the same; one of them is written down.
   if ((primitive == Primitive::Add || primitive == Primitive::Mul) && a > b) std::swap(a, b);
   if (primitive == Primitive::Mul && is(a, 1)) return b;
@@ -140,7 +142,8 @@ void trace(const Update& call, const std::array<Traced, kUpdateNumbers>& n, cons
   const bool decays = call.weight_decay.data != nullptr;
   Traced value = in[0], first = in[2], second = in[3];
   if (call.rule != UpdateRule::Sgd) {
-    formula::Adam<Traced>{n[kLr], n[kBeta1], n[kRest1], n[kBeta2], n[kRest2], n[kEpsilon], n[kDecay], n[kBias1], n[kRootBias2], decays}
+    formula::Adam<Traced>{n[kLr],      n[kBeta1], n[kRest1], n[kBeta2],     n[kRest2],
+                          n[kEpsilon], n[kDecay], n[kBias1], n[kRootBias2], decays}
         .step(value, gradient, first, second, call.rule == UpdateRule::AdamW);
   } else if (!call.first) {
     formula::Sgd<Traced>{n[kLr], Traced(0.0), Traced(0.0), n[kDecay], decays}.step(value, gradient);

@@ -7,6 +7,8 @@
 #define FMT_USE_CONSTEXPR 1
 #define FMT_CONSTEVAL
 #include <fmt/format.h>
+#include <luge/tensor/dispatch.h>
+
 
 #include "../reduce.cuh"
 #include "../walk.cuh"
@@ -113,8 +115,7 @@ class Generator {
   void add_loads() {
     first_load_ = text_.loads;
     for (const auto& [value, window] : chain_.loads) {
-      with_type(window.dtype, [&, i = text_.loads++, v = value, &w = window](auto zero) {
-        using T = decltype(zero);
+      with_dtype(window.dtype, [&, i = text_.loads++, v = value, &w = window]<class T>() {
         const auto* const data = static_cast<const T*>(w.data);
         const char* const t = type_name(w.dtype);
         if (is_scalar(w)) {
@@ -149,8 +150,7 @@ class Generator {
 
   void add_stores() {
     for (const auto& [value, window] : chain_.stores) {
-      with_type(window.dtype, [&, i = text_.stores++, v = value, &w = window](auto zero) {
-        using T = decltype(zero);
+      with_dtype(window.dtype, [&, i = text_.stores++, v = value, &w = window]<class T>() {
         auto* const data = static_cast<T*>(w.data);
         const char* const t = type_name(w.dtype);
         if (is_contiguous(w)) {
@@ -202,13 +202,12 @@ class Generator {
 
   void add_updates() {
     for (const Chain::UpdatePart& part : chain_.updates) {
-      const auto add = [&]<class T>(T) {
+      with_floating(part.call.dtype, [&]<class T>() {
         if (part.call.rule != UpdateRule::Sgd)
           add_rule<Adam, T>("Adam", part);
         else
           part.call.first ? add_rule<MomentumSgd, T>("MomentumSgd", part) : add_rule<PlainSgd, T>("PlainSgd", part);
-      };
-      part.call.dtype == DType::Float64 ? add(double{}) : add(float{});
+      });
     }
   }
 
@@ -261,10 +260,9 @@ class Generator {
     for (const Chain::Reduction& reduction : chain_.reductions) {
       const bool mean = reduction.call.op == ReduceOp::Mean;
       const std::string reducer = fmt::format("Sum<{}, {}>", type_name(dtype(reduction.value)), mean);
-      const auto add = [&]<class T>(T) {
+      with_floating(dtype(reduction.value), [&]<class T>() {
         mean ? add_sum<Sum<T, true>>(reducer, reduction) : add_sum<Sum<T, false>>(reducer, reduction);
-      };
-      dtype(reduction.value) == DType::Float64 ? add(double{}) : add(float{});
+      });
     }
   }
 
@@ -299,8 +297,7 @@ class Generator {
 
   /// A set's losses are not neighbours in the order of the summary: another kernel makes that.
   void add_history(int i, int value, const Record& call, Summary* summaries) {
-    with_type(dtype(value), [&](auto zero) {
-      using T = decltype(zero);
+    with_floating(dtype(value), [&]<class T>() {
       const std::int64_t losses = call.n * text_.kernel.most_steps;
       auto* const history = static_cast<T*>(text_.allocate(static_cast<std::size_t>(losses) * sizeof(T)));
       text_.parameters += fmt::format(",\n    {}* const history{}", type_name(dtype(value)), i);

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <luge/math/elementwise.h>
+#include <luge/tensor/dispatch.h>
 
 #include "../elementwise.cuh"
 
@@ -61,10 +62,10 @@ std::string literal(T value) {
   if constexpr (std::is_same_v<T, bool>) {
     return value ? "true" : "false";
   } else if constexpr (!std::is_floating_point_v<T>) {
-    const char* const name = type_name(sizeof(T) == 4 ? DType::Int32 : DType::Int64);
+    const char* const name = type_name(dtype_of<T>());
     return fmt::format("static_cast<{}>({:#x}ul)", name, static_cast<std::make_unsigned_t<T>>(value));
   } else {
-    const char* const name = type_name(sizeof(T) == 4 ? DType::Float32 : DType::Float64);
+    const char* const name = type_name(dtype_of<T>());
     if (std::isfinite(value)) return fmt::format("static_cast<{}>({:a})", name, static_cast<double>(value));
     if (std::isinf(value)) return fmt::format("{}std::numeric_limits<{}>::infinity()", value < 0 ? "-" : "", name);
     return fmt::format("std::numeric_limits<{}>::quiet_NaN()", name);
@@ -72,7 +73,7 @@ std::string literal(T value) {
 }
 
 std::string number(const Operand& operand, DType dtype) {
-  return with_type(dtype, [&](auto zero) { return literal(immediate<decltype(zero)>(operand)); });
+  return with_dtype(dtype, [&]<class T>() { return literal(immediate<T>(operand)); });
 }
 
 bool differs(const Hyper& hyper) { return hyper.data && hyper.stride != 0; }
@@ -111,8 +112,8 @@ std::string formula_statements(const Chain& chain, const Link& link, int id) {
     for (int i = 0; i < inputs; ++i) add(input(link.in[static_cast<std::size_t>(i)], as));
   }
   for (int p = 0; p < text.parameters; ++p)
-    add(with_type(as, [&](auto zero) {
-      return literal(static_cast<decltype(zero)>(link.parameters[static_cast<std::size_t>(p)]));
+    add(with_floating(as, [&]<class T>() {
+      return literal(static_cast<T>(link.parameters[static_cast<std::size_t>(p)]));
     }));
   if (forward || text.inputs == 1)
     return fmt::format("const {} v{} = formula::{}::{}({});\n", type_name(dtype_of(chain, link.out[0])), link.out[0],
