@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <luge/math/elementwise.h>
+#include <luge/op_traits.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 
@@ -19,12 +19,6 @@ DType input_dtype(const ElementwiseRow& row) {
 }
 
 double size(DType dtype) { return static_cast<double>(size_of(dtype)); }
-
-template <class F>
-ElementwiseRow row_of(Op op, int inputs, bool differentiable, std::function<Tensor(const Inputs&)> apply) {
-  const bool gives_bool = op >= Op::Equal && op <= Op::IsFinite;
-  return {op, inputs, F::kLow, F::kHigh, F::kSaves, differentiable, gives_bool, std::move(apply)};
-}
 
 }  // namespace
 
@@ -51,39 +45,25 @@ double backward_bytes(const ElementwiseRow& row) {
 
 std::vector<ElementwiseRow> elementwise_rows() {
   std::vector<ElementwiseRow> rows;
-#define LUGE_ROW(function, Formula, ...) \
-  rows.push_back(row_of<math::scalar::Formula>(Op::Formula, 1, true, [](const Inputs& x) { return luge::function(x[0]); }));
-  LUGE_UNARY_ROWS(LUGE_ROW)
+  const auto add = [&](Op op, std::function<Tensor(const Inputs&)> apply) {
+    const OpTraits& of = traits(op);
+    const int inputs = op == Op::Where ? 2 : of.inputs;
+    rows.push_back({op, inputs, of.low, of.high, of.saves, is_differentiable(op), of.is_mask, std::move(apply)});
+  };
+#define LUGE_ROW(function, Formula, ...) add(Op::Formula, [](const Inputs& x) { return luge::function(x[0]); });
+  LUGE_UNARY_OPS(LUGE_ROW)
+  LUGE_TEST_OPS(LUGE_ROW)
 #undef LUGE_ROW
-#define LUGE_ROW(function, Formula, ...)                                                  \
-  rows.push_back(row_of<math::scalar::Formula>(Op::Formula, 1, true, [](const Inputs& x) { \
-    return unary_with_parameters(Op::Formula, x[0], {0.5, 1.5});                           \
-  }));
-  LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-#define LUGE_ROW(function, Formula, ...)                                                  \
-  rows.push_back(row_of<math::scalar::Formula>(Op::Formula, 2, true, [](const Inputs& x) { \
-    return luge::function(x[0], x[1]);                                                     \
-  }));
-  LUGE_BINARY_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-#define LUGE_ROW(function, Formula, ...)                                                   \
-  rows.push_back(row_of<math::scalar::Formula>(Op::Formula, 2, false, [](const Inputs& x) { \
-    return luge::function(x[0], x[1]);                                                      \
-  }));
-  LUGE_BITWISE_ROWS(LUGE_ROW)
-  LUGE_COMPARE_ROWS(LUGE_ROW)
+#define LUGE_ROW(function, Formula, ...) add(Op::Formula, [](const Inputs& x) { return luge::function(x[0], x[1]); });
+  LUGE_BINARY_OPS(LUGE_ROW)
+  LUGE_COMPARE_OPS(LUGE_ROW)
 #undef LUGE_ROW
 #define LUGE_ROW(function, Formula, ...) \
-  rows.push_back(row_of<math::scalar::Formula>(Op::Formula, 1, false, [](const Inputs& x) { return luge::function(x[0]); }));
-  LUGE_TEST_ROWS(LUGE_ROW)
+  add(Op::Formula, [](const Inputs& x) { return luge::function(x[0], x[1], x[2]); });
+  LUGE_TERNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
-#define LUGE_ROW(function, Formula, ...)                                                  \
-  rows.push_back(row_of<math::scalar::Formula>(Op::Formula, 2, true, [](const Inputs& x) { \
-    return luge::function(x[0], x[1], x[2]);                                               \
-  }));
-  LUGE_WHERE_ROWS(LUGE_ROW)
-#undef LUGE_ROW
+  add(Op::Clamp, [](const Inputs& x) { return clamp(x[0], 0.5, 1.5); });
+  add(Op::Where, [](const Inputs& x) { return where(x[0], x[1], x[2]); });
   return rows;
 }
 

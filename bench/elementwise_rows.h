@@ -1,5 +1,5 @@
 #pragma once
-// What the benchmarks need to know of every row of kernels/math/rows.h.
+// What the benchmarks need to know of every row of kernels/math/op_table.h.
 
 #include <cstdint>
 #include <functional>

@@ -1,4 +1,4 @@
-// The elementwise operations, one for every row of kernels/math/rows.h, and Python's operators.
+// The elementwise operations, one for every row of kernels/math/op_table.h, and Python's operators.
 
 #include <array>
 #include <string>
@@ -18,8 +18,7 @@ const char* words(DTypes dtypes) {
     case DTypes::Float: return "float32 and float64; integers and bool are converted to float32 first";
     case DTypes::Numeric:
       return "int32, int64, float32 and float64; of bools add and maximum are or, mul and minimum are and, square and "
-             "clamp "
-             "are int64, others a DTypeError";
+             "clamp are int64, others a DTypeError";
     case DTypes::Any: return "all";
     case DTypes::Logical: return "bool; others are converted by \"is not zero\" first";
     case DTypes::Integral: return "bool, int32 and int64";
@@ -84,9 +83,8 @@ std::optional<Tensor> apply(const Two& f, nb::handle a, nb::handle b) {
 /// By name: two::add, two::lt, ...
 namespace two {
 #define LUGE_ROW(function, ...) constexpr Two function{#function, &luge::function, &luge::function, &luge::function};
-LUGE_BINARY_ROWS(LUGE_ROW)
-LUGE_BITWISE_ROWS(LUGE_ROW)
-LUGE_COMPARE_ROWS(LUGE_ROW)
+LUGE_BINARY_OPS(LUGE_ROW)
+LUGE_COMPARE_OPS(LUGE_ROW)
 #undef LUGE_ROW
 }  // namespace two
 
@@ -263,20 +261,24 @@ PyType_Slot* operator_slots() {
 
 void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   m.def("_rows", &rows);
-  // One input.
-#define LUGE_ROW(function, Formula, ...)                                                                   \
-  {                                                                                                        \
-    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, "[0.25, 0.5]", "")); \
-    const auto call = [](const Tensor& x) {                                                                \
-      const Unlocked unlocked(x);                                                                          \
-      return luge::function(x);                                                                            \
-    };                                                                                                     \
-    m.def(#function, call, "input"_a, doc.c_str());                                                        \
-    tensor.def(#function, call, doc.c_str());                                                              \
+  // One input, and parameters.
+#define LUGE_ARGUMENT(name, value) , nb::arg(#name) = value
+#define LUGE_MORE_LISTED(name, value) , name
+#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                             \
+  {                                                                                                                \
+    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, "[0.25, 0.5]", ""));         \
+    const auto call = [](const Tensor& x LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) {     \
+      const Unlocked unlocked(x);                                                                                  \
+      return luge::function(x LUGE_PARAMETERS(LUGE_MORE_LISTED, LUGE_MORE_LISTED, __VA_ARGS__));                   \
+    };                                                                                                             \
+    m.def(#function, call, "input"_a LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__), doc.c_str());     \
+    tensor.def(#function, call, doc.c_str() LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));           \
   }
-  LUGE_UNARY_ROWS(LUGE_ROW)
-  LUGE_TEST_ROWS(LUGE_ROW)
+  LUGE_UNARY_OPS(LUGE_ROW)
+  LUGE_TEST_OPS(LUGE_ROW)
 #undef LUGE_ROW
+#undef LUGE_MORE_LISTED
+#undef LUGE_ARGUMENT
 
   // Two inputs.
 #define LUGE_ROW(function, Formula, ...)                                                                    \
@@ -291,9 +293,30 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
     tensor.def(#function, call, "other"_a.none(), doc.c_str(),                                              \
                nb::sig("def " #function "(self, other: Tensor | float) -> Tensor"));                        \
   }
-  LUGE_BINARY_ROWS(LUGE_ROW)
-  LUGE_BITWISE_ROWS(LUGE_ROW)
-  LUGE_COMPARE_ROWS(LUGE_ROW)
+  LUGE_BINARY_OPS(LUGE_ROW)
+  LUGE_COMPARE_OPS(LUGE_ROW)
+#undef LUGE_ROW
+
+  // Three inputs, the last one a number, too.
+#define LUGE_ROW(function, Formula, dtypes, text, second, third)                                                                         \
+  {                                                                                                                   \
+    const std::string doc = describe(Op::Formula, #function "(a, b, c)",                                              \
+                                     example(#function, "[0.25, 0.5]", ", luge.tensor([0.5, 2.0]), 0.25"));           \
+    const auto call = [](const Tensor& a, const Tensor& b, nb::handle c) {                                            \
+      if (is_tensor(c)) {                                                                                             \
+        const Unlocked unlocked(a, b, as_tensor(c));                                                                  \
+        return luge::function(a, b, as_tensor(c));                                                                    \
+      }                                                                                                               \
+      const Scalar number = scalar(#function, #third, c);                                                           \
+      const Unlocked unlocked(a, b);                                                                                  \
+      return luge::function(a, b, number);                                                                            \
+    };                                                                                                                \
+    m.def(#function, call, "input"_a, nb::arg(#second), nb::arg(#third).none(), doc.c_str(),                                        \
+          nb::sig("def " #function "(input: Tensor, " #second ": Tensor, " #third ": Tensor | float) -> Tensor"));                \
+    tensor.def(#function, call, nb::arg(#second), nb::arg(#third).none(), doc.c_str(),                                              \
+               nb::sig("def " #function "(self, " #second ": Tensor, " #third ": Tensor | float) -> Tensor"));                    \
+  }
+  LUGE_TERNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
 
   const char* const not_text =
@@ -306,15 +329,6 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   m.def("bitwise_not", inverted, "input"_a, not_text);
   tensor.def("bitwise_not", inverted, not_text);
 
-  // With parameters.
-  const auto leaky = [](const Tensor& x, double negative_slope) {
-    const Unlocked unlocked(x);
-    return leaky_relu(x, negative_slope);
-  };
-  const auto soft = [](const Tensor& x, double beta) {
-    const Unlocked unlocked(x);
-    return softplus(x, beta);
-  };
   const auto clamped = [](const Tensor& x, nb::handle low, nb::handle high) {
     if (!is_tensor(low) && !is_tensor(high)) {
       const auto bound = [](const char* argument, nb::handle value) {
@@ -335,13 +349,7 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
     const Unlocked unlocked(x);
     return clamp(x, from, to);
   };
-  std::string doc = describe(Op::LeakyRelu, "leaky_relu(x)", example("leaky_relu", "[-0.25, 0.5]", ", 0.1"));
-  m.def("leaky_relu", leaky, "input"_a, "negative_slope"_a = 0.01, doc.c_str());
-  tensor.def("leaky_relu", leaky, "negative_slope"_a = 0.01, doc.c_str());
-  doc = describe(Op::Softplus, "softplus(x)", example("softplus", "[0.25, 0.5]", ", 2.0"));
-  m.def("softplus", soft, "input"_a, "beta"_a = 1.0, doc.c_str());
-  tensor.def("softplus", soft, "beta"_a = 1.0, doc.c_str());
-  doc = fmt::format(
+  const std::string doc = fmt::format(
       "clamp(x) = {}, element by element, with low = `min` and high = `max`: two numbers or two tensors, which are "
       "broadcast; either may be missing. Where min lies above max, the result is max; a bound of NaN gives NaN.\n\n"
       "Dtypes: int32, int64, float32 and float64; bool is converted to int64 first, integers with a floating bound to "

@@ -7,8 +7,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
-#include <luge/math/elementwise.h>
-#include <luge/op.h>
+#include <luge/op_traits.h>
 #include <luge/ops/sum_to.h>
 #include <luge/tensor/iteration.h>
 #include <luge/tensor/tensor_impl.h>
@@ -16,26 +15,6 @@
 namespace luge {
 
 namespace {
-
-constexpr int kOpSaves[] = {
-#define LUGE_ROW(function, Formula, ...) math::scalar::Formula::kSaves,
-    LUGE_ELEMENTWISE_ROWS(LUGE_ROW, LUGE_ROW)
-#undef LUGE_ROW
-};
-constexpr int saves(Op op) { return kOpSaves[static_cast<int>(op)]; }
-
-constexpr bool gives_bool(Op op) { return op >= Op::Equal && op <= Op::IsFinite; }
-
-/// Whether the gradient of input i is the gradient of the output, unchanged.
-constexpr bool passes_gradient(Op op, int i) { return op == Op::Add || (op == Op::Sub && i == 0); }
-
-/// Whether the gradient of input `of`, if somebody wants it, reads input i: one factor's is the other's alone.
-constexpr bool reads_input(Op op, int of, int i) {
-  if (op == Op::Mul) return of != i;
-  if (op == Op::Div) return i == 1 || of == 1;
-  if (op == Op::Where) return i == 0;
-  return true;
-}
 
 /// One argument as the user gave it: a tensor, or a number.
 struct Argument {
@@ -64,13 +43,13 @@ class ElementwiseNode final : public Node {
       input.is_tensor = true;
       input.shape = argument.tensor->impl()->shape;
       bool read_later = false;
-      for (int of = 0; (saves(op) & math::scalar::kSavesInputs) && of < arguments_; ++of) {
+      for (int of = 0; of < arguments_; ++of) {
         const Tensor* const tensor = arguments[static_cast<std::size_t>(of)].tensor;
         read_later |= tensor && needs_grad(*tensor) && reads_input(op, of, i);
       }
       if (read_later) input.saved.save(*argument.tensor);
     }
-    if (saves(op) & math::scalar::kSavesOutput) output_.save_output(result);
+    if (traits(op).saves & math::scalar::kSavesOutput) output_.save_output(result);
   }
 
   void backward(const Tensor& gradient) override {
@@ -129,7 +108,7 @@ class ElementwiseNode final : public Node {
       bindings[count++] = {&call.in[position], &tensor};
     };
     // An input that no wanted gradient reads was not kept: any number does in its place.
-    const bool unread = (saves(op_) & math::scalar::kSavesInputs) && op_ != Op::Where;
+    const bool unread = (traits(op_).saves & math::scalar::kSavesInputs) && op_ != Op::Where;
     for (int i = 0; i < arguments_; ++i) {
       const auto at = static_cast<std::size_t>(i);
       const Input& input = inputs_[at];
@@ -379,10 +358,16 @@ Tensor binary(Op op, const A& a, const B& b) {
   return apply(op, arguments);
 }
 
+template <class C>
+Tensor ternary(Op op, const Tensor& a, const Tensor& b, const C& c) {
+  Argument arguments[] = {a, b, c};
+  return apply(op, arguments);
+}
+
 /// The same as a node of the graph. `other` shares no memory with self and has its dtype.
 template <class B>
 Tensor& recorded_in_place(Op op, Tensor& self, const B& other) {
-  const Tensor before = before_change(self, saves(op) & math::scalar::kSavesInputs);
+  const Tensor before = before_change(self, traits(op).saves & math::scalar::kSavesInputs);
   Argument arguments[] = {before, other};
   apply(op, arguments, {}, &self);
   self.storage()->bump_version();
@@ -472,14 +457,8 @@ Tensor& in_place(Tensor& self, const char* op_name, const Function& function) {
 
 }  // namespace
 
-Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<std::optional<Scalar>> parameters) {
-  const std::optional<Scalar>* const given = parameters.begin();
-  if (op == Op::Clamp) return between(x, given[0], given[1]);
-  Parameters2 values{};
-  for (std::size_t i = 0; i < parameters.size(); ++i) values[i] = given[i].value_or(0).to_double();
-  return unary(op, x, values);
-}
-
+Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high) { return between(x, low, high); }
+Tensor Tensor::clamp(std::optional<Scalar> low, std::optional<Scalar> high) const { return between(*this, low, high); }
 Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
   const Operation called("clamp");
   Shape shape = checked(x, "clamp").shape;
@@ -504,19 +483,27 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
 Tensor& Tensor::clamp_(std::optional<Scalar> low, std::optional<Scalar> high) {
   return in_place(*this, "clamp_", [&](const Tensor& x) { return x.clamp(low, high); });
 }
-#define LUGE_ROW(function, ...)                                                          \
-  Tensor& Tensor::function##_() {                                                        \
-    return in_place(*this, #function "_", [](const Tensor& x) { return x.function(); }); \
-  }
-LUGE_UNARY_ROWS(LUGE_ROW)
-#undef LUGE_ROW
 Tensor Tensor::clamp(const Tensor& low, const Tensor& high) const { return luge::clamp(*this, low, high); }
 
-#define LUGE_ROW(function, Formula, ...)                             \
-  Tensor function(const Tensor& x) { return unary(Op::Formula, x); } \
-  Tensor Tensor::function() const { return unary(Op::Formula, *this); }
-LUGE_UNARY_ROWS(LUGE_ROW)
-LUGE_TEST_ROWS(LUGE_ROW)
+// ---- functions, methods and changes in place, one set for each row of the table ------------------
+
+#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                  \
+  Tensor function(const Tensor& x LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) { \
+    return unary(Op::Formula, x, {LUGE_PARAMETERS(LUGE_LISTED, LUGE_LISTED, __VA_ARGS__)});             \
+  }                                                                                                     \
+  Tensor Tensor::function(LUGE_PARAMETERS(LUGE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) const {        \
+    return unary(Op::Formula, *this, {LUGE_PARAMETERS(LUGE_LISTED, LUGE_LISTED, __VA_ARGS__)});         \
+  }
+LUGE_UNARY_OPS(LUGE_ROW)
+LUGE_TEST_OPS(LUGE_ROW)
+#undef LUGE_ROW
+#define LUGE_ROW(function, Formula, dtypes, text, ...)                                         \
+  Tensor& Tensor::function##_(LUGE_PARAMETERS(LUGE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) { \
+    return in_place(*this, #function "_", [&](const Tensor& x) {                               \
+      return unary(Op::Formula, x, {LUGE_PARAMETERS(LUGE_LISTED, LUGE_LISTED, __VA_ARGS__)});  \
+    });                                                                                        \
+  }
+LUGE_UNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
 
 #define LUGE_ROW(function, Formula, ...)                                                      \
@@ -528,9 +515,27 @@ LUGE_TEST_ROWS(LUGE_ROW)
   Tensor function(Scalar a, const Tensor& b) { return binary(Op::Formula, a, b); }            \
   Tensor Tensor::function(const Tensor& other) const { return luge::function(*this, other); } \
   Tensor Tensor::function(Scalar other) const { return luge::function(*this, other); }
-LUGE_BINARY_ROWS(LUGE_ROW)
-LUGE_BITWISE_ROWS(LUGE_ROW)
-LUGE_COMPARE_ROWS(LUGE_ROW)
+LUGE_BINARY_OPS(LUGE_ROW)
+LUGE_COMPARE_OPS(LUGE_ROW)
+#undef LUGE_ROW
+#define LUGE_ROW(function, Formula, ...)                                                                          \
+  Tensor& Tensor::function##_(const Tensor& other) { return in_place(Op::Formula, *this, other, #function "_"); } \
+  Tensor& Tensor::function##_(Scalar other) { return in_place(Op::Formula, *this, other, #function "_"); }
+LUGE_BINARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
+
+#define LUGE_ROW(function, Formula, ...)                                                                        \
+  Tensor function(const Tensor& a, const Tensor& b, const Tensor& c) { return ternary(Op::Formula, a, b, c); }  \
+  Tensor function(const Tensor& a, const Tensor& b, Scalar c) { return ternary(Op::Formula, a, b, c); }         \
+  Tensor Tensor::function(const Tensor& b, const Tensor& c) const { return ternary(Op::Formula, *this, b, c); } \
+  Tensor Tensor::function(const Tensor& b, Scalar c) const { return ternary(Op::Formula, *this, b, c); }        \
+  Tensor& Tensor::function##_(const Tensor& b, const Tensor& c) {                                               \
+    return in_place(*this, #function "_", [&](const Tensor& x) { return ternary(Op::Formula, x, b, c); });      \
+  }                                                                                                             \
+  Tensor& Tensor::function##_(const Tensor& b, Scalar c) {                                                      \
+    return in_place(*this, #function "_", [&](const Tensor& x) { return ternary(Op::Formula, x, b, c); });      \
+  }
+LUGE_TERNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
 
 Tensor bitwise_not(const Tensor& x) {
@@ -539,18 +544,6 @@ Tensor bitwise_not(const Tensor& x) {
   return dtype == DType::Bool ? logical_not(x) : bitwise_xor(x, -1);
 }
 Tensor Tensor::bitwise_not() const { return luge::bitwise_not(*this); }
-
-#define LUGE_IN_PLACE(method, Formula)                                                                 \
-  Tensor& Tensor::method(const Tensor& other) { return in_place(Op::Formula, *this, other, #method); } \
-  Tensor& Tensor::method(Scalar other) { return in_place(Op::Formula, *this, other, #method); }
-LUGE_IN_PLACE(add_, Add)
-LUGE_IN_PLACE(sub_, Sub)
-LUGE_IN_PLACE(mul_, Mul)
-LUGE_IN_PLACE(div_, Div)
-#define LUGE_ROW(function, Formula, ...) LUGE_IN_PLACE(function##_, Formula)
-LUGE_BITWISE_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-#undef LUGE_IN_PLACE
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) { return choose(condition, a, b); }
 Tensor where(const Tensor& condition, const Tensor& a, Scalar b) { return choose(condition, a, b); }

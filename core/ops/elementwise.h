@@ -1,38 +1,37 @@
 #pragma once
 // The elementwise operations as free functions: exp(x), maximum(a, b), where(c, a, b), a + b, ...
 // All broadcast, promote their dtypes and are recorded. One set of functions per row of
-// kernels/math/rows.h, where formulas, derivatives and accepted dtypes are.
+// kernels/math/op_table.h, where formulas, derivatives and accepted dtypes are.
+
+#include <optional>
 
 #include <luge/tensor/tensor.h>
 
 namespace luge {
 
-#define LUGE_ROW(function, ...) Tensor function(const Tensor& x);
-LUGE_UNARY_ROWS(LUGE_ROW)
-LUGE_TEST_ROWS(LUGE_ROW)
+#define LUGE_ROW(function, Formula, dtypes, text, ...) \
+  Tensor function(const Tensor& x LUGE_PARAMETERS(LUGE_MORE_DECLARED, LUGE_MORE_DECLARED, __VA_ARGS__));
+LUGE_UNARY_OPS(LUGE_ROW)
+LUGE_TEST_OPS(LUGE_ROW)
 #undef LUGE_ROW
-
-#define LUGE_ROW(function, Formula, dtypes, declaration, arguments, ...)                    \
-  inline Tensor function(const Tensor& x, LUGE_UNPACK declaration) {                   \
-    return unary_with_parameters(Op::Formula, x, {LUGE_UNPACK arguments});             \
-  }
-#define LUGE_UNPACK(...) __VA_ARGS__
-LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
-#undef LUGE_UNPACK
-#undef LUGE_ROW
-
-/// clamp with a bound for each element, broadcast; an undefined tensor is no bound. The gradient goes to the one of the
-/// three that the result is, to x where it equals a bound, and nowhere where the result is NaN.
-Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high);
-
-#define LUGE_ROW(function, ...)                    \
+#define LUGE_ROW(function, ...)                      \
   Tensor function(const Tensor& a, const Tensor& b); \
   Tensor function(const Tensor& a, Scalar b);        \
   Tensor function(Scalar a, const Tensor& b);
-LUGE_BINARY_ROWS(LUGE_ROW)
-LUGE_BITWISE_ROWS(LUGE_ROW)
-LUGE_COMPARE_ROWS(LUGE_ROW)
+LUGE_BINARY_OPS(LUGE_ROW)
+LUGE_COMPARE_OPS(LUGE_ROW)
 #undef LUGE_ROW
+#define LUGE_ROW(function, ...)                                       \
+  Tensor function(const Tensor& a, const Tensor& b, const Tensor& c); \
+  Tensor function(const Tensor& a, const Tensor& b, Scalar c);
+LUGE_TERNARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
+
+/// min(max(x, low), high); either bound may be missing, NaN where one is NaN. Integers keep all digits of their bounds.
+Tensor clamp(const Tensor& x, std::optional<Scalar> low, std::optional<Scalar> high);
+/// clamp with a bound for each element, broadcast; an undefined tensor is no bound. The gradient goes to the one of the
+/// three that the result is, to x where it equals a bound, and nowhere where the result is NaN.
+Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high);
 
 /// Every bit of an integer the other way round; logical_not of bools.
 Tensor bitwise_not(const Tensor& x);

@@ -23,9 +23,6 @@ namespace luge {
 
 class Tensor;
 
-/// What the rows with parameters expand to: one elementwise op of one input. Only a bound of clamp may be missing.
-Tensor unary_with_parameters(Op op, const Tensor& x, std::initializer_list<std::optional<Scalar>> parameters);
-
 /// A set of dimensions to reduce over; counted from the end where negative. Written {0, -1}, or 1.
 class DimList {
  public:
@@ -147,46 +144,43 @@ class Tensor {
   Tensor& copy_(const Tensor& source, SourceLocation location = SourceLocation::current());
   Tensor& fill_(Scalar value);
   Tensor& zero_();
-  Tensor& add_(const Tensor& other);
-  Tensor& add_(Scalar other);
-  Tensor& sub_(const Tensor& other);
-  Tensor& sub_(Scalar other);
-  Tensor& mul_(const Tensor& other);
-  Tensor& mul_(Scalar other);
-  Tensor& div_(const Tensor& other);
-  Tensor& div_(Scalar other);
+  Tensor& clamp_(std::optional<Scalar> low, std::optional<Scalar> high);
+#define LUGE_ROW(function, Formula, dtypes, text, ...) \
+  Tensor& function##_(LUGE_PARAMETERS(LUGE_DECLARED, LUGE_MORE_DECLARED, __VA_ARGS__));
+  LUGE_UNARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
 #define LUGE_ROW(function, ...)             \
   Tensor& function##_(const Tensor& other); \
   Tensor& function##_(Scalar other);
-  LUGE_BITWISE_ROWS(LUGE_ROW)
+  LUGE_BINARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
-  Tensor& clamp_(std::optional<Scalar> low, std::optional<Scalar> high);
-#define LUGE_ROW(function, ...) Tensor& function##_();
-  LUGE_UNARY_ROWS(LUGE_ROW)
+#define LUGE_ROW(function, ...)                          \
+  Tensor& function##_(const Tensor& b, const Tensor& c); \
+  Tensor& function##_(const Tensor& b, Scalar c);
+  LUGE_TERNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
 
-  // ---- elementwise operations, one per row of kernels/math/rows.h
-#define LUGE_ROW(function, ...) Tensor function() const;
-  LUGE_UNARY_ROWS(LUGE_ROW)
-  LUGE_TEST_ROWS(LUGE_ROW)
+  // ---- elementwise operations, one per row of kernels/math/op_table.h
+#define LUGE_ROW(function, Formula, dtypes, text, ...) \
+  Tensor function(LUGE_PARAMETERS(LUGE_DECLARED, LUGE_MORE_DECLARED, __VA_ARGS__)) const;
+  LUGE_UNARY_OPS(LUGE_ROW)
+  LUGE_TEST_OPS(LUGE_ROW)
 #undef LUGE_ROW
-#define LUGE_ROW(function, Formula, dtypes, declaration, arguments, ...)             \
-  Tensor function declaration const {                                           \
-    return unary_with_parameters(Op::Formula, *this, {LUGE_UNPACK arguments});  \
-  }
-#define LUGE_UNPACK(...) __VA_ARGS__
-  LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
-#undef LUGE_UNPACK
+#define LUGE_ROW(function, ...)               \
+  Tensor function(const Tensor& other) const; \
+  Tensor function(Scalar other) const;
+  LUGE_BINARY_OPS(LUGE_ROW)
+  LUGE_COMPARE_OPS(LUGE_ROW)
 #undef LUGE_ROW
+#define LUGE_ROW(function, ...)                            \
+  Tensor function(const Tensor& b, const Tensor& c) const; \
+  Tensor function(const Tensor& b, Scalar c) const;
+  LUGE_TERNARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
+  /// min(max(x, low), high); either bound may be missing. See luge::clamp.
+  Tensor clamp(std::optional<Scalar> low, std::optional<Scalar> high) const;
   /// clamp with a bound for each element, broadcast; an undefined tensor is no bound. See luge::clamp.
   Tensor clamp(const Tensor& low, const Tensor& high) const;
-#define LUGE_ROW(function, ...)                  \
-  Tensor function(const Tensor& other) const;    \
-  Tensor function(Scalar other) const;
-  LUGE_BINARY_ROWS(LUGE_ROW)
-  LUGE_BITWISE_ROWS(LUGE_ROW)
-  LUGE_COMPARE_ROWS(LUGE_ROW)
-#undef LUGE_ROW
   Tensor bitwise_not() const;
 
   // ---- reductions: over everything, or over a set of dimensions

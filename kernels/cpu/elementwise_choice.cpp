@@ -1,4 +1,4 @@
-// Tile functions of comparisons, logic and tests, whose result is bool, and of where.
+// Tile functions of the ops with three inputs, and of where, whose first one is bool.
 #include "targets.h"
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(elementwise_choice.cpp)
@@ -8,25 +8,6 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
-
-template <class F, class T>
-struct CompareForward : LoopShape<T, 2, 1, kNone, true> {
-  static HWY_NOINLINE void run(const void* const* in, void* const* out, const double*, std::size_t n) {
-    const T* const a = static_cast<const T*>(in[0]);
-    const T* const b = static_cast<const T*>(in[1]);
-    bool* const y = static_cast<bool*>(out[0]);
-    for (std::size_t i = 0; i < n; i += kLanes<T>) store_mask(y + i, F::forward(load(a + i), load(b + i)));
-  }
-};
-
-template <class F, class T>
-struct TestForward : LoopShape<T, 1, 1, kNone, true> {
-  static HWY_NOINLINE void run(const void* const* in, void* const* out, const double*, std::size_t n) {
-    const T* const x = static_cast<const T*>(in[0]);
-    bool* const y = static_cast<bool*>(out[0]);
-    for (std::size_t i = 0; i < n; i += kLanes<T>) store_mask(y + i, F::forward(load(x + i)));
-  }
-};
 
 template <class F, class T>
 struct ChoiceForward : LoopShape<T, 3, 1, 0> {
@@ -50,27 +31,13 @@ struct ChoiceBackward : LoopShape<T, 2, 3, 1> {
     T* const db = static_cast<T*>(out[2]);
     for (std::size_t i = 0; i < n; i += kLanes<T>) {
       const auto gradients = F::backward(load(dy + i), load_mask<T>(condition + i));
-      if (da != nullptr) store(da + i, gradients.a);
-      if (db != nullptr) store(db + i, gradients.b);
+      if (da != nullptr) store(da + i, gradients[0]);
+      if (db != nullptr) store(db + i, gradients[1]);
     }
   }
 };
 
 /// Element by element, for integers and bools.
-template <class F, class T>
-void plain_compare(const void* const* in, void* const* out, const double*, std::size_t n) {
-  const T* const a = static_cast<const T*>(in[0]);
-  const T* const b = static_cast<const T*>(in[1]);
-  bool* const y = static_cast<bool*>(out[0]);
-  for (std::size_t i = 0; i < n; ++i) y[i] = F::forward(a[i], b[i]);
-}
-/// Bools as bytes of 0 and 1: g++ 12 does not vectorise the negation of a bool.
-template <class F>
-void plain_test(const void* const* in, void* const* out, const double*, std::size_t n) {
-  const auto* const x = static_cast<const unsigned char*>(in[0]);
-  auto* const y = static_cast<unsigned char*>(out[0]);
-  for (std::size_t i = 0; i < n; ++i) y[i] = F::forward(x[i]);
-}
 template <class F, class T>
 void plain_choice(const void* const* in, void* const* out, const double*, std::size_t n) {
   const bool* const condition = static_cast<const bool*>(in[0]);
@@ -78,29 +45,6 @@ void plain_choice(const void* const* in, void* const* out, const double*, std::s
   const T* const b = static_cast<const T*>(in[2]);
   T* const y = static_cast<T*>(out[0]);
   for (std::size_t i = 0; i < n; ++i) y[i] = F::forward(condition[i], a[i], b[i]);
-}
-
-template <class F, DTypes accepted>
-void add_compare(TileTable& table, Op op) {
-  TileFn* const forward = table.forward[static_cast<int>(op)];
-  forward[static_cast<int>(boolean)] = &plain_compare<F, bool>;
-  if constexpr (accepted == DTypes::Any) {
-    forward[static_cast<int>(int32)] = &plain_compare<F, std::int32_t>;
-    forward[static_cast<int>(int64)] = &plain_compare<F, std::int64_t>;
-    forward[static_cast<int>(float32)] = &tile<CompareForward<F, float>>;
-    forward[static_cast<int>(float64)] = &tile<CompareForward<F, double>>;
-  }
-}
-
-template <class F, DTypes accepted>
-void add_test(TileTable& table, Op op) {
-  TileFn* const forward = table.forward[static_cast<int>(op)];
-  if constexpr (accepted == DTypes::Logical) {
-    forward[static_cast<int>(boolean)] = &plain_test<F>;
-  } else {
-    forward[static_cast<int>(float32)] = &tile<TestForward<F, float>>;
-    forward[static_cast<int>(float64)] = &tile<TestForward<F, double>>;
-  }
 }
 
 template <class F>
@@ -117,14 +61,9 @@ void add_choice(TileTable& table, Op op) {
 }
 
 void add_choice_tiles(TileTable& table) {
-#define LUGE_ROW(function, Formula, dtypes, ...) add_compare<formula::Formula, DTypes::dtypes>(table, Op::Formula);
-  LUGE_COMPARE_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-#define LUGE_ROW(function, Formula, dtypes, ...) add_test<formula::Formula, DTypes::dtypes>(table, Op::Formula);
-  LUGE_TEST_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-#define LUGE_ROW(function, Formula, dtypes, ...) add_choice<formula::Formula>(table, Op::Formula);
-  LUGE_WHERE_ROWS(LUGE_ROW)
+  add_choice<formula::Where>(table, Op::Where);
+#define LUGE_ROW(function, Formula, dtypes, ...) add_tiles<formula::Formula, DTypes::dtypes, 3>(table, Op::Formula);
+  LUGE_TERNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
 }
 

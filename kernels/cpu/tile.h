@@ -28,6 +28,6 @@ struct TileTable {
 };
 void add_unary_tiles(TileTable& table);
 void add_binary_tiles(TileTable& table);
-void add_choice_tiles(TileTable& table);  ///< comparisons, logic, tests and where
+void add_choice_tiles(TileTable& table);  ///< three inputs, and where
 
 }  // namespace luge::cpu

@@ -2,6 +2,7 @@
 #include "vector.h"
 
 #include <cstdint>
+#include <type_traits>
 
 #include <luge/math/elementwise.h>
 
@@ -19,7 +20,7 @@ namespace luge::cpu::HWY_NAMESPACE {
 
 namespace formula = luge::math::HWY_NAMESPACE;
 
-/// Which operands of a loop are bools; the others are its lane type.
+/// Which operand of a loop is bool; the others are its lane type.
 inline constexpr int kNone = -1;
 
 /// A tile function of a loop over whole vectors. What is left at the end is padded to one vector and
@@ -67,32 +68,109 @@ struct LoopShape {
   static constexpr bool kBoolOutput = bool_output;
 };
 
-/// The formula's forward or backward with its parameters, converted once per call, at the end.
+/// A call's parameters as vectors, converted once.
 template <class F, class V>
 struct Parameters {
   V values[F::kParameters == 0 ? 1 : F::kParameters];
   HWY_INLINE explicit Parameters(const double* from) {
     for (int i = 0; i < F::kParameters; ++i) values[i] = V(from[i]);
   }
-  HWY_INLINE V forward(V x) const {
-    if constexpr (F::kParameters == 0) return F::forward(x);
-    if constexpr (F::kParameters == 1) return F::forward(x, values[0]);
-    if constexpr (F::kParameters == 2) return F::forward(x, values[0], values[1]);
-  }
-  HWY_INLINE V backward(V dy, V x, V y) const {
-    if constexpr (F::kParameters == 0) return F::backward(dy, x, y);
-    if constexpr (F::kParameters == 1) return F::backward(dy, x, y, values[0]);
-    if constexpr (F::kParameters == 2) return F::backward(dy, x, y, values[0], values[1]);
+};
+
+template <class F, class T>
+struct ForwardLoop : LoopShape<T, F::kInputs, 1, kNone, F::kIsMask> {
+  using Result = std::conditional_t<F::kIsMask, bool, T>;
+  static HWY_NOINLINE void run(const void* const* in, void* const* out, const double* from, std::size_t n) {
+    const Parameters<F, Vec<T>> parameters(from);
+    const T* x[F::kInputs];
+    for (int i = 0; i < F::kInputs; ++i) x[i] = static_cast<const T*>(in[i]);
+    Result* const y = static_cast<Result*>(out[0]);
+    for (std::size_t at = 0; at < n; at += kLanes<T>) {
+      Vec<T> values[F::kInputs];
+      for (int i = 0; i < F::kInputs; ++i) values[i] = load(x[i] + at);
+      if constexpr (F::kIsMask)
+        store_mask(y + at, formula::invoke_forward<F>(values, parameters.values));
+      else
+        store(y + at, formula::invoke_forward<F>(values, parameters.values));
+    }
   }
 };
 
-/// An operand that the derivative reads only if the formula saves it.
-template <bool saved, class T>
-HWY_INLINE Vec<T> load_saved(const T* from, std::size_t i) {
-  if constexpr (saved)
-    return load(from + i);
-  else
-    return Vec<T>(0.0);
+/// Writes the gradients that somebody wants, bit by bit; the compiler drops the arithmetic of the others. What the
+/// formula does not save is not read.
+template <class F, class T, int wanted>
+HWY_INLINE void backward_loop(const void* const* in, void* const* out, const double* from, std::size_t n) {
+  constexpr int kIn = F::kInputs + 2;
+  constexpr bool kInputs = (F::kSaves & formula::kSavesInputs) != 0, kOutput = (F::kSaves & formula::kSavesOutput) != 0;
+  const Parameters<F, Vec<T>> parameters(from);
+  const T* x[kIn];
+  T* dx[F::kInputs];
+  for (int i = 0; i < kIn; ++i) x[i] = static_cast<const T*>(in[i]);
+  for (int i = 0; i < F::kInputs; ++i) dx[i] = static_cast<T*>(out[i]);
+  for (std::size_t at = 0; at < n; at += kLanes<T>) {
+    Vec<T> values[kIn];
+    values[0] = load(x[0] + at);
+    for (int i = 1; i <= F::kInputs; ++i) values[i] = kInputs ? load(x[i] + at) : Vec<T>(0.0);
+    values[kIn - 1] = kOutput ? load(x[kIn - 1] + at) : Vec<T>(0.0);
+    const auto gradients = formula::invoke_backward<F>(values, parameters.values);
+    for (int i = 0; i < F::kInputs; ++i)
+      if (wanted >> i & 1) store(dx[i] + at, gradients[i]);
+  }
+}
+
+template <class F, class T>
+struct BackwardLoop : LoopShape<T, F::kInputs + 2, F::kInputs> {
+  static HWY_NOINLINE void run(const void* const* in, void* const* out, const double* parameters, std::size_t n) {
+    int wanted = 0;
+    for (int i = 0; i < F::kInputs; ++i) wanted |= (out[i] != nullptr) << i;
+    pick<(1 << F::kInputs) - 1>(wanted, in, out, parameters, n);
+  }
+  template <int set>
+  static HWY_INLINE void pick(int wanted, const void* const* in, void* const* out, const double* parameters,
+                              std::size_t n) {
+    if (wanted == set) return backward_loop<F, T, set>(in, out, parameters, n);
+    if constexpr (set > 1) pick<set - 1>(wanted, in, out, parameters, n);
+  }
+};
+
+/// Element by element, for integers and bools.
+template <class F, class T, class Result>
+void plain(const void* const* in, void* const* out, const double*, std::size_t n) {
+  const T* x[F::kInputs];
+  for (int i = 0; i < F::kInputs; ++i) x[i] = static_cast<const T*>(in[i]);
+  Result* const y = static_cast<Result*>(out[0]);
+  for (std::size_t at = 0; at < n; ++at) {
+    T values[F::kInputs];
+    for (int i = 0; i < F::kInputs; ++i) values[i] = x[i][at];
+    y[at] = formula::invoke_forward<F>(values, static_cast<const T*>(nullptr));
+  }
+}
+
+/// The tile functions of an op with this many inputs, for every dtype that it takes.
+template <class F, DTypes accepted, int inputs>
+void add_tiles(TileTable& table, Op op) {
+  if constexpr (F::kInputs == inputs) {
+    TileFn* const forward = table.forward[static_cast<int>(op)];
+    TileFn* const backward = table.backward[static_cast<int>(op)];
+    const auto add = [&]<class T>(DType dtype) {
+      const auto at = static_cast<int>(dtype);
+      if constexpr (!takes<T>(accepted))
+        return;
+      else if constexpr (std::is_floating_point_v<T>) {
+        forward[at] = &tile<ForwardLoop<F, T>>;
+        if constexpr (!F::kIsMask) backward[at] = &tile<BackwardLoop<F, T>>;
+      } else if constexpr (std::is_same_v<T, bool> && inputs == 1) {
+        forward[at] = &plain<F, unsigned char, unsigned char>;  // g++ 12 does not vectorise the negation of a bool
+      } else {
+        forward[at] = &plain<F, T, std::conditional_t<F::kIsMask, bool, T>>;
+      }
+    };
+    add.template operator()<bool>(DType::Bool);
+    add.template operator()<std::int32_t>(DType::Int32);
+    add.template operator()<std::int64_t>(DType::Int64);
+    add.template operator()<float>(DType::Float32);
+    add.template operator()<double>(DType::Float64);
+  }
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE

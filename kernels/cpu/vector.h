@@ -255,7 +255,22 @@ HWY_INLINE Vec<T> tanh(Vec<T> x) {
   LUGE_LIBM_FALLBACK(tanh, x);
   return select(x == x, Vec<T>(hn::Tanh(typename Vec<T>::D(), x.raw)), x);
 }
+template <class T>
+HWY_INLINE Vec<T> floor(Vec<T> x) {
+  return Vec<T>(hn::Floor(x.raw));
+}
 #undef LUGE_LIBM_FALLBACK
+
+#define LUGE_FUNCTION(function)                                                        \
+  template <class T>                                                                   \
+  HWY_INLINE Vec<T> function(Vec<T> x) {                                               \
+    HWY_ALIGN T lanes[kLanes<T>];                                                      \
+    store(lanes, x);                                                                   \
+    for (std::size_t i = 0; i < kLanes<T>; ++i) lanes[i] = scalar_math::function(lanes[i]); \
+    return load(static_cast<const T*>(lanes));                                         \
+  }
+LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
+#undef LUGE_FUNCTION
 
 /// Rational approximations of W. J. Cody, "Rational Chebyshev approximations for the error function",
 /// Math. Comp. 23 (1969): x P(x^2) / Q(x^2) up to 0.46875, 1 - exp(-x^2) P(x) / Q(x) beyond.

@@ -6,6 +6,13 @@
 // Highway's foreach_target; hence the toggling guard and LUGE_DIALECT, the namespace of the pass.
 #include <luge/math/platform.h>
 
+#ifndef LUGE_VECTOR_FUNCTIONS
+/// Functions of one number that kernels/cpu/vector.h has code for.
+#define LUGE_VECTOR_FUNCTIONS(X) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tanh) X(erf) X(floor)
+/// Those that a vector computes lane by lane. A line here is all that a new function of the C library takes.
+#define LUGE_LANE_FUNCTIONS(X) X(atan)
+#endif
+
 #if defined(LUGE_MATH_DIALECT_H_) == defined(LUGE_TARGET_TOGGLE)
 #ifdef LUGE_MATH_DIALECT_H_
 #undef LUGE_MATH_DIALECT_H_
@@ -16,22 +23,12 @@
 LUGE_BEFORE_DIALECT
 namespace luge::math::LUGE_DIALECT {
 
-LUGE_FN float exp(float x) { return ::expf(x); }
-LUGE_FN double exp(double x) { return ::exp(x); }
-LUGE_FN float expm1(float x) { return ::expm1f(x); }
-LUGE_FN double expm1(double x) { return ::expm1(x); }
-LUGE_FN float log(float x) { return ::logf(x); }
-LUGE_FN double log(double x) { return ::log(x); }
-LUGE_FN float log1p(float x) { return ::log1pf(x); }
-LUGE_FN double log1p(double x) { return ::log1p(x); }
-LUGE_FN float sin(float x) { return ::sinf(x); }
-LUGE_FN double sin(double x) { return ::sin(x); }
-LUGE_FN float cos(float x) { return ::cosf(x); }
-LUGE_FN double cos(double x) { return ::cos(x); }
-LUGE_FN float tanh(float x) { return ::tanhf(x); }
-LUGE_FN double tanh(double x) { return ::tanh(x); }
-LUGE_FN float erf(float x) { return ::erff(x); }
-LUGE_FN double erf(double x) { return ::erf(x); }
+#define LUGE_FUNCTION(name)                            \
+  LUGE_FN float name(float x) { return ::name##f(x); } \
+  LUGE_FN double name(double x) { return ::name(x); }
+LUGE_VECTOR_FUNCTIONS(LUGE_FUNCTION)
+LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
+#undef LUGE_FUNCTION
 LUGE_FN float sqrt(float x) { return ::sqrtf(x); }
 LUGE_FN double sqrt(double x) { return ::sqrt(x); }
 LUGE_FN float pow(float x, float y) { return ::powf(x, y); }
@@ -41,6 +38,8 @@ LUGE_FN double abs(double x) { return ::fabs(x); }
 LUGE_FN float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
 LUGE_FN double fma(double a, double b, double c) { return ::fma(a, b, c); }
 
+LUGE_FN int floor(int x) { return x; }
+LUGE_FN long floor(long x) { return x; }
 LUGE_FN int abs(int x) { return x < 0 ? -x : x; }
 LUGE_FN long abs(long x) { return x < 0 ? -x : x; }
 

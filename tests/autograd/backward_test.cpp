@@ -1,5 +1,7 @@
 // What backward() promises: where gradients go, when they add up, when it refuses.
 
+#include <luge/op_traits.h>
+
 #include "devices.h"
 #include "expect.h"
 
@@ -149,10 +151,12 @@ TEST_P(BackwardTest, LeavesAndResults) {
 TEST_P(BackwardTest, OnlyWhatIsAskedForIsComputed) {
   Tensor a = tensor({1, 2}, on(float32, true)), b = tensor({3, 4}, on());
   Tensor seed = tensor({1, 1}, on());
-#define LUGE_ROW(function, ...)       \
-  luge::function(a, b).backward(seed); \
-  luge::function(b, a).backward(seed);
-  LUGE_BINARY_ROWS(LUGE_ROW)
+#define LUGE_ROW(function, Formula, ...)          \
+  if constexpr (is_differentiable(Op::Formula)) { \
+    luge::function(a, b).backward(seed);          \
+    luge::function(b, a).backward(seed);          \
+  }
+  LUGE_BINARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
   EXPECT_FALSE(b.grad().defined());
   EXPECT_TRUE(a.grad().defined());

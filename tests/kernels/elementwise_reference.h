@@ -5,7 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include <luge/op.h>
+#include <luge/op_traits.h>
 
 namespace luge::test {
 
@@ -19,6 +19,7 @@ inline double reference(Op op, double a, double b, double c, const double* p) {
     case Op::Square: return a * a;
     case Op::Abs: return std::fabs(a);
     case Op::Sign: return a > 0 ? 1 : a < 0 ? -1 : a;
+    case Op::Floor: return std::floor(a);
     case Op::Sqrt: return std::sqrt(a);
     case Op::Rsqrt: return 1 / std::sqrt(a);
     case Op::Exp: return std::exp(a);
@@ -27,12 +28,15 @@ inline double reference(Op op, double a, double b, double c, const double* p) {
     case Op::Log1p: return std::log1p(a);
     case Op::Sin: return std::sin(a);
     case Op::Cos: return std::cos(a);
+    case Op::Atan: return std::atan(a);
     case Op::Tanh: return std::tanh(a);
+    case Op::Erf: return std::erf(a);
     case Op::Sigmoid: return sigmoid(a);
     case Op::Relu: return a < 0 ? 0 : a;
     case Op::Gelu: return a * normal_cdf(a);
     case Op::Silu: return a * sigmoid(a);
     case Op::LeakyRelu: return a < 0 ? p[0] * a : a;
+    case Op::Hardshrink: return std::fabs(a) <= p[0] ? 0 : a;
     case Op::Softplus: return p[0] * a > 30 ? a : std::log1p(std::exp(p[0] * a)) / p[0];
     case Op::Clamp: return std::fmin(std::fmax(a, p[0]), p[1]);
     case Op::Add: return a + b;
@@ -57,18 +61,20 @@ inline double reference(Op op, double a, double b, double c, const double* p) {
     case Op::LogicalNot: return a == 0;
     case Op::IsNan: return std::isnan(a);
     case Op::IsFinite: return std::isfinite(a);
+    case Op::Lerp: return a + c * (b - a);
     case Op::Where: return a != 0 ? b : c;
   }
   throw std::logic_error("an op without a reference");
 }
 
 /// d op / d input `which`; for Where `a` is the condition and inputs 1 and 2 have derivatives.
-inline double reference_derivative(Op op, int which, double a, double b, const double* p) {
+inline double reference_derivative(Op op, int which, double a, double b, double c, const double* p) {
   switch (op) {
     case Op::Neg: return -1;
     case Op::Square: return 2 * a;
     case Op::Abs: return a > 0 ? 1 : a < 0 ? -1 : 0;
     case Op::Sign: return 0;
+    case Op::Floor: return 0;
     case Op::Sqrt: return 0.5 / std::sqrt(a);
     case Op::Rsqrt: return -0.5 / (a * std::sqrt(a));
     case Op::Exp: return std::exp(a);
@@ -77,12 +83,15 @@ inline double reference_derivative(Op op, int which, double a, double b, const d
     case Op::Log1p: return 1 / (1 + a);
     case Op::Sin: return std::cos(a);
     case Op::Cos: return -std::sin(a);
+    case Op::Atan: return 1 / (1 + a * a);
+    case Op::Erf: return 2 / std::sqrt(std::acos(-1.0)) * std::exp(-a * a);
     case Op::Tanh: return 1 / (std::cosh(a) * std::cosh(a));
     case Op::Sigmoid: return sigmoid(a) * sigmoid(-a);
     case Op::Relu: return a > 0 ? 1 : 0;
     case Op::Gelu: return normal_cdf(a) + a * normal_pdf(a);
     case Op::Silu: return sigmoid(a) + a * sigmoid(a) * sigmoid(-a);
     case Op::LeakyRelu: return a > 0 ? 1 : p[0];
+    case Op::Hardshrink: return std::fabs(a) <= p[0] ? 0 : 1;
     case Op::Softplus: return sigmoid(p[0] * a);
     case Op::Clamp: return a < p[0] || a > p[1] ? 0 : 1;
     case Op::Add: return 1;
@@ -92,44 +101,10 @@ inline double reference_derivative(Op op, int which, double a, double b, const d
     case Op::Pow: return which == 0 ? b * std::pow(a, b - 1) : std::pow(a, b) * std::log(a);
     case Op::Maximum: return a == b ? 0.5 : (a > b) == (which == 0) ? 1 : 0;
     case Op::Minimum: return a == b ? 0.5 : (a < b) == (which == 0) ? 1 : 0;
+    case Op::Lerp: return which == 0 ? 1 - c : which == 1 ? c : b - a;
     case Op::Where: return (a != 0) == (which == 1) ? 1 : 0;
     default: throw std::logic_error("an op without a derivative");
   }
-}
-
-/// The number of inputs of an op.
-inline int arity(Op op) {
-#define LUGE_ROW(function, Formula, ...) \
-  if (op == Op::Formula) return kArity;
-  {
-    constexpr int kArity = 1;
-    LUGE_UNARY_ROWS(LUGE_ROW)
-    LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
-    LUGE_TEST_ROWS(LUGE_ROW)
-  }
-  {
-    constexpr int kArity = 2;
-    LUGE_BINARY_ROWS(LUGE_ROW)
-    LUGE_BITWISE_ROWS(LUGE_ROW)
-    LUGE_COMPARE_ROWS(LUGE_ROW)
-  }
-#undef LUGE_ROW
-  return 3;
-}
-
-/// True where the result is bool.
-inline bool gives_bool(Op op) { return op >= Op::Equal && op < Op::Where; }
-inline bool has_derivative(Op op) { return !gives_bool(op); }
-
-inline bool takes(Op op, DType dtype) {
-  switch (accepted(op)) {
-    case DTypes::Float: return is_floating(dtype);
-    case DTypes::Numeric: return dtype != boolean;
-    case DTypes::Any: return true;
-    case DTypes::Logical: return dtype == boolean;
-    case DTypes::Integral: return is_integral(dtype);
-  }
-  return false;
 }
 
 }  // namespace luge::test

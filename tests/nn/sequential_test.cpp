@@ -15,7 +15,7 @@ TEST(Activation, OfEveryRowIsItsFunction) {
   const Tensor x = grid() + 2.5;  // in the domain of all of them
 #define LUGE_ROW(function, Formula, ...) \
   EXPECT_EQ(nn::Formula{}(x).to_vector<double>(), luge::function(x).to_vector<double>()) << #function;
-  LUGE_UNARY_ROWS(LUGE_ROW)
+  LUGE_UNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
   EXPECT_EQ(nn::LeakyRelu()(grid()).to_vector<double>(), leaky_relu(grid()).to_vector<double>());
   EXPECT_EQ(nn::LeakyRelu(0.3)(grid()).to_vector<double>(), leaky_relu(grid(), 0.3).to_vector<double>());

@@ -37,6 +37,8 @@ inline Dual cos(Dual x) { return Dual(std::cos(x.value), -std::sin(x.value) * x.
 inline Dual tanh(Dual x) { return Dual(std::tanh(x.value), x.slope / (std::cosh(x.value) * std::cosh(x.value))); }
 /// 2 / sqrt(pi) e^-x^2
 inline Dual erf(Dual x) { return Dual(std::erf(x.value), 1.12837916709551257390 * std::exp(-x.value * x.value) * x.slope); }
+inline Dual floor(Dual x) { return Dual(std::floor(x.value)); }
+inline Dual atan(Dual x) { return Dual(std::atan(x.value), x.slope / (1 + x.value * x.value)); }
 inline Dual sqrt(Dual x) { return Dual(std::sqrt(x.value), x.slope / (2 * std::sqrt(x.value))); }
 inline Dual abs(Dual x) { return Dual(std::abs(x.value), x.value < 0 ? -x.slope : x.slope); }
 inline Dual pow(Dual a, Dual b) {

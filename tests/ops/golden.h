@@ -26,7 +26,7 @@ struct Golden {
   }
   bool has_derivatives(const Row& row) const { return kind == Kind::Float && row.differentiable(); }
   /// The inputs with a derivative come last: the condition of where has none.
-  int derivatives(const Row& row) const { return !has_derivatives(row) ? 0 : inputs == 3 ? 2 : inputs; }
+  int derivatives(const Row& row) const { return !has_derivatives(row) ? 0 : row.op == Op::Where ? 2 : inputs; }
   int columns(const Row& row) const { return inputs + 1 + derivatives(row); }
   std::int64_t points(const Row& row) const { return static_cast<std::int64_t>(values.size()) / columns(row); }
   /// Column c of all points: the inputs, the result, the derivatives.
@@ -65,8 +65,10 @@ struct Allowance {
 /// terms of the size of 1 cancel, what is lost is counted in roundoffs of 1.
 inline Allowance forward_allowance(Op op) {
   switch (op) {
-    case Op::Exp: case Op::Expm1: case Op::Log: case Op::Log1p: case Op::Sin: case Op::Cos: case Op::Tanh: return {4, 0};
+    case Op::Exp: case Op::Expm1: case Op::Log: case Op::Log1p: case Op::Sin: case Op::Cos: case Op::Tanh:
+    case Op::Erf: case Op::Atan: return {4, 0};
     case Op::Pow: return {4, 0};
+    case Op::Lerp: return {1, 4};  // two products of the size of 1 may cancel
     case Op::Rsqrt: return {1.5, 0};
     case Op::Sigmoid: case Op::Silu: return {7, 0};
     case Op::Softplus: return {9, 0};
@@ -78,7 +80,8 @@ inline Allowance forward_allowance(Op op) {
 /// Derivatives are a few more operations.
 inline Allowance backward_allowance(Op op) {
   switch (op) {
-    case Op::Add: case Op::Sub: case Op::Neg: case Op::Abs: case Op::Sign: case Op::Relu: case Op::LeakyRelu:
+    case Op::Add: case Op::Sub: case Op::Neg: case Op::Abs: case Op::Sign: case Op::Floor: case Op::Relu: case Op::LeakyRelu:
+    case Op::Hardshrink:
     case Op::Clamp: case Op::Maximum: case Op::Minimum: case Op::Where: case Op::Mul: case Op::Square: return {0.5, 0};
     case Op::Sin: case Op::Cos: case Op::Exp: return {5, 0};
     case Op::Expm1: return {4, 6};           // y + 1 with y near -1

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes golden.inc: what every elementwise row gives, computed with mpmath from the mathematical
-definition to 80 digits and rounded once. Run it again after adding a row:
+definition to 160 digits and rounded once. Run it again after adding a row:
 
     python3 golden.py > golden.inc
 
@@ -13,7 +13,7 @@ import struct
 
 import mpmath as mp
 
-mp.mp.dps = 80
+mp.mp.dps = 160
 HALF = mp.mpf(1) / 2
 
 
@@ -54,6 +54,7 @@ UNARY = {
     "square": (lambda x: x * x, SMOOTH, ()),
     "abs": (mp.fabs, WIDE, ()),
     "sign": (mp.sign, WIDE, ()),
+    "floor": (mp.floor, [x for x in WIDE if abs(x - round(x)) > 1e-12], ()),
     "sqrt": (mp.sqrt, POSITIVE, ()),
     "rsqrt": (lambda x: 1 / mp.sqrt(x), POSITIVE, ()),
     "exp": (mp.exp, SMOOTH + [single(-80), single(80)], ()),
@@ -62,12 +63,15 @@ UNARY = {
     "log1p": (lambda x: mp.log(1 + x), points(-0.8, 3) + [single(x) for x in (-0.999, 1e-7, -1e-7, 0, 50, 1e20)], ()),
     "sin": (mp.sin, SMOOTH + [single(100), single(-5000)], ()),
     "cos": (mp.cos, SMOOTH + [single(100), single(-5000)], ()),
+    "atan": (mp.atan, SMOOTH, ()),
+    "erf": (mp.erf, SMOOTH, ()),
     "tanh": (mp.tanh, SMOOTH, ()),
     "sigmoid": (sigmoid, SMOOTH, ()),
     "relu": (lambda x: choose(x > 0, x, mp.mpf(0)), WIDE, ()),
     "gelu": (lambda x: x * mp.ncdf(x), SMOOTH, ()),
     "silu": (lambda x: x * sigmoid(x), SMOOTH, ()),
     "leaky_relu": (lambda x: choose(x > 0, x, x / 4), WIDE, (0.25,)),
+    "hardshrink": (lambda x: choose(abs(x) > 0.75, x, mp.mpf(0)), WIDE, (0.75,)),
     "softplus": (softplus, SMOOTH, (2.0,)),
     "clamp": (lambda x: min(max(x, mp.mpf(-1)), mp.mpf(1)), WIDE, (-1.0, 1.0)),
 }
@@ -105,6 +109,7 @@ INTEGER_UNARY = {
     "abs": abs,
     "sign": lambda x: (x > 0) - (x < 0),
     "relu": lambda x: max(x, 0),
+    "floor": lambda x: x,
 }
 INTEGER_BINARY = {
     "add": lambda a, b: a + b,
@@ -139,7 +144,8 @@ def derivative(function, arguments, which):
         moved[which] += offset
         return function(*moved)
 
-    return (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step)
+    slope = (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step)
+    return slope if abs(slope) > mp.mpf(10) ** -120 else mp.mpf(0)  # what is left of 0 after rounding
 
 
 def write(name, kind, inputs, parameters, values):
@@ -172,6 +178,9 @@ def main():
     for name, (function, _) in BINARY.items():
         rows, columns = grids[name]
         write_float(name, function, [(a, b) for a in rows for b in columns])
+    # From two starts: ends along the rows, weights along the columns.
+    write_float("lerp", lambda a, b, c: a + c * (b - a),
+                [(a, single(b), single(c)) for a in (-1.5, 0.75) for b in GRID_A for c in (-0.5, 0.0, 0.2, 0.5, 0.9, 1.0, 2.5)])
     whole = [-7, -3, -2, -1, 0, 1, 2, 5]
     for name, function in INTEGER_UNARY.items():
         values = [(x, function(x)) for x in whole + [46340, -46340, 12345]]

@@ -33,7 +33,7 @@ class DerivativeTest : public DeviceTest {
     for (int i = 0; i < row.inputs; ++i) {
       const Shape& shape = shapes[static_cast<std::size_t>(i) % shapes.size()];
       const std::int64_t n = element_count(shape);
-      if (row.inputs == 3 && i == 0) {
+      if (row.op == Op::Where && i == 0) {
         std::vector<double> condition;
         for (std::int64_t k = 0; k < n; ++k) condition.push_back(static_cast<double>(k % 3 == 1));
         result.push_back(make(condition, shape).to(boolean));
@@ -65,59 +65,34 @@ void compare(const std::vector<Tensor>& inputs, const Tensor& result, int first,
   }
 }
 
-template <class Formula>
-Dual with_parameters(Dual x, const std::vector<double>& parameters) {
-  if constexpr (Formula::kParameters == 2)
-    return Formula::forward(x, Dual(parameters[0]), Dual(parameters[1]));
-  else
-    return Formula::forward(x, Dual(parameters[0]));
+/// The formula itself in dual numbers, of element i; the derivative is by input `which`.
+template <Op op, class Formula>
+Dual dual(const Row& row, const std::vector<std::vector<double>>& in, std::size_t i, int which) {
+  const auto at = [&](int input) { return Dual(in[static_cast<std::size_t>(input)][i], which == input); };
+  if constexpr (op == Op::Where) {
+    return Formula::forward(in[0][i] != 0, at(1), at(2));
+  } else if constexpr (is_differentiable(op)) {
+    Dual x[Formula::kInputs], parameters[2];
+    for (int input = 0; input < Formula::kInputs; ++input) x[input] = at(input);
+    for (std::size_t p = 0; p < row.parameters.size(); ++p) parameters[p] = Dual(row.parameters[p]);
+    return formulas::invoke_forward<Formula>(x, parameters);
+  } else {
+    return Dual();
+  }
 }
 
 TEST_P(DerivativeTest, DualNumbersThroughTheFormula) {
-  const auto row_of = [](Op op) -> const Row& { return rows()[static_cast<std::size_t>(op)]; };
-#define LUGE_ROW(function, Formula, ...)                                                                          \
-  {                                                                                                               \
-    SCOPED_TRACE(#function);                                                                                      \
-    const Row& row = row_of(Op::Formula);                                                                         \
-    const std::vector<Tensor> in = make_inputs(row, {{kPoints}});                                                 \
-    const std::vector<double> x = in[0].to_vector<double>();                                                      \
-    compare(in, row.call(in), 0, [&](std::size_t i, int) { return formulas::Formula::forward(Dual(x[i], 1)); });  \
+#define LUGE_ROW(function, Formula, ...)                                                                \
+  if constexpr (is_differentiable(Op::Formula)) {                                                       \
+    SCOPED_TRACE(#function);                                                                            \
+    const Row& row = rows()[static_cast<std::size_t>(Op::Formula)];                                     \
+    const std::vector<Tensor> in = make_inputs(row, {{kPoints}});                                       \
+    std::vector<std::vector<double>> values;                                                            \
+    for (const Tensor& x : in) values.push_back(x.to_vector<double>());                                 \
+    compare(in, row.call(in), Op::Formula == Op::Where ? 1 : 0,                                         \
+            [&](std::size_t i, int which) { return dual<Op::Formula, formulas::Formula>(row, values, i, which); });  \
   }
-  LUGE_UNARY_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-#define LUGE_ROW(function, Formula, ...)                                                         \
-  {                                                                                              \
-    SCOPED_TRACE(#function);                                                                     \
-    const Row& row = row_of(Op::Formula);                                                        \
-    const std::vector<Tensor> in = make_inputs(row, {{kPoints}});                                \
-    const std::vector<double> x = in[0].to_vector<double>();                                     \
-    compare(in, row.call(in), 0, [&](std::size_t i, int) { return with_parameters<formulas::Formula>(Dual(x[i], 1), row.parameters); }); \
-  }
-  LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-#define LUGE_ROW(function, Formula, ...)                                                                      \
-  {                                                                                                           \
-    SCOPED_TRACE(#function);                                                                                  \
-    const Row& row = row_of(Op::Formula);                                                                     \
-    const std::vector<Tensor> in = make_inputs(row, {{kPoints}});                                             \
-    const std::vector<double> a = in[0].to_vector<double>(), b = in[1].to_vector<double>();                   \
-    compare(in, row.call(in), 0, [&](std::size_t i, int which) {                                              \
-      return formulas::Formula::forward(Dual(a[i], which == 0), Dual(b[i], which == 1));                      \
-    });                                                                                                       \
-  }
-  LUGE_BINARY_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-#define LUGE_ROW(function, Formula, ...)                                                                      \
-  {                                                                                                           \
-    SCOPED_TRACE(#function);                                                                                  \
-    const Row& row = row_of(Op::Formula);                                                                     \
-    const std::vector<Tensor> in = make_inputs(row, {{kPoints}});                                             \
-    const std::vector<double> c = in[0].to_vector<double>(), a = in[1].to_vector<double>(), b = in[2].to_vector<double>(); \
-    compare(in, row.call(in), 1, [&](std::size_t i, int which) {                                              \
-      return formulas::Formula::forward(c[i] != 0, Dual(a[i], which == 1), Dual(b[i], which == 2));           \
-    });                                                                                                       \
-  }
-  LUGE_WHERE_ROWS(LUGE_ROW)
+  LUGE_OPS(LUGE_ROW)
 #undef LUGE_ROW
 }
 
@@ -195,14 +170,14 @@ TEST_P(DerivativeTest, GradcheckOfEveryBroadcast) {
 
 TEST_P(DerivativeTest, GradcheckWithNumbers) {
 #define LUGE_ROW(function, Formula, ...)                                                                            \
-  {                                                                                                                 \
+  if constexpr (is_differentiable(Op::Formula)) {                                                                   \
     SCOPED_TRACE(#function);                                                                                        \
     const std::vector<Tensor> x = {make({0.6, 1.4, 2.8}, {3}).requires_grad_()};                                    \
     EXPECT_TRUE(gradients_agree([](const std::vector<Tensor>& in) { return luge::function(in[0], 1.7); }, x));      \
     EXPECT_TRUE(gradients_agree([](const std::vector<Tensor>& in) { return luge::function(1.7, in[0]); }, x));      \
     EXPECT_TRUE(gradients_agree([](const std::vector<Tensor>& in) { return luge::function(in[0], 2); }, x));        \
   }
-  LUGE_BINARY_ROWS(LUGE_ROW)
+  LUGE_BINARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
   const std::vector<Tensor> x = {make({0.6, 1.4, 2.8}, {3}).requires_grad_()};
   const Tensor condition = make({1, 0, 1}, {3}).to(boolean);
@@ -221,7 +196,7 @@ TEST_P(DerivativeTest, LargeInputsAgainstTheFormula) {
       std::vector<Tensor> single;
       for (const Tensor& x : in) single.push_back(x.detach()[at].clone().requires_grad_(x.requires_grad()));
       row.call(single).backward();
-      for (std::size_t i = row.inputs == 3 ? 1 : 0; i < in.size(); ++i)
+      for (std::size_t i = row.op == Op::Where ? 1 : 0; i < in.size(); ++i)
         EXPECT_TRUE(same(in[i].grad()[at], single[i].grad())) << "input " << i << " at " << at;
     }
   });

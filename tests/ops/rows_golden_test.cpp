@@ -1,4 +1,4 @@
-// Every elementwise row against exact values, in every dtype, size and layout. Expands rows.h: a new row is
+// Every elementwise row against exact values, in every dtype, size and layout. Expands op_table.h: a new row is
 // tested as soon as golden.py knows its definition, and fails until then.
 
 #include <limits>
@@ -34,7 +34,7 @@ class GoldenTest : public DeviceTest {
   }
 
   /// The dtype of input i: a condition is bool, whatever the values are.
-  static DType input_dtype(const Row& row, int i, DType dtype) { return row.inputs == 3 && i == 0 ? boolean : dtype; }
+  static DType input_dtype(const Row& row, int i, DType dtype) { return row.op == Op::Where && i == 0 ? boolean : dtype; }
 
   static ::testing::AssertionResult within(const Tensor& result, const Shape& shape, DType dtype, const std::vector<double>& expected,
                                            const Allowance& allowance) {
@@ -177,17 +177,16 @@ TEST_P(GoldenTest, NumbersOnEitherSide) {
     EXPECT_TRUE(same(x.function(2), luge::function(x, two)));                                   \
     EXPECT_TRUE(same(x.function(two), luge::function(x, two)));                                 \
   }
-  LUGE_BINARY_ROWS(LUGE_ROW)
-  LUGE_BITWISE_ROWS(LUGE_ROW)
-  LUGE_COMPARE_ROWS(LUGE_ROW)
+  LUGE_BINARY_OPS(LUGE_ROW)
+  LUGE_COMPARE_OPS(LUGE_ROW)
 #undef LUGE_ROW
 }
 
 TEST_P(GoldenTest, MethodsAreTheFunctions) {
   const Tensor x = make({0.25, 0.5, 2}, {3}, float32);
 #define LUGE_ROW(function, ...) EXPECT_TRUE(same(x.function(), luge::function(x)));
-  LUGE_UNARY_ROWS(LUGE_ROW)
-  LUGE_TEST_ROWS(LUGE_ROW)
+  LUGE_UNARY_OPS(LUGE_ROW)
+  LUGE_TEST_OPS(LUGE_ROW)
 #undef LUGE_ROW
   EXPECT_TRUE(same(x.clamp(0.3, 1), clamp(x, 0.3, 1)));
   EXPECT_TRUE(same(x.leaky_relu(), leaky_relu(x, 0.01)));

@@ -28,7 +28,7 @@ class Library:
 
     def __getattr__(self, name):
         functional = self.module.nn.functional
-        if name in ("leaky_relu", "softplus", "gelu", "silu", "mse_loss", "cross_entropy") and hasattr(functional, name):
+        if name in ("leaky_relu", "softplus", "gelu", "silu", "hardshrink", "mse_loss", "cross_entropy") and hasattr(functional, name):
             return getattr(functional, name)
         return getattr(self.module, name)
 
@@ -47,9 +47,10 @@ def pairs(dtype):
 # ---- element by element: name -> function of the library and the inputs
 
 UNARY = {name: (lambda m, x, name=name: getattr(m, name)(x))
-         for name in "neg square abs sign sqrt rsqrt exp expm1 log log1p sin cos tanh sigmoid relu gelu silu".split()}
+         for name in "neg square abs sign floor sqrt rsqrt exp expm1 log log1p sin cos atan erf tanh sigmoid relu gelu silu".split()}
 UNARY.update({
     "leaky_relu": lambda m, x: m.leaky_relu(x, 0.25),
+    "hardshrink": lambda m, x: m.hardshrink(x, 0.75),
     "softplus": lambda m, x: m.softplus(x, 2.0),
     "softplus(beta=1)": lambda m, x: m.softplus(x),
     "clamp": lambda m, x: m.clamp(x, -1.0, 1.0),
@@ -64,6 +65,7 @@ for _power in (0.0, 0.5, 1.0, 2.0, 3.0, -1.0, -2.0, INF, -INF, NAN):
     UNARY[f"{_power} ** x"] = lambda m, x, p=_power: p**x
 BINARY = {name: (lambda m, a, b, name=name: getattr(m, name)(a, b)) for name in "add sub mul div pow maximum minimum".split()}
 TERNARY = {
+    "lerp": lambda m, a, b, c: m.lerp(a, b, c),
     "where": lambda m, c, a, b: m.where(c != 0, a, b),
     "clamp(tensors)": lambda m, x, low, high: m.clamp(x, low, high),
 }

@@ -8,12 +8,13 @@ import pytest
 import luge
 
 POINTS = [-2.5, -1.0, -0.3, 0.0, 0.25, 0.5, 1.0, 3.0]
-PARAMETERS = {"leaky_relu": {"negative_slope": 0.1}, "softplus": {"beta": 2.0}, "clamp": {"min": -0.5, "max": 0.75}}
+PARAMETERS = {"leaky_relu": {"negative_slope": 0.1}, "softplus": {"beta": 2.0}, "hardshrink": {"lambd": 0.3}, "clamp": {"min": -0.5, "max": 0.75}}
 NAMES = {"clamp": {"low": -0.5, "high": 0.75}}  # where the formula's differ
 ROWS = {name: (formula, dtypes) for name, formula, dtypes in luge._C._rows()}
 ONE = [name for name, (formula, _) in ROWS.items() if "x" in compile(formula, name, "eval").co_names]
 BITWISE = [name for name in ROWS if ROWS[name][1] == "integral"]
-TWO = [name for name in ROWS if name not in ONE and name != "where" and name not in BITWISE]
+THREE = ["where", "lerp"]
+TWO = [name for name in ROWS if name not in ONE and name not in THREE and name not in BITWISE]
 FLOATING_RESULT = [name for name in ROWS if ROWS[name][1] in ("float", "numeric") and name not in ("isnan", "isfinite")]
 
 
@@ -35,7 +36,7 @@ def close(found, wanted, tolerance=1e-14):
 
 
 def test_every_row_is_here():
-    assert len(ONE) == 23 and len(TWO) == 16 and len(BITWISE) == 3 and len(ROWS) == 43
+    assert len(ONE) == 27 and len(TWO) == 16 and len(BITWISE) == 3 and len(ROWS) == 48
 
 
 @pytest.mark.parametrize("name", list(ROWS))
@@ -143,7 +144,7 @@ def test_gradients_of_two(name):
 
 @pytest.mark.parametrize("name", list(ROWS))
 def test_empty_and_0d(name):
-    arguments = {"where": 3}.get(name, 1 if name in ONE else 2)
+    arguments = 3 if name in THREE else 1 if name in ONE else 2
     for shape in ((0, 3), ()):
         dtypes = [luge.int32 if name in BITWISE else luge.float32] * arguments
         if name == "where":
@@ -233,3 +234,24 @@ def test_numpy_scalars_are_numbers():
     assert (x * numpy.float32(2)).dtype is luge.float32
     assert (x + numpy.int64(1)).tolist() == [2, 2]
     assert luge.full((2,), numpy.int32(3)).dtype is luge.int64
+
+
+@pytest.mark.parametrize("dtype", [luge.float32, luge.float64])
+def test_lerp(dtype):
+    a, b = luge.tensor([0.5, -2.0, 3.0], dtype=dtype), luge.tensor([1.5, 4.0, -1.0], dtype=dtype)
+    for weight in (0.0, 0.25, 0.75, 1.0, luge.tensor([0.0, 0.5, 1.0], dtype=dtype)):
+        found = luge.lerp(a, b, weight)
+        assert found.dtype is dtype and found.tolist() == pytest.approx((a + weight * (b - a)).tolist())
+        assert a.lerp(b, weight).equal(found) and luge.lerp(input=a, end=b, weight=weight).equal(found)
+        same = a.clone()
+        assert same.lerp_(b, weight) is same and same.equal(found)
+    assert luge.lerp(a, b, 1.0).equal(b) and luge.lerp(a, b, 0.0).equal(a)
+    with pytest.raises(TypeError, match="lerp: weight"):
+        luge.lerp(a, b, "half")
+
+
+@pytest.mark.parametrize("operator", ["pow_", "maximum_", "minimum_"])
+def test_more_in_place(operator):
+    x = luge.tensor([1.0, 2.0, 3.0])
+    expected = getattr(luge, operator[:-1])(x, luge.tensor([2.0, 2.0, 1.0]))
+    assert getattr(x, operator)(luge.tensor([2.0, 2.0, 1.0])) is x and x.equal(expected)

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 #: By PyTorch's namespaces that have them: names that nothing here stands for.
 _MISSING = {
     "torch torch.Tensor": """
-        acos acosh addbmm addr angle argsort argwhere as_strided asin asinh atan atan2 atanh bincount bitwise_left_shift
+        acos acosh addbmm addr angle argsort argwhere as_strided asin asinh atan2 atanh bincount bitwise_left_shift
         bitwise_right_shift ceil cholesky cholesky_inverse cholesky_solve conj conj_physical copysign corrcoef cosh cov cross
-        cummax cummin cumprod cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff digamma dsplit erf erfc
-        erfinv fix flip fliplr flipud float_power floor floor_divide fmax fmin fmod frac frexp gcd half heaviside histc
+        cummax cummin cumprod cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff digamma dsplit erfc
+        erfinv fix flip fliplr flipud float_power floor_divide fmax fmin fmod frac frexp gcd half heaviside histc
         histogram hsplit i0 imag index_add index_reduce inner inverse is_complex is_signed isneginf isposinf isreal istft kron
         kthvalue lcm ldexp lgamma logcumsumexp logdet logit lu masked_scatter matrix_exp matrix_power median mode msort
         multinomial mvlgamma nan_to_num nanmean nanmedian nanquantile nansum nextafter nonzero pinverse polygamma prelu put qr
@@ -32,7 +32,7 @@ _MISSING = {
         cumulative_trapezoid default_generator distributed distributions dropout einsum embedding_bag empty_strided export fft
         finfo float8_e4m3fn float8_e5m2 frombuffer func futures fx get_default_device get_default_dtype
         get_float32_matmul_precision get_num_interop_threads get_rng_state gradient group_norm gru hamming_window hann_window
-        hardshrink hinge_embedding_loss histogramdd hub iinfo initial_seed instance_norm int16 int8 is_autocast_enabled
+        hinge_embedding_loss histogramdd hub iinfo initial_seed instance_norm int16 int8 is_autocast_enabled
         is_inference_mode_enabled isin jit kaiser_window kl_div layer_norm layout library linalg logspace lstm
         margin_ranking_loss masked max_pool1d max_pool2d max_pool3d memory_format meshgrid mps multiprocessing nested onnx
         overrides pairwise_distance pixel_shuffle pixel_unshuffle poisson poisson_nll_loss polar preserve_format profiler
@@ -43,9 +43,9 @@ _MISSING = {
         triplet_margin_loss triu_indices typename uint16 uint32 uint64 uint8 unravel_index use_deterministic_algorithms utils
         vander version view_as_complex view_as_real vmap xpu""",
     "torch.Tensor": """
-        acos_ acosh_ addbmm_ addr_ apply_ as_strided_ asin_ asinh_ atan2_ atan_ atanh_ bernoulli_ bfloat16 byte cauchy_ cdouble
-        ceil_ cfloat char copysign_ cosh_ cumprod_ cumsum_ deg2rad_ digamma_ eq_ erf_ erfc_ erfinv_ exponential_ fill_diagonal_
-        fix_ float_power_ floor_ floor_divide_ fmod_ frac_ ge_ geometric_ grad_fn gt_ hypot_ index_add_ index_reduce_ indices
+        acos_ acosh_ addbmm_ addr_ apply_ as_strided_ asin_ asinh_ atan2_ atanh_ bernoulli_ bfloat16 byte cauchy_ cdouble
+        ceil_ cfloat char copysign_ cosh_ cumprod_ cumsum_ deg2rad_ digamma_ eq_ erfc_ erfinv_ exponential_ fill_diagonal_
+        fix_ float_power_ floor_divide_ fmod_ frac_ ge_ geometric_ grad_fn gt_ hypot_ index_add_ index_reduce_ indices
         is_pinned is_quantized is_shared is_sparse layout ldexp_ le_ lgamma_ log10_ log2_ log_normal_ logical_and_ logical_not_
         logical_or_ logical_xor_ logit_ lt_ map_ masked_scatter_ nan_to_num_ ne_ pin_memory rad2deg_ random_ register_hook
         register_post_accumulate_grad_hook remainder_ renorm_ repeat resize_ retain_grad retains_grad round_ scatter_
@@ -57,7 +57,7 @@ _MISSING = {
         CELU CTCLoss ChannelShuffle CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d Conv1d
         Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d CosineEmbeddingLoss CosineSimilarity DataParallel Dropout
         Dropout1d Dropout2d Dropout3d ELU EmbeddingBag FeatureAlphaDropout Fold FractionalMaxPool2d FractionalMaxPool3d GLU GRU
-        GRUCell GaussianNLLLoss GroupNorm Hardshrink Hardsigmoid Hardswish HingeEmbeddingLoss HuberLoss InstanceNorm1d
+        GRUCell GaussianNLLLoss GroupNorm Hardsigmoid Hardswish HingeEmbeddingLoss HuberLoss InstanceNorm1d
         InstanceNorm2d InstanceNorm3d KLDivLoss LPPool1d LPPool2d LPPool3d LSTM LSTMCell LayerNorm LazyBatchNorm1d
         LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d
         LazyConvTranspose3d LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear LocalResponseNorm
@@ -73,7 +73,7 @@ _MISSING = {
         affine_grid alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm bilinear binary_cross_entropy celu channel_shuffle
         conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss cosine_similarity ctc_loss
         dropout dropout1d dropout2d dropout3d elu embedding_bag feature_alpha_dropout fold fractional_max_pool2d
-        fractional_max_pool3d gaussian_nll_loss glu grid_sample group_norm gumbel_softmax hardshrink hardsigmoid hardswish
+        fractional_max_pool3d gaussian_nll_loss glu grid_sample group_norm gumbel_softmax hardsigmoid hardswish
         hinge_embedding_loss huber_loss instance_norm interpolate kl_div layer_norm local_response_norm lp_pool1d lp_pool2d
         lp_pool3d margin_ranking_loss max_pool1d max_pool2d max_pool3d max_unpool1d max_unpool2d max_unpool3d multi_margin_loss
         multilabel_margin_loss multilabel_soft_margin_loss pad pairwise_distance pdist pixel_shuffle pixel_unshuffle
@@ -125,7 +125,6 @@ _INSTEAD = {
         is_nonzero: bool(x)
         isclose: (x - y).abs() <= tolerance
         isinf: x.abs() == math.inf
-        lerp: x + weight * (end - x)
         less: luge.lt
         less_equal: luge.le
         log10: luge.log(x) / math.log(10)
@@ -203,7 +202,6 @@ _INSTEAD = {
         exp2_: x.copy_(2**x)
         index_copy_ index_fill_ index_put_: x[index] = value
         is_cpu: not x.is_cuda
-        lerp_: x += weight * (end - x)
         masked_fill_: x[mask] = value
         multiply_: x.mul_
         ndimension: x.dim()
@@ -214,7 +212,6 @@ _INSTEAD = {
         new_tensor: luge.tensor(data, dtype=x.dtype, device=x.device)
         new_zeros: luge.zeros(size, dtype=x.dtype, device=x.device)
         normal_: x.copy_(luge.randn_like(x))
-        pow_: x.copy_(x**y)
         put_: x.view(-1)[index] = value
         reciprocal_: x.copy_(1 / x)
         reshape_as: x.reshape(y.shape)

@@ -78,30 +78,22 @@ namespace {
 using In = std::array<Traced, Elementwise::kMaxInputs>;
 using Out = std::array<Traced, Elementwise::kMaxOutputs>;
 
-template <class F>
-Traced with_parameters(const Link& link, const auto& formula_of) {
-  if constexpr (F::kParameters == 0) return formula_of();
-  if constexpr (F::kParameters == 1) return formula_of(Traced(link.parameters[0]));
-  if constexpr (F::kParameters == 2) return formula_of(Traced(link.parameters[0]), Traced(link.parameters[1]));
-}
-
-template <class F>
-void trace_unary(const Link& link, const In& in, Out& out) {
-  out[0] = with_parameters<F>(link, [&](auto... parameters) {
-    return link.direction == Direction::Forward ? F::forward(in[0], parameters...)
-                                                : F::backward(in[0], in[1], in[2], parameters...);
-  });
-}
-
-template <class F>
-void trace_binary(const Link& link, const In& in, Out& out) {
-  if (link.direction == Direction::Forward) {
-    out[0] = F::forward(in[0], in[1]);
-    return;
+/// False for formulas whose values are not the segment's numbers: masks, integers, a choice by a bool.
+template <class F, DTypes accepted>
+bool trace_formula(const Link& link, const In& in, Out& out) {
+  if constexpr (F::kIsMask || !takes<float>(accepted) || std::is_same_v<F, formula::Where>) {
+    return false;
+  } else {
+    Traced parameters[2];
+    for (int p = 0; p < F::kParameters; ++p) parameters[p] = Traced(link.parameters[static_cast<std::size_t>(p)]);
+    if (link.direction == Direction::Forward) {
+      out[0] = formula::invoke_forward<F>(in.data(), parameters);
+      return true;
+    }
+    const auto gradients = formula::invoke_backward<F>(in.data(), parameters);
+    for (int i = 0; i < F::kInputs; ++i) out[static_cast<std::size_t>(i)] = gradients[i];
+    return true;
   }
-  const formula::Two<Traced> gradients = F::backward(in[0], in[1], in[2], in[3]);
-  out[0] = gradients.a;
-  out[1] = gradients.b;
 }
 
 /// Whether `at` depends on a function that has no instruction.
@@ -120,18 +112,14 @@ bool needs_foreign(int at) {
 }  // namespace
 
 bool trace(const Link& link, const In& in, Out& out) {
+  bool known = false;
   switch (link.op) {
-#define LUGE_ROW(function, Formula, ...) \
-  case Op::Formula: trace_unary<formula::Formula>(link, in, out); break;
-    LUGE_UNARY_ROWS(LUGE_ROW)
-    LUGE_UNARY_PARAMETER_ROWS(LUGE_ROW)
+#define LUGE_ROW(function, Formula, dtypes, ...) \
+  case Op::Formula: known = trace_formula<formula::Formula, DTypes::dtypes>(link, in, out); break;
+    LUGE_OPS(LUGE_ROW)
 #undef LUGE_ROW
-#define LUGE_ROW(function, Formula, ...) \
-  case Op::Formula: trace_binary<formula::Formula>(link, in, out); break;
-    LUGE_BINARY_ROWS(LUGE_ROW)
-#undef LUGE_ROW
-    default: return false;
   }
+  if (!known) return false;
   for (std::size_t i = 0; i < out.size(); ++i)
     if (link.out[i] != Link::kNothing && needs_foreign(out[i].at)) return false;
   return true;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include <luge/math/dialect.h>
 #include <luge/plan.h>
 
 #include "../update_loop.h"
@@ -102,14 +103,11 @@ inline Traced sqrt(Traced x) { return traced(Primitive::Sqrt, x); }
 inline Traced fma(Traced a, Traced b, Traced c) { return traced(Primitive::Fma, a, b, c); }
 
 inline Traced foreign(Traced x) { return traced(Primitive::Foreign, x); }
-inline Traced exp(Traced x) { return foreign(x); }
-inline Traced expm1(Traced x) { return foreign(x); }
-inline Traced log(Traced x) { return foreign(x); }
-inline Traced log1p(Traced x) { return foreign(x); }
-inline Traced sin(Traced x) { return foreign(x); }
-inline Traced cos(Traced x) { return foreign(x); }
-inline Traced tanh(Traced x) { return foreign(x); }
-inline Traced erf(Traced x) { return foreign(x); }
+#define LUGE_FUNCTION(name) \
+  inline Traced name(Traced x) { return foreign(x); }
+LUGE_VECTOR_FUNCTIONS(LUGE_FUNCTION)
+LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
+#undef LUGE_FUNCTION
 inline Traced pow(Traced x, Traced) { return foreign(x); }
 
 /// Adds a formula link to `graph`; `in` as the link's, of which absent ones are never read. False where its

@@ -10,7 +10,7 @@
 #define FMT_CONSTEVAL
 #include <fmt/format.h>
 
-#include <luge/math/elementwise.h>
+#include <luge/op_traits.h>
 #include <luge/tensor/dispatch.h>
 
 #include "../elementwise.cuh"
@@ -32,29 +32,11 @@ const char* type_name(DType dtype) {
 
 namespace {
 
-struct FormulaText {
-  const char* name;
-  int inputs, parameters;
-  bool is_where, is_mask;
+constexpr const char* kFormulaNames[] = {
+#define LUGE_ROW(function, Formula, ...) #Formula,
+    LUGE_OPS(LUGE_ROW)
+#undef LUGE_ROW
 };
-
-/// By Op.
-constexpr FormulaText kFormulas[] = {
-#define LUGE_ONE_INPUT(function, Formula, ...) {#Formula, 1, math::scalar::Formula::kParameters, false, false},
-#define LUGE_TWO_INPUTS(function, Formula, ...) {#Formula, 2, 0, false, false},
-#define LUGE_COMPARISON(function, Formula, ...) {#Formula, 2, 0, false, true},
-#define LUGE_TEST(function, Formula, ...) {#Formula, 1, 0, false, true},
-#define LUGE_CHOICE(function, Formula, ...) {#Formula, 2, 0, true, false},
-    LUGE_UNARY_ROWS(LUGE_ONE_INPUT) LUGE_UNARY_PARAMETER_ROWS(LUGE_ONE_INPUT) LUGE_BINARY_ROWS(LUGE_TWO_INPUTS)
-        LUGE_BITWISE_ROWS(LUGE_TWO_INPUTS) LUGE_COMPARE_ROWS(LUGE_COMPARISON) LUGE_TEST_ROWS(LUGE_TEST)
-            LUGE_WHERE_ROWS(LUGE_CHOICE)
-#undef LUGE_CHOICE
-#undef LUGE_TEST
-#undef LUGE_COMPARISON
-#undef LUGE_TWO_INPUTS
-#undef LUGE_ONE_INPUT
-};
-static_assert(std::size(kFormulas) == kOpCount);
 
 /// Exactly this number.
 template <class T>
@@ -95,34 +77,32 @@ DType dtype_of(const Chain& chain, const ChainInput& in) {
 }
 
 std::string formula_statements(const Chain& chain, const Link& link, int id) {
-  const FormulaText& text = kFormulas[static_cast<int>(link.op)];
-  const bool forward = link.direction == Direction::Forward;
-  const DType as = dtype_of(chain, link.in[forward && text.is_where ? 1 : 0]);
+  const OpTraits& op = traits(link.op);
+  const bool forward = link.direction == Direction::Forward, is_where = link.op == Op::Where;
+  const DType as = dtype_of(chain, link.in[forward && is_where ? 1 : 0]);
   std::string arguments;
   const auto add = [&](const std::string& argument) { arguments += (arguments.empty() ? "" : ", ") + argument; };
-  if (text.is_where && forward) {
-    add(input(link.in[0], DType::Bool));
-    add(input(link.in[1], as));
-    add(input(link.in[2], as));
-  } else if (text.is_where) {
+  if (is_where && !forward) {
     add(input(link.in[0], as));
     add(input(link.in[1], DType::Bool));
   } else {
-    const int inputs = text.inputs + (forward ? 0 : 2);
-    for (int i = 0; i < inputs; ++i) add(input(link.in[static_cast<std::size_t>(i)], as));
+    const int inputs = op.inputs + (forward ? 0 : 2);
+    for (int i = 0; i < inputs; ++i)
+      add(input(link.in[static_cast<std::size_t>(i)], is_where && i == 0 ? DType::Bool : as));
   }
-  for (int p = 0; p < text.parameters; ++p)
+  for (int p = 0; p < op.parameters; ++p)
     add(with_floating(as, [&]<class T>() {
       return literal(static_cast<T>(link.parameters[static_cast<std::size_t>(p)]));
     }));
-  if (forward || text.inputs == 1)
+  const char* const name = kFormulaNames[static_cast<int>(link.op)];
+  if (forward || op.inputs == 1)
     return fmt::format("const {} v{} = formula::{}::{}({});\n", type_name(dtype_of(chain, link.out[0])), link.out[0],
-                       text.name, forward ? "forward" : "backward", arguments);
-  std::string all = fmt::format("const auto both{} = formula::{}::backward({});\n", id, text.name, arguments);
-  const std::size_t first = text.is_where ? 1 : 0;
-  for (std::size_t i = 0; i < 2; ++i)
-    if (const int out = link.out[first + i]; out != Link::kNothing)
-      all += fmt::format("const {} v{} = both{}.{};\n", type_name(dtype_of(chain, out)), out, id, i == 0 ? 'a' : 'b');
+                       name, forward ? "forward" : "backward", arguments);
+  std::string all = fmt::format("const auto gradients{} = formula::{}::backward({});\n", id, name, arguments);
+  const std::size_t first = is_where ? 1 : 0;
+  for (std::size_t i = first; i < static_cast<std::size_t>(op.inputs); ++i)
+    if (const int out = link.out[i]; out != Link::kNothing)
+      all += fmt::format("const {} v{} = gradients{}[{}];\n", type_name(dtype_of(chain, out)), out, id, i - first);
   return all;
 }
 

@@ -68,7 +68,7 @@ void add_elementwise(Table& table) {
 #define LUGE_ROW(function, ...) \
   table.one(                    \
       #function, Group::Elementwise, [](const Tensor& x) { return function(x); }, weight_of(#function));
-  LUGE_UNARY_ROWS(LUGE_ROW)
+  LUGE_UNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
 #define LUGE_ROW(function, ...)                                                                                       \
   table.two(                                                                                                          \
@@ -79,7 +79,7 @@ void add_elementwise(Table& table) {
   table.with_number(                                                                                                  \
       #function "_of_number", Group::Elementwise, [](const Tensor& a, double b) { return function(b, a); },           \
       0.3 * weight_of(#function));
-  LUGE_BINARY_ROWS(LUGE_ROW)
+  LUGE_BINARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
   table.with_number("leaky_relu", Group::Elementwise,
                     [](const Tensor& x, double slope) { return leaky_relu(x, slope); });
@@ -97,12 +97,12 @@ void add_elementwise(Table& table) {
 #define LUGE_ROW(function, ...)                                                                          \
   table.two(#function, Group::Compare, [](const Tensor& a, const Tensor& b) { return function(a, b); }); \
   table.with_number(#function, Group::Compare, [](const Tensor& a, double b) { return function(a, b); });
-  LUGE_COMPARE_ROWS(LUGE_ROW)
+  LUGE_COMPARE_OPS(LUGE_ROW)
 #undef LUGE_ROW
 #define LUGE_ROW(function, ...) \
   table.one(                    \
       #function, Group::Compare, [](const Tensor& x) { return function(x); }, weight_of(#function));
-  LUGE_TEST_ROWS(LUGE_ROW)
+  LUGE_TEST_OPS(LUGE_ROW)
 #undef LUGE_ROW
 }
 

@@ -233,6 +233,17 @@ class LeakyReLU(Module):
         return _C.leaky_relu(x, self.negative_slope)
 
 
+class Hardshrink(Module):
+    """hardshrink(x, lambd)"""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__()
+        self.lambd = lambd
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _C.hardshrink(x, self.lambd)
+
+
 class Softplus(Module):
     """softplus(x, beta)"""
 
