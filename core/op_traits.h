@@ -21,11 +21,39 @@ constexpr OpTraits op_traits() {
   return traits;
 }
 
+/// Whether a formula is what its part of the table says.
+template <class F>
+constexpr bool traits_of(int inputs, bool is_mask) {
+  return F::kInputs == inputs && F::kIsMask == is_mask;
+}
+
 inline constexpr OpTraits kOpTraits[] = {
 #define LUGE_ROW(function, Formula, ...) op_traits<math::scalar::Formula>(),
     LUGE_OPS(LUGE_ROW)
 #undef LUGE_ROW
 };
+
+// A row says no more and no less than its struct.
+#define LUGE_ONE(...) +1
+#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                    \
+  static_assert(traits_of<math::scalar::Formula>(1, false) &&                                             \
+                math::scalar::Formula::kParameters == 0 LUGE_PARAMETERS(LUGE_ONE, LUGE_ONE, __VA_ARGS__), \
+                #function);
+LUGE_UNARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
+#undef LUGE_ONE
+#define LUGE_ROW(function, Formula, ...) static_assert(traits_of<math::scalar::Formula>(1, true), #function);
+LUGE_TEST_OPS(LUGE_ROW)
+#undef LUGE_ROW
+#define LUGE_ROW(function, Formula, ...) static_assert(traits_of<math::scalar::Formula>(2, false), #function);
+LUGE_BINARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
+#define LUGE_ROW(function, Formula, ...) static_assert(traits_of<math::scalar::Formula>(2, true), #function);
+LUGE_COMPARE_OPS(LUGE_ROW)
+#undef LUGE_ROW
+#define LUGE_ROW(function, Formula, ...) static_assert(traits_of<math::scalar::Formula>(3, false), #function);
+LUGE_TERNARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
 
 constexpr const OpTraits& traits(Op op) { return kOpTraits[static_cast<int>(op)]; }
 constexpr bool gives_bool(Op op) { return traits(op).is_mask; }

@@ -264,15 +264,15 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   // One input, and parameters.
 #define LUGE_ARGUMENT(name, value) , nb::arg(#name) = value
 #define LUGE_MORE_LISTED(name, value) , name
-#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                             \
-  {                                                                                                                \
-    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, "[0.25, 0.5]", ""));         \
-    const auto call = [](const Tensor& x LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) {     \
-      const Unlocked unlocked(x);                                                                                  \
-      return luge::function(x LUGE_PARAMETERS(LUGE_MORE_LISTED, LUGE_MORE_LISTED, __VA_ARGS__));                   \
-    };                                                                                                             \
-    m.def(#function, call, "input"_a LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__), doc.c_str());     \
-    tensor.def(#function, call, doc.c_str() LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));           \
+#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                         \
+  {                                                                                                            \
+    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, "[0.25, 0.5]", ""));     \
+    const auto call = [](const Tensor& x LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) { \
+      const Unlocked unlocked(x);                                                                              \
+      return luge::function(x LUGE_PARAMETERS(LUGE_MORE_LISTED, LUGE_MORE_LISTED, __VA_ARGS__));               \
+    };                                                                                                         \
+    m.def(#function, call, "input"_a LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__), doc.c_str()); \
+    tensor.def(#function, call, doc.c_str() LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));       \
   }
   LUGE_UNARY_OPS(LUGE_ROW)
   LUGE_TEST_OPS(LUGE_ROW)
@@ -298,23 +298,23 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
 #undef LUGE_ROW
 
   // Three inputs, the last one a number, too.
-#define LUGE_ROW(function, Formula, dtypes, text, second, third)                                                                         \
-  {                                                                                                                   \
-    const std::string doc = describe(Op::Formula, #function "(a, b, c)",                                              \
-                                     example(#function, "[0.25, 0.5]", ", luge.tensor([0.5, 2.0]), 0.25"));           \
-    const auto call = [](const Tensor& a, const Tensor& b, nb::handle c) {                                            \
-      if (is_tensor(c)) {                                                                                             \
-        const Unlocked unlocked(a, b, as_tensor(c));                                                                  \
-        return luge::function(a, b, as_tensor(c));                                                                    \
-      }                                                                                                               \
-      const Scalar number = scalar(#function, #third, c);                                                           \
-      const Unlocked unlocked(a, b);                                                                                  \
-      return luge::function(a, b, number);                                                                            \
-    };                                                                                                                \
-    m.def(#function, call, "input"_a, nb::arg(#second), nb::arg(#third).none(), doc.c_str(),                                        \
-          nb::sig("def " #function "(input: Tensor, " #second ": Tensor, " #third ": Tensor | float) -> Tensor"));                \
-    tensor.def(#function, call, nb::arg(#second), nb::arg(#third).none(), doc.c_str(),                                              \
-               nb::sig("def " #function "(self, " #second ": Tensor, " #third ": Tensor | float) -> Tensor"));                    \
+#define LUGE_ROW(function, Formula, dtypes, text, second, third)                                                   \
+  {                                                                                                                \
+    const std::string doc = describe(Op::Formula, #function "(a, b, c)",                                           \
+                                     example(#function, "[0.25, 0.5]", ", luge.tensor([0.5, 2.0]), 0.25"));        \
+    const auto call = [](const Tensor& a, const Tensor& b, nb::handle c) {                                         \
+      if (is_tensor(c)) {                                                                                          \
+        const Unlocked unlocked(a.numel() > b.numel() ? a : b, as_tensor(c));                                      \
+        return luge::function(a, b, as_tensor(c));                                                                 \
+      }                                                                                                            \
+      const Scalar number = scalar(#function, #third, c);                                                          \
+      const Unlocked unlocked(a, b);                                                                               \
+      return luge::function(a, b, number);                                                                         \
+    };                                                                                                             \
+    m.def(#function, call, "input"_a, nb::arg(#second), nb::arg(#third).none(), doc.c_str(),                       \
+          nb::sig("def " #function "(input: Tensor, " #second ": Tensor, " #third ": Tensor | float) -> Tensor")); \
+    tensor.def(#function, call, nb::arg(#second), nb::arg(#third).none(), doc.c_str(),                             \
+               nb::sig("def " #function "(self, " #second ": Tensor, " #third ": Tensor | float) -> Tensor"));     \
   }
   LUGE_TERNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW

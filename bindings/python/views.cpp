@@ -161,28 +161,28 @@ void bind_views(nb::class_<Tensor>& tensor) {
       "min"_a.none() = nb::none(), "max"_a.none() = nb::none(),
       nb::sig("def clamp_(self, min: float | None = None, max: float | None = None) -> Tensor"),
       "In place; returns the tensor itself.");
-#define LUGE_ROW(function, Formula, dtypes, text, second, third)                                       \
-  tensor.def(                                                                                          \
-      #function "_",                                                                                   \
-      [](nb::handle self, const Tensor& b, nb::handle c) {                                             \
-        if (is_tensor(c))                                                                              \
-          self_of(self).function##_(b, as_tensor(c));                                                  \
-        else                                                                                           \
-          self_of(self).function##_(b, scalar(#function "_", #third, c));                              \
-        return changed(self);                                                                          \
-      },                                                                                               \
-      nb::arg(#second), nb::arg(#third).none(), "In place; returns the tensor itself.",                \
+#define LUGE_ROW(function, Formula, dtypes, text, second, third)                        \
+  tensor.def(                                                                           \
+      #function "_",                                                                    \
+      [](nb::handle self, const Tensor& b, nb::handle c) {                              \
+        if (is_tensor(c))                                                               \
+          self_of(self).function##_(b, as_tensor(c));                                   \
+        else                                                                            \
+          self_of(self).function##_(b, scalar(#function "_", #third, c));               \
+        return changed(self);                                                           \
+      },                                                                                \
+      nb::arg(#second), nb::arg(#third).none(), "In place; returns the tensor itself.", \
       nb::sig("def " #function "_(self, " #second ": Tensor, " #third ": Tensor | float) -> Tensor"));
   LUGE_TERNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
 #define LUGE_ARGUMENT(name, value) , nb::arg(#name) = value
-#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                              \
-  tensor.def(                                                                                                       \
-      #function "_",                                                                                                \
-      [](nb::handle self LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) {                      \
-        self_of(self).function##_(LUGE_PARAMETERS(LUGE_FIRST, LUGE_MORE, __VA_ARGS__));                             \
-        return changed(self);                                                                                       \
-      },                                                                                                            \
+#define LUGE_ROW(function, Formula, dtypes, text, ...)                                         \
+  tensor.def(                                                                                  \
+      #function "_",                                                                           \
+      [](nb::handle self LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) { \
+        self_of(self).function##_(LUGE_PARAMETERS(LUGE_FIRST, LUGE_MORE, __VA_ARGS__));        \
+        return changed(self);                                                                  \
+      },                                                                                       \
       "In place; returns the tensor itself." LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));
 #define LUGE_FIRST(name, value) name
 #define LUGE_MORE(name, value) , name

@@ -55,6 +55,7 @@ def test_embedding():
 ACTIVATIONS = [
     (nn.ReLU(), F.relu), (nn.GELU(), F.gelu), (nn.SiLU(), F.silu), (nn.Sigmoid(), F.sigmoid), (nn.Tanh(), F.tanh),
     (nn.LeakyReLU(0.2), lambda x: F.leaky_relu(x, 0.2)), (nn.Softplus(2.0), lambda x: F.softplus(x, 2.0)),
+    (nn.Hardshrink(0.3), lambda x: F.hardshrink(x, 0.3)),
     (nn.Softmax(0), lambda x: F.softmax(x, 0)), (nn.LogSoftmax(), lambda x: F.log_softmax(x, -1)), (nn.Flatten(), lambda x: x),
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 import luge
 
 POINTS = [-2.5, -1.0, -0.3, 0.0, 0.25, 0.5, 1.0, 3.0]
-PARAMETERS = {"leaky_relu": {"negative_slope": 0.1}, "softplus": {"beta": 2.0}, "hardshrink": {"lambd": 0.3}, "clamp": {"min": -0.5, "max": 0.75}}
+PARAMETERS = {"leaky_relu": {"negative_slope": 0.1}, "softplus": {"beta": 2.0}, "hardshrink": {"lambd": 0.35}, "clamp": {"min": -0.5, "max": 0.75}}
 NAMES = {"clamp": {"low": -0.5, "high": 0.75}}  # where the formula's differ
 ROWS = {name: (formula, dtypes) for name, formula, dtypes in luge._C._rows()}
 ONE = [name for name, (formula, _) in ROWS.items() if "x" in compile(formula, name, "eval").co_names]
@@ -111,7 +111,7 @@ def test_integers(name, dtype):
     if name in ("log", "rsqrt"):
         values = values[1:]
     x = luge.tensor(values, dtype=dtype)
-    if dtype is luge.bool and name in ("neg", "abs", "relu"):
+    if dtype is luge.bool and name in ("neg", "abs", "relu", "floor"):
         with pytest.raises(luge.DTypeError, match=f"{name}: bool has no such operation"):
             getattr(luge, name)(x)
         return
@@ -255,3 +255,13 @@ def test_more_in_place(operator):
     x = luge.tensor([1.0, 2.0, 3.0])
     expected = getattr(luge, operator[:-1])(x, luge.tensor([2.0, 2.0, 1.0]))
     assert getattr(x, operator)(luge.tensor([2.0, 2.0, 1.0])) is x and x.equal(expected)
+
+
+@pytest.mark.parametrize("name, arguments", [("leaky_relu_", (0.2,)), ("softplus_", (2.0,)), ("hardshrink_", (0.25,)),
+                                             ("hardshrink_", ()), ("floor_", ()), ("atan_", ()), ("erf_", ())])
+def test_in_place_with_parameters(name, arguments):
+    x = luge.tensor([-1.5, -0.3, 0.3, 2.5])
+    expected = getattr(luge, name[:-1])(x, *arguments)
+    assert getattr(x, name)(*arguments) is x and x.equal(expected)
+    with pytest.raises(luge.DTypeError, match=f"{name}: "):
+        getattr(luge.tensor([True]), name)(*arguments)

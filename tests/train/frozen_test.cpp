@@ -134,5 +134,31 @@ TEST_P(FrozenTest, WithoutAGradientAParameterIsSkipped) {
   }
 }
 
+/// One parameter of five, beside a frozen one or alone; its values after some steps.
+std::vector<double> beside_frozen(const Make& make, Device device, bool is_there, bool captures) {
+  Parameters params({.device = device, .dtype = float64, .seed = 5});
+  const Tensor a = params.add("a", {5}, init::normal(0, 1));
+  if (is_there) {
+    Tensor b = params.add("b", {7}, init::constant(3));
+    b.requires_grad_(false);
+  }
+  const auto optimizer = make(params);
+  const auto body = [&] {
+    optimizer->zero_grad();
+    (a * a * a).sum().backward();
+    params.clip_grad_norm_(1);
+    optimizer->step();
+  };
+  auto step = capture(body);
+  for (int i = 0; i < 6; ++i) captures ? step() : body();
+  return a.to_vector<double>();
+}
+
+TEST_P(FrozenTest, TrainsAsIfTheFrozenParameterWereNotThere) {
+  for (const Make& make : optimizers())
+    for (const bool captures : {false, true})
+      EXPECT_EQ(beside_frozen(make, device(), true, captures), beside_frozen(make, device(), false, captures));
+}
+
 }  // namespace
 }  // namespace luge::test

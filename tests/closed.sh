@@ -1,0 +1,56 @@
+#!/bin/sh
+# Forgets something on purpose, over and over: a dtype, a call, a rule, a row, a parameter. The compiler must notice each.
+# Usage: tests/closed.sh COMPILER
+set -eu
+compiler=$1
+source=$(cd "$(dirname "$0")/.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+mkdir "$folder/include" "$folder/kernels"
+cp -r "$source/core" "$folder/include/luge"
+cp -r "$source/kernels/math" "$source/kernels/cpu" "$folder/kernels"
+ln -s "$folder/kernels/math" "$folder/include/luge/math"
+failed=0
+
+compiles() {
+  "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror -I"$folder/include" "$folder/$1" 2>"$folder/errors"
+}
+
+# forget WHAT FILE SED-EXPRESSION SOURCE EXPECTED: the change of FILE keeps SOURCE from compiling, with EXPECTED.
+forget() {
+  file=$folder/$2
+  compiles "$4" || { printf 'does not compile as it is: %s\n' "$4"; cat "$folder/errors"; exit 1; }
+  cp "$file" "$folder/kept"
+  sed -i "$3" "$file"
+  if cmp -s "$file" "$folder/kept"; then
+    printf 'nothing to change for: %s\n' "$1"
+    failed=1
+  elif compiles "$4"; then
+    printf 'not noticed: %s\n' "$1"
+    failed=1
+  elif ! grep -q "$5" "$folder/errors"; then
+    printf 'noticed by something else: %s\n' "$1"
+    head -n 5 "$folder/errors"
+    failed=1
+  else
+    printf 'noticed: %s\n' "$1"
+  fi
+  cp "$folder/kept" "$file"
+}
+
+forget 'a dtype' include/luge/tensor/dtype.h 's/enum class DType .*{ Bool,/& Int8,/' \
+  include/luge/tensor/dispatch.cpp 'Int8'
+forget 'a class of dtypes' include/luge/op.h 's/enum class DTypes .*{ Float,/& Complex,/' include/luge/call.cpp 'Complex'
+forget 'a call without a struct' include/luge/call.h 's/^  X(Gather) *.$/  X(Sort) \\/' include/luge/call.cpp 'Sort'
+forget 'what a call costs' include/luge/call.h '/^struct Gather {/,/^};/s/  double flops() const;//' include/luge/call.cpp 'flops'
+forget 'an optimizer rule' include/luge/call.h 's/enum class UpdateRule .*{ Sgd,/& RmsProp,/' include/luge/call.cpp 'RmsProp'
+forget 'a reduction' include/luge/call.h 's/^  X(Prod, "prod") *.$/  X(Prod, "prod") X(NanSum, "nansum") \\/' \
+  kernels/cpu/reduce.cpp 'NanSum'
+forget 'the formula of a row' kernels/math/op_table.h 's/^  X(sqrt, Sqrt, .*$/  X(cbrt, Cbrt, Float, "cbrt(x)") \\/' \
+  include/luge/ops/elementwise.cpp 'Cbrt'
+forget 'a parameter of a row' kernels/math/op_table.h 's/, (lambd, 0.5)//' include/luge/ops/elementwise.cpp 'hardshrink'
+forget 'an input of a formula' kernels/math/elementwise.h 's/struct Atan : Traits<1,/struct Atan : Traits<2,/' \
+  include/luge/ops/elementwise.cpp 'atan'
+forget 'the mask of a test' kernels/math/op_table.h 's/X(isnan, IsNan,/X(isnan, Floor,/' \
+  include/luge/ops/elementwise.cpp 'isnan'
+exit "$failed"
