@@ -28,9 +28,10 @@ class Observing {
 
 const StepResults& Recordings::run(std::int64_t steps) {
   for (std::int64_t done = 0; done < steps;) {
-    StepVersion* const version = fitting();
+    bool alive = false;
+    StepVersion* const version = fitting(alive);
     if (version && version->is_settled) {
-      version->check_alive();
+      if (!alive) version->check_alive();
       if (!options_.keep_gradients) keep_held(*version);
       done += version->replay(steps - done, options_);
       current_ = version;
@@ -42,9 +43,9 @@ const StepResults& Recordings::run(std::int64_t steps) {
   return current_->results;
 }
 
-StepVersion* Recordings::fitting() const {
+StepVersion* Recordings::fitting(bool& alive) const {
   for (const std::unique_ptr<StepVersion>& version : versions_)
-    if (version->fits()) return version.get();
+    if (version->fits(alive)) return version.get();
   return nullptr;
 }
 

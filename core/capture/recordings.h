@@ -24,7 +24,7 @@ class Recordings {
   /// A step goes on from few different states: more recordings than this are a program that changes.
   static constexpr std::size_t kMostVersions = 8;
 
-  StepVersion* fitting() const;
+  StepVersion* fitting(bool& alive) const;
   /// Runs the function and records it; in place of `last`, if that was recorded from the same state.
   void record(StepVersion* last);
   std::unique_ptr<StepVersion> recorded(const StepVersion* last) const;

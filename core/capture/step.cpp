@@ -108,7 +108,7 @@ StepStats CapturedStep::stats() const {
   const StepVersion& version = impl_->recorded("stats");
   StepStats stats{.replays = version.replays, .seconds = 0, .bytes_per_second = 0};
   if (version.replays == 0) return stats;
-  stats.seconds = version.seconds / static_cast<double>(version.replays);
+  stats.seconds = version.seconds / static_cast<double>(version.timed);
   stats.bytes_per_second = version.figures.bytes / stats.seconds;
   return stats;
 }

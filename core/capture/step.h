@@ -32,7 +32,7 @@ struct StepFigures {
 /// What replays took.
 struct StepStats {
   std::int64_t replays = 0;
-  double seconds = 0;                ///< per replay, on the host's clock; on a GPU the time to queue it
+  double seconds = 0;                ///< per replay that was timed, on the host's clock; on a GPU the time to queue it
   double bytes_per_second = 0;
 };
 

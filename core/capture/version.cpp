@@ -59,17 +59,24 @@ bool StepVersion::is_abandoned(const Storage& storage) const {
   return storage.owners() <= own;
 }
 
-bool StepVersion::fits() const {
-  return !changes_leaves_ &&
-         std::all_of(recording.leaves.begin(), recording.leaves.end(),
-                     [](const Recording::Leaf& leaf) {
-                       const LeafGradient& gradient = *leaf.tensor->leaf;
-                       return !leaf.needs ||
-                              (gradient.written() ? leaf.written_before && leaf.found == gradient.value().data()
-                                                  : !leaf.written_before);
-                     }) &&
-         std::all_of(recording.outside.begin(), recording.outside.end(),
-                     [](const Recording::Outside& used) { return used.storage->leaves() == used.leaves; });
+bool StepVersion::fits(bool& alive) const {
+  if (changes_leaves_) return false;
+  for (const Recording::Leaf& leaf : recording.leaves) {
+    if (!leaf.needs) continue;
+    const LeafGradient& gradient = *leaf.tensor->leaf;
+    if (gradient.written() != leaf.written_before) return false;
+    if (leaf.written_before && leaf.found != gradient.value().data()) return false;
+  }
+  const int own = static_cast<int>(outside_results_.size());
+  bool there = true;
+  for (const Recording::Outside& used : recording.outside) {
+    const Storage& storage = *used.storage;
+    if (storage.leaves() != used.leaves) return false;
+    there &= storage.owners() > storage.pins() + own;
+  }
+  for (const HostEffect& effect : recording.effects) there &= !effect.owner.expired();
+  alive = there;
+  return true;
 }
 
 bool StepVersion::is_displaced() const {
@@ -160,7 +167,8 @@ bool StepVersion::may_repeat(const CaptureOptions& options) const {
 
 std::int64_t StepVersion::replay(std::int64_t most, const CaptureOptions& options) {
   using Clock = std::chrono::steady_clock;
-  const auto begun = Clock::now();
+  const bool is_timed = most > 1 || replays < kTimedAtFirst || replays % kTimedOneOf == 0;
+  const auto begun = is_timed ? Clock::now() : Clock::time_point();
   if (!recording.labels.empty()) {
     const NoGrad guard;
     for (const Recording::Labels& labels : recording.labels)
@@ -183,8 +191,10 @@ std::int64_t StepVersion::replay(std::int64_t most, const CaptureOptions& option
   if (recording.seed) set_global_generator(*recording.seed, recording.seeded_draws);
   for (const HostEffect& effect : recording.effects)
     if (effect.after) effect.after(steps * effect.times);
-  seconds += std::chrono::duration<double>(Clock::now() - begun).count();
   replays += steps;
+  if (!is_timed) return steps;
+  seconds += std::chrono::duration<double>(Clock::now() - begun).count();
+  timed += steps;
   return steps;
 }
 

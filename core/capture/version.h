@@ -27,15 +27,17 @@ class StepVersion {
   Plan plan;
   StepFigures figures;
   std::int64_t replays = 0;
-  double seconds = 0;
+  std::int64_t timed = 0;  ///< of the replays: reading the clock takes a quarter of the smallest step
+  double seconds = 0;      ///< that those took
 
   /// Whether the step itself freezes or thaws leaves, or leaves their gradients in other memory than it found them in:
   /// a replay would not.
   bool changes_leaves() const { return changes_leaves_; }
   /// Takes what was recorded.
   void take(Recording recorded);
-  /// Whether gradients are written and leaves require gradients where they did when it was recorded.
-  bool fits() const;
+  /// Whether gradients are written and leaves require gradients where they did when it was recorded. `alive`: whether
+  /// all that it works on is surely there; if not, check_alive() knows.
+  bool fits(bool& alive) const;
   /// Whether a gradient that it goes on from is in other memory by now.
   bool is_displaced() const;
   /// Throws CaptureError where memory or an owner of effects is gone.
@@ -49,6 +51,9 @@ class StepVersion {
   std::int64_t replay(std::int64_t most, const CaptureOptions& options);
 
  private:
+  /// The first replays are timed, then one of so many; runs of many steps always.
+  static constexpr std::int64_t kTimedAtFirst = 16, kTimedOneOf = 16;
+
   void lay_out(const std::vector<Call>& calls, bool fused, const CaptureOptions& options);
   bool outlives(const void* data, const CaptureOptions& options) const;
   /// Whether a replay leaves gradients as the recording found them, so that another may follow.
