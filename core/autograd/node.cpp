@@ -73,7 +73,8 @@ Tensor LeafGradient::read(TensorImpl& leaf) {
     const GradSlot::Target target = slot().open(leaf.shape, leaf.dtype, leaf.storage->backend());
     fill_values(target.buffer, 0);
   }
-  return written() ? slot_.value() : Tensor();
+  // Not the slot's own tensor: one that got a history in place would keep the graph, and so this leaf, alive.
+  return written() ? slot_.value().detach() : Tensor();
 }
 
 void LeafGradient::restore(bool written, const Tensor& value) {

@@ -231,5 +231,20 @@ TEST_P(InPlaceTest, CapturedStepsRecordIt) {
   EXPECT_EQ(run(true), run(false));
 }
 
+TEST_P(InPlaceTest, AGradientThatGetsAHistoryDoesNotKeepItsLeaf) {
+  const std::size_t before = memory_stats(device()).allocated;
+  {
+    const Tensor x = ones({1000}, on()).requires_grad_();
+    const Tensor y = x * x;
+    y.sum().backward();
+    Tensor gradient = x.grad();
+    gradient.mul_(y);
+    EXPECT_FALSE(gradient.is_leaf());
+    EXPECT_TRUE(x.grad().is_leaf());
+    EXPECT_TRUE(same(x.grad(), gradient.detach()));  // of one memory
+  }
+  EXPECT_EQ(memory_stats(device()).allocated, before);
+}
+
 }  // namespace
 }  // namespace luge::test
