@@ -132,26 +132,29 @@ void Random::effects(Effects& effects) {
 
 // ---- training -----------------------------------------------------------------------------------
 
-const char* Update::name() const {
-  switch (rule) {
-    case UpdateRule::Sgd: return "sgd step";
-    case UpdateRule::Adam: return "adam step";
-    case UpdateRule::AdamW: return "adamw step";
-  }
-  return "";
-}
-double Update::flops() const {
-  return (rule == UpdateRule::Sgd ? (first ? 6.0 : 4.0) : 15.0) * static_cast<double>(layout.size);
-}
+const char* Update::name() const { return traits(rule).step; }
+double Update::flops() const { return traits(rule).flops * static_cast<double>(layout.size); }
 void Update::effects(Effects& effects) {
-  for (Hyper* const hyper : {&lr, &momentum, &dampening, &weight_decay, &beta1, &beta2, &epsilon})
-    effects.reads(*hyper, dtype, layout.sets);
+  for (Hyper& setting : hyper) effects.reads(setting, dtype, layout.sets);
   const std::int64_t bytes = bytes_of(dtype, layout.size);
   effects.reads(grad, bytes);
   effects.updates(value, bytes);
-  effects.updates(first, bytes);
-  effects.updates(second, bytes);
+  for (void*& block : state) effects.updates(block, bytes);
   effects.updates(steps, sizeof(std::int64_t));
+}
+int Update::numbers() const { return traits(rule).numbers + (has_idle() ? 1 : 0); }
+math::Number Update::number(int i) const {
+  return i < traits(rule).numbers ? traits(rule).number[static_cast<std::size_t>(i)] : math::Number{kActive};
+}
+bool Update::is_per_set(int i) const {
+  using math::Derivation;
+  const math::Number from = number(i);
+  const auto differs = [&](int h) { return hyper[static_cast<std::size_t>(h)].stride != 0; };
+  return (from.how != Derivation::IsFirstStep && differs(from.hyper)) ||
+         (from.how == Derivation::Decayed && differs(from.other));
+}
+bool Update::is_block(const void* data) const {
+  return data == value || data == grad || std::find(state.begin(), state.end(), data) != state.end();
 }
 
 const char* ClipNorm::name() const { return "clip_grad_norm_"; }

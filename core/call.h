@@ -20,6 +20,7 @@
 #include <luge/loss_summary.h>
 #include <luge/op.h>
 #include <luge/operand.h>
+#include <luge/update_rule.h>
 
 namespace luge {
 
@@ -232,36 +233,37 @@ struct Random {
   void effects(Effects& effects);
 };
 
-enum class UpdateRule : std::uint8_t { Sgd, Adam, AdamW };
-
-/// The optimizer's class: "Sgd", "Adam", "AdamW".
-constexpr const char* name(UpdateRule rule) {
-  switch (rule) {
-    case UpdateRule::Sgd: return "Sgd";
-    case UpdateRule::Adam: return "Adam";
-    case UpdateRule::AdamW: return "AdamW";
-  }
-  return "";
-}
-
 /// One optimizer step over a whole arena; formulas in kernels/math/updates.h. Reads the step count
 /// (int64, number of steps taken before this one) from device memory and increments it.
 struct Update {
+  static constexpr int kMaxHypers = 5;
+  /// Index of the flags in `hyper`: of the arena's dtype, 0 for a set whose values and states stay as they are. Without
+  /// memory every set takes part.
+  static constexpr int kActive = kMaxHypers;
+
   UpdateRule rule;
   DType dtype = DType::Float32;
   ArenaLayout layout;
   void* value = nullptr;
   const void* grad = nullptr;
-  void* first = nullptr;           ///< momentum buffer / first moment; null: SGD without momentum
-  void* second = nullptr;          ///< Adam: second moment
+  std::array<void*, kMaxStates> state{};            ///< as many as the rule has
   std::int64_t* steps = nullptr;
-  Hyper lr, momentum, dampening, weight_decay, beta1, beta2, epsilon;
-  bool nesterov = false;
+  std::array<Hyper, kMaxHypers + 1> hyper{};        ///< by the rule's enumeration
   bool maximize = false;
 
   const char* name() const;
   double flops() const;
   void effects(Effects& effects);
+
+  /// Whether `data` is that of the values, the gradients or a state.
+  bool is_block(const void* data) const;
+  bool decays() const { return hyper[math::kWeightDecay].data != nullptr; }
+  bool has_idle() const { return hyper[kActive].data != nullptr; }
+  /// How many numbers the rule's step reads, with the flag of the set, the last one, if some may stand still.
+  int numbers() const;
+  math::Number number(int i) const;
+  /// Whether number i differs from set to set.
+  bool is_per_set(int i) const;
 };
 
 /// Clips gradients by their norm, set by set: norm[s] = |all gradients of set s|_2, then the set's

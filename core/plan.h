@@ -2,6 +2,7 @@
 // THE SEAM, for whole steps: what a backend is given to run again and again. A plan is a list of calls and
 // of chains; a chain is a run of calls over one iteration space, fused.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -24,11 +25,12 @@ struct ChainInput {
 
 /// One step of a chain, for one element of its space:
 ///   Formula  an elementwise formula in the meaning of struct Elementwise: in and out as there
-///   Update   one parameter's part of an optimizer step: in = value, gradient, first, second (Absent where the
-///            rule has none), out = value, first, second
+///   Update   one parameter's part of an optimizer step: in = value, gradient, the rule's states, out = value, states
 /// Every value is made once, by a load or by one link before all links that read it.
 struct Link {
   static constexpr int kNothing = -1;
+  static constexpr int kMaxOutputs = std::max(Elementwise::kMaxOutputs, 1 + kMaxStates);
+  static_assert(2 + kMaxStates <= Elementwise::kMaxInputs);
 
   bool is_update = false;
   Op op = Op::Add;
@@ -36,7 +38,7 @@ struct Link {
   std::array<double, 2> parameters{};
   int update = kNothing;  ///< index into Chain::updates
   std::array<ChainInput, Elementwise::kMaxInputs> in;
-  std::array<int, Elementwise::kMaxOutputs> out{kNothing, kNothing, kNothing};
+  std::array<int, kMaxOutputs> out{kNothing, kNothing, kNothing, kNothing};
 };
 
 /// Fused calls over one iteration space. For each element: first the loads, then the links in order, then

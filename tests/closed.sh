@@ -43,7 +43,8 @@ forget 'a dtype' include/luge/tensor/dtype.h 's/enum class DType .*{ Bool,/& Int
 forget 'a class of dtypes' include/luge/op.h 's/enum class DTypes .*{ Float,/& Complex,/' include/luge/call.cpp 'Complex'
 forget 'a call without a struct' include/luge/call.h 's/^  X(Gather) *.$/  X(Sort) \\/' include/luge/call.cpp 'Sort'
 forget 'what a call costs' include/luge/call.h '/^struct Gather {/,/^};/s/  double flops() const;//' include/luge/call.cpp 'flops'
-forget 'an optimizer rule' include/luge/call.h 's/enum class UpdateRule .*{ Sgd,/& RmsProp,/' include/luge/call.cpp 'RmsProp'
+forget 'the formula of an optimizer rule' kernels/math/update_table.h 's/^  X(Adagrad, /  X(Lion, "Lion", "lion step") X(Adagrad, /' \
+  include/luge/update_rule.cpp 'Lion'
 forget 'a reduction' include/luge/call.h 's/^  X(Prod, "prod") *.$/  X(Prod, "prod") X(NanSum, "nansum") \\/' \
   kernels/cpu/reduce.cpp 'NanSum'
 forget 'the formula of a row' kernels/math/op_table.h 's/^  X(sqrt, Sqrt, .*$/  X(cbrt, Cbrt, Float, "cbrt(x)") \\/' \

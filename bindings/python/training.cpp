@@ -104,6 +104,19 @@ void bind_parameters(nb::module_& m) {
       .def("count_per_set", &Parameters::count_per_set, "Elements of all parameters of one set.")
       .def("zero_grad", &Parameters::zero_grad, "Forgets all gradients; touches no memory.")
       .def(
+          "set_active",
+          [](Parameters& self, nb::handle mask) {
+            const Tensor& given = self_of(mask);
+            const Unlocked unlocked(kQuick);
+            self.set_active(given);
+          },
+          "mask"_a, nb::sig("def set_active(self, mask: Tensor) -> None"),
+          "Says which sets optimizers step: the others keep their values and their optimizer state, whatever their "
+          "gradients are. `mask` is bool, of shape (sets) or (); a captured step may compute it, if this was called "
+          "before, too.\n\n>>> params = luge.Parameters(sets=2)\n>>> x = params.add(\"x\", (), luge.init.ones())\n"
+          ">>> params.set_active(luge.tensor([True, False]))\n>>> params.active().tolist()\n[True, False]")
+      .def("active", &Parameters::active, "Which sets optimizers step: bool, of shape (sets), or () for an ordinary model.")
+      .def(
           "clip_grad_norm_",
           [](Parameters& self, nb::handle max_norm) {
             const SourceLocation at = location();
@@ -197,7 +210,9 @@ nb::dict options_of(const Optimizer& optimizer) {
   nb::dict options;
   options["weight_decay"] = 0.0;
   options["maximize"] = optimizer.maximize();
-  if (optimizer.nesterov()) options["nesterov"] = true;
+  if (optimizer.rule() == UpdateRule::NesterovSgd) options["nesterov"] = true;
+  if (optimizer.rule() == UpdateRule::CenteredRmsProp || optimizer.rule() == UpdateRule::CenteredMomentumRmsProp)
+    options["centered"] = true;
   nb::object betas[2];
   for (auto& [name, values] : optimizer.hyperparameters()) {
     if (name == "beta1" || name == "beta2")
@@ -288,6 +303,45 @@ void bind_optimizers(nb::module_& m) {
   bind_adam<Adam, AdamOptions>(m, "Adam", 0.0, "Adam as torch.optim.Adam: weight decay is added to the gradient.");
   bind_adam<AdamW, AdamWOptions>(m, "AdamW", 1e-2,
                                  "AdamW as torch.optim.AdamW: weight decay is decoupled from the gradient.");
+  nb::class_<RmsProp, Optimizer> rmsprop(m, "RMSprop",
+                                         "RMSprop as torch.optim.RMSprop: `alpha` smooths the mean square, `centered` "
+                                         "divides by the deviation.");
+  rmsprop.def(
+      "__init__",
+      [](RmsProp* self, nb::handle params, nb::handle lr, nb::handle alpha, nb::handle eps, nb::handle weight_decay,
+         nb::handle momentum, bool centered, bool maximize) {
+        construct(self, "RMSprop", params,
+                  RmsPropOptions{.lr = per_set("RMSprop", "lr", lr),
+                                 .alpha = per_set("RMSprop", "alpha", alpha),
+                                 .epsilon = per_set("RMSprop", "eps", eps),
+                                 .weight_decay = per_set("RMSprop", "weight_decay", weight_decay),
+                                 .momentum = per_set("RMSprop", "momentum", momentum),
+                                 .centered = centered,
+                                 .maximize = maximize});
+      },
+      "params"_a.none(), "lr"_a = 1e-2, "alpha"_a = 0.99, "eps"_a = 1e-8, "weight_decay"_a = 0.0, "momentum"_a = 0.0,
+      "centered"_a = false, nb::kw_only(), "maximize"_a = false,
+      nb::sig("def __init__(self, params: Parameters | Iterable[Tensor], lr: float | Tensor = 0.01, alpha: float | "
+              "Tensor = 0.99, eps: float | Tensor = 1e-08, weight_decay: float | Tensor = 0, momentum: float | Tensor "
+              "= 0, centered: bool = False, *, maximize: bool = False) -> None"));
+  nb::class_<Adagrad, Optimizer> adagrad(m, "Adagrad", "Adagrad as torch.optim.Adagrad.");
+  adagrad.def(
+      "__init__",
+      [](Adagrad* self, nb::handle params, nb::handle lr, nb::handle lr_decay, nb::handle weight_decay,
+         double initial_accumulator_value, nb::handle eps, bool maximize) {
+        construct(self, "Adagrad", params,
+                  AdagradOptions{.lr = per_set("Adagrad", "lr", lr),
+                                 .lr_decay = per_set("Adagrad", "lr_decay", lr_decay),
+                                 .weight_decay = per_set("Adagrad", "weight_decay", weight_decay),
+                                 .initial_accumulator_value = initial_accumulator_value,
+                                 .epsilon = per_set("Adagrad", "eps", eps),
+                                 .maximize = maximize});
+      },
+      "params"_a.none(), "lr"_a = 1e-2, "lr_decay"_a = 0.0, "weight_decay"_a = 0.0, "initial_accumulator_value"_a = 0.0,
+      "eps"_a = 1e-10, nb::kw_only(), "maximize"_a = false,
+      nb::sig("def __init__(self, params: Parameters | Iterable[Tensor], lr: float | Tensor = 0.01, lr_decay: float | "
+              "Tensor = 0, weight_decay: float | Tensor = 0, initial_accumulator_value: float = 0, eps: float | Tensor "
+              "= 1e-10, *, maximize: bool = False) -> None"));
 }
 
 // ---- schedules

@@ -280,11 +280,12 @@ bool ChainBuilder::add(const Update& call, int parameter) {
   const auto window = [&](const void* block) { return part(call, parameter, block); };
   const Operand gradient = window(call.grad), value = window(call.value);
   bool fit = find(gradient) && fits(gradient, false) && fits(value, true);
-  for (const void* const block : {call.first, call.second}) fit = fit && (!block || fits(window(block), true));
+  const std::span states(call.state.data(), static_cast<std::size_t>(traits(call.rule).states));
+  for (const void* const block : states) fit = fit && fits(window(block), true);
   std::vector<Range> read_besides;
   for_each_effect(call, [&](const Effect& effect) {
     const void* const data = *effect.data;
-    if (data == call.value || data == call.grad || data == call.first || data == call.second) return;
+    if (call.is_block(data)) return;
     read_besides.push_back(luge::range_of(effect));
     fit = fit && std::none_of(known_.begin(), known_.end(), [&](const Known& known) {
             return known.written && range_of(known.window).overlaps(read_besides.back());
@@ -299,15 +300,13 @@ bool ChainBuilder::add(const Update& call, int parameter) {
   Link link;
   link.is_update = true;
   link.update = static_cast<int>(chain_.updates.size());
-  const void* const blocks[] = {call.value, call.grad, call.first, call.second};
-  for (std::size_t i = 0; i < 4; ++i)
-    if (blocks[i]) link.in[i] = read(window(blocks[i]));
-  const void* const written[] = {call.value, call.first, call.second};
-  for (std::size_t i = 0; i < 3; ++i)
-    if (written[i]) link.out[i] = new_value(call.dtype);
+  link.in[0] = read(value);
+  link.in[1] = read(gradient);
+  for (std::size_t i = 0; i < states.size(); ++i) link.in[2 + i] = read(window(states[i]));
+  for (std::size_t i = 0; i <= states.size(); ++i) link.out[i] = new_value(call.dtype);
   chain_.links.push_back(link);
-  for (std::size_t i = 0; i < 3; ++i)
-    if (written[i]) write(window(written[i]), link.out[i]);
+  write(value, link.out[0]);
+  for (std::size_t i = 0; i < states.size(); ++i) write(window(states[i]), link.out[1 + i]);
   chain_.updates.push_back({parameter, call, false});
   inputs_.insert(inputs_.end(), read_besides.begin(), read_besides.end());
   return true;

@@ -20,7 +20,7 @@ std::vector<RangeEffect> effects_of(const Update& call, int parameter) {
   for_each_effect(call, [&](const Effect& effect) {
     const void* const data = *effect.data;
     const auto at = reinterpret_cast<std::intptr_t>(data);
-    if (data == call.value || data == call.grad || data == call.first || data == call.second)
+    if (call.is_block(data))
       effects.push_back({{at + low, at + low + bytes}, effect.reads, effect.writes});
     else
       effects.push_back({range_of(effect), true, false});  // the step is counted apart

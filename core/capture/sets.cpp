@@ -269,7 +269,7 @@ class SetCheck {
       const Range range = range_of(effect);
       if (data == call.steps) {
         if (std::find(counters_.begin(), counters_.end(), range) == counters_.end()) counters_.push_back(range);
-      } else if (data != call.value && data != call.grad && data != call.first && data != call.second) {
+      } else if (!call.is_block(data)) {
         constants_.push_back(range);
       }
     });

@@ -5,8 +5,10 @@
 #include <limits>
 #include <utility>
 
+#include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
 #include <luge/ops/create.h>
+#include <luge/ops/elementwise.h>
 #include <luge/ops/random_state.h>
 #include <luge/tensor/iteration.h>
 #include <luge/tensor/tensor_impl.h>
@@ -227,6 +229,28 @@ ArenaLayout Parameters::Arena::active_layout() {
   for (const Tensor& tensor : entries_.tensors) members.push_back(is_active(tensor));
   const std::shared_ptr<const Part> part = part_of(members);
   return layout_of(part->offsets, part->per_set, part->device_table);
+}
+
+void Parameters::Arena::set_active(const Tensor& mask) {
+  if (!active_.defined()) {
+    const Unobserved once;  // it belongs to the arena, not to the step that is being recorded
+    active_ = ones({sets()}, {.dtype = options_.dtype, .device = options_.device});
+  }
+  const NoGrad guard;
+  active_.copy_(mask.to(options_.dtype));
+}
+
+void Parameters::Arena::expect_all_active() {
+  if (!observer) return;
+  const auto check = [arena = weak_from_this()](std::int64_t steps, std::int64_t) {
+    const auto alive = arena.lock();
+    LUGE_CHECK(CaptureError, !alive || !alive->active_.defined(),
+               "step: set_active was called after this step was captured, which steps every set; capture it again, or "
+               "call set_active before capturing");
+    return steps;
+  };
+  observer->has_effect(
+      {.owner = weak_from_this(), .owner_name = "Parameters", .before = check, .after = {}, .undo = {}});
 }
 
 std::shared_ptr<const Parameters::Arena::Part> Parameters::Arena::part_of(const std::vector<bool>& members) {

@@ -43,6 +43,12 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   void bump_values(const ArenaLayout& written);
   void bump_gradients(const ArenaLayout& written);
 
+  /// One flag per set, in the arena's dtype; undefined while every set takes part.
+  const Tensor& active() const { return active_; }
+  void set_active(const Tensor& mask);
+  /// Tells who records a step that it steps every set: it fails once some set may stand still.
+  void expect_all_active();
+
   /// A block of the arena's layout, zeroed: an optimizer's state.
   Ref<Storage> make_block() const;
   ArenaLayout layout() const;
@@ -101,6 +107,7 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   std::int64_t capacity_ = 0;  // elements
   Entries entries_;
   mutable Tensor device_table_;
+  Tensor active_;
   std::shared_ptr<const Part> latest_part_;
   std::vector<std::shared_ptr<const Part>> recorded_parts_;  ///< recorded steps point to their tables
 };

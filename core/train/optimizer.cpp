@@ -4,6 +4,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
+#include <luge/math/updates.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/tensor/tensor_impl.h>
@@ -16,8 +17,19 @@ namespace luge {
 /// that uses them, filled once and run at every step.
 class Optimizer::State {
  public:
-  /// Nothing of the arena has changed before the last line of these: a bad option leaves all as it was.
+  /// A hyperparameter besides lr and weight_decay. With `hyper` kUnused the rule does not read it.
+  struct Setting {
+    static constexpr int kUnused = -1;
+    const char* name;
+    int hyper;
+    Tensor values;
+  };
+
+  /// Nothing of the arena has changed before seal(): a bad option leaves all as it was.
   static std::unique_ptr<State> make(Parameters parameters, const SgdOptions& options);
+  static std::unique_ptr<State> make(Parameters parameters, const RmsPropOptions& options);
+  static std::unique_ptr<State> make(Parameters parameters, const AdagradOptions& options);
+  /// Adam and AdamW.
   template <class Options>
   static std::unique_ptr<State> make(UpdateRule rule, Parameters parameters, const Options& options);
   /// The arena of loose leaves: the one they all live in already, or a new one that they move into when it
@@ -47,9 +59,11 @@ class Optimizer::State {
                 SourceLocation location = {}) const {
     return hyper_values(this->name(), name, given, allowed, parameters_, waiting, location);
   }
+  /// The last steps of making one: settings and states in device memory. The rule may be another one of the same optimizer.
+  void finish(UpdateRule rule, const PerSet& weight_decay, bool maximize, std::initializer_list<Setting> settings,
+              const Tensor& initial_state = {});
   Hyper keep(const char* name, const Tensor& values);
-  Hyper keep_decay(const PerSet& weight_decay);
-  void* keep_block();
+  Tensor block(const Ref<Storage>& buffer) const;
 
   Parameters parameters_;
   Update call_;
@@ -76,53 +90,96 @@ Hyper Optimizer::State::keep(const char* name, const Tensor& values) {
   return hyper(values);
 }
 
-/// The usual 0 need not be multiplied with at every step.
-Hyper Optimizer::State::keep_decay(const PerSet& weight_decay) {
-  const Tensor checked = values("weight_decay", weight_decay, Allowed::Finite);
-  return weight_decay.is_tensor() || weight_decay.value() != 0 ? keep("weight_decay", checked) : Hyper{};
+Tensor Optimizer::State::block(const Ref<Storage>& buffer) const {
+  const std::int64_t size = call_.layout.size;
+  return Tensor(new TensorImpl(buffer, call_.dtype, {size}, {1}, 0, size));
 }
 
-void* Optimizer::State::keep_block() {
-  buffers_.push_back(arena().make_block());
-  return buffers_.back()->data();
+void Optimizer::State::finish(UpdateRule rule, const PerSet& weight_decay, bool maximize,
+                              std::initializer_list<Setting> settings, const Tensor& initial_state) {
+  call_.rule = rule;
+  call_.maximize = maximize;
+  const Tensor decay = values("weight_decay", weight_decay, Allowed::Finite);
+  for (const Setting& setting : settings) {
+    const Hyper hyper = keep(setting.name, setting.values);
+    if (setting.hyper != Setting::kUnused) call_.hyper[static_cast<std::size_t>(setting.hyper)] = hyper;
+  }
+  // The usual 0 need not be multiplied with at every step.
+  if (weight_decay.is_tensor() || weight_decay.value() != 0)
+    call_.hyper[math::kWeightDecay] = keep("weight_decay", decay);
+  for (int i = 0; i < traits(rule).states; ++i) {
+    buffers_.push_back(arena().make_block());
+    if (initial_state.defined()) block(buffers_.back()).copy_(initial_state);
+    call_.state[static_cast<std::size_t>(i)] = buffers_.back()->data();
+  }
+  arena().seal();
 }
+
+/// Whether there is a buffer at all: some set may have a momentum.
+bool has_momentum(const PerSet& momentum) { return momentum.is_tensor() || momentum.value() != 0; }
 
 std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, const SgdOptions& options) {
+  using Formula = math::scalar::MomentumSgd;
   auto state = std::make_unique<State>(UpdateRule::Sgd, std::move(parameters));
-  Update& call = state->call_;
   state->set_lr(options.lr, {});
   const Tensor momentum = state->values("momentum", options.momentum, Allowed::Finite);
   Tensor dampening = state->values("dampening", options.dampening, Allowed::Finite);
   if (options.nesterov)
     LUGE_CHECK(ValueError, momentum.gt(0).all().item<bool>({}) && dampening.eq(0).all().item<bool>({}),
                "Sgd: nesterov is set; it needs a momentum above 0 and a dampening of 0");
-  const bool has_momentum = options.momentum.is_tensor() || options.momentum.value() != 0;
   // A set without momentum among sets that have one: as alone, where dampening plays no part.
   if (options.momentum.is_tensor()) dampening = where(momentum.eq(0), 0, dampening);
-  call.momentum = state->keep("momentum", momentum);
-  call.dampening = state->keep("dampening", dampening);
-  call.weight_decay = state->keep_decay(options.weight_decay);
-  call.nesterov = options.nesterov;
-  call.maximize = options.maximize;
-  if (has_momentum) call.first = state->keep_block();
-  state->arena().seal();
+  if (!has_momentum(options.momentum))
+    state->finish(UpdateRule::Sgd, options.weight_decay, options.maximize,
+                  {{"dampening", Setting::kUnused, dampening}});
+  else
+    state->finish(options.nesterov ? UpdateRule::NesterovSgd : UpdateRule::MomentumSgd, options.weight_decay,
+                  options.maximize,
+                  {{"momentum", Formula::kMomentum, momentum}, {"dampening", Formula::kDampening, dampening}});
   return state;
 }
 
 template <class Options>
 std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parameters parameters,
                                                          const Options& options) {
+  using Formula = math::scalar::Adam;
   auto state = std::make_unique<State>(rule, std::move(parameters));
-  Update& call = state->call_;
   state->set_lr(options.lr, {});
-  call.beta1 = state->keep("beta1", state->values("beta1", options.beta1, Allowed::BelowOne));
-  call.beta2 = state->keep("beta2", state->values("beta2", options.beta2, Allowed::BelowOne));
-  call.epsilon = state->keep("epsilon", state->values("epsilon", options.epsilon, Allowed::Finite));
-  call.weight_decay = state->keep_decay(options.weight_decay);
-  call.maximize = options.maximize;
-  call.first = state->keep_block();
-  call.second = state->keep_block();
-  state->arena().seal();
+  const Tensor beta1 = state->values("beta1", options.beta1, Allowed::BelowOne);
+  const Tensor beta2 = state->values("beta2", options.beta2, Allowed::BelowOne);
+  const Tensor epsilon = state->values("epsilon", options.epsilon, Allowed::Finite);
+  state->finish(
+      rule, options.weight_decay, options.maximize,
+      {{"beta1", Formula::kBeta1, beta1}, {"beta2", Formula::kBeta2, beta2}, {"epsilon", Formula::kEpsilon, epsilon}});
+  return state;
+}
+
+std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, const RmsPropOptions& options) {
+  using Formula = math::scalar::RmsProp;
+  auto state = std::make_unique<State>(UpdateRule::RmsProp, std::move(parameters));
+  state->set_lr(options.lr, {});
+  const Setting alpha{"alpha", Formula::kAlpha, state->values("alpha", options.alpha, Allowed::BelowOne)};
+  const Setting epsilon{"epsilon", Formula::kEpsilon, state->values("epsilon", options.epsilon, Allowed::Finite)};
+  const Setting momentum{"momentum", Formula::kMomentum,
+                         state->values("momentum", options.momentum, Allowed::Finite)};
+  if (has_momentum(options.momentum))
+    state->finish(options.centered ? UpdateRule::CenteredMomentumRmsProp : UpdateRule::MomentumRmsProp,
+                  options.weight_decay, options.maximize, {alpha, epsilon, momentum});
+  else
+    state->finish(options.centered ? UpdateRule::CenteredRmsProp : UpdateRule::RmsProp, options.weight_decay,
+                  options.maximize, {alpha, epsilon});
+  return state;
+}
+
+std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, const AdagradOptions& options) {
+  using Formula = math::scalar::Adagrad;
+  auto state = std::make_unique<State>(UpdateRule::Adagrad, std::move(parameters));
+  state->set_lr(options.lr, {});
+  const Tensor lr_decay = state->values("lr_decay", options.lr_decay, Allowed::Finite);
+  const Tensor sum = state->values("initial_accumulator_value", options.initial_accumulator_value, Allowed::Finite);
+  const Tensor epsilon = state->values("epsilon", options.epsilon, Allowed::Finite);
+  state->finish(UpdateRule::Adagrad, options.weight_decay, options.maximize,
+                {{"lr_decay", Formula::kLrDecay, lr_decay}, {"epsilon", Formula::kEpsilon, epsilon}}, sum);
   return state;
 }
 
@@ -140,22 +197,24 @@ void Optimizer::State::step() {
     for (const auto& [name, tensor] : kept_) observer->uses(*tensor.storage());
     for (const Ref<Storage>& buffer : buffers_) observer->uses(*buffer);
   }
-  call_.lr = hyper(lr_->values);
+  call_.hyper[math::kLr] = hyper(lr_->values);
+  if (arena().active().defined())
+    call_.hyper[Update::kActive] = hyper(arena().active());
+  else
+    arena().expect_all_active();
   arena().backend().run(call_);
   arena().bump_values(call_.layout);
 }
 
 std::vector<std::pair<std::string, Tensor>> Optimizer::State::hyperparameters() const {
   std::vector<std::pair<std::string, Tensor>> result{{"lr", lr_->values.clone()}};
-  for (const auto& [name, values] : kept_)
-    if (name != "momentum" || call_.first) result.emplace_back(name, values.clone());
+  for (const auto& [name, values] : kept_) result.emplace_back(name, values.clone());
   return result;
 }
 
 std::vector<Tensor> Optimizer::State::state() const {
   std::vector<Tensor> result{steps_, lr_->values};
-  for (const Ref<Storage>& block : buffers_)
-    result.emplace_back(new TensorImpl(block, call_.dtype, {call_.layout.size}, {1}, 0, call_.layout.size));
+  for (const Ref<Storage>& buffer : buffers_) result.push_back(block(buffer));
   return result;
 }
 
@@ -239,8 +298,8 @@ std::int64_t Optimizer::steps_taken(SourceLocation location) const {
 }
 Parameters& Optimizer::parameters() { return state_->parameters(); }
 std::vector<std::pair<std::string, Tensor>> Optimizer::hyperparameters() const { return state_->hyperparameters(); }
-bool Optimizer::nesterov() const { return state_->call().nesterov; }
 bool Optimizer::maximize() const { return state_->call().maximize; }
+UpdateRule Optimizer::rule() const { return state_->call().rule; }
 std::vector<Tensor> Optimizer::state() const { return state_->state(); }
 
 Sgd::Sgd(Parameters parameters, SgdOptions options) : Optimizer(State::make(std::move(parameters), options)) {}
@@ -256,5 +315,15 @@ AdamW::AdamW(Parameters parameters, AdamWOptions options)
     : Optimizer(State::make(UpdateRule::AdamW, std::move(parameters), options)) {}
 AdamW::AdamW(const std::vector<Tensor>& leaves, AdamWOptions options)
     : Optimizer(State::make(UpdateRule::AdamW, State::arena_of(UpdateRule::AdamW, leaves), options)) {}
+
+RmsProp::RmsProp(Parameters parameters, RmsPropOptions options)
+    : Optimizer(State::make(std::move(parameters), options)) {}
+RmsProp::RmsProp(const std::vector<Tensor>& leaves, RmsPropOptions options)
+    : Optimizer(State::make(State::arena_of(UpdateRule::RmsProp, leaves), options)) {}
+
+Adagrad::Adagrad(Parameters parameters, AdagradOptions options)
+    : Optimizer(State::make(std::move(parameters), options)) {}
+Adagrad::Adagrad(const std::vector<Tensor>& leaves, AdagradOptions options)
+    : Optimizer(State::make(State::arena_of(UpdateRule::Adagrad, leaves), options)) {}
 
 }  // namespace luge

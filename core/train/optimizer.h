@@ -54,6 +54,25 @@ struct AdamWOptions {
   bool maximize = false;
 };
 
+struct RmsPropOptions {
+  PerSet lr = 1e-2;
+  PerSet alpha = 0.99;
+  PerSet epsilon = 1e-8;
+  PerSet weight_decay = 0.0;
+  PerSet momentum = 0.0;
+  bool centered = false;
+  bool maximize = false;
+};
+
+struct AdagradOptions {
+  PerSet lr = 1e-2;
+  PerSet lr_decay = 0.0;
+  PerSet weight_decay = 0.0;
+  double initial_accumulator_value = 0.0;
+  PerSet epsilon = 1e-10;
+  bool maximize = false;
+};
+
 struct LearningRate;  // internal: what an optimizer shares with its schedules
 
 /// What all optimizers share. A step is one kernel call over the whole arena; hyperparameters and the
@@ -97,8 +116,9 @@ class Optimizer {
   /// What it was made with, to make another like it: the hyperparameters by their names in the options, as they are in
   /// memory. One that plays no part (no weight decay) is absent.
   std::vector<std::pair<std::string, Tensor>> hyperparameters() const;
-  bool nesterov() const;
   bool maximize() const;
+  /// The rule that it steps by, which options like nesterov and centered choose.
+  UpdateRule rule() const;
   /// What its steps change, parameters aside: the number of steps, the learning rate, and the moments of all parameters
   /// in blocks of the arena's layout. These are the tensors that it works on: copied into those of another optimizer
   /// that was made alike, they make that go on as this one would.
@@ -133,6 +153,20 @@ class AdamW : public Optimizer {
  public:
   explicit AdamW(Parameters parameters, AdamWOptions options = {});
   explicit AdamW(const std::vector<Tensor>& leaves, AdamWOptions options = {});
+};
+
+/// RMSprop as torch.optim.RMSprop: alpha smooths the mean square, `centered` divides by the deviation.
+class RmsProp : public Optimizer {
+ public:
+  explicit RmsProp(Parameters parameters, RmsPropOptions options = {});
+  explicit RmsProp(const std::vector<Tensor>& leaves, RmsPropOptions options = {});
+};
+
+/// Adagrad as torch.optim.Adagrad.
+class Adagrad : public Optimizer {
+ public:
+  explicit Adagrad(Parameters parameters, AdagradOptions options = {});
+  explicit Adagrad(const std::vector<Tensor>& leaves, AdagradOptions options = {});
 };
 
 }  // namespace luge

@@ -45,6 +45,21 @@ DType Parameters::dtype() const { return arena_->options().dtype; }
 Device Parameters::device() const { return arena_->options().device; }
 void Parameters::zero_grad() { arena_->zero_grad(); }
 
+void Parameters::set_active(const Tensor& mask) {
+  const TensorImpl& impl = checked(mask, "set_active", "mask");
+  LUGE_CHECK(DTypeError, impl.dtype == DType::Bool, "set_active: mask is {}; allowed is bool", name(impl.dtype));
+  LUGE_CHECK(ShapeError, impl.shape.empty() || impl.shape == Shape{sets()},
+             "set_active: mask has shape {}; allowed are () and ({},), one flag per set", to_string(impl.shape), sets());
+  LUGE_CHECK(DeviceError, mask.device() == device(), "set_active: mask is on {} and the parameters are on {}",
+             to_string(mask.device()), to_string(device()));
+  arena_->set_active(mask);
+}
+
+Tensor Parameters::active() const {
+  if (arena_->active().defined()) return arena_->active().ne(0).reshape(batched() ? Shape{sets()} : Shape{});
+  return full(batched() ? Shape{sets()} : Shape{}, true, {.dtype = DType::Bool, .device = device()});
+}
+
 Tensor Parameters::clip_grad_norm_(double max_norm) {
   return clip(hyper_values("clip_grad_norm_", "max_norm", max_norm, Allowed::NotNegative, *this, Waiting::Never, {}));
 }

@@ -78,6 +78,14 @@ class Parameters {
   /// Forgets all gradients; O(1), touches no memory.
   void zero_grad();
 
+  /// Says which sets optimizers step: the others keep their values and their optimizer state, whatever their gradients
+  /// are. `mask` is bool, of shape (sets) or (), on the arena's device; it is copied, without waiting, so that a captured
+  /// step may compute it. Steps are counted for all sets alike. A step that was captured before the first call of this
+  /// throws CaptureError: it would step every set. Throws DTypeError, ShapeError, DeviceError.
+  void set_active(const Tensor& mask);
+  /// Which sets optimizers step: bool, of shape (sets), or () for an ordinary model.
+  Tensor active() const;
+
   /// Scales the gradients of each set so that their joint 2-norm is at most `max_norm` (a number, or
   /// a tensor of shape (sets)). Returns the norms before clipping, shape (sets) or () for an ordinary
   /// model, on the device. As torch.nn.utils.clip_grad_norm_, set by set; a frozen

@@ -173,7 +173,7 @@ void ChainLoop::add_job(const Link& link) {
 bool ChainLoop::reads_besides(const Job& job, int out, int value) const {
   if (job.segment || job.tile) return false;  // these load an element before they store it
   for (std::size_t i = 0; i < job.in.size(); ++i) {
-    const std::size_t result = i < 2 ? 0 : i - 1;  // value, first and second go on; the gradient does not
+    const std::size_t result = i < 2 ? 0 : i - 1;  // value and states go on; the gradient does not
     const bool goes_on = i != 1 && result < job.out.size() && job.out[result] == out;
     if (job.in[i] == value && !goes_on) return true;
   }

@@ -158,7 +158,7 @@ void ChainLoop::Walk::load(std::int64_t position, std::int64_t n) {
 void ChainLoop::Walk::run(const Job& job, std::int64_t step, std::int64_t position, std::int64_t n) {
   if (job.segment) return run(*job.segment, step, position, n);
   const void* in[Elementwise::kMaxInputs];
-  void* out[Elementwise::kMaxOutputs];
+  void* out[Link::kMaxOutputs];
   for (std::size_t i = 0; i < job.in.size(); ++i) {
     const int v = job.in[i];
     in[i] = v == kNothing ? nullptr : v < 0 ? constants_[~v] : tiles_[v];
@@ -167,13 +167,14 @@ void ChainLoop::Walk::run(const Job& job, std::int64_t step, std::int64_t positi
     out[i] = job.out[i] == kNothing ? nullptr : target(job.out[i], position);
   if (job.tile != nullptr) return job.tile(in, out, job.parameters.data(), static_cast<std::size_t>(n));
   // An update steps in place: where its results belong elsewhere, what it goes on from is brought there.
-  const std::size_t from[] = {0, 2, 3};
-  for (std::size_t i = 0; i < 3; ++i)
-    if (out[i] != nullptr && out[i] != in[from[i]])
-      std::memcpy(out[i], in[from[i]], static_cast<std::size_t>(bytes_of(dtype(job.out[i]), n)));
+  for (std::size_t i = 0; i < job.out.size(); ++i) {
+    const std::size_t from = i == 0 ? 0 : i + 1;
+    if (out[i] != nullptr && out[i] != in[from])
+      std::memcpy(out[i], in[from], static_cast<std::size_t>(bytes_of(dtype(job.out[i]), n)));
+  }
   const auto update =
       static_cast<std::size_t>(step) * loop_.chain_.updates.size() + static_cast<std::size_t>(job.update);
-  updates_[update]->run(job.per_set, position, n, out[0], in[1], out[1], out[2]);
+  updates_[update]->run(job.per_set, position, n, out[0], in[1], out + 1);
 }
 
 void ChainLoop::Walk::run(const Segment& segment, std::int64_t step, std::int64_t position, std::int64_t n) {

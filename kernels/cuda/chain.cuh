@@ -171,18 +171,17 @@ struct ChainUpdate {
   std::int64_t* steps;
   std::int64_t per_set;
 
-  /// What is derived from the step count for set 0, by one thread for its block: the powers are dear. To be called
-  /// by all threads.
-  __device__ typename Rule::Biases biases(std::int64_t taken) const {
-    LUGE_SHARED(typename Rule::Biases, shared, 1);
+  /// Set 0's numbers that count steps, by one thread for its block: the powers are dear. To be called by all threads.
+  __device__ typename Rule::AtStep step_numbers(std::int64_t taken) const {
+    LUGE_SHARED(typename Rule::AtStep, shared, 1);
     __syncthreads();  // `shared` may still be read on behalf of the call before
-    if (threadIdx.x == 0) shared[0] = rule.biases(0, taken);
+    if (threadIdx.x == 0) shared[0] = rule.step_numbers(0, taken);
     __syncthreads();
     return shared[0];
   }
   /// The same for `count` steps from `taken` on, each by a thread of the block. The caller waits for them.
-  __device__ void fill_biases(typename Rule::Biases* filled, std::int64_t taken, int count) const {
-    for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) filled[i] = rule.biases(0, taken + i);
+  __device__ void fill_step_numbers(typename Rule::AtStep* filled, std::int64_t taken, int count) const {
+    for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) filled[i] = rule.step_numbers(0, taken + i);
   }
   /// The set of an element.
   __device__ std::int64_t set(std::int64_t position) const {

@@ -1,6 +1,6 @@
 #pragma once
-// Optimizer rules of kernels/math/updates.h with their hyperparameters as the device sees them. Constructors
-// take the structures of luge/call.h, which only the host knows.
+// Optimizer rules of kernels/math/updates.h with their hyperparameters as the device sees them. The constructor takes
+// luge::Update, which only the host knows.
 
 #include <cstdint>
 
@@ -16,101 +16,92 @@ struct Setting {
   const T* data;
   std::int64_t stride;
 
-  template <class Hyper>
-  explicit Setting(const Hyper& hyper) : data(static_cast<const T*>(hyper.data)), stride(hyper.stride) {}
-  bool is_given() const { return data != nullptr; }
   __device__ T at(std::int64_t set) const { return data ? data[set * stride] : T(0); }
 };
 
-/// One element on its way through a rule.
-template <class T>
-struct Element {
-  T value, grad, first, second;
+/// The numbers that a rule's step reads for one set, then the flag of the set.
+template <class Formula, class T>
+struct RuleNumbers {
+  T values[math::scalar::kNumbersOf<Formula> + 1];
+  __device__ T operator[](int i) const { return values[i]; }
 };
 
-/// A rule's Biases are what it derives from the step count, its Numbers what one set is updated with.
-struct NoBiases {};
+/// How many of the first `count` numbers count steps.
+template <class Formula>
+constexpr int step_numbers_among(int count) {
+  int found = 0;
+  for (int i = 0; i < count; ++i) found += Formula::kNumbers[i].counts_steps() ? 1 : 0;
+  return found;
+}
 
-/// SGD without a momentum buffer.
-template <class T>
-struct PlainSgd {
-  using Value = T;
-  using Biases = NoBiases;
-  using Numbers = math::scalar::Sgd<T>;
-  static constexpr int kStates = 0;
-  Setting<T> lr, weight_decay;
-  bool decays;
-
-  template <class Update>
-  explicit PlainSgd(const Update& call)
-      : lr(call.lr), weight_decay(call.weight_decay), decays(weight_decay.is_given()) {}
-  __device__ NoBiases biases(std::int64_t, std::int64_t) const { return {}; }
-  __device__ Numbers numbers(std::int64_t set, NoBiases) const {
-    return {lr.at(set), T(0), T(0), weight_decay.at(set), decays};
-  }
-  __device__ void step(const Numbers& numbers, Element<T>& x, std::int64_t) const { numbers.step(x.value, x.grad); }
+/// Those that count steps, which are dear: powers.
+template <class Formula, class T>
+struct StepNumbers {
+  static constexpr int kCount = step_numbers_among<Formula>(math::scalar::kNumbersOf<Formula>);
+  T values[kCount > 0 ? kCount : 1];
 };
 
-template <class T>
-struct MomentumSgd {
+template <class Formula, class T>
+struct Rule {
   using Value = T;
-  using Biases = NoBiases;
-  using Numbers = math::scalar::Sgd<T>;
-  static constexpr int kStates = 1;
-  Setting<T> lr, momentum, dampening, weight_decay;
-  bool decays, nesterov;
+  using Numbers = RuleNumbers<Formula, T>;
+  using AtStep = StepNumbers<Formula, T>;
+  static constexpr int kStates = Formula::kStates;
+  static constexpr int kNumbers = math::scalar::kNumbersOf<Formula>;
+
+  Setting<T> settings[Formula::kHypers];
+  Setting<T> active;
+  math::scalar::UpdateFlags flags;
 
   template <class Update>
-  explicit MomentumSgd(const Update& call)
-      : lr(call.lr),
-        momentum(call.momentum),
-        dampening(call.dampening),
-        weight_decay(call.weight_decay),
-        decays(weight_decay.is_given()),
-        nesterov(call.nesterov) {}
-  __device__ NoBiases biases(std::int64_t, std::int64_t) const { return {}; }
-  __device__ Numbers numbers(std::int64_t set, NoBiases) const {
-    return {lr.at(set), momentum.at(set), T(1) - dampening.at(set), weight_decay.at(set), decays};
+  explicit Rule(const Update& call) : flags{call.maximize, call.decays(), call.has_idle()} {
+    const auto setting = [](const auto& hyper) { return Setting<T>{static_cast<const T*>(hyper.data), hyper.stride}; };
+    for (int h = 0; h < Formula::kHypers; ++h) settings[h] = setting(call.hyper[h]);
+    active = setting(call.hyper[Update::kActive]);
   }
-  __device__ void step(const Numbers& numbers, Element<T>& x, std::int64_t taken) const {
-    numbers.step(x.value, x.grad, x.first, taken == 0, nesterov);
-  }
-};
 
-template <class T>
-struct Adam {
-  using Value = T;
-  struct Biases {
-    T bias1, sqrt_bias2;
-  };
-  using Numbers = math::scalar::Adam<T>;
-  static constexpr int kStates = 2;
-  Setting<T> lr, beta1, beta2, epsilon, weight_decay;
-  bool decays, decoupled;
+  /// Of a set's step number `taken` + 1.
+  __device__ AtStep step_numbers(std::int64_t set, std::int64_t taken) const {
+    AtStep result{};
+    fill(result, set, static_cast<double>(taken + 1));
+    return result;
+  }
+  /// All of a set's numbers.
+  __device__ Numbers numbers(std::int64_t set, const AtStep& step_numbers) const {
+    Numbers result;
+    fill(result, step_numbers, set);
+    result.values[kNumbers] = active.at(set);
+    return result;
+  }
+  /// One element; `states` are kMaxStates.
+  __device__ void step(const Numbers& numbers, T& value, T grad, T* states) const {
+    math::scalar::update<Formula>(numbers, flags, value, grad, states);
+  }
 
-  template <class Update>
-  explicit Adam(const Update& call)
-      : lr(call.lr),
-        beta1(call.beta1),
-        beta2(call.beta2),
-        epsilon(call.epsilon),
-        weight_decay(call.weight_decay),
-        decays(weight_decay.is_given()),
-        decoupled(call.rule == decltype(call.rule)::AdamW) {}
-  /// 1 - beta^t in float64: in float32 it would lose half of its digits at the first steps.
-  __device__ Biases biases(std::int64_t set, std::int64_t taken) const {
-    const auto t = static_cast<double>(taken + 1);
-    const double bias1 = 1.0 - math::scalar::pow(static_cast<double>(beta1.at(set)), t);
-    const double bias2 = 1.0 - math::scalar::pow(static_cast<double>(beta2.at(set)), t);
-    return {static_cast<T>(bias1), static_cast<T>(math::scalar::sqrt(bias2))};
+ private:
+  template <int i>
+  __device__ T derived(std::int64_t set, double t) const {
+    constexpr math::Number number = Formula::kNumbers[i];
+    return math::scalar::derived(number.how, settings[number.hyper].at(set), settings[number.other].at(set), t);
   }
-  __device__ Numbers numbers(std::int64_t set, const Biases& biases) const {
-    const T b1 = beta1.at(set), b2 = beta2.at(set);
-    return {lr.at(set),           b1,           T(1) - b1,        b2, T(1) - b2, epsilon.at(set),
-            weight_decay.at(set), biases.bias1, biases.sqrt_bias2, decays};
+  template <int i = 0>
+  __device__ void fill(AtStep& result, std::int64_t set, double t) const {
+    if constexpr (i < kNumbers) {
+      constexpr int at = step_numbers_among<Formula>(i);
+      if constexpr (Formula::kNumbers[i].counts_steps()) result.values[at] = derived<i>(set, t);
+      fill<i + 1>(result, set, t);
+    }
   }
-  __device__ void step(const Numbers& numbers, Element<T>& x, std::int64_t) const {
-    numbers.step(x.value, x.grad, x.first, x.second, decoupled);
+  template <int i = 0>
+  __device__ void fill(Numbers& result, const AtStep& step_numbers, std::int64_t set) const {
+    if constexpr (i < kNumbers) {
+      constexpr int at = step_numbers_among<Formula>(i);
+      if constexpr (Formula::kNumbers[i].counts_steps())
+        result.values[i] = step_numbers.values[at];
+      else
+        result.values[i] = derived<i>(set, 0);
+      fill<i + 1>(result, step_numbers, set);
+    }
   }
 };
 

@@ -17,50 +17,51 @@ template <class T>
 struct Blocks {
   T* value;
   const T* grad;
-  T* first;
-  T* second;
+  T* state[math::kMaxStates];
 };
 
 /// What changes from set to set.
 struct PerSet {
-  bool numbers = false, biases = false;
+  bool numbers = false, step_numbers = false;
 };
 
 template <class Rule>
 __global__ void __launch_bounds__(kThreads)
     update_kernel(const Rule rule, const Arena arena, const Blocks<typename Rule::Value> blocks, std::int64_t* steps,
-                  const PerSet per_set, bool maximize, unsigned* finished) {
+                  const PerSet per_set, unsigned* finished) {
   using T = typename Rule::Value;
   constexpr int n = 16 / sizeof(T);
-  // The powers behind the biases are dear, so one thread computes them for its block.
-  LUGE_SHARED(typename Rule::Biases, shared_biases, 1);
+  constexpr int states = Rule::kStates;
+  // Powers are dear, so one thread computes them for its block.
+  LUGE_SHARED(typename Rule::AtStep, shared_numbers, 1);
   const std::int64_t taken = *steps;
-  if (threadIdx.x == 0) shared_biases[0] = rule.biases(0, taken);
+  if (threadIdx.x == 0) shared_numbers[0] = rule.step_numbers(0, taken);
   __syncthreads();
-  typename Rule::Biases biases = shared_biases[0];
-  typename Rule::Numbers numbers = rule.numbers(0, biases);
+  typename Rule::AtStep step_numbers = shared_numbers[0];
+  typename Rule::Numbers numbers = rule.numbers(0, step_numbers);
   std::int64_t current = 0;  // the set that `numbers` belong to
   for (std::int64_t pack = grid_thread(); pack * n < arena.size; pack += grid_threads()) {
     const std::int64_t from = pack * n;
     const int count = arena.size - from < n ? static_cast<int>(arena.size - from) : n;
     const auto read = [&](const T* block) { return load<n>(Source<T>{block, T{}, Access::Packed}, from, count); };
-    Pack<T, n> value = read(blocks.value), grad = read(blocks.grad), first{}, second{};
-    if constexpr (Rule::kStates > 0) first = read(blocks.first);
-    if constexpr (Rule::kStates > 1) second = read(blocks.second);
+    Pack<T, n> value = read(blocks.value), grad = read(blocks.grad), state[math::kMaxStates];
+#pragma unroll
+    for (int s = 0; s < states; ++s) state[s] = read(blocks.state[s]);
     ArenaCursor cursor(arena, from);
 #pragma unroll
     for (int i = 0; i < n; ++i) {
       if (i < count && cursor.inside()) {
         if (per_set.numbers && cursor.set() != current) {
           current = cursor.set();
-          if (per_set.biases) biases = rule.biases(current, taken);
-          numbers = rule.numbers(current, biases);
+          if (per_set.step_numbers) step_numbers = rule.step_numbers(current, taken);
+          numbers = rule.numbers(current, step_numbers);
         }
-        Element<T> x{value.values[i], maximize ? -grad.values[i] : grad.values[i], first.values[i], second.values[i]};
-        rule.step(numbers, x, taken);
-        value.values[i] = x.value;
-        first.values[i] = x.first;
-        second.values[i] = x.second;
+        T states_of_element[math::kMaxStates];
+#pragma unroll
+        for (int s = 0; s < states; ++s) states_of_element[s] = state[s].values[i];
+        rule.step(numbers, value.values[i], grad.values[i], states_of_element);
+#pragma unroll
+        for (int s = 0; s < states; ++s) state[s].values[i] = states_of_element[s];
       }
       cursor.advance();
     }
@@ -68,8 +69,8 @@ __global__ void __launch_bounds__(kThreads)
       store<n>(Sink<T>{block, false, Access::Packed}, from, count, pack_of);
     };
     write(blocks.value, value);
-    if constexpr (Rule::kStates > 0) write(blocks.first, first);
-    if constexpr (Rule::kStates > 1) write(blocks.second, second);
+#pragma unroll
+    for (int s = 0; s < states; ++s) write(blocks.state[s], state[s]);
   }
   if (is_last_block(finished) && threadIdx.x == 0) *steps = taken + 1;
 }
@@ -77,24 +78,28 @@ __global__ void __launch_bounds__(kThreads)
 template <class Rule>
 void update(const Context& context, const Update& call) {
   using T = typename Rule::Value;
-  const auto differs = [](const Hyper& hyper) { return hyper.data && hyper.stride != 0; };
   PerSet per_set;
-  per_set.biases = differs(call.beta1) || differs(call.beta2);
-  per_set.numbers = per_set.biases || differs(call.lr) || differs(call.momentum) || differs(call.dampening) ||
-                    differs(call.weight_decay) || differs(call.epsilon);
-  const Blocks<T> blocks{static_cast<T*>(call.value), static_cast<const T*>(call.grad), static_cast<T*>(call.first),
-                         static_cast<T*>(call.second)};
+  for (int i = 0; i < call.numbers(); ++i) {
+    per_set.numbers |= call.is_per_set(i);
+    per_set.step_numbers |= call.is_per_set(i) && call.number(i).counts_steps();
+  }
+  Blocks<T> blocks{static_cast<T*>(call.value), static_cast<const T*>(call.grad), {}};
+  for (int s = 0; s < kMaxStates; ++s) blocks.state[s] = static_cast<T*>(call.state[s]);
   const std::int64_t packs = divide_up(call.layout.size, static_cast<std::int64_t>(16 / sizeof(T)));
-  // No more blocks than run at once: each begins with the biases.
+  // No more blocks than run at once: each begins with the powers.
   const Grid grid{std::min(divide_up(packs, kThreads), std::int64_t{8} * context.gpu().multiprocessors())};
   launch(context, update_kernel<Rule>, grid, Rule(call), arena_of(call.layout), blocks, call.steps, per_set,
-         call.maximize, context.gpu().finished_blocks());
+         context.gpu().finished_blocks());
 }
 
 template <class T>
 void update_as(const Context& context, const Update& call) {
-  if (call.rule != UpdateRule::Sgd) return update<Adam<T>>(context, call);
-  call.first ? update<MomentumSgd<T>>(context, call) : update<PlainSgd<T>>(context, call);
+  switch (call.rule) {
+#define LUGE_ROW(Formula, ...) \
+  case UpdateRule::Formula: return update<Rule<math::scalar::Formula, T>>(context, call);
+    LUGE_UPDATE_RULES(LUGE_ROW)
+#undef LUGE_ROW
+  }
 }
 
 }  // namespace

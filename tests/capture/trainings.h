@@ -38,6 +38,9 @@ inline std::vector<OptimizerCase> optimizer_cases() {
       {"Nesterov", sgd({.momentum = 0.9, .nesterov = true})},
       {"Adam", adam.template operator()<Adam>(AdamOptions{.weight_decay = 0.01})},
       {"AdamW", adam.template operator()<AdamW>(AdamWOptions{})},
+      {"RmsProp", adam.template operator()<RmsProp>(RmsPropOptions{.weight_decay = 0.01})},
+      {"CenteredRmsProp", adam.template operator()<RmsProp>(RmsPropOptions{.momentum = 0.9, .centered = true})},
+      {"Adagrad", adam.template operator()<Adagrad>(AdagradOptions{.lr_decay = 0.1, .maximize = true})},
   };
 }
 

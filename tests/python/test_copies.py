@@ -15,6 +15,8 @@ OPTIMIZERS = {
     "dampened": lambda params: luge.optim.SGD(params, lr=0.02, momentum=luge.tensor(0.5), dampening=0.1, maximize=True),
     "Adam": lambda params: luge.optim.Adam(params, lr=0.05, betas=(0.8, 0.9), eps=1e-6),
     "AdamW": lambda params: luge.optim.AdamW(params, lr=0.05, weight_decay=0.0),
+    "RMSprop": lambda params: luge.optim.RMSprop(params, lr=0.02, momentum=0.5, centered=True),
+    "Adagrad": lambda params: luge.optim.Adagrad(params, lr=0.05, lr_decay=0.1, initial_accumulator_value=0.5),
 }
 both = pytest.mark.parametrize("copied", COPIES, ids=["deepcopy", "pickle"])
 optimizers = pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)

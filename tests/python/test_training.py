@@ -111,11 +111,31 @@ def adamw(p, g, state, weight_decay=1e-2, **options):
     return adam(p, g, state, weight_decay=weight_decay, decoupled=True, **options)
 
 
+def rmsprop(p, g, state, lr=0.1, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False, maximize=False):
+    g = (-g if maximize else g) + weight_decay * p
+    state["v"] = alpha * state.get("v", 0.0) + (1 - alpha) * g * g
+    state["m"] = alpha * state.get("m", 0.0) + (1 - alpha) * g
+    g /= math.sqrt(state["v"] - (state["m"] ** 2 if centered else 0)) + eps
+    state["b"] = momentum * state.get("b", 0.0) + g
+    return p - lr * state["b"]
+
+
+def adagrad(p, g, state, lr=0.1, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10, maximize=False):
+    g = (-g if maximize else g) + weight_decay * p
+    state["t"] = state.get("t", -1) + 1
+    state["s"] = state.get("s", initial_accumulator_value) + g * g
+    return p - lr / (1 + state["t"] * lr_decay) * g / (math.sqrt(state["s"]) + eps)
+
+
 CASES = [
     ("SGD", sgd, {}), ("SGD", sgd, {"momentum": 0.9}), ("SGD", sgd, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
     ("SGD", sgd, {"momentum": 0.5, "dampening": 0.2, "maximize": True}), ("Adam", adam, {}),
     ("Adam", adam, {"betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1}), ("AdamW", adamw, {}),
-    ("AdamW", adamw, {"weight_decay": 0.3, "maximize": True}),
+    ("AdamW", adamw, {"weight_decay": 0.3, "maximize": True}), ("RMSprop", rmsprop, {}),
+    ("RMSprop", rmsprop, {"alpha": 0.5, "momentum": 0.8, "weight_decay": 0.1, "maximize": True}),
+    ("RMSprop", rmsprop, {"centered": True, "eps": 0.1}), ("RMSprop", rmsprop, {"centered": True, "momentum": 0.5, "eps": 0.1}),
+    ("Adagrad", adagrad, {}), ("Adagrad", adagrad, {"lr_decay": 0.2, "weight_decay": 0.1, "maximize": True}),
+    ("Adagrad", adagrad, {"initial_accumulator_value": 0.5, "eps": 1e-3}),
 ]  # fmt: skip
 
 
@@ -173,7 +193,9 @@ def test_closure():
     (lambda: luge.optim.AdamW(leaf(), eps=float("nan")), ValueError), (lambda: luge.optim.SGD(leaf(), lr="fast"), TypeError),
     (lambda: luge.optim.SGD(leaf(), momentum=[0.9]), TypeError), (lambda: luge.optim.SGD(leaf(), unknown=1), TypeError),
     (lambda: luge.optim.SGD(leaf(), lr=luge.ones(3)), ValueError), (lambda: luge.optim.SGD(leaf()).set_lr(-1), ValueError),
-    (lambda: luge.optim.Optimizer(), TypeError),
+    (lambda: luge.optim.Optimizer(), TypeError), (lambda: luge.optim.RMSprop(leaf(), alpha=1.0), ValueError),
+    (lambda: luge.optim.RMSprop(leaf(), momentum=-0.1), ValueError), (lambda: luge.optim.Adagrad(leaf(), lr_decay=-1), ValueError),
+    (lambda: luge.optim.Adagrad(leaf(), initial_accumulator_value=-1), ValueError),
 ])  # fmt: skip
 def test_bad_optimizers(action, error):
     with pytest.raises(error):

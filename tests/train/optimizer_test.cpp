@@ -47,6 +47,20 @@ std::unique_ptr<Optimizer> make(Rule rule, const Parameters& params, const Hyper
                                                     .weight_decay = decay,
                                                     .nesterov = n.nesterov,
                                                     .maximize = n.maximize});
+  if (rule == Rule::RmsProp)
+    return std::make_unique<RmsProp>(params, RmsPropOptions{.lr = lr,
+                                                            .alpha = h.get(&Numbers::alpha),
+                                                            .epsilon = h.get(&Numbers::epsilon),
+                                                            .weight_decay = decay,
+                                                            .momentum = h.get(&Numbers::momentum),
+                                                            .centered = n.centered,
+                                                            .maximize = n.maximize});
+  if (rule == Rule::Adagrad)
+    return std::make_unique<Adagrad>(params, AdagradOptions{.lr = lr,
+                                                            .lr_decay = h.get(&Numbers::lr_decay),
+                                                            .weight_decay = decay,
+                                                            .epsilon = h.get(&Numbers::epsilon),
+                                                            .maximize = n.maximize});
   const PerSet beta1 = h.get(&Numbers::beta1), beta2 = h.get(&Numbers::beta2), epsilon = h.get(&Numbers::epsilon);
   if (rule == Rule::Adam)
     return std::make_unique<Adam>(params, AdamOptions{lr, beta1, beta2, epsilon, decay, n.maximize});
@@ -144,8 +158,50 @@ TEST(Adam, FollowsPyTorchForEveryCombinationOfOptions) {
           }
 }
 
+TEST(RmsProp, FollowsPyTorchForEveryCombinationOfOptions) {
+  for (const double alpha : {0.5, 0.99})
+    for (const double momentum : {0.0, 0.9})
+      for (const double weight_decay : {0.0, 0.1})
+        for (const bool centered : {false, true})
+          for (const bool maximize : {false, true}) {
+            SCOPED_TRACE(testing::Message()
+                         << alpha << ' ' << momentum << ' ' << weight_decay << ' ' << centered << ' ' << maximize);
+            // A variance is the difference of two averages: an epsilon that counts keeps a step from depending on the
+            // last bits of both.
+            compare_everywhere(Rule::RmsProp, {{{.lr = 0.02,
+                                                 .momentum = momentum,
+                                                 .weight_decay = weight_decay,
+                                                 .epsilon = centered ? 1 : 1e-6,
+                                                 .alpha = alpha,
+                                                 .centered = centered,
+                                                 .maximize = maximize}}});
+          }
+}
+
+TEST(Adagrad, FollowsPyTorchForEveryCombinationOfOptions) {
+  for (const double lr_decay : {0.0, 0.1})
+    for (const double weight_decay : {0.0, 0.1})
+      for (const bool maximize : {false, true}) {
+        SCOPED_TRACE(testing::Message() << lr_decay << ' ' << weight_decay << ' ' << maximize);
+        compare_everywhere(Rule::Adagrad, {{{.lr = 0.1,
+                                             .weight_decay = weight_decay,
+                                             .epsilon = 1e-6,
+                                             .lr_decay = lr_decay,
+                                             .maximize = maximize}}});
+      }
+}
+
+TEST(Adagrad, BeginsWithTheAccumulatorThatItIsGiven) {
+  Parameters params({.dtype = float64});
+  const Tensor x = params.add("x", {}, init::constant(1));
+  Adagrad optimizer(params, {.lr = 0.5, .initial_accumulator_value = 9, .epsilon = 0});
+  (4 * x).backward();
+  optimizer.step();
+  EXPECT_DOUBLE_EQ(x.item(), 1 - 0.5 * 4 / 5);
+}
+
 TEST(Optimizer, OrdinaryModelIsTheCaseOfOneSet) {
-  for (const Rule rule : {Rule::Sgd, Rule::Adam, Rule::AdamW})
+  for (const Rule rule : {Rule::Sgd, Rule::Adam, Rule::AdamW, Rule::RmsProp, Rule::Adagrad})
     compare(rule, {{{.lr = 0.03}}}, float64, kTolerance64, false);
 }
 
@@ -171,6 +227,29 @@ TEST(Adam, EverySetHasItsOwnHyperparameters) {
                         .epsilon = 1e-6 * (set + 1)});
   compare_everywhere(Rule::Adam, h);
   compare_everywhere(Rule::AdamW, h);
+}
+
+TEST(RmsProp, EverySetHasItsOwnHyperparameters) {
+  Hypers h;
+  for (int set = 0; set < 7; ++set)
+    h.of_set.push_back({.lr = 0.005 * (set + 1),
+                        .momentum = 0.1 * set,
+                        .weight_decay = 0.02 * set,
+                        .epsilon = 0.1 * (set + 1),
+                        .alpha = 0.5 + 0.05 * set});
+  compare_everywhere(Rule::RmsProp, h);
+  for (Numbers& n : h.of_set) n.centered = true;
+  compare_everywhere(Rule::RmsProp, h);
+}
+
+TEST(Adagrad, EverySetHasItsOwnHyperparameters) {
+  Hypers h;
+  for (int set = 0; set < 7; ++set)
+    h.of_set.push_back({.lr = 0.02 * (set + 1),
+                        .weight_decay = 0.02 * set,
+                        .epsilon = 1e-6 * (set + 1),
+                        .lr_decay = 0.05 * set});
+  compare_everywhere(Rule::Adagrad, h);
 }
 
 TEST(Optimizer, OneHyperparameterPerSetAndTheOthersShared) {

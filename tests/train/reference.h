@@ -10,10 +10,11 @@ namespace luge::test {
 struct Numbers {
   double lr = 0.01, momentum = 0, dampening = 0, weight_decay = 0;
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  bool nesterov = false, maximize = false;
+  double alpha = 0.99, lr_decay = 0;
+  bool nesterov = false, centered = false, maximize = false;
 };
 
-enum class Rule { Sgd, Adam, AdamW };
+enum class Rule { Sgd, Adam, AdamW, RmsProp, Adagrad };
 
 /// One parameter element and its state.
 struct Element {
@@ -30,6 +31,25 @@ struct Element {
         g = n.nesterov ? g + n.momentum * buffer : buffer;
       }
       value -= n.lr * g;
+      return;
+    }
+    if (rule == Rule::RmsProp) {
+      g += n.weight_decay * value;
+      second = n.alpha * second + (1 - n.alpha) * g * g;
+      double average = second;
+      if (n.centered) {
+        first = n.alpha * first + (1 - n.alpha) * g;
+        average -= first * first;
+      }
+      const double scaled = g / (std::sqrt(average) + n.epsilon);
+      buffer = n.momentum * buffer + scaled;
+      value -= n.lr * (n.momentum != 0 ? buffer : scaled);
+      return;
+    }
+    if (rule == Rule::Adagrad) {
+      g += n.weight_decay * value;
+      second += g * g;
+      value -= n.lr / (1 + (steps - 1) * n.lr_decay) * g / (std::sqrt(second) + n.epsilon);
       return;
     }
     if (rule == Rule::AdamW)

@@ -84,7 +84,7 @@ _MISSING = {
         clip_grad_value_ clip_grads_with_norm_ fuse_conv_bn_eval get_total_norm parameters_to_vector parametrizations
         parametrize prune remove_spectral_norm remove_weight_norm rnn skip_init spectral_norm stateless vector_to_parameters
         weight_norm""",
-    "torch.optim": "ASGD Adadelta Adafactor Adagrad Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SparseAdam swa_utils",
+    "torch.optim": "ASGD Adadelta Adafactor Adamax LBFGS Muon NAdam RAdam Rprop SparseAdam swa_utils",
     "torch.optim.lr_scheduler": "CosineAnnealingWarmRestarts CyclicLR OneCycleLR PolynomialLR",
     "torch.utils.data": """
         BatchSampler ChainDataset ConcatDataset DistributedSampler IterableDataset RandomSampler Sampler SequentialSampler

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from . import _C
 from ._C import Init, Parameters, Tensor, device, dtype
 from ._C._init import zeros
-from ._C._optim import SGD, Adam, AdamW, Optimizer
+from ._C._optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .autograd import no_grad
 
 T = TypeVar("T")
@@ -123,5 +123,5 @@ def register() -> None:
     """Tells pickle and copy how; gradients are not kept."""
     copyreg.pickle(Parameters, _reduce)
     copyreg.pickle(Init, lambda init: (_rebuild_init, init._made_by()))
-    for kind in (SGD, Adam, AdamW):
+    for kind in (SGD, Adagrad, Adam, AdamW, RMSprop):
         copyreg.pickle(kind, _reduce_optimizer)

@@ -77,7 +77,7 @@ class MachineSegment final : public Segment {
   void prepare(std::int64_t steps) override {
     loop_.prepare(steps);
     if (sums_) summing_.prepare(steps);
-    std::array<double, kUpdateNumbers> numbers{};
+    std::array<double, kMostNumbers> numbers{};
     for (std::int64_t step = 0; step < steps; ++step) {
       const std::int64_t* known = nullptr;
       for (std::size_t u = 0; u < uniforms_.size(); ++u) {
@@ -87,7 +87,7 @@ class MachineSegment final : public Segment {
           value = with_floating(dtype_,
                                 [&]<class T>() { return static_cast<double>(*static_cast<const T*>(uniform.memory)); });
         } else {
-          if (known != uniform.update.steps) update_numbers(uniform.update, *uniform.update.steps + step + 1, numbers);
+          if (known != uniform.update.steps) update_numbers(uniform.update, *uniform.update.steps + step + 1, numbers.data());
           known = uniform.update.steps;  // of one optimizer
           value = numbers[static_cast<std::size_t>(uniform.number)];
         }
@@ -119,6 +119,8 @@ class MachineSegment final : public Segment {
     }
   };
 
+  static constexpr int kMostNumbers = RuleTraits::kMaxNumbers + 1;
+
   /// One number for all elements: from memory, or of an update.
   struct Uniform {
     const void* memory;
@@ -146,16 +148,16 @@ class MachineSegment final : public Segment {
   bool trace_links(const SegmentContext& context, std::span<const Link> links) {
     for (const Link& link : links) {
       std::array<Traced, Elementwise::kMaxInputs> in;
-      std::array<Traced, Elementwise::kMaxOutputs> out;
+      std::array<Traced, Link::kMaxOutputs> out;
       for (std::size_t i = 0; i < in.size(); ++i) {
         if (link.in[i].kind == ChainInput::Kind::Number) in[i] = Traced(link.in[i].number.floating);
         if (link.in[i].kind == ChainInput::Kind::Value) in[i] = read(context, link.in[i].value);
       }
       if (link.is_update) {
         const Chain::UpdatePart& part = context.chain.updates[static_cast<std::size_t>(link.update)];
-        std::array<Traced, kUpdateNumbers> numbers;
+        std::array<Traced, kMostNumbers> numbers;
         if (!read_numbers(part, numbers)) return false;
-        trace(part.call, numbers, in, out);
+        trace(part.call, numbers.data(), in, out);
       } else if (!trace(link, in, out)) {
         return false;
       }
@@ -180,29 +182,22 @@ class MachineSegment final : public Segment {
   }
 
   /// Numbers that are the same for all sets are uniform; a set's own are elements where a set is one element.
-  bool read_numbers(const Chain::UpdatePart& part, std::array<Traced, kUpdateNumbers>& numbers) {
+  bool read_numbers(const Chain::UpdatePart& part, std::array<Traced, kMostNumbers>& numbers) {
     const Update& call = part.call;
-    const bool adam = call.rule != UpdateRule::Sgd, momentum = call.first != nullptr;
-    const auto add = [&](int number, const Hyper* hyper, bool raw, bool is_read) {
-      if (!is_read) return true;
-      auto& result = numbers[static_cast<std::size_t>(number)];
-      if (!hyper || hyper->stride == 0) {
+    for (int i = 0; i < call.numbers(); ++i) {
+      const math::Number number = call.number(i);
+      auto& result = numbers[static_cast<std::size_t>(i)];
+      if (!call.is_per_set(i)) {
         result = Traced::of(graph->uniform(static_cast<int>(uniforms_.size())));
-        uniforms_.push_back({nullptr, call, number});
-        return true;
+        uniforms_.push_back({nullptr, call, i});
+        continue;
       }
-      if (!raw || call.layout.per_set[part.parameter] != 1) return false;
+      if (number.how != math::Derivation::Plain || call.layout.per_set[part.parameter] != 1) return false;
       result = Traced::of(graph->input(static_cast<int>(inputs_.size())));
-      inputs_.push_back({.value = -1, .memory = static_cast<const std::byte*>(hyper->data)});
-      return true;
-    };
-    return add(kLr, &call.lr, true, true) && add(kDecay, &call.weight_decay, true, call.weight_decay.data != nullptr) &&
-           add(kMomentum, &call.momentum, true, !adam && momentum) &&
-           add(kKept, &call.dampening, false, !adam && momentum) && add(kBeta1, &call.beta1, true, adam) &&
-           add(kRest1, &call.beta1, false, adam) && add(kBeta2, &call.beta2, true, adam) &&
-           add(kRest2, &call.beta2, false, adam) && add(kEpsilon, &call.epsilon, true, adam) &&
-           add(kBias1, &call.beta1, false, adam) && add(kRootBias2, &call.beta2, false, adam) &&
-           add(kFirstStep, nullptr, false, !adam && momentum);
+      const void* const data = call.hyper[static_cast<std::size_t>(number.hyper)].data;
+      inputs_.push_back({.value = -1, .memory = static_cast<const std::byte*>(data)});
+    }
+    return true;
   }
 
   DType dtype_ = DType::Float32;

@@ -76,7 +76,7 @@ int Graph::apply(Primitive primitive, int a, int b, int c) {
 namespace {
 
 using In = std::array<Traced, Elementwise::kMaxInputs>;
-using Out = std::array<Traced, Elementwise::kMaxOutputs>;
+using Out = std::array<Traced, Link::kMaxOutputs>;
 
 /// False for formulas whose values are not the segment's numbers: masks, integers, a choice by a bool.
 template <class F, DTypes accepted>
@@ -125,27 +125,16 @@ bool trace(const Link& link, const In& in, Out& out) {
   return true;
 }
 
-void trace(const Update& call, const std::array<Traced, kUpdateNumbers>& n, const In& in, Out& out) {
-  const Traced gradient = call.maximize ? -in[1] : in[1];
-  const bool decays = call.weight_decay.data != nullptr;
-  Traced value = in[0], first = in[2], second = in[3];
-  if (call.rule != UpdateRule::Sgd) {
-    formula::Adam<Traced>{n[kLr],      n[kBeta1], n[kRest1], n[kBeta2],     n[kRest2],
-                          n[kEpsilon], n[kDecay], n[kBias1], n[kRootBias2], decays}
-        .step(value, gradient, first, second, call.rule == UpdateRule::AdamW);
-  } else if (!call.first) {
-    formula::Sgd<Traced>{n[kLr], Traced(0.0), Traced(0.0), n[kDecay], decays}.step(value, gradient);
-  } else {
-    // The first step differs; which one it is shows when the chain runs.
-    const formula::Sgd<Traced> rule{n[kLr], n[kMomentum], n[kKept], n[kDecay], decays};
-    Traced begun = value, begun_first = first;
-    rule.step(begun, gradient, begun_first, true, call.nesterov);
-    rule.step(value, gradient, first, false, call.nesterov);
-    const TracedMask is_first = n[kFirstStep] != Traced(0.0);
-    value = select(is_first, begun, value);
-    first = select(is_first, begun_first, first);
+void trace(const Update& call, const Traced* numbers, const In& in, Out& out) {
+  const formula::UpdateFlags flags{call.maximize, call.decays(), call.has_idle()};
+  std::copy_n(in.begin() + 2, kMaxStates, out.begin() + 1);
+  out[0] = in[0];
+  switch (call.rule) {
+#define LUGE_ROW(Rule, ...) \
+  case UpdateRule::Rule: return formula::update<formula::Rule>(numbers, flags, out[0], in[1], &out[1]);
+    LUGE_UPDATE_RULES(LUGE_ROW)
+#undef LUGE_ROW
   }
-  out = {value, first, second};
 }
 
 }  // namespace luge::cpu::jit

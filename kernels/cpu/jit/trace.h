@@ -10,7 +10,6 @@
 #include <luge/math/dialect.h>
 #include <luge/plan.h>
 
-#include "../update_loop.h"
 
 namespace luge::cpu::jit {
 
@@ -113,10 +112,10 @@ inline Traced pow(Traced x, Traced) { return foreign(x); }
 /// Adds a formula link to `graph`; `in` as the link's, of which absent ones are never read. False where its
 /// formula needs more than instructions, or gives bools.
 bool trace(const Link& link, const std::array<Traced, Elementwise::kMaxInputs>& in,
-           std::array<Traced, Elementwise::kMaxOutputs>& out);
+           std::array<Traced, Link::kMaxOutputs>& out);
 
-/// The same of an update; numbers[i] for each UpdateNumber that its rule reads.
-void trace(const Update& call, const std::array<Traced, kUpdateNumbers>& numbers,
-           const std::array<Traced, Elementwise::kMaxInputs>& in, std::array<Traced, Elementwise::kMaxOutputs>& out);
+/// The same of an update, which reads call.numbers() numbers.
+void trace(const Update& call, const Traced* numbers, const std::array<Traced, Elementwise::kMaxInputs>& in,
+           std::array<Traced, Link::kMaxOutputs>& out);
 
 }  // namespace luge::cpu::jit

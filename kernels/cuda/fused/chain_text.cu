@@ -174,27 +174,27 @@ class Generator {
     }
   }
 
-  template <template <class> class Rule, class T>
+  template <class Formula, class T>
   void add_rule(const char* name, const Chain::UpdatePart& part) {
     const int i = text_.updates++;
     const Update& call = part.call;
     const std::int64_t per_set = call.layout.per_set[part.parameter];
-    const std::string rule = fmt::format("{}<{}>", name, type_name(call.dtype));
+    const std::string rule = fmt::format("Rule<formula::{}, {}>", name, type_name(call.dtype));
     text_.parameter(fmt::format("ChainUpdate<{}>", rule), fmt::format("update{}", i),
-                    ChainUpdate<Rule<T>>{Rule<T>(call), call.steps, per_set});
+                    ChainUpdate<Rule<Formula, T>>{Rule<Formula, T>(call), call.steps, per_set});
     const bool many = repeats_ || by_sets_;
     if (many) {
-      result_.before += fmt::format("LUGE_SHARED({1}::Biases, biases_of{0}, kMostSteps);\n"
+      result_.before += fmt::format("LUGE_SHARED({1}::AtStep, step_numbers_of{0}, kMostSteps);\n"
                                     "const std::int64_t begun{0} = *update{0}.steps;\n"
-                                    "update{0}.fill_biases(biases_of{0}, begun{0}, steps);\n", i, rule);
+                                    "update{0}.fill_step_numbers(step_numbers_of{0}, begun{0}, steps);\n", i, rule);
       parts_.step += fmt::format("const std::int64_t taken{0} = begun{0} + step;\n"
-                                 "const auto biases{0} = biases_of{0}[step];\n", i);
+                                 "const auto step_numbers{0} = step_numbers_of{0}[step];\n", i);
     } else {
       result_.before += fmt::format("const std::int64_t taken{0} = *update{0}.steps;\n"
-                                    "const auto biases{0} = update{0}.biases(taken{0});\n", i);
+                                    "const auto step_numbers{0} = update{0}.step_numbers(taken{0});\n", i);
     }
     (many ? parts_.step : result_.before) +=
-        fmt::format("const auto common{0} = update{0}.rule.numbers(0, biases{0});\n", i);
+        fmt::format("const auto common{0} = update{0}.rule.numbers(0, step_numbers{0});\n", i);
     if (part.counts_step)
       result_.last += fmt::format("if (threadIdx.x == 0) *update{0}.steps = {1}{0} + {2};\n", i,
                                   many ? "begun" : "taken", many ? "steps" : "1");
@@ -203,10 +203,12 @@ class Generator {
   void add_updates() {
     for (const Chain::UpdatePart& part : chain_.updates) {
       with_floating(part.call.dtype, [&]<class T>() {
-        if (part.call.rule != UpdateRule::Sgd)
-          add_rule<Adam, T>("Adam", part);
-        else
-          part.call.first ? add_rule<MomentumSgd, T>("MomentumSgd", part) : add_rule<PlainSgd, T>("PlainSgd", part);
+        switch (part.call.rule) {
+#define LUGE_ROW(Rule, ...) \
+  case UpdateRule::Rule: return add_rule<math::scalar::Rule, T>(#Rule, part);
+          LUGE_UPDATE_RULES(LUGE_ROW)
+#undef LUGE_ROW
+        }
       });
     }
   }

@@ -58,11 +58,11 @@ std::string number(const Operand& operand, DType dtype) {
   return with_dtype(dtype, [&]<class T>() { return literal(immediate<T>(operand)); });
 }
 
-bool differs(const Hyper& hyper) { return hyper.data && hyper.stride != 0; }
-bool has_biases_per_set(const Update& call) { return differs(call.beta1) || differs(call.beta2); }
-bool has_numbers_per_set(const Update& call) {
-  return has_biases_per_set(call) || differs(call.lr) || differs(call.momentum) || differs(call.dampening) ||
-         differs(call.weight_decay) || differs(call.epsilon);
+/// Whether some number of the call's rule differs from set to set; of those that count steps, if only they matter.
+bool has_numbers_per_set(const Update& call, bool counting_steps) {
+  for (int i = 0; i < call.numbers(); ++i)
+    if (call.is_per_set(i) && (call.number(i).counts_steps() || !counting_steps)) return true;
+  return false;
 }
 
 std::string input(const ChainInput& in, DType as) {
@@ -110,23 +110,27 @@ std::string update_statements(const Chain& chain, const Link& link, int first_up
   const Update& call = chain.updates[static_cast<std::size_t>(link.update)].call;
   const auto in = [&](std::size_t i) { return input(link.in[i], call.dtype); };
   const int u = first_update + link.update;
-  std::string all = fmt::format("Element<{0}> element{1}{{{2}, {3}{4}, {5}, {6}}};\n", type_name(call.dtype), u, in(0),
-                                call.maximize ? "-" : "", in(1), in(2), in(3));
+  const int states = traits(call.rule).states;
+  const char* const type = type_name(call.dtype);
+  std::string all = fmt::format("{0} value{1} = {2}, states{1}[math::kMaxStates]{{", type, u, in(0));
+  for (int s = 0; s < states; ++s) all += (s == 0 ? "" : ", ") + in(static_cast<std::size_t>(2 + s));
+  all += "};\n";
   std::string numbers = fmt::format("common{}", u);
-  if (has_numbers_per_set(call)) {
+  if (has_numbers_per_set(call, false)) {
     numbers = fmt::format("numbers{}", u);
-    const std::string biases = has_biases_per_set(call) ? fmt::format("update{0}.rule.biases(set{0}, taken{0})", u)
-                                                        : fmt::format("biases{}", u);
+    const std::string step_numbers = has_numbers_per_set(call, true)
+                                         ? fmt::format("update{0}.rule.step_numbers(set{0}, taken{0})", u)
+                                         : fmt::format("step_numbers{}", u);
     all += fmt::format(
         "const std::int64_t set{0} = update{0}.set(first + k);\n"
         "const auto {1} = update{0}.rule.numbers(set{0}, {2});\n",
-        u, numbers, biases);
+        u, numbers, step_numbers);
   }
-  all += fmt::format("update{0}.rule.step({1}, element{0}, taken{0});\n", u, numbers);
-  const char* const members[] = {"value", "first", "second"};
-  for (std::size_t i = 0; i < 3; ++i)
-    if (link.out[i] != Link::kNothing)
-      all += fmt::format("const {} v{} = element{}.{};\n", type_name(call.dtype), link.out[i], u, members[i]);
+  all += fmt::format("update{0}.rule.step({1}, value{0}, {2}, states{0});\n", u, numbers, in(1));
+  for (int i = 0; i <= states; ++i)
+    if (const int out = link.out[static_cast<std::size_t>(i)]; out != Link::kNothing)
+      all += i == 0 ? fmt::format("const {} v{} = value{};\n", type, out, u)
+                    : fmt::format("const {} v{} = states{}[{}];\n", type, out, u, i - 1);
   return all;
 }
 

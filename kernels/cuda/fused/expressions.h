@@ -13,8 +13,8 @@ const char* type_name(DType dtype);
 
 /// The statements that make a link's values from those that it reads, for element number `first + k`. A value n is
 /// called vn; the chain's optimizer step i, as number u = first_update + i of the kernel, has in scope
-///   updateu  its ChainUpdate          biasesu  its rule's Biases for set 0
-///   takenu   the steps before this    commonu  its rule's Numbers for set 0
+///   updateu  its ChainUpdate         step_numbersu  its rule's AtStep of set 0
+///   takenu   the steps before this   commonu        its rule's Numbers of set 0
 /// `id` tells links of one chain apart.
 std::string statements(const Chain& chain, const Link& link, int id, int first_update);
 

@@ -92,7 +92,7 @@ class Generator {
     program_.capacity = dice_.chance(0.3) ? 5 : 64;
     if (!style_.trains) return;
     program_.owner = static_cast<Owner>(dice_.weighted({1, 2, 2, 4}));
-    program_.rule = static_cast<Rule>(dice_.below(5));
+    program_.rule = static_cast<Rule>(dice_.below(7));
     program_.lr_per_set = dice_.chance(0.4);
     if (dice_.chance(0.4)) program_.decay = static_cast<Decay>(1 + dice_.below(4));
     if (style_.one_shape && dice_.chance(0.5))

@@ -156,6 +156,8 @@ void Machine::make_optimizer(const std::vector<Tensor>& leaves) {
     case Rule::Nesterov: make.template operator()<Sgd>(SgdOptions{.momentum = 0.9, .nesterov = true}); break;
     case Rule::Adam: make.template operator()<Adam>(AdamOptions{.weight_decay = 0.01}); break;
     case Rule::AdamW: make.template operator()<AdamW>(AdamWOptions{}); break;
+    case Rule::RmsProp: make.template operator()<RmsProp>(RmsPropOptions{.momentum = 0.5, .centered = true}); break;
+    case Rule::Adagrad: make.template operator()<Adagrad>(AdagradOptions{.lr_decay = 0.1}); break;
   }
   switch (program_.decay) {
     case Decay::None: break;

@@ -108,7 +108,8 @@ bool Program::may_be_refused() const {
 
 std::string to_string(const Program& program) {
   constexpr const char* kOwners[] = {"nobody", "the optimizer", "an arena", "an arena of r sets"};
-  constexpr const char* kRules[] = {"Sgd", "Sgd with momentum", "Sgd with nesterov", "Adam", "AdamW"};
+  constexpr const char* kRules[] = {"Sgd", "Sgd with momentum", "Sgd with nesterov", "Adam", "AdamW",
+                                    "RmsProp, centered, with momentum", "Adagrad"};
   constexpr const char* kDecays[] = {"no schedule", "StepLr", "ExponentialLr", "LinearLr", "CosineAnnealingLr"};
   std::string out = fmt::format("seed {}, n = {}, r = {}, c = {}, keep_gradients = {}\n", program.seed, program.sizes.n,
                                 program.sizes.r, program.sizes.c, program.keep_gradients);

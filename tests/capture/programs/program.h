@@ -48,7 +48,7 @@ struct Declared {
 
 /// Where the leaves that train live.
 enum class Owner : std::uint8_t { Nobody, Optimizer, Arena, Sets };
-enum class Rule : std::uint8_t { Sgd, Momentum, Nesterov, Adam, AdamW };
+enum class Rule : std::uint8_t { Sgd, Momentum, Nesterov, Adam, AdamW, RmsProp, Adagrad };
 enum class Decay : std::uint8_t { None, Step, Exponential, Linear, Cosine };
 
 /// Steps one after the other, and what runs eagerly before them.

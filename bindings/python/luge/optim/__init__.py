@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from .._C._optim import SGD, Adam, AdamW, Optimizer
+from .._C._optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .._names import missing as _missing
 from . import lr_scheduler
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "lr_scheduler"]
 
 if not TYPE_CHECKING:
     __getattr__ = _missing(__name__)

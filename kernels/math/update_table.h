@@ -1,0 +1,44 @@
+#pragma once
+// The table of update rules: X(Rule, optimizer, step). A row here and a struct in updates.h are a rule: the CPU loops,
+// the machine code, the CUDA kernels, the generated kernels and the optimizers' calls are made of both. `optimizer` is
+// the class that users make it with, `step` what errors and plans call its call.
+#define LUGE_UPDATE_RULES(X)                                \
+  X(Sgd, "Sgd", "sgd step")                                 \
+  X(MomentumSgd, "Sgd", "sgd step")                         \
+  X(NesterovSgd, "Sgd", "sgd step")                         \
+  X(Adam, "Adam", "adam step")                              \
+  X(AdamW, "AdamW", "adamw step")                           \
+  X(RmsProp, "RmsProp", "rmsprop step")                     \
+  X(CenteredRmsProp, "RmsProp", "rmsprop step")             \
+  X(MomentumRmsProp, "RmsProp", "rmsprop step")             \
+  X(CenteredMomentumRmsProp, "RmsProp", "rmsprop step")     \
+  X(Adagrad, "Adagrad", "adagrad step")
+
+namespace luge::math {
+
+/// The most states that a rule has.
+inline constexpr int kMaxStates = 3;
+
+/// The first hyperparameters of every rule.
+enum : int { kLr, kWeightDecay };
+
+/// How a number comes from a hyperparameter h, another one, and t, the number of the step, which counts from 1.
+enum class Derivation : unsigned char {
+  Plain,              ///< h
+  OneMinus,           ///< 1 - h
+  OneMinusPower,      ///< 1 - h^t
+  RootOneMinusPower,  ///< sqrt(1 - h^t)
+  Decayed,            ///< h / (1 + (t - 1) other)
+  IsFirstStep,        ///< 1 if t is 1, otherwise 0; h plays no part
+};
+
+struct Number {
+  int hyper;
+  Derivation how = Derivation::Plain;
+  int other = 0;
+
+  /// Whether it is another at every step.
+  constexpr bool counts_steps() const { return how != Derivation::Plain && how != Derivation::OneMinus; }
+};
+
+}  // namespace luge::math
