@@ -233,6 +233,7 @@ ArenaLayout Parameters::Arena::active_layout() {
 
 void Parameters::Arena::set_active(const Tensor& mask) {
   if (!active_.defined()) {
+    *may_rest_ = true;
     const Unobserved once;  // it belongs to the arena, not to the step that is being recorded
     active_ = ones({sets()}, {.dtype = options_.dtype, .device = options_.device});
   }
@@ -242,15 +243,13 @@ void Parameters::Arena::set_active(const Tensor& mask) {
 
 void Parameters::Arena::expect_all_active() {
   if (!observer) return;
-  const auto check = [arena = weak_from_this()](std::int64_t steps, std::int64_t) {
-    const auto alive = arena.lock();
-    LUGE_CHECK(CaptureError, !alive || !alive->active_.defined(),
+  const auto check = [may_rest = std::weak_ptr<bool>(may_rest_)](std::int64_t steps, std::int64_t) {
+    LUGE_CHECK(CaptureError, !*may_rest.lock(),
                "step: set_active was called after this step was captured, which steps every set; capture it again, or "
                "call set_active before capturing");
     return steps;
   };
-  observer->has_effect(
-      {.owner = weak_from_this(), .owner_name = "Parameters", .before = check, .after = {}, .undo = {}});
+  observer->has_effect({.owner = may_rest_, .owner_name = "Parameters", .before = check, .after = {}, .undo = {}});
 }
 
 std::shared_ptr<const Parameters::Arena::Part> Parameters::Arena::part_of(const std::vector<bool>& members) {

@@ -108,6 +108,7 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   Entries entries_;
   mutable Tensor device_table_;
   Tensor active_;
+  std::shared_ptr<bool> may_rest_ = std::make_shared<bool>(false);  ///< whether some set may stand still
   std::shared_ptr<const Part> latest_part_;
   std::vector<std::shared_ptr<const Part>> recorded_parts_;  ///< recorded steps point to their tables
 };

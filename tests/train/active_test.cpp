@@ -30,8 +30,8 @@ std::vector<Tensor> trained(const OptimizerCase& rule, Device device, bool captu
   Step step = capture(body);
   std::vector<Tensor> history;
   for (int i = 0; i < 6; ++i) {
-    if (i == 2 && uses_mask) params.set_active(from_host({1, 1, 0, 1}, {kSets}, device).ne(0));
-    if (i == 3) factor.copy_(from_host({1, 1, std::numeric_limits<float>::quiet_NaN(), 1}, {kSets}, device));
+    if (i == 2 && uses_mask) params.set_active(from_host(std::vector<float>{1, 1, 0, 1}, {kSets}, device).ne(0));
+    if (i == 3) factor.copy_(from_host(std::vector<float>{1, 1, std::numeric_limits<float>::quiet_NaN(), 1}, {kSets}, device));
     captured ? step() : body();
     history.push_back(a.detach().clone());
     history.push_back(b.detach().clone());
@@ -56,7 +56,7 @@ TEST_P(ActiveTest, StandStillWhateverTheirGradientsAre) {
 TEST_P(ActiveTest, ACapturedStepFindsOutItself) {
   Parameters params({.sets = 3, .device = device()});
   const Tensor x = params.add("x", {}, init::constant(8));
-  Sgd optimizer(params, {.lr = from_host({0.25, 0.125, 0.5}, {3}, device())});
+  Sgd optimizer(params, {.lr = from_host(std::vector<float>{0.25, 0.125, 0.5}, {3}, device())});
   params.set_active(ones({3}, {.dtype = DType::Bool, .device = device()}));
   Step step = capture([&] {
     optimizer.zero_grad();

@@ -235,7 +235,7 @@ TEST(RmsProp, EverySetHasItsOwnHyperparameters) {
     h.of_set.push_back({.lr = 0.005 * (set + 1),
                         .momentum = 0.1 * set,
                         .weight_decay = 0.02 * set,
-                        .epsilon = 0.1 * (set + 1),
+                        .epsilon = 0.5 * (set + 1),  // counts: see above
                         .alpha = 0.5 + 0.05 * set});
   compare_everywhere(Rule::RmsProp, h);
   for (Numbers& n : h.of_set) n.centered = true;
@@ -355,6 +355,14 @@ TEST(Optimizer, RefusesImpossibleNumbers) {
                  "Adam: beta2 is 0.999999999, which float32 holds as 1; it must be at least 0 and less than 1",
                  Adam(params, {.beta2 = 0.999999999}));
   const std::string nesterov = "Sgd: nesterov is set; it needs a momentum above 0 and a dampening of 0";
+  EXPECT_MESSAGE(ValueError, "RmsProp: alpha is 1; it must be at least 0 and less than 1",
+                 RmsProp(params, {.alpha = 1}));
+  EXPECT_MESSAGE(ValueError, "RmsProp: momentum is -1; it must be 0 or more and finite",
+                 RmsProp(params, {.momentum = -1}));
+  EXPECT_MESSAGE(ValueError, "Adagrad: lr_decay is -1; it must be 0 or more and finite",
+                 Adagrad(params, {.lr_decay = -1}));
+  EXPECT_MESSAGE(ValueError, "Adagrad: initial_accumulator_value is -1; it must be 0 or more and finite",
+                 Adagrad(params, {.initial_accumulator_value = -1}));
   EXPECT_MESSAGE(ValueError, nesterov, Sgd(params, {.nesterov = true}));
   EXPECT_MESSAGE(ValueError, nesterov, Sgd(params, {.momentum = 0.9, .dampening = 0.1, .nesterov = true}));
   EXPECT_MESSAGE(ValueError, nesterov, Sgd(params, {.momentum = tensor({0.5, 0, 0.5}), .nesterov = true}));
