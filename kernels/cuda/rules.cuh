@@ -16,6 +16,9 @@ struct Setting {
   const T* data;
   std::int64_t stride;
 
+  Setting() = default;
+  template <class Hyper>
+  explicit Setting(const Hyper& hyper) : data(static_cast<const T*>(hyper.data)), stride(hyper.stride) {}
   __device__ T at(std::int64_t set) const { return data ? data[set * stride] : T(0); }
 };
 
@@ -55,9 +58,8 @@ struct Rule {
 
   template <class Update>
   explicit Rule(const Update& call) : flags{call.maximize, call.decays(), call.has_idle()} {
-    const auto setting = [](const auto& hyper) { return Setting<T>{static_cast<const T*>(hyper.data), hyper.stride}; };
-    for (int h = 0; h < Formula::kHypers; ++h) settings[h] = setting(call.hyper[h]);
-    active = setting(call.hyper[Update::kActive]);
+    for (int h = 0; h < Formula::kHypers; ++h) settings[h] = Setting<T>(call.hyper[h]);
+    active = Setting<T>(call.hyper[Update::kActive]);
   }
 
   /// Of a set's step number `taken` + 1.

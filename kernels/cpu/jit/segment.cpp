@@ -1,6 +1,5 @@
 #include "../segment.h"
 
-#include <luge/tensor/dispatch.h>
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -8,9 +7,13 @@
 #include <optional>
 #include <string_view>
 
+#include <luge/kept_kernels.h>
+#include <luge/tensor/dispatch.h>
+
 #include "../reduce_space.h"
 #include "../update_loop.h"
 #include "assembler.h"
+#include "listing.h"
 #include "trace.h"
 
 namespace luge::cpu {
@@ -65,12 +68,14 @@ class MachineSegment final : public Segment {
       }
     loop_.code = Loop::assemble(shape);
     if (!loop_.code) return false;
+    if (keeps_kernels()) keep_kernel(listing(shape), "txt");
     sums_ = !context.sums.empty() && vector_bytes() == sum_vector_bytes() &&
             std::all_of(context.sums.begin(), context.sums.end(), [&](int value) { return values_.contains(value); });
     if (!sums_) return true;
     for (const int value : context.sums) summing.sums.push_back(values_.at(value).at);
     summing_.code = Loop::assemble(summing);
     sums_ = summing_.code != nullptr;
+    if (sums_ && keeps_kernels()) keep_kernel(listing(summing), "txt");
     return true;
   }
 

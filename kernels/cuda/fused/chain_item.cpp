@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <luge/error.h>
+#include <luge/kept_kernels.h>
 
 #include "../block_size.h"
 #include "../check.h"
@@ -117,6 +118,7 @@ ChainItem::ChainItem(Gpu& gpu, const Generate& generate) : gpu_(gpu) {
       blocks_.push_back({gpu.memory().allocate(bytes), bytes});
       return blocks_.back().data;
     });
+    keep_kernel(chain_.source, "cu");
     if (chain_.arguments.bytes() <= kMostParameterBytes) kernel_ = kernel_of(gpu, chain_.source);
   } catch (...) {
     release();
