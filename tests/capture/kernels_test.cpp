@@ -59,7 +59,8 @@ TEST_P(KernelsTest, OfTheDemoAreInTheDocumentation) {
   Sgd optimizer(params, {.lr = 0.01});
   auto step = capture([&] {
     optimizer.zero_grad();
-    const Tensor loss = (3 * x * x - 2 * x + 3).sum();
+    const Tensor square = 3 * x * x;  // before 2 * x: the order within an expression is the compiler's
+    const Tensor loss = (square - 2 * x + 3).sum();
     loss.backward();
     optimizer.step();
     return loss;

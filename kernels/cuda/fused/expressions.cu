@@ -112,7 +112,7 @@ std::string update_statements(const Chain& chain, const Link& link, int first_up
   const int u = first_update + link.update;
   const int states = traits(call.rule).states;
   const char* const type = type_name(call.dtype);
-  std::string all = fmt::format("{0} value{1} = {2}, states{1}[math::kMaxStates]{{", type, u, in(0));
+  std::string all = fmt::format("{0} value{1} = {2}, states{1}[luge::math::kMaxStates]{{", type, u, in(0));
   for (int s = 0; s < states; ++s) all += (s == 0 ? "" : ", ") + in(static_cast<std::size_t>(2 + s));
   all += "};\n";
   std::string numbers = fmt::format("common{}", u);
