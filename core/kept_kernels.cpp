@@ -1,6 +1,5 @@
 #include <luge/kept_kernels.h>
 
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -20,14 +19,13 @@ fs::path folder() {
   return name ? name : "";
 }
 
-/// FNV-1a.
-std::uint64_t hash(std::string_view text) {
+}  // namespace
+
+std::uint64_t hash_of(std::string_view text) {
   std::uint64_t value = 0xCBF29CE484222325u;
   for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
   return value;
 }
-
-}  // namespace
 
 bool keeps_kernels() { return !folder().empty(); }
 
@@ -35,7 +33,7 @@ void keep_kernel(std::string_view text, std::string_view extension) {
   if (!keeps_kernels()) return;
   std::error_code error;
   fs::create_directories(folder(), error);
-  const fs::path path = folder() / fmt::format("luge_{:016x}.{}", hash(text), extension);
+  const fs::path path = folder() / fmt::format("luge_{:016x}.{}", hash_of(text), extension);
   std::ofstream file(path, std::ios::binary);
   file.write(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.flush()) return;

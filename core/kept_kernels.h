@@ -1,9 +1,13 @@
 #pragma once
 // Internal: generated kernels, kept for people to read.
 
+#include <cstdint>
 #include <string_view>
 
 namespace luge {
+
+/// FNV-1a of a text: a name for it.
+std::uint64_t hash_of(std::string_view text);
 
 /// Whether LUGE_KERNELS names a folder.
 bool keeps_kernels();

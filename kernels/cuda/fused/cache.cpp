@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -12,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <luge/kept_kernels.h>
+
 namespace luge::cuda {
 
 namespace {
@@ -19,13 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kMagic = "luge kernel 1\n";
-
-/// FNV-1a; what it stands for is compared as a whole where it matters.
-std::uint64_t hash(std::string_view text) {
-  std::uint64_t value = 0xCBF29CE484222325u;
-  for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-  return value;
-}
 
 /// The file appears under its name when all of it is there.
 bool write_whole(const fs::path& path, std::string_view content) {
@@ -50,7 +44,7 @@ bool write_whole(const fs::path& path, std::string_view content) {
 
 /// What a file holds in front of its code: the key, compared when it is read, and a checksum.
 std::string head(const std::string& key, std::string_view code) {
-  return fmt::format("{}{} {} {:016x}\n{}", kMagic, key.size(), code.size(), hash(code), key);
+  return fmt::format("{}{} {} {:016x}\n{}", kMagic, key.size(), code.size(), hash_of(code), key);
 }
 
 }  // namespace
@@ -67,7 +61,7 @@ fs::path cache_folder() {
 }
 
 fs::path cache_file(const fs::path& folder, const std::string& key) {
-  return folder / fmt::format("{:016x}.kernel", hash(key));
+  return folder / fmt::format("{:016x}.kernel", hash_of(key));
 }
 
 std::optional<std::string> find_cached(const fs::path& folder, const std::string& key) {
@@ -89,7 +83,7 @@ bool keep_cached(const fs::path& folder, const std::string& key, const std::stri
 }
 
 fs::path keep_source(const fs::path& folder, const std::string& source) {
-  const std::string name = fmt::format("luge_chain_{:016x}.cu", hash(source));
+  const std::string name = fmt::format("luge_chain_{:016x}.cu", hash_of(source));
   if (!folder.empty() && write_whole(folder / name, source)) return folder / name;
   std::error_code error;
   const fs::path temporary = fs::temp_directory_path(error);
