@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include <luge/tensor/tensor.h>
@@ -10,10 +11,15 @@ namespace luge {
 /// No leaf's grad() changes. An input is a leaf that requires a gradient, or the result of a recorded op; of an input that
 /// the outputs do not depend on the gradient is undefined with `allow_unused`, else AutogradError names its number.
 /// `grad_outputs` is empty or has one entry per output, of its shape and dtype; an undefined one stands for 1 and wants
-/// an output of one element. The graph is freed unless `retain_graph`. Throws AutogradError, ShapeError, DTypeError,
-/// ValueError.
+/// an output of one element. With `create_graph` the gradients are results of recorded ops and can be differentiated in
+/// turn; the graph is freed unless `retain_graph`, which is `create_graph` where it is not given. Throws AutogradError,
+/// ShapeError, DTypeError, ValueError.
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                         const std::vector<Tensor>& grad_outputs = {}, bool retain_graph = false,
-                         bool allow_unused = false);
+                         const std::vector<Tensor>& grad_outputs = {}, std::optional<bool> retain_graph = {},
+                         bool create_graph = false, bool allow_unused = false);
+
+/// Whether all that the graphs of `outputs` lead to lies behind `inputs`, which are results of recorded ops: then
+/// gradients with respect to the inputs depend on no tensor beyond them that requires a gradient.
+bool stands_alone(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs);
 
 }  // namespace luge

@@ -23,6 +23,7 @@ MODULES = {  # with PyTorch's
     "luge.autograd": "torch.autograd",
     "luge.cuda": "torch.cuda",
     "luge.data": "torch.utils.data",
+    "luge.func": "torch.func",
     "luge.init": "torch.nn.init",
     "luge.nn": "torch.nn",
     "luge.nn.functional": "torch.nn.functional",
