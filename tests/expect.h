@@ -51,7 +51,8 @@ inline ::testing::AssertionResult gradients_agree(const std::function<Tensor(con
   const GradcheckResult first = gradcheck(function, inputs, options);
   if (!first) return ::testing::AssertionFailure() << first.message;
   const GradcheckResult second = gradgradcheck(function, inputs, options);
-  return second ? ::testing::AssertionSuccess() : ::testing::AssertionFailure() << "of the gradients: " << second.message;
+  return second ? ::testing::AssertionSuccess()
+                : ::testing::AssertionFailure() << "of the gradients: " << second.message;
 }
 
 /// One call that must raise an E whose text matches.

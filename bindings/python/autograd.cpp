@@ -74,8 +74,8 @@ class FunctionNode final : public Node {
       found = nb::cast<std::vector<std::optional<Tensor>>>(backward_(wrap(gradient), placed));
     }
     if (found.size() != shapes_.size())
-      throw AutogradError(fmt::format("Function: backward returned {} gradients; there are {} tensors", found.size(),
-                                      shapes_.size()));
+      throw AutogradError(
+          fmt::format("Function: backward returned {} gradients; there are {} tensors", found.size(), shapes_.size()));
     for (std::size_t i = 0; i < found.size(); ++i) {
       if (!wants(static_cast<int>(i))) found[i].reset();
       if (found[i] && found[i]->shape() != shapes_[i])
@@ -113,8 +113,8 @@ Tensor recorded(const Tensor& result, const std::vector<Tensor>& inputs, const n
 }
 
 nb::object gradients(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
-                     const std::vector<std::optional<Tensor>>& given, std::optional<bool> retain_graph, bool create_graph,
-                     bool allow_unused) {
+                     const std::vector<std::optional<Tensor>>& given, std::optional<bool> retain_graph,
+                     bool create_graph, bool allow_unused) {
   std::vector<Tensor> grad_outputs;
   for (const std::optional<Tensor>& gradient : given) grad_outputs.push_back(gradient.value_or(Tensor()));
   std::vector<Tensor> found;
@@ -151,10 +151,11 @@ void bind_autograd(nb::module_& m) {
   m.def("_release_functions", &FunctionNode::release_all, "Lets go of the functions of every graph; for the end.");
   nb::module_::import_("atexit").attr("register")(m.attr("_release_functions"));
   m.def("_grad", &gradients, "outputs"_a, "inputs"_a, "grad_outputs"_a, "retain_graph"_a.none(), "create_graph"_a,
-        "allow_unused"_a,
-        "d(outputs)/d(inputs) without touching any .grad.");
-  m.def("_gradcheck", &check, "function"_a, "inputs"_a, "eps"_a, "atol"_a, "rtol"_a, "of_gradients"_a,
-        "Whether backward() agrees with central differences, and where it does not; or whether the gradients' own does.");
+        "allow_unused"_a, "d(outputs)/d(inputs) without touching any .grad.");
+  m.def(
+      "_gradcheck", &check, "function"_a, "inputs"_a, "eps"_a, "atol"_a, "rtol"_a, "of_gradients"_a,
+      "Whether backward() agrees with central differences, and where it does not; or whether the gradients' own does.");
+  m.def("_as_argument", &as_argument, "x"_a, "The same values as the result of an operation, at which gradients stop.");
   m.def("_stands_alone", &stands_alone, "outputs"_a, "inputs"_a,
         "Whether all that the outputs' graph leads to lies behind the inputs, which are results of operations.");
 }

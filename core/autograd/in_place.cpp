@@ -147,8 +147,7 @@ class MappedNode final : public Node {
 };
 
 Tensor mapped(const char* name, const Window& window, const Tensor& input, Tensor result, MappedNode::Map transposed) {
-  if (grad_enabled() && needs_grad(input))
-    record(result, Ref<Node>(new MappedNode(name, window, input, transposed)));
+  if (grad_enabled() && needs_grad(input)) record(result, Ref<Node>(new MappedNode(name, window, input, transposed)));
   return result;
 }
 

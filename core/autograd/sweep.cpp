@@ -259,7 +259,8 @@ Tensor seed_of(const char* op, const Tensor& output, const Tensor& gradient) {
 /// The number of the oldest node that a path to one of the inputs goes through; 0 where that cannot be told.
 std::uint64_t first_of(const std::vector<Tensor>& inputs) {
   std::uint64_t first = UINT64_MAX;
-  for (const Tensor& input : inputs) first = std::min(first, input.impl()->grad_fn ? input.impl()->grad_fn->sequence() : 0);
+  for (const Tensor& input : inputs)
+    first = std::min(first, input.impl()->grad_fn ? input.impl()->grad_fn->sequence() : 0);
   return first;
 }
 
@@ -287,6 +288,28 @@ void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, 
   Sweep sweep(retain_graph.value_or(false), false);
   sweep.seed(impl_->grad_fn, seed, !gradient.defined());
   sweep.run();
+}
+
+namespace {
+
+class ArgumentNode final : public Node {
+ public:
+  explicit ArgumentNode(const Tensor& x) : Node("argument") { add_input(x); }
+  void backward(const Tensor& gradient) override {
+    if (GradSlot* const slot = target(0)) slot->add(gradient, false);
+  }
+  void differentiable_backward(const Tensor& gradient) override { give(0, gradient); }
+};
+
+}  // namespace
+
+Tensor as_argument(const Tensor& x) {
+  const TensorImpl& impl = checked(x, "as_argument");
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "as_argument: the tensor is {}; it must be floating",
+             name(impl.dtype));
+  Tensor result = with_history(x, Ref<Node>(new ArgumentNode(x)));
+  if (needs_grad(x)) mark_view(result, x);
+  return result;
 }
 
 bool stands_alone(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs) {

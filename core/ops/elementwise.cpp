@@ -86,7 +86,8 @@ class ElementwiseNode final : public Node {
     if (!output_.empty()) in[arguments_ + 1] = symbolic::Expression(saved_output(output_));
     if (op_ == Op::Where)
       for (const int i : {1, 2})
-        gradients[i] = i == 1 ? symbolic::Expression(in[1], in[0], symbolic::Expression(0.0)) : symbolic::Expression(in[1], symbolic::Expression(0.0), in[0]);
+        gradients[i] = i == 1 ? symbolic::Expression(in[1], in[0], symbolic::Expression(0.0))
+                              : symbolic::Expression(in[1], symbolic::Expression(0.0), in[0]);
     else
       differentiate(op_, in, parameters_.data(), gradients);
     for (int i = 0; i < arguments_; ++i) {

@@ -88,9 +88,9 @@ const Expression::State& Expression::evaluated(const Tensor& like) const {
   } else if (state.op) {
     const State& second = state.arguments[1].evaluated(like);
     if (first.number && second.number) {
-      state.number = like.dtype() == DType::Float64
-                         ? folded<double>(*state.op, *first.number, *second.number)
-                         : folded<float>(*state.op, static_cast<float>(*first.number), static_cast<float>(*second.number));
+      state.number = like.dtype() == DType::Float64 ? folded<double>(*state.op, *first.number, *second.number)
+                                                    : folded<float>(*state.op, static_cast<float>(*first.number),
+                                                                    static_cast<float>(*second.number));
       if (!state.number) state.tensor = binary(*state.op, as_tensor(state.arguments[0]), Scalar(*second.number));
     } else if (first.number) {
       state.tensor = binary(*state.op, Scalar(*first.number), second.tensor);
@@ -108,7 +108,8 @@ const Expression::State& Expression::evaluated(const Tensor& like) const {
     if (yes.number)
       state.tensor = where(first.tensor, as_tensor(state.arguments[1]), as_tensor(state.arguments[2]));
     else
-      state.tensor = no.number ? where(first.tensor, yes.tensor, Scalar(*no.number)) : where(first.tensor, yes.tensor, no.tensor);
+      state.tensor =
+          no.number ? where(first.tensor, yes.tensor, Scalar(*no.number)) : where(first.tensor, yes.tensor, no.tensor);
   }
   state.arguments = {};
   return state;
@@ -134,12 +135,11 @@ constexpr Expression::Function operation_of(Call) {
 
 }  // namespace
 
-#define LUGE_FUNCTION(function)                                                             \
-  inline Expression function(const Expression& x) {                                         \
-    constexpr auto call = []<class T>(const T& t)                                           \
-      requires requires { function(t); }                                                    \
-    { return function(t); };                                                                \
-    return {#function, operation_of(call), x};                                              \
+#define LUGE_FUNCTION(function)                                                      \
+  inline Expression function(const Expression& x) {                                  \
+    constexpr auto call = []<class T>(const T& t) requires requires { function(t); } \
+    { return function(t); };                                                         \
+    return {#function, operation_of(call), x};                                       \
   }
 LUGE_VECTOR_FUNCTIONS(LUGE_FUNCTION)
 LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
@@ -200,8 +200,7 @@ constexpr Derivative kDerivatives[] = {
 
 void differentiate(Op op, const Expression* in, const double* parameters, Expression* out) {
   std::array<Expression, 2> given;
-  for (int i = 0; i < traits(op).parameters; ++i)
-    given[static_cast<std::size_t>(i)] = Expression(parameters[i]);
+  for (int i = 0; i < traits(op).parameters; ++i) given[static_cast<std::size_t>(i)] = Expression(parameters[i]);
   kDerivatives[static_cast<int>(op)](in, given.data(), out);
 }
 

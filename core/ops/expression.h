@@ -35,8 +35,8 @@ class Expression {
   std::shared_ptr<State> state_;
 };
 
-/// The gradients of an op's inputs, by its formula. `in` holds dy, the inputs and the output; `out` as many gradients as
-/// there are inputs. `op` is differentiable, and not Where.
+/// The gradients of an op's inputs, by its formula. `in` holds dy, the inputs and the output; `out` as many gradients
+/// as there are inputs. `op` is differentiable, and not Where.
 void differentiate(Op op, const Expression* in, const double* parameters, Expression* out);
 
 }  // namespace luge::symbolic

@@ -99,7 +99,8 @@ TEST_P(CreateGraphTest, TheGradientsAreThoseOfTheOrdinaryPass) {
       for (const Tensor& x : in)
         if (x.requires_grad()) wanted.push_back(x);
       const Tensor y = row.call(in), weights = points(rows()[static_cast<std::size_t>(Op::Add)], {40}, 0.4, dtype);
-      const std::vector<Tensor> recorded = grad({y}, wanted, {weights}, true, true), plain = grad({y}, wanted, {weights});
+      const std::vector<Tensor> recorded = grad({y}, wanted, {weights}, true, true),
+                                plain = grad({y}, wanted, {weights});
       for (std::size_t i = 0; i < plain.size(); ++i) {
         EXPECT_FALSE(plain[i].requires_grad());
         EXPECT_TRUE(same(recorded[i], plain[i])) << "input " << i;
@@ -130,9 +131,9 @@ TEST_P(CreateGraphTest, FarOutTheCurvatureIsZero) {
     return orders(function, x, 3);
   };
   const std::function<Tensor(const Tensor&)> functions[] = {
-      [](const Tensor& x) { return sigmoid(x); }, [](const Tensor& x) { return silu(x); },
+      [](const Tensor& x) { return sigmoid(x); },  [](const Tensor& x) { return silu(x); },
       [](const Tensor& x) { return softplus(x); }, [](const Tensor& x) { return tanh(x); },
-      [](const Tensor& x) { return gelu(x); }, [](const Tensor& x) { return erf(x); }};
+      [](const Tensor& x) { return gelu(x); },     [](const Tensor& x) { return erf(x); }};
   for (const auto& function : functions)
     for (std::size_t order : {2, 3}) {
       const Tensor found = curvature(function)[order];
@@ -150,31 +151,44 @@ TEST_P(CreateGraphTest, GraphsOfManyKindsOfOperations) {
     EXPECT_TRUE(gradients_agree(function, {a, b}));
   };
   check("sum of products", [](const In& in) { return (in[0] * in[1]).sum(); });
-  check("used twice", [](const In& in) { const Tensor y = in[0] * in[0]; return y * in[1] + y.exp() * y; });
+  check("used twice", [](const In& in) {
+    const Tensor y = in[0] * in[0];
+    return y * in[1] + y.exp() * y;
+  });
   check("views", [](const In& in) {
     return in[0].t().reshape({2, 3}).slice(1, 0, {}, 2).square() * in[1][1] + in[0].view({3, 2})[1].unsqueeze(0).exp();
   });
   check("expanded", [](const In& in) { return (in[1].expand({4, 3}) * in[0].select(0, 1)).exp().sum({0}); });
   check("matrix product", [](const In& in) { return matmul(in[0], in[0].t()).exp(); });
   check("matrix and vector", [](const In& in) { return matmul(in[0], in[1].square()); });
-  check("batches", [](const In& in) { return matmul(in[0].view({2, 1, 3}), in[1].expand({2, 3}).unsqueeze(-1)).square(); });
-  check("one matrix for a batch", [](const In& in) { return matmul(in[0], (in[0] * in[1]).view({2, 3, 1}) * in[1].view({1, 1, 3})).square(); });
+  check("batches", [](const In& in) {
+    return matmul(in[0].view({2, 1, 3}), in[1].expand({2, 3}).unsqueeze(-1)).square();
+  });
+  check("one matrix for a batch", [](const In& in) {
+    return matmul(in[0], (in[0] * in[1]).view({2, 3, 1}) * in[1].view({1, 1, 3})).square();
+  });
   check("linear", [](const In& in) { return linear(in[0], in[0] * in[1], in[1].slice(0, 0, 2)).tanh(); });
-  check("linear of sets", [](const In& in) { return linear(in[0], in[0].view({2, 1, 3}) * in[1], in[1].slice(0, 0, 2).view({2, 1})).square(); });
+  check("linear of sets", [](const In& in) {
+    return linear(in[0], in[0].view({2, 1, 3}) * in[1], in[1].slice(0, 0, 2).view({2, 1})).square();
+  });
   check("softmax", [](const In& in) { return softmax(in[0] * in[1], 0) * softmax(in[0], -1); });
   check("log_softmax", [](const In& in) { return log_softmax(in[0], 1).square() * log_softmax(in[1], 0); });
   check("cross entropy", [&](const In& in) { return cross_entropy(in[0] * in[1], labels); });
-  check("cross entropy without reduction", [&](const In& in) { return cross_entropy(in[0] * in[1], labels, Reduction::None).square(); });
+  check("cross entropy without reduction",
+        [&](const In& in) { return cross_entropy(in[0] * in[1], labels, Reduction::None).square(); });
   check("cross entropy with everything", [&](const In& in) {
-    return cross_entropy(in[0].square(), labels, {.weight = tensor({1.5, 0.5, 1}, on(float64)), .ignore_index = 0, .label_smoothing = 0.1});
+    return cross_entropy(in[0].square(), labels,
+                         {.weight = tensor({1.5, 0.5, 1}, on(float64)), .ignore_index = 0, .label_smoothing = 0.1});
   });
   check("mean squared error", [](const In& in) { return mse_loss(in[0].square(), in[1].expand({2, 3})); });
   check("index_select", [&](const In& in) { return in[0].index_select(1, index).square() * in[1]; });
   check("gather", [&](const In& in) { return in[0].gather(1, index.expand({2, 3})).exp() * in[1]; });
   check("index_copy", [&](const In& in) { return (in[0] * 1).index_copy(1, index, in[0] * in[1]).square(); });
   check("cat and stack", [](const In& in) { return cat({in[0].square(), stack({in[1], in[1].exp()})}, 0).square(); });
-  check("max of a dimension", [](const In& in) { return max_along(in[0].square(), 1).values * min_along(in[1].exp(), 0).values; });
-  check("variance and deviation", [](const In& in) { return in[0].var({1}) * in[1].std() + in[0].exp().std({0}).sum(); });
+  check("max of a dimension",
+        [](const In& in) { return max_along(in[0].square(), 1).values * min_along(in[1].exp(), 0).values; });
+  check("variance and deviation",
+        [](const In& in) { return in[0].var({1}) * in[1].std() + in[0].exp().std({0}).sum(); });
   check("product", [](const In& in) { return in[0].prod({1}) * in[1].prod(); });
   check("logsumexp", [](const In& in) { return in[0].logsumexp({0}) * in[1]; });
   check("extremes", [](const In& in) { return in[0].max({0}).square() + in[1].min().exp(); });
@@ -337,7 +351,9 @@ TEST_P(CreateGraphTest, GradgradcheckFindsAWrongOne) {
       saved_.save(t);
     }
     void backward(const Tensor& gradient) override { target(0)->add(gradient * saved_.get(name()) * 2, true); }
-    void differentiable_backward(const Tensor& gradient) override { give(0, gradient * saved_.get(name()).detach() * 2); }
+    void differentiable_backward(const Tensor& gradient) override {
+      give(0, gradient * saved_.get(name()).detach() * 2);
+    }
 
    private:
     SavedTensor saved_;
@@ -359,7 +375,8 @@ TEST_P(CreateGraphTest, OlderNodesThanTheInputsRest) {
   const Tensor hidden = exp(x);
   hidden.sum().backward();
   const Tensor later = hidden.detach().requires_grad_() * 1;
-  EXPECT_TRUE(has_values(grad({(later * later).sum()}, {later})[0], {2}, float64, {2 * std::exp(1.0), 2 * std::exp(2.0)}, 1e-15));
+  EXPECT_TRUE(has_values(grad({(later * later).sum()}, {later})[0], {2}, float64,
+                         {2 * std::exp(1.0), 2 * std::exp(2.0)}, 1e-15));
   EXPECT_TRUE(has_values(grad({(hidden * 3).sum()}, {hidden})[0], {2}, float64, {3, 3})) << "exp's own graph is gone";
 }
 

@@ -25,7 +25,8 @@ def _flat(tree: Any, call: str, what: str) -> list[Tensor]:
     if isinstance(tree, dict):
         tree = tuple(tree.values())
     if not isinstance(tree, (tuple, list)):
-        raise TypeError(f"{call}: {what} holds a {type(tree).__name__}; it must be a tensor, or a tuple, list or dict of them")
+        kind = type(tree).__name__
+        raise TypeError(f"{call}: {what} holds a {kind}; it must be a tensor, or a tuple, list or dict of them")
     return [tensor for part in tree for tensor in _flat(part, call, what)]
 
 
@@ -60,9 +61,14 @@ class _Call:
     """One call of a function, recorded from arguments of its own on."""
 
     def __init__(
-        self, call: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: _Argnums,
+        self,
+        call: str,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        argnums: _Argnums,
         has_aux: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.call = call
         numbers = argnums if isinstance(argnums, tuple) else (argnums,)
         places = []
@@ -77,16 +83,12 @@ class _Call:
         self.tree: Any = chosen if isinstance(argnums, tuple) else chosen[0]
         given = _flat(self.tree, call, "a differentiated argument")
         for tensor in given:
-            if tensor.dtype not in (_C.float32, _C.float64):
+            if not tensor.is_floating_point():
                 raise DTypeError(f"{call}: a differentiated argument is {tensor.dtype}; it must be floating")
         recording = _C.is_grad_enabled()
         with autograd.enable_grad():
             # Each is the result of an operation: gradients stop at them, whatever came before.
-            outer = [tensor if recording else tensor.detach() for tensor in given]
-            self.inputs = [
-                (tensor if tensor.requires_grad else tensor.detach().requires_grad_()).reshape(tensor.shape)
-                for tensor in outer
-            ]
+            self.inputs = [_C._as_argument(tensor if recording else tensor.detach()) for tensor in given]
             entered = list(args)
             for place, value in zip(places, _like(chosen, self.inputs)):
                 entered[place] = value
@@ -116,14 +118,16 @@ class _Call:
     def seeds(self) -> tuple[list[Tensor], list[Tensor]]:
         """The products of cotangents with the Jacobian, and the cotangents, for what is linear in them."""
         with autograd.enable_grad():
-            cotangents = [
-                _C.zeros_like(output).requires_grad_().reshape(output.shape) for output in self.outputs
-            ]
+            cotangents = [_C._as_argument(_C.zeros_like(output)) for output in self.outputs]
             return self.gradients(self.outputs, cotangents, True), cotangents
 
 
 def _gradients(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], weights: Sequence[Tensor], create_graph: bool, retain_graph: bool
+    outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    weights: Sequence[Tensor],
+    create_graph: bool,
+    retain_graph: bool,
 ) -> list[Tensor]:
     pairs = [(output, weight) for output, weight in zip(outputs, weights) if output.requires_grad]
     found: Sequence[Tensor | None] = [None] * len(inputs)
