@@ -155,7 +155,13 @@ void bind_autograd(nb::module_& m) {
   m.def(
       "_gradcheck", &check, "function"_a, "inputs"_a, "eps"_a, "atol"_a, "rtol"_a, "of_gradients"_a,
       "Whether backward() agrees with central differences, and where it does not; or whether the gradients' own does.");
-  m.def("_as_argument", &as_argument, "x"_a, "The same values as the result of an operation, at which gradients stop.");
+  m.def(
+      "_as_argument",
+      [](const Tensor& x) {
+        FunctionArgument made = as_argument(x);
+        return nb::make_tuple(wrap(std::move(made.input)), wrap(std::move(made.inside)));
+      },
+      "x"_a, "The same values as the result of an operation at which gradients stop, twice.");
   m.def("_stands_alone", &stands_alone, "outputs"_a, "inputs"_a,
         "Whether all that the outputs' graph leads to lies behind the inputs, which are results of operations.");
 }

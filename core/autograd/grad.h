@@ -18,9 +18,14 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
                          const std::vector<Tensor>& grad_outputs = {}, std::optional<bool> retain_graph = {},
                          bool create_graph = false, bool allow_unused = false);
 
-/// For functions of functions: the values of `x`, which are floating, as the result of an operation, whether or not x
-/// requires a gradient. grad() with respect to it looks at nothing before it; if x has a history, the gradient goes on.
-Tensor as_argument(const Tensor& x);
+/// What functions of functions hand on.
+struct FunctionArgument {
+  Tensor input;   ///< what gradients are taken with respect to
+  Tensor inside;  ///< the same result of the same operation for the function, which may change it in place
+};
+/// The values of `x`, which are floating, as the result of an operation, whether or not x requires a gradient. grad()
+/// with respect to it looks at nothing before it; if x has a history, gradients go on to it.
+FunctionArgument as_argument(const Tensor& x);
 
 /// Whether all that the graphs of `outputs` lead to lies behind `inputs`, which are results of recorded ops: then
 /// gradients with respect to the inputs depend on no tensor beyond them that requires a gradient.

@@ -303,12 +303,13 @@ class ArgumentNode final : public Node {
 
 }  // namespace
 
-Tensor as_argument(const Tensor& x) {
+FunctionArgument as_argument(const Tensor& x) {
   const TensorImpl& impl = checked(x, "as_argument");
   LUGE_CHECK(DTypeError, is_floating(impl.dtype), "as_argument: the tensor is {}; it must be floating",
              name(impl.dtype));
-  Tensor result = with_history(x, Ref<Node>(new ArgumentNode(x)));
-  if (needs_grad(x)) mark_view(result, x);
+  const Ref<Node> node(new ArgumentNode(x));
+  FunctionArgument result{with_history(x, node), with_history(x, node)};
+  if (needs_grad(x)) mark_view(result.inside, x);
   return result;
 }
 

@@ -138,7 +138,7 @@ std::vector<double> newton(bool captured, Device device) {
   const TensorOptions options{.dtype = float64, .device = device};
   Tensor x = tensor({0.3, 2, -1}, options).requires_grad_();
   std::vector<double> all = train(
-      captured, 6,
+      captured, 10,
       [&] {
         x.zero_grad();
         const Tensor energy = (x.exp() - 2 * x).sum();

@@ -88,9 +88,10 @@ class _Call:
         recording = _C.is_grad_enabled()
         with autograd.enable_grad():
             # Each is the result of an operation: gradients stop at them, whatever came before.
-            self.inputs = [_C._as_argument(tensor if recording else tensor.detach()) for tensor in given]
+            made = [_C._as_argument(tensor if recording else tensor.detach()) for tensor in given]
+            self.inputs: list[Tensor] = [one for one, _ in made]
             entered = list(args)
-            for place, value in zip(places, _like(chosen, self.inputs)):
+            for place, value in zip(places, _like(chosen, [inside for _, inside in made])):
                 entered[place] = value
             result = func(*entered, **kwargs)
         self.aux: Any = None
@@ -118,7 +119,7 @@ class _Call:
     def seeds(self) -> tuple[list[Tensor], list[Tensor]]:
         """The products of cotangents with the Jacobian, and the cotangents, for what is linear in them."""
         with autograd.enable_grad():
-            cotangents = [_C._as_argument(_C.zeros_like(output)) for output in self.outputs]
+            cotangents = [_C._as_argument(_C.zeros_like(output))[0] for output in self.outputs]
             return self.gradients(self.outputs, cotangents, True), cotangents
 
 
