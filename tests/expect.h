@@ -45,11 +45,14 @@ inline ::testing::AssertionResult same(const Tensor& actual, const Tensor& expec
   return has_values(actual, expected.shape(), expected.dtype(), expected.to_vector<double>());
 }
 
-/// gradcheck, with its message.
+/// gradcheck and gradgradcheck, with the message of the one that fails.
 inline ::testing::AssertionResult gradients_agree(const std::function<Tensor(const std::vector<Tensor>&)>& function,
                                                   const std::vector<Tensor>& inputs, GradcheckOptions options = {}) {
-  const GradcheckResult result = gradcheck(function, inputs, options);
-  return result ? ::testing::AssertionSuccess() : ::testing::AssertionFailure() << result.message;
+  const GradcheckResult first = gradcheck(function, inputs, options);
+  if (!first) return ::testing::AssertionFailure() << first.message;
+  const GradcheckResult second = gradgradcheck(function, inputs, options);
+  return second ? ::testing::AssertionSuccess()
+                : ::testing::AssertionFailure() << "of the gradients: " << second.message;
 }
 
 /// One call that must raise an E whose text matches.

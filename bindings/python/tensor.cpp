@@ -207,15 +207,18 @@ void bind_graph(nb::class_<Tensor>& tensor) {
           "The gradient accumulated in a leaf; None before the first backward() of a tensor that no optimizer owns.")
       .def(
           "backward",
-          [](const Tensor& x, std::optional<Tensor> gradient, bool retain_graph) {
+          [](const Tensor& x, std::optional<Tensor> gradient, std::optional<bool> retain_graph, bool create_graph) {
             const nb::gil_scoped_release unlocked;
-            x.backward(gradient.value_or(Tensor()), retain_graph);
+            x.backward(gradient.value_or(Tensor()), retain_graph, create_graph);
           },
-          "gradient"_a = nb::none(), "retain_graph"_a = false,
+          "gradient"_a = nb::none(), "retain_graph"_a = nb::none(), "create_graph"_a = false,
           "Adds d(self)/d(leaf) to the gradient of every leaf it depends on.\n\n"
           "`gradient` is d(result)/d(self), of this shape and dtype; it may be left out for a tensor of one element. "
-          "The "
-          "graph is freed unless `retain_graph`.\n\n"
+          "The graph is freed unless `retain_graph`, which is `create_graph` where it is None.\n\n"
+          "With `create_graph` .grad can be differentiated in turn. A leaf then keeps a graph that leads back to "
+          "itself, "
+          "until its .grad is set to None; autograd.grad() makes no such cycle. Parameters of an optimizer raise "
+          "AutogradError, because their gradients are memory that is written in place.\n\n"
           ">>> x = luge.tensor([1.0, 2.0], requires_grad=True)\n>>> (x * x).sum().backward()\n>>> x.grad\ntensor([2., "
           "4.])")
       .def("zero_grad", &Tensor::zero_grad, "Forgets the gradient of a leaf: the next backward() overwrites it.")

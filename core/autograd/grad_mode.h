@@ -7,6 +7,18 @@ bool grad_enabled();
 /// Turns recording on this thread on or off; returns what it was. For bindings: C++ has NoGrad.
 bool set_grad_enabled(bool on);
 
+/// While it lives, ops on this thread are recorded or not, as it says.
+class GradMode {
+ public:
+  explicit GradMode(bool on) : previous_(set_grad_enabled(on)) {}
+  ~GradMode() { set_grad_enabled(previous_); }
+  GradMode(const GradMode&) = delete;
+  GradMode& operator=(const GradMode&) = delete;
+
+ private:
+  bool previous_;
+};
+
 /// While it lives, ops on this thread are not recorded and in-place changes of parameters are allowed.
 class NoGrad {
  public:

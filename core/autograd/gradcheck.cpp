@@ -2,10 +2,12 @@
 
 #include <cmath>
 
+#include <luge/autograd/grad.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
+#include <luge/ops/join.h>
 
 namespace luge {
 
@@ -48,6 +50,12 @@ Tensor element(const Tensor& tensor, std::int64_t position) {
   return at;
 }
 
+/// Fixed, uneven weights: a gradient that is right only on average does not pass.
+Tensor uneven(const Tensor& like) {
+  const Tensor weights = arange(like.numel(), {.dtype = DType::Float64});
+  return no_grad([&] { return (weights * 0.61803398874989).sin().add(1.25).reshape(like.shape()).to(like.device()); });
+}
+
 }  // namespace
 
 GradcheckResult gradcheck(const Function& function, const std::vector<Tensor>& inputs, GradcheckOptions options,
@@ -59,9 +67,7 @@ GradcheckResult gradcheck(const Function& function, const std::vector<Tensor>& i
              "gradcheck: the output does not depend on an input that requires a gradient");
   LUGE_CHECK(DTypeError, output.dtype() == DType::Float64, "gradcheck: the output is {}; it must be float64",
              name(output.dtype()));
-  // Fixed, uneven weights: a gradient that is right only on average does not pass.
-  Tensor weights = arange(static_cast<std::int64_t>(output.numel()), {.dtype = DType::Float64});
-  weights = no_grad([&] { return (weights * 0.61803398874989).sin().add(1.25).reshape(output.shape()).to(output.device()); });
+  const Tensor weights = uneven(output);
   output.backward(weights);
 
   GradcheckResult result;
@@ -98,6 +104,32 @@ GradcheckResult gradcheck(const Function& function, const std::vector<Tensor>& i
     }
   }
   return result;
+}
+
+GradcheckResult gradgradcheck(const Function& function, const std::vector<Tensor>& inputs, GradcheckOptions options,
+                              SourceLocation location) {
+  const Operation called("gradgradcheck");
+  refuse_capture("gradgradcheck", kHostRead, location);
+  const Tensor output = function(own_inputs(inputs));
+  std::vector<Tensor> all = inputs;
+  all.push_back(uneven(output).requires_grad_());
+
+  const auto gradients = [&](const std::vector<Tensor>& given) {
+    const GradMode recording(true);
+    std::vector<Tensor> of = given;
+    const Tensor weights = of.back();
+    of.pop_back();
+    const Tensor result = function(of);
+    std::vector<Tensor> wanted, rows;
+    for (const Tensor& input : of)
+      if (input.requires_grad()) wanted.push_back(input);
+    for (const Tensor& gradient : grad({result}, wanted, {weights}, {}, true, true))
+      if (gradient.defined()) rows.push_back(gradient.reshape({gradient.numel()}));
+    const Tensor found = cat(rows, 0);
+    // A gradient of zero everywhere depends on nothing.
+    return found.requires_grad() ? found : found + weights.sum() * 0;
+  };
+  return gradcheck(gradients, all, options, location);
 }
 
 }  // namespace luge

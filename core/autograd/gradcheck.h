@@ -29,4 +29,11 @@ GradcheckResult gradcheck(const std::function<Tensor(const std::vector<Tensor>&)
                           const std::vector<Tensor>& inputs, GradcheckOptions options = {},
                           SourceLocation location = SourceLocation::current());
 
+/// gradcheck of the gradients themselves, as a function of the inputs and of the gradient of the output: whether what
+/// grad() with create_graph gives has right gradients, in the manner of torch.autograd.gradgradcheck. Conditions are
+/// gradcheck's. Throws AutogradError in addition where an op of the graph has no gradient of its gradient.
+GradcheckResult gradgradcheck(const std::function<Tensor(const std::vector<Tensor>&)>& function,
+                              const std::vector<Tensor>& inputs, GradcheckOptions options = {},
+                              SourceLocation location = SourceLocation::current());
+
 }  // namespace luge

@@ -71,6 +71,10 @@ class Window {
   bool contiguous_;
 };
 
+Tensor seen(const Window& window, const Tensor& base);
+Tensor placed(const Window& window, const Tensor& part);
+Tensor without(const Window& window, const Tensor& base);
+
 /// A part of a tensor seen through any strides.
 class WindowNode final : public Node {
  public:
@@ -84,6 +88,10 @@ class WindowNode final : public Node {
     const Tensor whole = window_.whole({}, gradient);
     window_.write(gradient, whole);
     slot->add(whole, true);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, placed(window_, gradient));
   }
 
  private:
@@ -108,9 +116,59 @@ class ReplacedNode final : public Node {
     }
   }
 
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(1)) give(1, seen(window_, gradient));
+    if (wants(0)) give(0, without(window_, gradient));
+  }
+
  private:
   Window window_;
 };
+
+/// A linear map of gradients, and how it is transposed: by a function of recorded ops.
+class MappedNode final : public Node {
+ public:
+  using Map = Tensor (*)(const Window&, const Tensor&);
+  MappedNode(const char* name, const Window& window, const Tensor& input, Map transposed)
+      : Node(name), window_(window), transposed_(transposed) {
+    add_input(input);
+  }
+
+  void backward(const Tensor& gradient) override {
+    if (GradSlot* const slot = target(0)) slot->add(transposed_(window_, gradient), true);
+  }
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, transposed_(window_, gradient));
+  }
+
+ private:
+  Window window_;
+  Map transposed_;
+};
+
+Tensor mapped(const char* name, const Window& window, const Tensor& input, Tensor result, MappedNode::Map transposed) {
+  if (grad_enabled() && needs_grad(input)) record(result, Ref<Node>(new MappedNode(name, window, input, transposed)));
+  return result;
+}
+
+/// A copy of the view's part of a tensor of the base's shape.
+Tensor seen(const Window& window, const Tensor& base) {
+  return mapped("view", window, base, no_grad([&] { return window.of(window.whole(base, base)).clone(); }), placed);
+}
+
+/// The view's part in a tensor of the base's shape that is zero otherwise.
+Tensor placed(const Window& window, const Tensor& part) {
+  const Tensor whole = window.whole({}, part);
+  no_grad([&] { window.write(part, whole); });
+  return mapped("view", window, part, whole, seen);
+}
+
+/// A tensor of the base's shape with zeros in the view's part.
+Tensor without(const Window& window, const Tensor& base) {
+  const Tensor whole = window.whole(base, base);
+  fill_values(window.of(whole), 0);
+  return mapped("assignment", window, base, whole, without);
+}
 
 /// The same memory and history as another handle.
 Tensor alias(const TensorImpl& impl) {

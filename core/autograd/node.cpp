@@ -13,7 +13,7 @@ namespace luge {
 namespace {
 
 thread_local bool recording = true;
-thread_local std::uint64_t next_sequence = 0;
+thread_local std::uint64_t next_sequence = 1;
 
 }  // namespace
 
@@ -52,6 +52,12 @@ void GradSlot::add(const Tensor& gradient, bool fresh) {
   copy_values(gradient, target.buffer, target.store);
 }
 
+void GradSlot::add_recorded(const Tensor& gradient) {
+  value_ = written_ ? value_.add(gradient) : gradient;
+  written_ = true;
+  owned_ = false;
+}
+
 Tensor GradSlot::take() {
   Tensor gradient = std::move(value_);
   value_ = {};
@@ -68,13 +74,37 @@ GradSlot& LeafGradient::slot() {
   return slot_;
 }
 
+bool LeafGradient::Slot::has_history() const { return value_.defined() && value_.impl()->grad_fn; }
+
+void LeafGradient::Slot::drop_history() {
+  if (has_history()) value_ = value_.detach();
+}
+
+void LeafGradient::check_records() const {
+  LUGE_CHECK(AutogradError, !arena(),
+             "backward: with create_graph a gradient carries a history, and that of a parameter of an optimizer or of "
+             "Parameters is memory that is written in place; use grad() of chosen inputs, which leaves it alone");
+}
+
+void LeafGradient::add_recorded(const Tensor& gradient) {
+  check_records();
+  const Tensor before = written() ? slot_.value() : Tensor();
+  slot();  // of this epoch
+  slot_.drop();
+  if (before.defined()) slot_.add_recorded(before);
+  slot_.add_recorded(gradient);
+}
+
+void LeafGradient::drop_history() { slot_.drop_history(); }
+
 Tensor LeafGradient::read(TensorImpl& leaf) {
   if (mark_ && !written()) {
     const GradSlot::Target target = slot().open(leaf.shape, leaf.dtype, leaf.storage->backend());
     fill_values(target.buffer, 0);
   }
   // Not the slot's own tensor: one that got a history in place would keep the graph, and so this leaf, alive.
-  return written() ? slot_.value().detach() : Tensor();
+  if (!written()) return {};
+  return slot_.has_history() ? with_history(slot_.value(), slot_.value().impl()->grad_fn) : slot_.value().detach();
 }
 
 void LeafGradient::restore(bool written, const Tensor& value) {
@@ -83,7 +113,7 @@ void LeafGradient::restore(bool written, const Tensor& value) {
 }
 
 void LeafGradient::zero() {
-  if (mark_)
+  if (mark_ && !slot_.has_history())
     slot().forget();
   else
     slot_.drop();
@@ -157,6 +187,22 @@ GradSlot* Node::target(int i) {
   return from.leaf ? leaf_slot(*from.leaf) : nullptr;
 }
 
+void Node::differentiable_backward(const Tensor&) {
+  raise<AutogradError>("backward: {} has no gradient of its gradient, which create_graph asks for", name_);
+}
+
+void Node::give(int i, const Tensor& gradient) {
+  if (GradSlot* const slot = target(i)) slot->add_recorded(gradient);
+}
+
+Tensor Node::saved_input(int i, const SavedTensor& saved) {
+  const Tensor values = saved.get(name_);
+  const Edge& from = edge(i);
+  return from.leaf ? Tensor(from.leaf) : from.node ? with_history(values, from.node) : values;
+}
+
+Tensor Node::saved_output(const SavedTensor& saved) { return with_history(saved.get(name_), Ref<Node>(this)); }
+
 void destroy(Node* node) {
   thread_local std::vector<Node*> pending;
   thread_local bool draining = false;
@@ -172,5 +218,11 @@ void destroy(Node* node) {
 }
 
 void record(Tensor& result, Ref<Node> node) { result.impl()->grad_fn = std::move(node); }
+
+Tensor with_history(const Tensor& values, Ref<Node> node) {
+  Tensor result = values.detach();
+  record(result, std::move(node));
+  return result;
+}
 
 }  // namespace luge

@@ -26,6 +26,8 @@ class GradSlot {
   Target open(const Shape& shape, DType dtype, Backend& backend);
   /// For gradients that already exist. `fresh`: nobody else holds this memory, the slot may keep it.
   void add(const Tensor& gradient, bool fresh);
+  /// For gradients of gradients: the sum of what comes is recorded, and no memory is written.
+  void add_recorded(const Tensor& gradient);
   /// Hands the collected gradient over and empties the slot.
   Tensor take();
 
@@ -55,6 +57,12 @@ class LeafGradient {
   /// Ready for writing: knows whether something has been written since zero_grad.
   GradSlot& slot();
   bool written() const { return slot_.written() && (!mark_ || seen_epoch_ == mark_->epoch); }
+  /// Adds a gradient that may carry a history, which grad() then carries, too. AutogradError in an arena, whose
+  /// gradients are memory that is written in place.
+  void add_recorded(const Tensor& gradient);
+  void check_records() const;
+  /// Keeps the values and lets go of their history.
+  void drop_history();
   /// What grad() returns: written values, zeros where an arena has none, undefined otherwise.
   Tensor read(TensorImpl& leaf);
   void zero();
@@ -80,6 +88,8 @@ class LeafGradient {
       written_ = false;
     }
     void drop() { *this = {}; }
+    bool has_history() const;
+    void drop_history();
     void restore(bool written, const Tensor& value) {
       value_ = value;
       owned_ = true;
@@ -117,7 +127,7 @@ class Node : public RefCounted {
   virtual ~Node() = default;
 
   const char* name() const { return name_; }
-  /// Grows from op to op on a thread, so an op's consumers have greater numbers than the op.
+  /// From 1 on; grows from op to op on a thread, so an op's consumers have greater numbers than the op.
   std::uint64_t sequence() const { return sequence_; }
   GradSlot& slot() { return slot_; }
   bool used() const { return used_; }
@@ -127,6 +137,9 @@ class Node : public RefCounted {
 
   /// One step of the sweep: the gradient of the output goes into the slots of the inputs.
   virtual void backward(const Tensor& gradient) = 0;
+  /// The same in recorded ops, with create_graph: each gradient that is wanted goes to give(). AutogradError, in the
+  /// name of the op, for a node that has none.
+  virtual void differentiable_backward(const Tensor& gradient);
   /// Drops what was saved; the node cannot run again.
   void finish() {
     used_ = true;
@@ -138,6 +151,12 @@ class Node : public RefCounted {
 
   /// Where the gradient of input i goes, or null if nobody wants it.
   GradSlot* target(int i);
+  /// Of a differentiable backward: whether somebody wants the gradient of input i, and the way to hand it over.
+  bool wants(int i) { return target(i) != nullptr; }
+  void give(int i, const Tensor& gradient);
+  /// What was saved of input i or of the output, in its place in the graph. AutogradError as SavedTensor::get.
+  Tensor saved_input(int i, const SavedTensor& saved);
+  Tensor saved_output(const SavedTensor& saved);
   int inputs() const { return inputs_; }
 
  private:
@@ -166,6 +185,9 @@ class Node : public RefCounted {
 /// Frees a node and, one after the other, all that only it kept alive: never recursive, so a chain of
 /// a million ops does not overflow the stack.
 void destroy(Node* node);
+
+/// `values` as the result of `node`; it shares the memory.
+Tensor with_history(const Tensor& values, Ref<Node> node);
 
 /// Where the running sweep wants a leaf's gradient; null: nowhere.
 GradSlot* leaf_slot(TensorImpl& leaf);

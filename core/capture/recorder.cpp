@@ -214,7 +214,8 @@ Recording Recorder::finish() {
   LUGE_CHECK(CaptureError, !recording_.calls.empty(), "{}: the captured function computed nothing", name_);
   for (const auto& [tensor, before] : leaves_) {
     Recording::Leaf& used = recording_.leaves[before.index];
-    const LeafGradient& gradient = *used.tensor->leaf;
+    LeafGradient& gradient = *used.tensor->leaf;
+    gradient.drop_history();  // a replay computes values
     used.written_after = gradient.written();
     used.value = gradient.value();
     used.moves = used.needs && used.written_before && used.written_after && used.value.data() != before.value.data();

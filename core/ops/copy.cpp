@@ -2,6 +2,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
+#include <luge/ops/create.h>
 #include <luge/ops/sum_to.h>
 #include <luge/tensor/tensor_impl.h>
 #include <luge/tensor/values.h>
@@ -23,6 +24,8 @@ class CopyNode final : public Node {
     const Tensor converted = gradient.to(dtype_).to(device_, {});
     slot->add(converted, converted.impl() != gradient.impl());
   }
+
+  void differentiable_backward(const Tensor& gradient) override { give(0, gradient.to(dtype_).to(device_, {})); }
 
  private:
   DType dtype_;
@@ -52,6 +55,11 @@ class AssignNode final : public Node {
       const Tensor converted = gradient.to(dtype_).to(device_, {});
       sum_to(converted, source_shape_, *slot, converted.impl() != gradient.impl());
     }
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, zeros(shape_, {.dtype = gradient.dtype(), .device = gradient.device()}));
+    if (wants(1)) give(1, sum_to(gradient.to(dtype_).to(device_, {}), source_shape_));
   }
 
  private:

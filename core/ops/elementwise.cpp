@@ -8,6 +8,7 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
 #include <luge/op_traits.h>
+#include <luge/ops/expression.h>
 #include <luge/ops/sum_to.h>
 #include <luge/tensor/iteration.h>
 #include <luge/tensor/tensor_impl.h>
@@ -71,6 +72,30 @@ class ElementwiseNode final : public Node {
       targets[last] = second;
     }
     run(gradient, targets);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    const auto read = [&](int i) {
+      const Input& input = inputs_[static_cast<std::size_t>(i)];
+      if (!input.is_tensor) return symbolic::Expression(input.number.to_double());
+      return input.saved.empty() ? symbolic::Expression() : symbolic::Expression(saved_input(i, input.saved));
+    };
+    symbolic::Expression in[kMaxArguments + 2], gradients[kMaxArguments];
+    in[0] = symbolic::Expression(gradient);
+    for (int i = 0; i < arguments_; ++i) in[i + 1] = read(i);
+    if (!output_.empty()) in[arguments_ + 1] = symbolic::Expression(saved_output(output_));
+    if (op_ == Op::Where)
+      for (const int i : {1, 2})
+        gradients[i] = i == 1 ? symbolic::Expression(in[1], in[0], symbolic::Expression(0.0))
+                              : symbolic::Expression(in[1], symbolic::Expression(0.0), in[0]);
+    else
+      differentiate(op_, in, parameters_.data(), gradients);
+    for (int i = 0; i < arguments_; ++i) {
+      if (!wants(i)) continue;
+      Tensor found = gradients[i].tensor(gradient);
+      if (found.shape() != gradient.shape()) found = found.expand(gradient.shape());  // a number: the derivative is 0
+      give(i, sum_to(found, inputs_[static_cast<std::size_t>(i)].shape));
+    }
   }
 
   void release_saved() override {

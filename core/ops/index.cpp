@@ -38,12 +38,18 @@ Shape column(int ndim, int dim, std::int64_t size) {
   return shape;
 }
 
+Tensor scattered(const char* op, const Tensor& values, int dim, const Tensor& index, const Shape& shape);
+
 class GatherNode final : public Node {
  public:
   GatherNode(const char* name, const Tensor& source, int dim, const Tensor& index)
       : Node(name), shape_(source.shape()), dim_(dim) {
     add_input(source);
     index_.save(index);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, scattered(name(), gradient, dim_, index_.get(name()), shape_));
   }
 
   void backward(const Tensor& gradient) override {
@@ -68,6 +74,8 @@ void overwrite(const Tensor& x, int dim, const Tensor& index, const Tensor& valu
   run_gather(Direction::Backward, x, dim, index.view(column(x.ndim(), dim, index.numel())), values, Store::Overwrite);
 }
 
+Tensor replaced(const Tensor& x, int dim, const Tensor& labels, const Tensor& source);
+
 class IndexCopyNode final : public Node {
  public:
   IndexCopyNode(const Tensor& x, int dim, const Tensor& index, const Tensor& source)
@@ -78,28 +86,37 @@ class IndexCopyNode final : public Node {
   }
 
   void backward(const Tensor& gradient) override {
-    const Tensor index = index_.get(name());
-    const std::int64_t count = index.numel(), size = gradient.shape()[dim_];
-    Shape shape = gradient.shape();
-    shape[dim_] = count;
-    if (GradSlot* const slot = target(0)) {
-      const Tensor rest = gradient.clone();
-      overwrite(rest, dim_, index, zeros({}, {.dtype = gradient.dtype(), .device = gradient.device()}).expand(shape));
-      slot->add(rest, true);
-    }
-    if (GradSlot* const slot = target(1)) {
-      // A slice that a later one has replaced gets nothing.
-      const TensorOptions whole{.dtype = DType::Int64, .device = gradient.device()};
-      const Tensor order = arange(count, whole), last = zeros({size}, whole);
-      overwrite(last, 0, index, order);
-      const Tensor stays = index_select(last, 0, index).eq(order).view(column(gradient.ndim(), dim_, count));
-      slot->add(where(stays, index_select(gradient, dim_, index), 0), true);
-    }
+    if (GradSlot* const slot = target(0)) slot->add(of_rest(gradient), true);
+    if (GradSlot* const slot = target(1)) slot->add(of_source(gradient), true);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, of_rest(gradient));
+    if (wants(1)) give(1, of_source(gradient));
   }
 
   void release_saved() override { index_.clear(); }
 
  private:
+  /// Nothing for the slices that were replaced.
+  Tensor of_rest(const Tensor& gradient) const {
+    const Tensor index = index_.get(name());
+    Shape shape = gradient.shape();
+    shape[dim_] = index.numel();
+    const Tensor none = zeros({}, {.dtype = gradient.dtype(), .device = gradient.device()});
+    return replaced(gradient, dim_, index, none.expand(shape));
+  }
+
+  Tensor of_source(const Tensor& gradient) const {
+    // A slice that a later one has replaced gets nothing.
+    const Tensor index = index_.get(name());
+    const TensorOptions whole{.dtype = DType::Int64, .device = gradient.device()};
+    const Tensor order = arange(index.numel(), whole), last = zeros({gradient.shape()[dim_]}, whole);
+    overwrite(last, 0, index, order);
+    const Tensor stays = index_select(last, 0, index).eq(order).view(column(gradient.ndim(), dim_, index.numel()));
+    return where(stays, index_select(gradient, dim_, index), 0);
+  }
+
   int dim_;
   SavedTensor index_;
 };
@@ -108,6 +125,47 @@ Tensor picked(const char* op, const Tensor& x, int dim, const Tensor& index, con
   Tensor out = empty_tensor(shape, x.dtype(), x.storage()->backend());
   if (out.numel() > 0) run_gather(Direction::Forward, x, dim, index, out);
   if (grad_enabled() && needs_grad(x)) record(out, Ref<Node>(new GatherNode(op, x, dim, index)));
+  return out;
+}
+
+/// A gradient of picked(): summed up at the places in a tensor of `shape` that the values came from.
+class ScatterNode final : public Node {
+ public:
+  ScatterNode(const char* name, const Tensor& values, int dim, const Tensor& index)
+      : Node(name), shape_(values.shape()), dim_(dim) {
+    add_input(values);
+    index_.save(index);
+  }
+
+  void backward(const Tensor& gradient) override {
+    if (GradSlot* const slot = target(0)) slot->add(picked(name(), gradient, dim_, index_.get(name()), shape_), true);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, picked(name(), gradient, dim_, index_.get(name()), shape_));
+  }
+
+  void release_saved() override { index_.clear(); }
+
+ private:
+  Shape shape_;
+  int dim_;
+  SavedTensor index_;
+};
+
+Tensor scattered(const char* op, const Tensor& values, int dim, const Tensor& index, const Shape& shape) {
+  Tensor out = zeros(shape, {.dtype = values.dtype(), .device = values.device()});
+  if (values.numel() > 0) run_gather(Direction::Backward, out, dim, index, values);
+  if (grad_enabled() && needs_grad(values)) record(out, Ref<Node>(new ScatterNode(op, values, dim, index)));
+  return out;
+}
+
+/// x with the slices that `labels` name replaced by those of `source`; all is checked.
+Tensor replaced(const Tensor& x, int dim, const Tensor& labels, const Tensor& source) {
+  Tensor out = no_grad([&] { return x.clone(); });
+  overwrite(out, dim, labels, source);
+  if (grad_enabled() && is_floating(x.dtype()) && (needs_grad(x) || needs_grad(source)))
+    record(out, Ref<Node>(new IndexCopyNode(x, dim, labels, source)));
   return out;
 }
 
@@ -147,12 +205,7 @@ Tensor index_copy(const Tensor& x, int dim, const Tensor& index, const Tensor& s
              to_string(source.shape()), to_string(x.shape()), index.numel(), d, to_string(shape));
   LUGE_CHECK(DTypeError, source.dtype() == x.dtype(), "index_copy: source is {}; the tensor is {}", name(source.dtype()),
              name(x.dtype()));
-  const Tensor labels = checked_labels("index_copy", index, x.shape()[d]);
-  Tensor out = no_grad([&] { return x.clone(); });
-  overwrite(out, d, labels, source);
-  if (grad_enabled() && is_floating(x.dtype()) && (needs_grad(x) || needs_grad(source)))
-    record(out, Ref<Node>(new IndexCopyNode(x, d, labels, source)));
-  return out;
+  return replaced(x, d, checked_labels("index_copy", index, x.shape()[d]), source);
 }
 
 Tensor gather(const Tensor& x, int dim, const Tensor& index) {

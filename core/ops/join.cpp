@@ -28,6 +28,15 @@ class CatNode final : public Node {
     }
   }
 
+  void differentiable_backward(const Tensor& gradient) override {
+    std::int64_t start = 0;
+    for (int i = 0; i < inputs(); ++i) {
+      const std::int64_t stop = start + sizes_[static_cast<std::size_t>(i)];
+      if (wants(i)) give(i, gradient.slice(dim_, start, stop));
+      start = stop;
+    }
+  }
+
  private:
   int dim_;
   std::vector<std::int64_t> sizes_;

@@ -1,5 +1,6 @@
 #include <luge/ops/loss.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@
 namespace luge {
 
 namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Tensor reduced(const char* op, const Tensor& losses, Reduction reduction) {
   switch (reduction) {
@@ -64,6 +67,18 @@ class CrossEntropyNode final : public Node {
     call.out = along_rows(out.buffer, call.columns);
     call.store = out.store;
     logits.storage()->backend().run(call);
+  }
+
+  /// dy (exp(logits - lse) - [class is the label])
+  void differentiable_backward(const Tensor& gradient) override {
+    if (!wants(0)) return;
+    const Tensor logits = saved_input(0, logits_), labels = labels_.get(name()).unsqueeze(-1);
+    const std::int64_t count = logits.shape().back();
+    const Tensor classes = arange(count, {.dtype = DType::Int64, .device = logits.device()});
+    Tensor dy = gradient.unsqueeze(-1);
+    // As the kernels have it, where the device does not check labels.
+    if (!logits.device().is_cpu()) dy = where((labels >= 0).logical_and(labels < count), dy, kNan);
+    give(0, dy * (exp(logits - logits.logsumexp(-1, true)) - (classes == labels).to(logits.dtype())));
   }
 
   void release_saved() override {

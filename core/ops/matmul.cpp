@@ -93,6 +93,11 @@ class MatMulNode final : public Node {
       add_product(a_.get(name()).transpose(-1, -2), gradient, batch, b_shape_, *slot);
   }
 
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, sum_to(matmul(gradient, saved_input(1, b_).transpose(-1, -2)), a_shape_));
+    if (wants(1)) give(1, sum_to(matmul(saved_input(0, a_).transpose(-1, -2), gradient), b_shape_));
+  }
+
   void release_saved() override {
     a_.clear();
     b_.clear();
@@ -125,6 +130,12 @@ class LinearNode final : public Node {
       shape.push_back(gradient.shape().back());
       add_bias(gradient, shape, *slot);
     }
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, sum_to(matmul(gradient, saved_input(1, weight_)), x_shape_));
+    if (wants(1)) give(1, sum_to(matmul(gradient.transpose(-1, -2), saved_input(0, x_)), weight_shape_));
+    if (wants(2)) give(2, gradient.sum(-2));
   }
 
   void release_saved() override {

@@ -63,9 +63,16 @@ class ReduceNode final : public Node {
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
     if (!slot) return;
-    const Tensor dy = gradient.reshape(kept_);
-    const Tensor result = input_gradient(dy);
-    slot->add(result, op_ != ReduceOp::Sum && op_ != ReduceOp::Mean);
+    const bool linear = op_ == ReduceOp::Sum || op_ == ReduceOp::Mean;
+    const Tensor none, x = linear ? none : input_.get(name()), y = linear ? none : output_.get(name());
+    slot->add(input_gradient(gradient.reshape(kept_), x, y), !linear);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (!wants(0)) return;
+    const bool linear = op_ == ReduceOp::Sum || op_ == ReduceOp::Mean;
+    const Tensor none, x = linear ? none : saved_input(0, input_), y = linear ? none : saved_output(output_);
+    give(0, input_gradient(gradient.reshape(kept_), x, y));
   }
 
   void release_saved() override {
@@ -74,11 +81,11 @@ class ReduceNode final : public Node {
   }
 
  private:
-  Tensor input_gradient(const Tensor& dy) const {
+  /// `x` and `result` are what went in and came out, of anything but sums.
+  Tensor input_gradient(const Tensor& dy, const Tensor& x, const Tensor& result) const {
     if (op_ == ReduceOp::Sum) return dy.expand(shape_);
     if (op_ == ReduceOp::Mean) return (dy * (1.0 / static_cast<double>(count_))).expand(shape_);
-    const Tensor x = input_.get(name());
-    const Tensor y = output_.get(name()).reshape(kept_);
+    const Tensor y = result.reshape(kept_);
     // A row of -infinities alone has y = -infinity, which is not subtracted: its gradient is 0.
     if (op_ == ReduceOp::LogSumExp) return dy * exp(x - where(y == -kInfinity, 0, y));
     if (op_ == ReduceOp::Prod) return prod_gradient(dy, x);
@@ -189,16 +196,24 @@ class PickedExtremeNode final : public Node {
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
     if (!slot) return;
-    const Tensor indices = indices_.get(name());
-    Shape along = Dims::filled(shape_.ndim(), 1);
-    along[dim_] = shape_[dim_];
-    const Tensor places = arange(shape_[dim_], {.dtype = DType::Int64, .device = gradient.device()}).view(along);
-    slot->add(where(places == indices, gradient.reshape(indices.shape()), 0), true);
+    slot->add(input_gradient(gradient), true);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (wants(0)) give(0, input_gradient(gradient));
   }
 
   void release_saved() override { indices_.clear(); }
 
  private:
+  Tensor input_gradient(const Tensor& gradient) const {
+    const Tensor indices = indices_.get(name());
+    Shape along = Dims::filled(shape_.ndim(), 1);
+    along[dim_] = shape_[dim_];
+    const Tensor places = arange(shape_[dim_], {.dtype = DType::Int64, .device = gradient.device()}).view(along);
+    return where(places == indices, gradient.reshape(indices.shape()), 0);
+  }
+
   Shape shape_;
   int dim_;
   SavedTensor indices_;
@@ -250,6 +265,15 @@ class VarianceNode final : public Node {
     const Tensor deviations = without_repeats(input_.get(name())) - mean_.get(name());
     const Tensor dx = deviations * (gradient.reshape(kept_) * (2 / divisor_));
     slot->add(dx.expand(shape_), dx.shape() == shape_);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (!wants(0)) return;
+    std::vector<int> dims;
+    for (int d = 0; d < shape_.ndim(); ++d)
+      if (kept_[d] != shape_[d]) dims.push_back(d);
+    const Tensor x = saved_input(0, input_);
+    give(0, (x - x.mean(DimList(dims), true)) * (gradient.reshape(kept_) * (2 / divisor_)));
   }
 
   void release_saved() override {

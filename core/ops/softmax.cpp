@@ -3,6 +3,7 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
 #include <luge/autograd/node.h>
+#include <luge/ops/elementwise.h>
 #include <luge/tensor/iteration.h>
 #include <luge/tensor/tensor_impl.h>
 
@@ -44,6 +45,12 @@ class SoftmaxNode final : public Node {
     call.out = rows(dx.buffer);
     call.store = dx.store;
     run_rows(call, y);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (!wants(0)) return;
+    const Tensor y = saved_output(y_);
+    give(0, log_ ? gradient - exp(y) * gradient.sum(-1, true) : y * (gradient - (gradient * y).sum(-1, true)));
   }
 
   void release_saved() override { y_.clear(); }

@@ -1,5 +1,7 @@
 #include <luge/ops/sum_to.h>
 
+#include <vector>
+
 #include <luge/tensor/tensor_impl.h>
 #include <luge/tensor/values.h>
 
@@ -19,6 +21,15 @@ void sum_to(const Tensor& gradient, const Shape& shape, GradSlot& slot, bool fre
     reduce_values(ReduceOp::Sum, gradient, buffer, target.store);
   else if (target.store == Store::Overwrite)
     fill_values(buffer, 0);
+}
+
+Tensor sum_to(const Tensor& gradient, const Shape& shape) {
+  if (gradient.shape() == shape) return gradient;
+  const Shape padded = pad_front(shape, gradient.ndim());
+  std::vector<int> repeated;
+  for (int d = 0; d < padded.ndim(); ++d)
+    if (padded[d] != gradient.shape()[d]) repeated.push_back(d);
+  return gradient.sum(DimList(repeated), true).reshape(shape);
 }
 
 }  // namespace luge

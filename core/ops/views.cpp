@@ -5,6 +5,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
+#include <luge/ops/create.h>
 #include <luge/ops/sum_to.h>
 #include <luge/tensor/tensor_impl.h>
 #include <luge/tensor/values.h>
@@ -21,6 +22,7 @@ class ReshapeNode final : public Node {
   void backward(const Tensor& gradient) override {
     if (GradSlot* const slot = target(0)) slot->add(gradient.reshape(shape_), false);
   }
+  void differentiable_backward(const Tensor& gradient) override { give(0, gradient.reshape(shape_)); }
 
  private:
   Shape shape_;
@@ -36,6 +38,7 @@ class PermuteNode final : public Node {
   void backward(const Tensor& gradient) override {
     if (GradSlot* const slot = target(0)) slot->add(gradient.permute(inverse_), false);
   }
+  void differentiable_backward(const Tensor& gradient) override { give(0, gradient.permute(inverse_)); }
 
  private:
   std::vector<int> inverse_;
@@ -48,35 +51,62 @@ class ExpandNode final : public Node {
   void backward(const Tensor& gradient) override {
     if (GradSlot* const slot = target(0)) sum_to(gradient, shape_, *slot, false);
   }
+  void differentiable_backward(const Tensor& gradient) override { give(0, sum_to(gradient, shape_)); }
 
  private:
   Shape shape_;
 };
 
+/// What slice and select see of a tensor.
+struct Part {
+  Shape shape;  ///< of the whole
+  int dim;
+  std::int64_t start, stop, step;
+  bool keeps_dim;
+
+  Tensor of(const Tensor& whole) const {
+    const Tensor part = whole.slice(dim, start, stop, step);
+    return keeps_dim ? part : part.select(dim, 0);
+  }
+};
+
+/// A gradient of a part, in a tensor of the whole's shape that is zero otherwise.
+class PlacedNode final : public Node {
+ public:
+  PlacedNode(const char* name, const Tensor& values, const Part& part) : Node(name), part_(part) { add_input(values); }
+
+  void backward(const Tensor& gradient) override {
+    if (GradSlot* const slot = target(0)) slot->add(part_.of(gradient), false);
+  }
+  void differentiable_backward(const Tensor& gradient) override { give(0, part_.of(gradient)); }
+
+ private:
+  Part part_;
+};
+
 /// slice and select: the gradient goes to a part of the base, the rest of which gets none.
 class PartNode final : public Node {
  public:
-  PartNode(const char* name, const Tensor& input, int dim, std::int64_t start, std::int64_t stop, std::int64_t step,
-           bool keeps_dim)
-      : Node(name), shape_(input.shape()), dim_(dim), start_(start), stop_(stop), step_(step), keeps_dim_(keeps_dim) {
-    add_input(input);
-  }
+  PartNode(const char* name, const Tensor& input, const Part& part) : Node(name), part_(part) { add_input(input); }
 
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
     if (!slot) return;
-    const GradSlot::Target whole = slot->open(shape_, gradient.dtype(), gradient.storage()->backend());
+    const GradSlot::Target whole = slot->open(part_.shape, gradient.dtype(), gradient.storage()->backend());
     if (whole.store == Store::Overwrite) fill_values(whole.buffer, 0);
-    Tensor part = whole.buffer.slice(dim_, start_, stop_, step_);
-    if (!keeps_dim_) part = part.select(dim_, 0);
-    copy_values(gradient, part, whole.store);
+    copy_values(gradient, part_.of(whole.buffer), whole.store);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    if (!wants(0)) return;
+    Tensor whole = zeros(part_.shape, {.dtype = gradient.dtype(), .device = gradient.device()});
+    copy_values(gradient, part_.of(whole), Store::Overwrite);
+    if (needs_grad(gradient)) record(whole, Ref<Node>(new PlacedNode(name(), gradient, part_)));
+    give(0, whole);
   }
 
  private:
-  Shape shape_;
-  int dim_;
-  std::int64_t start_, stop_, step_;
-  bool keeps_dim_;
+  Part part_;
 };
 
 template <class N, class... Args>
@@ -207,7 +237,7 @@ Tensor Tensor::slice(int dim, std::int64_t start, std::optional<std::int64_t> st
   shape[d] = (last - first) / step + ((last - first) % step != 0);
   strides[d] *= step;
   return recorded_view<PartNode>(*this, window_tensor(*this, shape, strides, impl.offset + first * impl.strides[d]),
-                                 "slice", *this, d, first, last, step, true);
+                                 "slice", *this, Part{impl.shape, d, first, last, step, true});
 }
 
 Tensor Tensor::select(int dim, std::int64_t index) const {
@@ -224,7 +254,7 @@ Tensor Tensor::select(int dim, std::int64_t index) const {
   shape.erase(d);
   strides.erase(d);
   return recorded_view<PartNode>(*this, window_tensor(*this, shape, strides, impl.offset + at * impl.strides[d]),
-                                 "select", *this, d, at, at + 1, 1, false);
+                                 "select", *this, Part{impl.shape, d, at, at + 1, 1, false});
 }
 
 Tensor Tensor::expand(const Shape& requested) const {

@@ -97,10 +97,14 @@ class Tensor {
   void zero_grad();
   /// Adds d(this)/d(leaf) to the gradient of every leaf it depends on. `gradient` is d(result)/d(this),
   /// of this tensor's shape and dtype; it may be left out for a tensor of one element. The graph is
-  /// freed unless `retain_graph`. Throws AutogradError, ShapeError, DTypeError. If it throws half way (no
+  /// freed unless `retain_graph`, which is `create_graph` where it is not given. With `create_graph` the
+  /// gradients are results of recorded ops, so that grad() can be differentiated in turn: a leaf then keeps a
+  /// graph that leads back to itself, until zero_grad() or the next backward() without create_graph; luge::grad()
+  /// has no such cycle. Gradients in an arena are memory that is written in place: AutogradError.
+  /// Throws AutogradError, ShapeError, DTypeError. If it throws half way (no
   /// memory, a saved tensor that was changed), leaves without a gradient still have none; a gradient that
   /// was there before may have grown by a part of this pass's, and zero_grad() makes it whole.
-  void backward(const Tensor& gradient = {}, bool retain_graph = false) const;
+  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = {}, bool create_graph = false) const;
   /// The same data outside the graph.
   Tensor detach() const;
   /// How often the memory has been written in place.

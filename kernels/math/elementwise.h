@@ -318,9 +318,12 @@ struct Tanh : Traits<1, kSavesOutput> {
 };
 
 /// 1 / (1 + e^-x). The exponential overflows to infinity for very negative x, which divides to 0.
+template <class V>
+LUGE_FN V logistic(V x) { return V(1.0) / (V(1.0) + exp(-x)); }
+
 struct Sigmoid : Traits<1, kSavesOutput> {
   template <class V>
-  LUGE_FN static V forward(V x) { return V(1.0) / (V(1.0) + exp(-x)); }
+  LUGE_FN static V forward(V x) { return logistic(x); }
   template <class V>
   LUGE_FN static V backward(V dy, V, V y) { return dy * (y * (V(1.0) - y)); }
 };
@@ -379,7 +382,7 @@ struct Silu : Traits<1, kSavesInputs> {
   LUGE_FN static V forward(V x) { return x / (V(1.0) + exp(-x)); }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V) {
-    const V s = V(1.0) / (V(1.0) + exp(-x));
+    const V s = logistic(x);
     return dy * (s * (V(1.0) + x * (V(1.0) - s)));
   }
 };
@@ -392,7 +395,7 @@ struct Softplus : Traits<1, kSavesInputs, 1> {
     return select(z < V(0.0), V(0.0), x) + log1p(exp(-abs(z))) / beta;
   }
   template <class V>
-  LUGE_FN static V backward(V dy, V x, V, V beta) { return dy / (V(1.0) + exp(-(beta * x))); }
+  LUGE_FN static V backward(V dy, V x, V, V beta) { return dy * logistic(beta * x); }
 };
 
 // ---- bits ---------------------------------------------------------------------------------------

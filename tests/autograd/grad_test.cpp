@@ -53,7 +53,7 @@ TEST(GradTest, TheSameAsBackward) {
 
 TEST(GradTest, UnusedInputs) {
   const Tensor x = leaf({1}), other = leaf({2});
-  const std::vector<Tensor> found = grad({x.sum()}, {other, x}, {}, false, true);
+  const std::vector<Tensor> found = grad({x.sum()}, {other, x}, {}, false, false, true);
   EXPECT_FALSE(found[0].defined());
   EXPECT_TRUE(has_values(found[1], {1}, float64, {1}));
   try {

@@ -98,6 +98,68 @@ TEST_P(ReplayTest, CurveFits) {
     }
 }
 
+/// Models that learn not to be steep: the loss holds a gradient, which the step differentiates in turn.
+std::vector<double> penalised(bool captured, Device device, DType dtype, std::int64_t sets, const OptimizerCase& kind) {
+  Parameters params({.sets = sets, .device = device, .dtype = dtype, .seed = 9});
+  const Tensor a = params.add("a", {1, 4}, init::uniform(0.5, 2)), b = params.add("b", {1, 4}, init::uniform(-1, 1)),
+               c = params.add("c", {1, 4}, init::uniform(-1, 1));
+  const auto optimizer = kind.make(params, 0.05);
+  const TensorOptions options{.dtype = dtype, .device = device};
+  Tensor x = linspace(-1, 2, 36, options).view({9, 4});
+  const Tensor target = linspace(0, 1, 9, options);
+  return train(
+      captured, 8,
+      [&] {
+        optimizer->zero_grad();
+        const Tensor at = x.expand({sets, 9, 4}).clone().requires_grad_();
+        const Tensor y = (tanh(a * at + b) * softplus(c * at)).sum(-1);
+        const Tensor slope = grad({y.sum()}, {at}, {}, {}, true)[0];
+        const Tensor loss = square(y - target).mean(1) + 0.1 * square(slope).sum({1, 2});
+        loss.sum().backward();
+        optimizer->step();
+        return loss;
+      },
+      [&](int step) {
+        if (step == 4) x.mul_(0.5);
+      });
+}
+
+TEST_P(ReplayTest, PenaltiesOnGradients) {
+  for (const OptimizerCase& kind : optimizer_cases())
+    for (const DType dtype : {float32, float64})
+      for (const std::int64_t sets : {1, 7, 300}) {
+        SCOPED_TRACE(std::string(kind.name) + ", sets " + std::to_string(sets));
+        expect_same(penalised(true, device(), dtype, sets, kind), penalised(false, device(), dtype, sets, kind));
+      }
+}
+
+/// A leaf whose gradient carries a history within the step; a replay leaves values only.
+std::vector<double> newton(bool captured, Device device) {
+  const TensorOptions options{.dtype = float64, .device = device};
+  Tensor x = tensor({0.3, 2, -1}, options).requires_grad_();
+  std::vector<double> all = train(
+      captured, 10,
+      [&] {
+        x.zero_grad();
+        const Tensor energy = (x.exp() - 2 * x).sum();
+        energy.backward({}, {}, true);
+        const Tensor slope = x.grad(), curvature = grad({slope.sum()}, {x})[0];
+        no_grad([&] { x.sub_(slope.detach() / curvature); });
+        return energy;
+      },
+      [](int) {});
+  const std::vector<double> values = x.to_vector<double>(), slopes = x.grad().to_vector<double>();
+  all.insert(all.end(), values.begin(), values.end());
+  all.insert(all.end(), slopes.begin(), slopes.end());
+  return all;
+}
+
+TEST_P(ReplayTest, StepsOfNewton) {
+  const std::vector<double> found = newton(true, device());
+  expect_same(found, newton(false, device()));
+  for (std::size_t i = found.size() - 6; i < found.size() - 3; ++i) EXPECT_NEAR(found[i], std::log(2.0), 1e-6);
+}
+
 /// Curve fits whose sets never meet, so that many steps are taken set by set: a step, then 3 and `most` at once. What
 /// depends on no parameter, and the total, are needed once for many steps.
 std::vector<double> many_fits(bool captured, Device device, DType dtype, std::int64_t sets, int most,

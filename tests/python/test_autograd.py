@@ -245,3 +245,148 @@ def test_a_captured_function():
     step.run(3)
     expected = [1.0 * 0.8**3, 2.0 * 0.8**3]
     assert all(abs(a - b) < 1e-6 for a, b in zip(x.tolist(), expected))
+
+
+# ---- gradients of gradients
+
+
+def test_create_graph():
+    x = leaf(1, 2)
+    (slope,) = luge.autograd.grad((x * x * x).sum(), x, create_graph=True)
+    assert slope.requires_grad and slope.tolist() == [3, 12]
+    (curvature,) = luge.autograd.grad(slope.sum(), x, create_graph=True)
+    assert curvature.tolist() == [6, 12]
+    (third,) = luge.autograd.grad(curvature.sum(), x)
+    assert third.tolist() == [6, 6] and x.grad is None
+    y = (x * x).sum()
+    luge.autograd.grad(y, x, create_graph=True)
+    luge.autograd.grad(y, x, None, False, True)
+    with pytest.raises(luge.AutogradError, match="has been used and freed"):
+        luge.autograd.grad(y, x)
+
+
+def test_backward_with_create_graph():
+    x = leaf(1, 2)
+    (x * x * x).sum().backward(create_graph=True)
+    slope = x.grad
+    assert slope.requires_grad
+    x.grad = None
+    (slope * slope).sum().backward()  # of 9 x^4
+    assert x.grad.tolist() == [36, 288]
+    x.grad = None
+    luge.autograd.backward([(x * x).sum(), (x * x * x).sum()], create_graph=True)
+    assert x.grad.requires_grad and x.grad.tolist() == [5, 16]
+    x.grad = None
+    optimizer = luge.optim.SGD([x], lr=0.1)
+    with pytest.raises(luge.AutogradError, match="create_graph"):
+        (x * x).sum().backward(create_graph=True)
+    del optimizer  # and its arena
+    (x * x).sum().backward(create_graph=True)
+    assert x.grad.requires_grad and x.grad.tolist() == [2, 4]
+    x.grad = None
+    (x * x).sum().backward()
+    assert not x.grad.requires_grad and x.grad.tolist() == [2, 4]
+
+
+def test_a_leaf_is_freed_once_its_gradient_is_gone():
+    x = leaf(1, 2)
+    gc.collect()
+    before = luge.memory_stats().allocated
+    other = leaf(1, 2)
+    (other * other).sum().backward(create_graph=True)
+    other.grad = None
+    del other
+    assert luge.memory_stats().allocated == before
+    del x
+
+
+def test_gradgradcheck():
+    x = leaf(0.5, 1.5)
+    assert luge.autograd.gradgradcheck(lambda t: luge.sin(t) * t, x)
+
+    class HalfRight(luge.autograd.Function):
+        """The derivative of the square, which has none itself."""
+
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return grad * ctx.saved_tensors[0].detach() * 2
+
+    assert luge.autograd.gradcheck(HalfRight.apply, x)
+    assert luge.autograd.gradgradcheck(HalfRight.apply, x, raise_exception=False) is False
+    with pytest.raises(luge.AutogradError, match="input 0, element"):
+        luge.autograd.gradgradcheck(HalfRight.apply, x, eps=1e-5)
+
+
+class Exponential(luge.autograd.Function):
+    """Reads its result."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * ctx.saved_tensors[0]
+
+
+class Product(luge.autograd.Function):
+    """Reads its arguments."""
+
+    @staticmethod
+    def forward(ctx, a, power, b):
+        ctx.save_for_backward(b, a)
+        ctx.power = power
+        return a**power * b
+
+    @staticmethod
+    def backward(ctx, grad):
+        b, a = ctx.saved_tensors
+        return grad * ctx.power * a ** (ctx.power - 1) * b, None, grad * a**ctx.power
+
+
+def test_functions_are_differentiated_twice():
+    x, y = leaf(0.5, 1.5), leaf(2, -1)
+    assert luge.autograd.gradgradcheck(Exponential.apply, x)
+    assert luge.autograd.gradgradcheck(lambda a: Exponential.apply(a * a), x)
+    assert luge.autograd.gradgradcheck(lambda a, b: Product.apply(a, 3, b), [x, y])
+    assert luge.autograd.gradgradcheck(lambda a, b: Product.apply(a * b, 3, Exponential.apply(b)), [x, y])
+    (slope,) = luge.autograd.grad(Exponential.apply(x).sum(), x, create_graph=True)
+    (curvature,) = luge.autograd.grad(slope.sum(), x, create_graph=True)
+    (third,) = luge.autograd.grad(curvature.sum(), x)
+    assert third.tolist() == x.exp().tolist()
+
+
+def test_functions_that_record_nothing_are_constants():
+    class Frozen(luge.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x * 1)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            assert not ctx.saved_tensors[0].requires_grad
+            return grad * 2 * ctx.saved_tensors[0]
+
+    x = leaf(1, 2)
+    (slope,) = luge.autograd.grad(Frozen.apply(x).sum(), x, create_graph=True)
+    assert slope.tolist() == [2, 4] and not slope.requires_grad
+
+
+def test_functions_leave_no_cycles():
+    x = leaf(1, 2)
+    gc.collect()
+    before = luge.memory_stats().allocated
+    (slope,) = luge.autograd.grad(Product.apply(x, 2, Exponential.apply(x)).sum(), x, create_graph=True)
+    (slope * slope).sum().backward()
+    x.grad = None
+    del slope
+    gc.collect()
+    assert luge.memory_stats().allocated == before

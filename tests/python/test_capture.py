@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import math
 import os
 import signal
 import sys
@@ -479,3 +480,45 @@ def test_a_refused_capture_moves_neither_monitor_nor_random_numbers():
     with pytest.raises(luge.CaptureError):
         step()
     assert luge.rand(3).tolist() == expected and len(monitor.history.mean) == 0
+
+
+def test_a_step_that_differentiates_a_gradient():
+    """Newton's method: the same bits with and without a recording."""
+
+    def newton(captured):
+        x = luge.tensor([0.3, 2.0, -1.0], dtype=luge.float64, requires_grad=True)
+
+        def step():
+            energy = (x.exp() - 2 * x).sum()
+            (slope,) = luge.autograd.grad(energy, x, create_graph=True)
+            (curvature,) = luge.autograd.grad(slope.sum(), x)
+            with luge.no_grad():
+                x.sub_(slope.detach() / curvature)
+            return energy
+
+        run = luge.capture(step) if captured else step
+        return [run().item() for _ in range(10)] + x.tolist()
+
+    assert newton(True) == newton(False)
+    assert newton(True)[-3:] == pytest.approx([math.log(2)] * 3)
+
+
+def test_a_step_with_functions_of_functions():
+    def train(captured):
+        w = luge.tensor([[0.5, -0.3], [0.2, 0.9]], dtype=luge.float64, requires_grad=True)
+        x = luge.tensor([0.4, -0.7], dtype=luge.float64)
+        optimizer = luge.optim.Adam([w], lr=0.05)
+
+        def step():
+            optimizer.zero_grad()
+            curvature = luge.func.hessian(lambda x: (w @ x).tanh().square().sum())(x)
+            loss = (curvature - luge.eye(2, dtype=luge.float64)).square().sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = luge.capture(step) if captured else step
+        return [run().item() for _ in range(6)] + w.tolist()
+
+    eager = train(False)
+    assert train(True) == eager and eager[5] < eager[0]

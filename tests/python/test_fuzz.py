@@ -18,7 +18,7 @@ warnings.simplefilter("ignore")
 luge.set_memory_limit(256 * 2**20)
 seconds, seed, journal = float(sys.argv[1]), int(sys.argv[2]), open(sys.argv[3], "w")
 draw = random.Random(seed)
-SKIPPED = {"set_memory_limit", "set_num_threads", "synchronize", "release_cache", "Monitor", "find_dataset", "gradcheck", "set_grad_enabled",
+SKIPPED = {"set_memory_limit", "set_num_threads", "synchronize", "release_cache", "Monitor", "find_dataset", "gradcheck", "gradgradcheck", "set_grad_enabled",
            "write_csv", "write_jsonl", "read_idx", "load_idx_dataset", "plot"}
 
 def tensor():
@@ -55,7 +55,7 @@ MAKERS = [
 ]
 
 def functions():
-    modules = [luge, luge._C, luge.autograd, luge.cuda, luge.data, luge.init, luge.nn, luge.nn.functional, luge.optim, luge.optim.lr_scheduler]
+    modules = [luge, luge._C, luge.autograd, luge.cuda, luge.data, luge.func, luge.init, luge.nn, luge.nn.functional, luge.optim, luge.optim.lr_scheduler]
     modules += [value for value in vars(luge._C).values() if inspect.ismodule(value)]
     for module in modules:
         for name, value in sorted(vars(module).items()):

@@ -11,6 +11,10 @@ sizes: str = x.shape  # wrong
 count: int = x.numel()
 text: str = x.numel()  # wrong
 x.add_("text")  # wrong
+slope: luge.Tensor = luge.func.grad(luge.sin, argnums=0)(x)
+luge.func.jacrev(luge.sin, argnums="x")  # wrong
+y.sum().backward(create_graph=True)
+y.sum().backward(create_graph="no")  # wrong
 luge.zeros(2, 3, dtype=luge.float64, device="cpu")
 luge.zeros(2, dtype="float64")  # wrong
 luge.einsum("ij->ji", x)  # wrong

@@ -24,6 +24,7 @@ from . import _C
 from . import autograd as autograd
 from . import cuda as cuda
 from . import data as data
+from . import func as func
 from . import init as init
 from . import nn as nn
 from . import optim as optim

@@ -30,7 +30,7 @@ _MISSING = {
         combinations complex complex128 complex32 complex64 constant_pad_nd contiguous_format conv1d conv2d conv3d
         conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss cosine_similarity cpu ctc_loss
         cumulative_trapezoid default_generator distributed distributions dropout einsum embedding_bag empty_strided export fft
-        finfo float8_e4m3fn float8_e5m2 frombuffer func futures fx get_default_device get_default_dtype
+        finfo float8_e4m3fn float8_e5m2 frombuffer futures fx get_default_device get_default_dtype
         get_float32_matmul_precision get_num_interop_threads get_rng_state gradient group_norm gru hamming_window hann_window
         hinge_embedding_loss histogramdd hub iinfo initial_seed instance_norm int16 int8 is_autocast_enabled
         is_inference_mode_enabled isin jit kaiser_window kl_div layer_norm layout library linalg logspace lstm
@@ -89,7 +89,9 @@ _MISSING = {
     "torch.utils.data": """
         BatchSampler ChainDataset ConcatDataset DistributedSampler IterableDataset RandomSampler Sampler SequentialSampler
         StackDataset Subset SubsetRandomSampler WeightedRandomSampler default_collate get_worker_info random_split""",
-    "torch.autograd": "detect_anomaly forward_ad functional gradgradcheck graph profiler set_detect_anomaly",
+    "torch.func": """
+        debug_unwrap functional_call functionalize linearize replace_all_batch_norm_modules_ stack_module_state vmap""",
+    "torch.autograd": "detect_anomaly forward_ad functional graph profiler set_detect_anomaly",
     "torch.cuda": """
         Event ExternalStream Stream amp can_device_access_peer comm current_device current_stream default_stream get_arch_list
         get_device_capability get_device_properties get_rng_state get_rng_state_all graphs init ipc_collect is_bf16_supported

@@ -11,7 +11,8 @@ from . import _C
 from ._C import AutogradError, Tensor
 from ._names import missing as _missing
 
-__all__ = ["Function", "FunctionContext", "backward", "enable_grad", "grad", "gradcheck", "no_grad", "set_grad_enabled"]
+__all__ = ["Function", "FunctionContext", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "no_grad",
+           "set_grad_enabled"]  # fmt: skip
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
@@ -99,7 +100,8 @@ def _tensors(value: Tensor | Sequence[Tensor]) -> list[Tensor]:
 def backward(
     tensors: Tensor | Sequence[Tensor],
     grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
-    retain_graph: bool = False,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
 ) -> None:
     """Calls backward() of each tensor.
 
@@ -117,30 +119,37 @@ def backward(
     if len(given) != len(all_tensors):
         raise ValueError(f"backward: there are {len(all_tensors)} tensors and {len(given)} gradients")
     for number, (tensor, gradient) in enumerate(zip(all_tensors, given)):
-        tensor.backward(gradient, retain_graph or number + 1 < len(all_tensors))
+        last = number + 1 == len(all_tensors)
+        tensor.backward(gradient, retain_graph if last else True, create_graph)
 
 
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
-    retain_graph: bool = False,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The sum of the gradients of `outputs` with respect to each of `inputs`; no .grad changes.
 
-    Raises AutogradError for an input that the outputs do not depend on, unless `allow_unused`: then None.
+    Raises AutogradError for an input that the outputs do not depend on, unless `allow_unused`: then None. With
+    `create_graph` the gradients are recorded operations and can be differentiated in turn. The graph is freed unless
+    `retain_graph`, which is `create_graph` where it is None.
 
     >>> x = luge.tensor(3.0, requires_grad=True)
     >>> luge.autograd.grad(x * x, x)
     (tensor(6.),)
+    >>> slope, = luge.autograd.grad(x * x * x, x, create_graph=True)
+    >>> luge.autograd.grad(slope, x)
+    (tensor(18.),)
     """
     given: list[Tensor | None]
     if grad_outputs is None:
         given = []
     else:
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
-    found = _C._grad(_tensors(outputs), _tensors(inputs), given, retain_graph, allow_unused)
+    found = _C._grad(_tensors(outputs), _tensors(inputs), given, retain_graph, create_graph, allow_unused)
     return cast("tuple[Tensor | None, ...]", found)
 
 
@@ -160,7 +169,31 @@ def gradcheck(
     >>> luge.autograd.gradcheck(luge.sin, x)
     True
     """
-    passed, message = _C._gradcheck(func, _tensors(inputs), eps, atol, rtol)
+    passed, message = _C._gradcheck(func, _tensors(inputs), eps, atol, rtol, False)
+    if not passed and raise_exception:
+        raise AutogradError(message)
+    return bool(passed)
+
+
+def gradgradcheck(
+    func: Callable[..., Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+) -> bool:
+    """Whether the gradients that grad() with `create_graph` gives have right gradients themselves; float64 inputs.
+
+    By central differences of the gradients, with respect to the inputs and to the gradient of the output. Raises
+    AutogradError as gradcheck() does.
+
+    >>> x = luge.tensor([0.5, 1.5], dtype=luge.float64, requires_grad=True)
+    >>> luge.autograd.gradgradcheck(luge.sin, x)
+    True
+    """
+    passed, message = _C._gradcheck(func, _tensors(inputs), eps, atol, rtol, True)
     if not passed and raise_exception:
         raise AutogradError(message)
     return bool(passed)
@@ -172,26 +205,46 @@ class FunctionContext:
     def __init__(self, needs_input_grad: tuple[bool, ...]) -> None:
         #: For each argument whether it is a tensor that requires a gradient.
         self.needs_input_grad = needs_input_grad
-        self._saved: tuple[tuple[Tensor, int], ...] = ()
+        self._saved: tuple[tuple[Tensor, int, int | None], ...] = ()
+        self._arguments: list[Tensor] = []
+        self._given: tuple[tuple[Tensor, int], ...] = ()
+        self._in_graph: Callable[[Tensor, int], Tensor] | None = None
 
     def save_for_backward(self, *tensors: Tensor) -> None:
         """Keeps tensors for backward()."""
-        self._saved = tuple((tensor.detach(), tensor._version) for tensor in tensors)
+        self._given = tuple((tensor, tensor._version) for tensor in tensors)
+
+    def _keep(self, result: Tensor) -> None:
+        """Turns what was given into what may outlive the call: memory without a graph, and its place in this one."""
+
+        def place(tensor: Tensor) -> int | None:
+            numbers = [number for number, argument in enumerate(self._arguments) if argument is tensor]
+            return numbers[0] if numbers else -1 if tensor is result else None
+
+        self._saved = tuple((tensor.detach(), version, place(tensor)) for tensor, version in self._given)
+        self._given, self._arguments = (), []
 
     @property
     def saved_tensors(self) -> tuple[Tensor, ...]:
-        """Those tensors. Raises AutogradError if one of them has been changed in place since."""
-        for number, (tensor, version) in enumerate(self._saved):
+        """Those tensors. Raises AutogradError if one of them has been changed in place since.
+
+        Where backward() is recorded (`create_graph`), those that are arguments of forward() or its result have their
+        place in the graph; any other one is a constant.
+        """
+        found = []
+        for number, (tensor, version, place) in enumerate(self._saved):
             if tensor._version != version:
                 raise AutogradError(f"Function: saved tensor {number} has been changed in place since forward()")
-        return tuple(tensor for tensor, _ in self._saved)
+            found.append(tensor if place is None or self._in_graph is None else self._in_graph(tensor, place))
+        return tuple(found)
 
 
 class Function:
     """An operation with a forward() and a backward() of one's own, called by `apply`.
 
     forward(ctx, *args) returns one tensor; operations within are not recorded. backward(ctx, grad) returns, for each
-    argument of forward, a gradient of its shape, or None; a single one need not be a tuple.
+    argument of forward, a gradient of its shape, or None; a single one need not be a tuple. With `create_graph` its
+    operations are recorded, so that it has a derivative if it is made of luge's operations.
 
     >>> class Cube(luge.autograd.Function):
     ...     @staticmethod
@@ -223,6 +276,7 @@ class Function:
         """forward(ctx, *args), recorded where an argument requires a gradient."""
         needs = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
         ctx = FunctionContext(needs)
+        ctx._arguments = [arg for arg in args if isinstance(arg, Tensor)]
         with no_grad():
             result = cls.forward(ctx, *args)
         if not isinstance(result, Tensor):
@@ -230,10 +284,17 @@ class Function:
         if not any(needs) or not _C.is_grad_enabled():
             return result
         places = [number for number, arg in enumerate(args) if isinstance(arg, Tensor)]
+        ctx._keep(result)
 
-        def gradients(gradient: Tensor) -> list[Tensor | None]:
-            with no_grad():
-                found = cls.backward(ctx, gradient)
+        def gradients(
+            gradient: Tensor, in_graph: Callable[[Tensor, int], Tensor] | None
+        ) -> list[Tensor | None]:
+            ctx._in_graph = in_graph
+            try:
+                with enable_grad() if in_graph else no_grad():
+                    found = cls.backward(ctx, gradient)
+            finally:
+                ctx._in_graph = None
             found = found if isinstance(found, (tuple, list)) else (found,)
             if len(found) != len(args):
                 raise AutogradError(

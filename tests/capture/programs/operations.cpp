@@ -324,6 +324,9 @@ void add_training(Table& table) {
   table.two("grad", Group::Autograd, [=](const Tensor& output, const Tensor& input) {
     return grad({total(output)}, {input}, {}, true).front();
   });
+  table.two("grad_with_graph", Group::Autograd, [=](const Tensor& output, const Tensor& input) {
+    return grad({total(output)}, {input}, {}, {}, true).front();
+  });
   nothing(kForgetGradients, Group::Autograd, 0, [](Machine& m, const Statement&) { m.zero_grad(); });
   nothing("zero_grad_of", Group::Autograd, 1, [](Machine& m, const Statement& s) {
     m.at(s.in[0]).zero_grad();
