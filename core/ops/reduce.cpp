@@ -64,8 +64,10 @@ class ReduceNode final : public Node {
     GradSlot* const slot = target(0);
     if (!slot) return;
     const Tensor dy = gradient.reshape(kept_);
-    const Tensor result = input_gradient(dy);
-    slot->add(result, op_ != ReduceOp::Sum && op_ != ReduceOp::Mean);
+    const bool repeats = op_ == ReduceOp::Sum || op_ == ReduceOp::Mean;
+    const DType dtype = gradient.dtype();
+    const Tensor result = repeats ? input_gradient(dy) : input_gradient(dy.to(arithmetic_dtype(dtype))).to(dtype);
+    slot->add(result, !repeats);
   }
 
   void release_saved() override {
@@ -77,8 +79,8 @@ class ReduceNode final : public Node {
   Tensor input_gradient(const Tensor& dy) const {
     if (op_ == ReduceOp::Sum) return dy.expand(shape_);
     if (op_ == ReduceOp::Mean) return (dy * (1.0 / static_cast<double>(count_))).expand(shape_);
-    const Tensor x = input_.get(name());
-    const Tensor y = output_.get(name()).reshape(kept_);
+    const Tensor x = input_.get(name()).to(dy.dtype());
+    const Tensor y = output_.get(name()).reshape(kept_).to(dy.dtype());
     // A row of -infinities alone has y = -infinity, which is not subtracted: its gradient is 0.
     if (op_ == ReduceOp::LogSumExp) return dy * exp(x - where(y == -kInfinity, 0, y));
     if (op_ == ReduceOp::Prod) return prod_gradient(dy, x);
@@ -161,7 +163,7 @@ Tensor reduce(ReduceOp op, const Tensor& input, const DimList* dims, bool keepdi
   const bool arg = op == ReduceOp::ArgMin || op == ReduceOp::ArgMax;
   const bool floating_only = op == ReduceOp::Mean || op == ReduceOp::LogSumExp;
   LUGE_CHECK(DTypeError, !floating_only || is_floating(impl.dtype),
-             "{}: the tensor is {}; allowed are float32 and float64", luge::name(op), luge::name(impl.dtype));
+             "{}: the tensor is {}; allowed are the floating dtypes", luge::name(op), luge::name(impl.dtype));
   const bool widens = (op == ReduceOp::Sum || op == ReduceOp::Prod) && !is_floating(impl.dtype);
   const Plan shapes = plan(luge::name(op), impl, dims, keepdim);
 
@@ -265,8 +267,10 @@ class VarianceNode final : public Node {
 
 Tensor variance(const char* op, const Tensor& x, const DimList* dims, double correction, bool keepdim) {
   const TensorImpl& impl = checked(x, op);
-  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: the tensor is {}; allowed are float32 and float64", op,
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: the tensor is {}; allowed are the floating dtypes", op,
              luge::name(impl.dtype));
+  if (is_storage_only(impl.dtype))  // several steps, rounded once
+    return variance(op, x.to(arithmetic_dtype(impl.dtype)), dims, correction, keepdim).to(impl.dtype);
   const Plan shapes = plan(op, impl, dims, keepdim);
   const double divisor = std::max(0.0, static_cast<double>(shapes.reduced_count) - correction);
   Tensor mean, result;
@@ -289,6 +293,8 @@ Tensor variance(const char* op, const Tensor& x, const DimList* dims, double cor
 
 /// The root of the variance. Where that is 0 the slope of the root is infinite; the gradient is 0 there, as in PyTorch.
 Tensor deviation(const Tensor& x, const DimList* dims, double correction, bool keepdim) {
+  if (const DType dtype = checked(x, "std").dtype; is_storage_only(dtype))
+    return deviation(x.to(arithmetic_dtype(dtype)), dims, correction, keepdim).to(dtype);
   const Tensor squared = variance("std", x, dims, correction, keepdim);
   if (!grad_enabled() || !needs_grad(squared)) return sqrt(squared);
   const Tensor constant = squared == 0;
