@@ -293,7 +293,7 @@ Tensor variance(const char* op, const Tensor& x, const DimList* dims, double cor
 
 /// The root of the variance. Where that is 0 the slope of the root is infinite; the gradient is 0 there, as in PyTorch.
 Tensor deviation(const Tensor& x, const DimList* dims, double correction, bool keepdim) {
-  if (const DType dtype = checked(x, "std").dtype; is_storage_only(dtype))
+  if (const DType dtype = checked(x, "std").dtype; is_floating(dtype) && is_storage_only(dtype))
     return deviation(x.to(arithmetic_dtype(dtype)), dims, correction, keepdim).to(dtype);
   const Tensor squared = variance("std", x, dims, correction, keepdim);
   if (!grad_enabled() || !needs_grad(squared)) return sqrt(squared);
