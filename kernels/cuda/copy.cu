@@ -44,7 +44,7 @@ void convert(const Context& context, const Copy& call) {
   launch_elementwise(context, call.extent, &call.in, &call.out, &call.store, Operand{}, Convert<From, To>{});
 }
 
-/// Elements of a type that only memory holds, as words; a number is the word that it is stored as.
+/// Elements of one and two bytes as words; a number is the word that it is stored as.
 template <class Word>
 void move_words(const Context& context, const Copy& call) {
   Copy words = call;
@@ -127,13 +127,13 @@ void transpose(const Context& context, const Copy& call, int dim) {
 void run(const Context& context, const Copy& call) {
   if (const int dim = transposed_dim(call); dim >= 0)
     return with_word(size_of(call.in.dtype), [&]<class Word>() { transpose<Word>(context, call, dim); });
-  if (call.in.dtype == call.out.dtype && is_storage_only(call.in.dtype))
+  if (call.in.dtype == call.out.dtype && size_of(call.in.dtype) <= 2)
     return size_of(call.in.dtype) == 1 ? move_words<std::uint8_t>(context, call)
                                        : move_words<std::uint16_t>(context, call);
   with_element(call.in.dtype, [&]<class From>() {
     with_element(call.out.dtype, [&]<class To>() {
       constexpr DType from = dtype_of<From>(), to = dtype_of<To>();
-      if constexpr (converts_at_once(from, to) && !(from == to && is_storage_only(from)))
+      if constexpr (converts_at_once(from, to) && !(from == to && size_of(from) <= 2))
         convert<From, To>(context, call);
       else
         refuse_element_type(is_storage_only(from) ? from : to);
