@@ -9,6 +9,7 @@
 #include <luge/call.h>
 #include <luge/observer.h>
 #include <luge/tensor/device.h>
+#include <luge/widen.h>
 
 namespace luge {
 
@@ -57,6 +58,8 @@ class Backend {
   /// Does a call, or queues it: what core calls. While a step is recorded, its observer sees it, too.
   template <class Kind>
   void run(const Kind& call) {
+    if (has_storage_only(call)) [[unlikely]]
+      return run_widened(*this, call);
     if (observer) [[unlikely]]
       return observer->run(*this, call);
     execute(call);

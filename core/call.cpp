@@ -23,19 +23,25 @@ Effect window_effect(Operand& operand, const Extent& extent, bool reads, bool wr
 }
 
 void Effects::window(Operand& operand, const Extent& extent, bool reads, bool writes) {
-  if (operand.is_memory()) visit_(window_effect(operand, extent, reads, writes));
+  if (visit_operand_) return (*visit_operand_)(operand, extent, reads, writes);
+  if (operand.is_memory()) (*visit_)(window_effect(operand, extent, reads, writes));
 }
 
 void Effects::rows(Operand& operand, const Rows& rows, bool reads, bool writes) {
+  if (visit_operand_) {
+    operand.strides[1] = 1;
+    Extent extent;
+    return (*visit_operand_)(operand, extent.with(rows.rows).with(rows.columns), reads, writes);
+  }
   if (!operand.is_memory()) return;
   const std::int64_t last = (rows.rows - 1) * operand.strides[0];
-  visit_({&operand.data, bytes_of(operand.dtype, std::min<std::int64_t>(last, 0)),
+  (*visit_)({&operand.data, bytes_of(operand.dtype, std::min<std::int64_t>(last, 0)),
           bytes_of(operand.dtype, std::max<std::int64_t>(last, 0) + rows.columns),
           bytes_of(operand.dtype, (operand.strides[0] == 0 ? 1 : rows.rows) * rows.columns), reads, writes});
 }
 
 void Effects::block(void** data, std::int64_t bytes, bool reads, bool writes) {
-  if (*data) visit_({data, 0, bytes, bytes, reads, writes});
+  if (visit_ && *data) (*visit_)({data, 0, bytes, bytes, reads, writes});
 }
 
 // ---- elementwise --------------------------------------------------------------------------------

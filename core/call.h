@@ -4,8 +4,8 @@
 // counted, fused and replayed by code that knows nothing of autograd.
 //
 // Core has checked shapes, dtypes, devices and aliasing before a struct is made: a backend may rely on
-// it. No size is zero and every operand is on the backend's device. Work is queued in order on the
-// backend's one stream; on the CPU it is done when run() returns.
+// it. No size is zero and every operand is on the backend's device. All but Copy and Gather get types that arithmetic is
+// done in (widen.h). Work is queued in order on the backend's one stream; on the CPU it is done when run() returns.
 
 //
 // Each struct describes itself: name() is the operation as errors and plans call it, effects() hands over the memory
@@ -67,7 +67,8 @@ struct Elementwise {
 };
 
 /// Copies with conversion, broadcast and any strides; an Immediate input fills. To Bool: "is not zero";
-/// from floating to integer: towards zero.
+/// from floating to integer: towards zero; to a narrower integer modulo 2^bits; to a half the nearest one. Backends get
+/// pairs of dtypes that convert at once (converts_at_once).
 struct Copy {
   Extent extent;
   Operand in, out;
@@ -318,6 +319,12 @@ void for_each_effect(Kind& call, const Effects::Visit& visit) {
   call.effects(effects);
 }
 void for_each_effect(Call& call, const Effects::Visit& visit);
+/// The same for operands; *data and dtype may be changed, and strides with them.
+template <class Kind>
+void for_each_operand(Kind& call, const Effects::VisitOperand& visit) {
+  Effects effects(visit);
+  call.effects(effects);
+}
 /// The same of a call that stays as it is.
 template <class Kind>
 void for_each_effect(const Kind& call, const Effects::Visit& visit) {

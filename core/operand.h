@@ -93,7 +93,10 @@ struct Effect {
 class Effects {
  public:
   using Visit = std::function<void(const Effect&)>;
-  explicit Effects(const Visit& visit) : visit_(visit) {}
+  /// An operand, whatever its kind, the extent that it has a stride for each dimension of, and what is done with it.
+  using VisitOperand = std::function<void(Operand&, const Extent&, bool reads, bool writes)>;
+  explicit Effects(const Visit& visit) : visit_(&visit) {}
+  explicit Effects(const VisitOperand& visit) : visit_operand_(&visit) {}
 
   void reads(Operand& operand, const Extent& extent) { window(operand, extent, true, false); }
   void writes(Operand& operand, const Extent& extent) { window(operand, extent, false, true); }
@@ -124,7 +127,8 @@ class Effects {
   void rows(Operand& operand, const Rows& rows, bool reads, bool writes);
   void block(void** data, std::int64_t bytes, bool reads, bool writes);
 
-  const Visit& visit_;
+  const Visit* visit_ = nullptr;
+  const VisitOperand* visit_operand_ = nullptr;
 };
 
 /// The effect of a walk over the extent, whatever the operand is.

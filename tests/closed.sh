@@ -38,8 +38,8 @@ forget() {
   cp "$folder/kept" "$file"
 }
 
-forget 'a dtype' include/luge/tensor/dtype.h 's/enum class DType .*{ Bool,/& Int8,/' \
-  include/luge/tensor/dispatch.cpp 'Int8'
+forget 'a dtype' include/luge/tensor/dtype.h 's/enum class DType .*{ Bool,/& UInt64,/' \
+  include/luge/tensor/dispatch.cpp 'UInt64'
 forget 'a class of dtypes' include/luge/op.h 's/enum class DTypes .*{ Float,/& Complex,/' include/luge/call.cpp 'Complex'
 forget 'a call without a struct' include/luge/call.h 's/^  X(Gather) *.$/  X(Sort) \\/' include/luge/call.cpp 'Sort'
 forget 'what a call costs' include/luge/call.h '/^struct Gather {/,/^};/s/  double flops() const;//' include/luge/call.cpp 'flops'

@@ -13,9 +13,10 @@ namespace {
 
 constexpr char kNative = std::endian::native == std::endian::little ? '<' : '>';
 
-/// NumPy's code of a dtype: "<f4", "|b1".
+/// NumPy's code of a dtype: "<f4", "|b1". NumPy itself knows no bfloat16; its code is that of the words.
 std::string code_of(DType dtype) {
-  const char kind = dtype == DType::Bool ? 'b' : is_floating(dtype) ? 'f' : 'i';
+  const bool is_unsigned = dtype == DType::UInt8 || dtype == DType::BFloat16;
+  const char kind = dtype == DType::Bool ? 'b' : is_unsigned ? 'u' : is_floating(dtype) ? 'f' : 'i';
   return fmt::format("{}{}{}", dtype == DType::Bool ? '|' : kNative, kind, size_of(dtype));
 }
 
@@ -54,6 +55,19 @@ nb::object numpy_module(const char* op) {
   }
 }
 
+/// The dtype that the package ml_dtypes gives to NumPy.
+nb::object bfloat16_type(const char* op) {
+  try {
+    return nb::module_::import_("ml_dtypes").attr("bfloat16");
+  } catch (nb::python_error& error) {
+    if (!error.matches(PyExc_ModuleNotFoundError)) throw;
+    nb::raise_from(error, PyExc_TypeError,
+                   "%s: the tensor is bfloat16, which NumPy has by way of the package ml_dtypes only; `pip install "
+                   "ml_dtypes` brings it, or convert the tensor with .float()",
+                   op);
+  }
+}
+
 nb::object to_numpy(const char* op, const Tensor& x, bool force) {
   refuse_capture(op, kHostRead, location());
   if (!force && x.device().is_cuda())
@@ -70,7 +84,10 @@ nb::object to_numpy(const char* op, const Tensor& x, bool force) {
     const Unlocked unlocked(x);
     values = values.to(Device::cpu());
   }
-  return numpy.attr("asarray")(Memory{std::move(values)});
+  const bool is_bfloat16 = values.dtype() == DType::BFloat16;
+  const nb::object dtype = is_bfloat16 ? bfloat16_type(op) : nb::none();
+  const nb::object array = numpy.attr("asarray")(Memory{std::move(values)});
+  return is_bfloat16 ? array.attr("view")(dtype) : array;
 }
 
 nb::object to_array(const Tensor& x, nb::handle dtype, std::optional<bool> copy) {
@@ -92,7 +109,12 @@ nb::object to_array(const Tensor& x, nb::handle dtype, std::optional<bool> copy)
 
 /// What `typestr` says, "<f4" for instance.
 DType dtype_from(const char* op, nb::handle array, const std::string& code) {
-  for (const DType dtype : {DType::Bool, DType::Int32, DType::Int64, DType::Float32, DType::Float64}) {
+  if (code.size() > 1 && code[1] == 'V' && nb::hasattr(array, "dtype") &&
+      std::string_view(nb::str(nb::object(array.attr("dtype"))).c_str()) == name(DType::BFloat16))
+    return DType::BFloat16;
+  for (int i = 0; i < kDTypeCount; ++i) {
+    const auto dtype = static_cast<DType>(i);
+    if (dtype == DType::BFloat16) continue;
     const std::string own = code_of(dtype);
     if (code.size() < 2 || code.substr(1) != own.substr(1)) continue;
     if (code[0] == own[0] || code[0] == '|' || own[0] == '|' || code[0] == '=') return dtype;
@@ -157,6 +179,8 @@ nb::dict cuda_interface(const Tensor& x) {
   if (x.device().is_cpu())
     raise_as(PyExc_AttributeError, "__cuda_array_interface__: the tensor is on the CPU; only tensors on a GPU have it");
   refuse_capture("__cuda_array_interface__", kHostRead, location());
+  if (x.dtype() == DType::BFloat16)
+    raise_as(PyExc_AttributeError, "__cuda_array_interface__: the tensor is bfloat16, which it has no code for");
   if (x.requires_grad())
     throw AutogradError(
         "__cuda_array_interface__: the tensor requires a gradient, which other libraries would lose; call "

@@ -51,8 +51,8 @@ DType dtype_of_number(nb::handle object, Scalar value) {
   if (!is_tensor(object) && nb::hasattr(object, "dtype")) {
     const nb::object given = object.attr("dtype");
     const std::string own = nb::str(given).c_str();
-    for (const DType dtype : {DType::Bool, DType::Int32, DType::Int64, DType::Float32, DType::Float64})
-      if (own == name(dtype)) return dtype;
+    for (int i = 0; i < kDTypeCount; ++i)
+      if (own == name(static_cast<DType>(i))) return static_cast<DType>(i);
   }
   return value.default_dtype();
 }
@@ -98,8 +98,13 @@ Tensor from_lists(nb::handle data, std::optional<PyDType> dtype) {
     case DType::Int64: return made<std::int64_t>(numbers);
     case DType::Float64: return made<double>(numbers);
     case DType::Float32: return made<float>(numbers);
-    default: return made<float>(numbers).to(dtype->value);  // says that there is no such conversion yet
+    case DType::UInt8: return made<std::uint8_t>(numbers);
+    case DType::Int8: return made<std::int8_t>(numbers);
+    case DType::Int16: return made<std::int16_t>(numbers);
+    case DType::Float16: return made<double>(numbers).to(DType::Float16);
+    case DType::BFloat16: return made<double>(numbers).to(DType::BFloat16);
   }
+  return {};
 }
 
 /// Arrays of other libraries, by way of their memory.

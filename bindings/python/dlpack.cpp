@@ -19,6 +19,7 @@ dlpack::Device device_of(const Tensor& x) {
 
 dlpack::DataType dtype_of(const Tensor& x) {
   const std::uint8_t code = x.dtype() == DType::Bool       ? dlpack::kBool
+                            : x.dtype() == DType::UInt8    ? dlpack::kUInt
                             : is_integral(x.dtype())       ? dlpack::kInt
                             : x.dtype() == DType::BFloat16 ? dlpack::kBfloat
                                                            : dlpack::kFloat;
@@ -151,8 +152,13 @@ std::string name_of(dlpack::DataType dtype) {
 DType dtype_from(const char* op, dlpack::DataType dtype) {
   if (dtype.lanes == 1) {
     if (dtype.code == dlpack::kBool && dtype.bits == 8) return DType::Bool;
+    if (dtype.code == dlpack::kUInt && dtype.bits == 8) return DType::UInt8;
+    if (dtype.code == dlpack::kInt && dtype.bits == 8) return DType::Int8;
+    if (dtype.code == dlpack::kInt && dtype.bits == 16) return DType::Int16;
     if (dtype.code == dlpack::kInt && dtype.bits == 32) return DType::Int32;
     if (dtype.code == dlpack::kInt && dtype.bits == 64) return DType::Int64;
+    if (dtype.code == dlpack::kFloat && dtype.bits == 16) return DType::Float16;
+    if (dtype.code == dlpack::kBfloat && dtype.bits == 16) return DType::BFloat16;
     if (dtype.code == dlpack::kFloat && dtype.bits == 32) return DType::Float32;
     if (dtype.code == dlpack::kFloat && dtype.bits == 64) return DType::Float64;
   }

@@ -15,13 +15,13 @@ namespace {
 
 const char* words(DTypes dtypes) {
   switch (dtypes) {
-    case DTypes::Float: return "float32 and float64; integers and bool are converted to float32 first";
+    case DTypes::Float: return "floating dtypes; integers and bool are converted to float32 first";
     case DTypes::Numeric:
-      return "int32, int64, float32 and float64; of bools add and maximum are or, mul and minimum are and, square and "
+      return "integer and floating dtypes; of bools add and maximum are or, mul and minimum are and, square and "
              "clamp are int64, others a DTypeError";
     case DTypes::Any: return "all";
     case DTypes::Logical: return "bool; others are converted by \"is not zero\" first";
-    case DTypes::Integral: return "bool, int32 and int64";
+    case DTypes::Integral: return "bool and the integer dtypes";
   }
   return "";
 }
@@ -352,7 +352,7 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   const std::string doc = fmt::format(
       "clamp(x) = {}, element by element, with low = `min` and high = `max`: two numbers or two tensors, which are "
       "broadcast; either may be missing. Where min lies above max, the result is max; a bound of NaN gives NaN.\n\n"
-      "Dtypes: int32, int64, float32 and float64; bool is converted to int64 first, integers with a floating bound to "
+      "Dtypes: integer and floating ones; bool is converted to int64 first, integers with a floating bound to "
       "float32.\n\n{}",
       formula(Op::Clamp), example("clamp", "[0.25, 0.5]", ", 0.3, 1.0"));
   constexpr const char* kBounds = "min: Tensor | float | None = None, max: Tensor | float | None = None) -> Tensor";

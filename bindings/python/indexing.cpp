@@ -141,12 +141,12 @@ Indexed resolve(const Tensor& x, nb::handle key) {
             throw IndexError(fmt::format("{}: a mask of shape {} does not match the tensor's size {} in dimension {}",
                                          kOp, to_string(index.shape()), view.size(dim + d), dim + d));
         for (const Tensor& along : places(index)) picks.emplace_back(dim++, along.to(x.device(), SourceLocation{}));
-      } else if (is_integral(index.dtype())) {
+      } else if (is_index(index.dtype())) {
         const Tensor own = normalized(index, view.size(dim));
         picks.emplace_back(dim++, own.device() == x.device() ? own : own.to(x.device(), location()));
       } else {
         throw IndexError(
-            fmt::format("{}: an index tensor is {}; it must be bool, int32 or int64", kOp, name(index.dtype())));
+            fmt::format("{}: an index tensor is {}; it must be bool (a mask), int32 or int64", kOp, name(index.dtype())));
       }
     } else if (PyIndex_Check(item.ptr())) {
       view = view.select(dim, integer(kOp, "an index", item));

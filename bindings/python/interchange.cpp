@@ -22,8 +22,11 @@ void raise_as(PyObject* type, const std::string& message) {
 }
 
 void refuse_dtype(const char* op, const std::string& given) {
+  std::string names;
+  for (int i = 0; i < kDTypeCount; ++i)
+    names += fmt::format("{}{}", i == 0 ? "" : i + 1 < kDTypeCount ? ", " : " and ", name(static_cast<DType>(i)));
   throw DTypeError(
-      fmt::format("{}: the array's dtype is {}; allowed are bool, int32, int64, float32 and float64", op, given));
+      fmt::format("{}: the array's dtype is {}; allowed are {}", op, given, names));
 }
 
 std::string name_of_type(nb::handle object) { return nb::cast<std::string>(object.type().attr("__name__")); }

@@ -162,7 +162,7 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
   };
   const char* const text =
       "The matrix product with PyTorch's rules: 1-d operands are a row (left) or a column (right), leading dimensions "
-      "broadcast: (..., m, k) x (..., k, n) -> (..., m, n). float32 and float64.\n\n"
+      "broadcast: (..., m, k) x (..., k, n) -> (..., m, n). Floating dtypes; halves are summed in float32.\n\n"
       "Raises ShapeError naming both shapes.\n\n"
       ">>> luge.matmul(luge.tensor([[1.0, 2.0]]), luge.tensor([[3.0], [4.0]]))\ntensor([[11.]])";
   m.def("matmul", product, "input"_a, "other"_a, text);

@@ -172,8 +172,13 @@ void bind_values(nb::class_<Tensor>& tensor) {
           "cuda", [](const Tensor& x, int index) { return converted(x, {}, Device::cuda(index), false); },
           "device"_a = 0, "On a GPU. Raises DeviceError where there is none.");
   const std::pair<const char*, DType> conversions[] = {{"bool", DType::Bool},
+                                                       {"byte", DType::UInt8},
+                                                       {"char", DType::Int8},
+                                                       {"short", DType::Int16},
                                                        {"int", DType::Int32},
                                                        {"long", DType::Int64},
+                                                       {"half", DType::Float16},
+                                                       {"bfloat16", DType::BFloat16},
                                                        {"float", DType::Float32},
                                                        {"double", DType::Float64}};
   for (const auto& [name, dtype] : conversions)

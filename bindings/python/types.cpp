@@ -42,7 +42,7 @@ void bind_types(nb::module_& m) {
       .def_prop_ro(
           "itemsize", [](PyDType d) { return size_of(d.value); }, "Bytes of one element.")
       .def_prop_ro("is_floating_point", [](PyDType d) { return is_floating(d.value); })
-      .def_prop_ro("is_signed", [](PyDType d) { return d.value != DType::Bool; });
+      .def_prop_ro("is_signed", [](PyDType d) { return d.value != DType::Bool && d.value != DType::UInt8; });
   for (int i = 0; i < kDTypeCount; ++i) {
     const PyDType value{static_cast<DType>(i)};
     nb::object object = nb::cast(value);

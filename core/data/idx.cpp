@@ -223,8 +223,7 @@ Tensor IdxArray::to_tensor(SourceLocation location) const {
 }
 
 Tensor IdxArray::to_tensor(DType dtype, SourceLocation location) const {
-  LUGE_CHECK(DTypeError, dtype != float16 && dtype != bfloat16,
-             "idx: dtype {} is not supported; allowed are bool, int32, int64, float32 and float64", name(dtype));
+  if (is_storage_only(dtype)) return to_tensor(is_floating(dtype) ? float64 : int32, location).to(dtype);
   refuse_capture("to_tensor", kHostWrite, location);
   Tensor result = empty(shape, {.dtype = dtype});
   if (result.numel() == 0) return result;

@@ -30,7 +30,7 @@ struct IdxArray {
 
   /// The values as a tensor on the CPU: int32 for the four integer types, float32, float64.
   Tensor to_tensor(SourceLocation location = SourceLocation::current()) const;
-  /// The values converted to `dtype` (any but the two half types; DTypeError otherwise).
+  /// The values converted to `dtype` (any).
   Tensor to_tensor(DType dtype, SourceLocation location = SourceLocation::current()) const;
 };
 

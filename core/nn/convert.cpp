@@ -34,7 +34,7 @@ void apply(const Change& change) {
 
 void convert(const std::vector<Tensor>& leaves, std::optional<DType> dtype, std::optional<Device> device,
              const char* op, SourceLocation location) {
-  LUGE_CHECK(DTypeError, !dtype || is_floating(*dtype), "{}: dtype is {}; allowed are float32 and float64", op,
+  LUGE_CHECK(DTypeError, !dtype || is_floating(*dtype), "{}: dtype is {}; allowed are the floating dtypes", op,
              luge::name(*dtype));
   refuse_capture(op, "changes where a parameter is", location);
   std::vector<Change> changes;

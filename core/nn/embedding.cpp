@@ -10,7 +10,7 @@ Tensor embedding(const Tensor& index, const Tensor& weight, std::string_view op)
   const Operation called(name.c_str());
   LUGE_CHECK(ValueError, index.defined(), "{}: index is an undefined tensor", op);
   LUGE_CHECK(ValueError, weight.defined(), "{}: weight is an undefined tensor", op);
-  LUGE_CHECK(DTypeError, is_integral(index.dtype()), "{}: index is {}; allowed are int32 and int64", op,
+  LUGE_CHECK(DTypeError, is_index(index.dtype()), "{}: index is {}; allowed are int32 and int64", op,
              luge::name(index.dtype()));
   LUGE_CHECK(ShapeError, weight.ndim() == 2 || weight.ndim() == 3,
              "{}: weight is {}; allowed are (count, dim) and (sets, count, dim)", op, to_string(weight.shape()));

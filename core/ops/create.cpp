@@ -8,6 +8,7 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/check.h>
 #include <luge/math/random.h>
+#include <luge/ops/elementwise.h>
 #include <luge/ops/random_state.h>
 #include <luge/tensor/iteration.h>
 #include <luge/tensor/tensor_impl.h>
@@ -78,7 +79,7 @@ Tensor drawn(const char* op, const Shape& shape, Random call, const TensorOption
 }
 
 void check_floating(const char* op, DType dtype) {
-  LUGE_CHECK(DTypeError, is_floating(dtype), "{}: dtype is {}; allowed are float32 and float64", op, name(dtype));
+  LUGE_CHECK(DTypeError, is_floating(dtype), "{}: dtype is {}; allowed are the floating dtypes", op, name(dtype));
 }
 
 /// To be called before anything else looks at `other`, which may be undefined.
@@ -171,6 +172,9 @@ Tensor from_host(std::span<const T> values, const Shape& shape, Device device, S
   if (count > 0) result.storage()->backend().copy_from_host(result.data(), values.data(), values.size_bytes());
   return result;
 }
+template Tensor from_host(std::span<const std::uint8_t>, const Shape&, Device, SourceLocation);
+template Tensor from_host(std::span<const std::int8_t>, const Shape&, Device, SourceLocation);
+template Tensor from_host(std::span<const std::int16_t>, const Shape&, Device, SourceLocation);
 template Tensor from_host(std::span<const std::int32_t>, const Shape&, Device, SourceLocation);
 template Tensor from_host(std::span<const std::int64_t>, const Shape&, Device, SourceLocation);
 template Tensor from_host(std::span<const float>, const Shape&, Device, SourceLocation);
@@ -271,7 +275,13 @@ Tensor rand(const Shape& shape, TensorOptions options) {
   check_floating("rand", options.dtype);
   Random call;
   call.kind = Random::Kind::Uniform;
-  return drawn("rand", shape, call, options);
+  if (!is_storage_only(options.dtype)) return drawn("rand", shape, call, options);
+  // Multiples of the distance of the largest halves below 1, which rounding cannot raise to 1. As in PyTorch.
+  check_options("rand", options);
+  const NoGrad guard;
+  const double steps = options.dtype == DType::Float16 ? 0x1p11 : 0x1p8;
+  const Tensor uniform = drawn("rand", shape, call, {.device = options.device});
+  return with_grad((floor(uniform * steps) * (1 / steps)).to(options.dtype), options);
 }
 
 Tensor randn(const Shape& shape, TensorOptions options) {
@@ -283,10 +293,10 @@ Tensor randn(const Shape& shape, TensorOptions options) {
 
 Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, TensorOptions options) {
   LUGE_CHECK(ValueError, low < high, "randint: low is {} and high is {}; low must be less than high", low, high);
-  LUGE_CHECK(DTypeError, is_integral(options.dtype), "randint: dtype is {}; allowed are int32 and int64",
+  LUGE_CHECK(DTypeError, is_integral(options.dtype), "randint: dtype is {}; allowed are the integer dtypes",
              name(options.dtype));
-  LUGE_CHECK(ValueError, options.dtype == DType::Int64 || (low >= INT32_MIN && high <= std::int64_t{INT32_MAX} + 1),
-             "randint: [{}, {}) does not fit int32", low, high);
+  LUGE_CHECK(ValueError, Scalar(low).fits(options.dtype) && Scalar(high - 1).fits(options.dtype),
+             "randint: [{}, {}) does not fit {}", low, high, name(options.dtype));
   Random call;
   call.kind = Random::Kind::Integer;
   call.integer_low = low;

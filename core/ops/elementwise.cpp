@@ -266,7 +266,7 @@ Op logic_of(Op op) {
 
 /// Floating numbers have no bits to work on.
 void check_integral(const char* op_name, DType dtype) {
-  LUGE_CHECK(DTypeError, !is_floating(dtype), "{}: the dtype is {}; allowed are bool, int32 and int64", op_name,
+  LUGE_CHECK(DTypeError, !is_floating(dtype), "{}: the dtype is {}; allowed are bool and the integer dtypes", op_name,
              name(dtype));
 }
 
@@ -353,7 +353,10 @@ Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters
     std::size_t count = 1;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       if (!arguments[i].tensor) {
-        call.in[i] = immediate(arguments[i].number, dtype, op_name);
+        const Scalar number = arguments[i].number;
+        // A comparison is with the element that the number would be, as in PyTorch; a result is rounded once.
+        const bool rounds = gives_bool(op) && is_floating(dtype);
+        call.in[i] = immediate(rounds ? Scalar::rounded(number.to_double(), dtype) : number, dtype, op_name);
         continue;
       }
       call.in[i] = operand(*arguments[i].tensor);
@@ -461,7 +464,8 @@ Tensor between(const Tensor& x, const std::optional<Scalar>& low, const std::opt
     const Tensor raised = low ? maximum(x, *low) : x;
     return high ? minimum(raised, *high) : raised;
   }
-  const double from = low ? low->to_double() : -kInfinity, to = high ? high->to_double() : kInfinity;
+  const double from = low ? Scalar::rounded(low->to_double(), dtype) : -kInfinity,
+               to = high ? Scalar::rounded(high->to_double(), dtype) : kInfinity;
   // NaN for every x, which has no part in it.
   if (std::isnan(from) || std::isnan(to)) return where(x < -kInfinity, x, kNan);
   return unary(Op::Clamp, x, {from, to});
@@ -566,7 +570,7 @@ LUGE_TERNARY_OPS(LUGE_ROW)
 Tensor bitwise_not(const Tensor& x) {
   const DType dtype = checked(x, "bitwise_not", "input").dtype;
   check_integral("bitwise_not", dtype);
-  return dtype == DType::Bool ? logical_not(x) : bitwise_xor(x, -1);
+  return dtype == DType::Bool ? logical_not(x) : bitwise_xor(x, dtype == DType::UInt8 ? 255 : -1);
 }
 Tensor Tensor::bitwise_not() const { return luge::bitwise_not(*this); }
 

@@ -8,7 +8,7 @@ namespace luge {
 
 Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size, std::int64_t allowed) {
   const TensorImpl& impl = checked(index, op, "index");
-  LUGE_CHECK(DTypeError, is_integral(impl.dtype), "{}: the index is {}; allowed are int32 and int64", op,
+  LUGE_CHECK(DTypeError, is_index(impl.dtype), "{}: the index is {}; allowed are int32 and int64", op,
              name(impl.dtype));
   const Tensor labels = index.to(DType::Int64);
   if (!labels.device().is_cpu() || labels.numel() == 0) return labels;

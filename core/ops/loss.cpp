@@ -146,6 +146,7 @@ Tensor weighted(const Tensor& losses, const Tensor& weights, Reduction reduction
 struct Classified {
   Tensor logits;  // contiguous
   Tensor target;
+  Tensor weight;  // undefined without one
   Shape samples;  // the logits' shape without the classes
   std::int64_t classes;
 };
@@ -153,7 +154,7 @@ struct Classified {
 Classified classified(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
   const TensorImpl& impl = checked(logits, "cross_entropy", "logits");
   const TensorImpl& wanted = checked(target, "cross_entropy", "target");
-  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "cross_entropy: logits are {}; allowed are float32 and float64",
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "cross_entropy: logits are {}; allowed are the floating dtypes",
              name(impl.dtype));
   const int sets = options.reduction == Reduction::PerSet ? 1 : 0;
   const Shape& shape = impl.shape;
@@ -176,7 +177,7 @@ Classified classified(const Tensor& logits, const Tensor& target, const CrossEnt
              to_string(shape), to_string(wanted.shape), allowed_shapes(samples, options.reduction),
              allowed_shapes(shape, options.reduction));
   const bool probabilities = is_floating(wanted.dtype);
-  LUGE_CHECK(DTypeError, probabilities ? wanted.dtype == impl.dtype : is_integral(wanted.dtype),
+  LUGE_CHECK(DTypeError, probabilities ? wanted.dtype == impl.dtype : is_index(wanted.dtype),
              "cross_entropy: target is {} and logits are {}; labels are int32 or int64, probabilities of the logits' "
              "dtype",
              name(wanted.dtype), name(impl.dtype));
@@ -202,8 +203,10 @@ Classified classified(const Tensor& logits, const Tensor& target, const CrossEnt
                to_string(options.weight.device()));
   }
   const int dropped = shape.ndim() - wanted.shape.ndim();  // 1 where the target has no sets
-  return {.logits = classes_last(logits, dim).contiguous(),
-          .target = probabilities ? classes_last(target, dim - dropped) : target,
+  const DType dtype = arithmetic_dtype(impl.dtype);  // several steps, rounded once
+  return {.logits = classes_last(logits, dim).to(dtype).contiguous(),
+          .target = probabilities ? classes_last(target, dim - dropped).to(dtype) : target,
+          .weight = options.weight.defined() ? options.weight.to(dtype) : Tensor(),
           .samples = samples,
           .classes = classes};
 }
@@ -213,7 +216,7 @@ Tensor of_probabilities(const Classified& given, const CrossEntropyOptions& opti
   const double smoothing = options.label_smoothing;
   if (smoothing > 0) target = target * (1 - smoothing) + smoothing / static_cast<double>(given.classes);
   Tensor terms = log_softmax(given.logits, -1) * target;
-  if (options.weight.defined()) terms = terms * options.weight;
+  if (given.weight.defined()) terms = terms * given.weight;
   return reduced("cross_entropy", -terms.sum(-1), options.reduction);
 }
 
@@ -226,13 +229,13 @@ Tensor of_labels(const Classified& given, const CrossEntropyOptions& options) {
   }
   labels = checked_labels("cross_entropy", labels, given.classes).expand(given.samples).contiguous();
   Tensor losses = sample_losses(given.logits, labels), weights;
-  if (options.weight.defined()) {
-    weights = options.weight.gather(0, labels.reshape({labels.numel()})).reshape(given.samples);
+  if (given.weight.defined()) {
+    weights = given.weight.gather(0, labels.reshape({labels.numel()})).reshape(given.samples);
     losses = losses * weights;
   }
   if (const double smoothing = options.label_smoothing; smoothing > 0) {
     Tensor all = log_softmax(given.logits, -1);
-    if (options.weight.defined()) all = all * options.weight;
+    if (given.weight.defined()) all = all * given.weight;
     losses = losses * (1 - smoothing) - all.sum(-1) * (smoothing / static_cast<double>(given.classes));
   }
   if (ignored.defined()) {
@@ -252,13 +255,18 @@ Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduct
   LUGE_CHECK(ShapeError, goes_with(wanted, shape, reduction),
              "mse_loss: prediction is {} and target is {}; the target must be {}", to_string(shape), to_string(wanted),
              allowed_shapes(shape, reduction));
-  return reduced("mse_loss", square(prediction - target), reduction);
+  const DType dtype = promote(prediction.dtype(), target.dtype());
+  if (!is_storage_only(dtype) || !is_floating(dtype))
+    return reduced("mse_loss", square(prediction - target), reduction);
+  const DType wide = arithmetic_dtype(dtype);  // several steps, rounded once
+  return reduced("mse_loss", square(prediction.to(wide) - target.to(wide)), reduction).to(dtype);
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
   const Operation called("cross_entropy");
   const Classified given = classified(logits, target, options);
-  return is_floating(target.dtype()) ? of_probabilities(given, options) : of_labels(given, options);
+  const Tensor loss = is_floating(target.dtype()) ? of_probabilities(given, options) : of_labels(given, options);
+  return loss.to(logits.dtype());
 }
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& target, Reduction reduction) {

@@ -160,7 +160,7 @@ class LinearNode final : public Node {
 
 void check_operands(const char* op, const char* left, const Tensor& a, const char* right, const Tensor& b) {
   LUGE_CHECK(DTypeError, is_floating(a.dtype()) && a.dtype() == b.dtype(),
-             "{}: {} is {} and {} is {}; both must be float32 or both float64", op, left, name(a.dtype()), right,
+             "{}: {} is {} and {} is {}; both must be of one floating dtype", op, left, name(a.dtype()), right,
              name(b.dtype()));
   LUGE_CHECK(DeviceError, a.device() == b.device(), "{}: {} is on {} and {} on {}; bring them together with to()", op,
              left, to_string(a.device()), right, to_string(b.device()));

@@ -6,7 +6,7 @@ namespace luge {
 
 /// Matrix product with PyTorch's rules: 1-d operands are a row (left) or a column (right) whose
 /// dimension disappears; leading dimensions broadcast: (..., m, k) x (..., k, n) -> (..., m, n).
-/// float32 and float64. Throws ShapeError naming both shapes.
+/// Floating dtypes, of which halves are summed in float32. Throws ShapeError naming both shapes.
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// x weight^T + bias, as torch.nn.functional.linear, with an optional leading axis of sets:

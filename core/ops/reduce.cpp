@@ -63,16 +63,18 @@ class ReduceNode final : public Node {
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
     if (!slot) return;
-    const bool linear = op_ == ReduceOp::Sum || op_ == ReduceOp::Mean;
-    const Tensor none, x = linear ? none : input_.get(name()), y = linear ? none : output_.get(name());
-    slot->add(input_gradient(gradient.reshape(kept_), x, y), !linear);
+    if (is_linear()) return slot->add(input_gradient(gradient.reshape(kept_), {}, {}), false);
+    const DType dtype = gradient.dtype(), wide = arithmetic_dtype(dtype);
+    const Tensor dy = gradient.reshape(kept_).to(wide);
+    slot->add(input_gradient(dy, input_.get(name()).to(wide), output_.get(name()).to(wide)).to(dtype), true);
   }
 
   void differentiable_backward(const Tensor& gradient) override {
     if (!wants(0)) return;
-    const bool linear = op_ == ReduceOp::Sum || op_ == ReduceOp::Mean;
-    const Tensor none, x = linear ? none : saved_input(0, input_), y = linear ? none : saved_output(output_);
-    give(0, input_gradient(gradient.reshape(kept_), x, y));
+    if (is_linear()) return give(0, input_gradient(gradient.reshape(kept_), {}, {}));
+    const DType dtype = gradient.dtype(), wide = arithmetic_dtype(dtype);
+    const Tensor x = saved_input(0, input_).to(wide), y = saved_output(output_).to(wide);
+    give(0, input_gradient(gradient.reshape(kept_).to(wide), x, y).to(dtype));
   }
 
   void release_saved() override {
@@ -81,6 +83,7 @@ class ReduceNode final : public Node {
   }
 
  private:
+  bool is_linear() const { return op_ == ReduceOp::Sum || op_ == ReduceOp::Mean; }
   /// `x` and `result` are what went in and came out, of anything but sums.
   Tensor input_gradient(const Tensor& dy, const Tensor& x, const Tensor& result) const {
     if (op_ == ReduceOp::Sum) return dy.expand(shape_);
@@ -168,7 +171,7 @@ Tensor reduce(ReduceOp op, const Tensor& input, const DimList* dims, bool keepdi
   const bool arg = op == ReduceOp::ArgMin || op == ReduceOp::ArgMax;
   const bool floating_only = op == ReduceOp::Mean || op == ReduceOp::LogSumExp;
   LUGE_CHECK(DTypeError, !floating_only || is_floating(impl.dtype),
-             "{}: the tensor is {}; allowed are float32 and float64", luge::name(op), luge::name(impl.dtype));
+             "{}: the tensor is {}; allowed are the floating dtypes", luge::name(op), luge::name(impl.dtype));
   const bool widens = (op == ReduceOp::Sum || op == ReduceOp::Prod) && !is_floating(impl.dtype);
   const Plan shapes = plan(luge::name(op), impl, dims, keepdim);
 
@@ -289,8 +292,10 @@ class VarianceNode final : public Node {
 
 Tensor variance(const char* op, const Tensor& x, const DimList* dims, double correction, bool keepdim) {
   const TensorImpl& impl = checked(x, op);
-  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: the tensor is {}; allowed are float32 and float64", op,
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: the tensor is {}; allowed are the floating dtypes", op,
              luge::name(impl.dtype));
+  if (is_storage_only(impl.dtype))  // several steps, rounded once
+    return variance(op, x.to(arithmetic_dtype(impl.dtype)), dims, correction, keepdim).to(impl.dtype);
   const Plan shapes = plan(op, impl, dims, keepdim);
   const double divisor = std::max(0.0, static_cast<double>(shapes.reduced_count) - correction);
   Tensor mean, result;
@@ -313,6 +318,8 @@ Tensor variance(const char* op, const Tensor& x, const DimList* dims, double cor
 
 /// The root of the variance. Where that is 0 the slope of the root is infinite; the gradient is 0 there, as in PyTorch.
 Tensor deviation(const Tensor& x, const DimList* dims, double correction, bool keepdim) {
+  if (const DType dtype = checked(x, "std").dtype; is_floating(dtype) && is_storage_only(dtype))
+    return deviation(x.to(arithmetic_dtype(dtype)), dims, correction, keepdim).to(dtype);
   const Tensor squared = variance("std", x, dims, correction, keepdim);
   if (!grad_enabled() || !needs_grad(squared)) return sqrt(squared);
   const Tensor constant = squared == 0;

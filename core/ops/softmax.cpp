@@ -76,7 +76,7 @@ Tensor over_rows(bool log, const Tensor& x) {
 Tensor softmax_along(bool log, const Tensor& x, int dim) {
   const char* const op = log ? "log_softmax" : "softmax";
   const TensorImpl& impl = checked(x, op);
-  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: the tensor is {}; allowed are float32 and float64", op,
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: the tensor is {}; allowed are the floating dtypes", op,
              name(impl.dtype));
   const int d = normalize_dim(op, dim, impl.shape.ndim());
   if (impl.shape.empty()) return over_rows(log, x.reshape({1})).reshape({});

@@ -18,12 +18,11 @@ Operand immediate(Scalar value, DType dtype, const char* op) {
   Operand result;
   result.kind = Operand::Kind::Immediate;
   result.dtype = dtype;
+  value.check_fits(op, dtype);
   if (is_floating(dtype))
     result.floating = value.to_double();
   else
-    result.integer = dtype == DType::Bool    ? value.to<bool>(op)
-                     : dtype == DType::Int32 ? value.to<std::int32_t>(op)
-                                             : value.to<std::int64_t>(op);
+    result.integer = dtype == DType::Bool ? value.to<bool>(op) : value.to<std::int64_t>(op);
   return result;
 }
 

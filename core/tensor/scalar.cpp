@@ -3,6 +3,7 @@
 #include <string>
 
 #include <luge/check.h>
+#include <luge/math/half.h>
 
 namespace luge {
 
@@ -23,9 +24,21 @@ void Scalar::refuse(const char* op, bool is_signed, std::size_t bytes) const {
                     is_signed ? "" : "u", bits, is_signed ? -static_cast<std::int64_t>(last) - 1 : 0, last);
 }
 
-void Scalar::refuse_float32(const char* op) const {
-  raise<ValueError>("{}: the number {} does not fit float32, whose largest element is {}; float64 holds it", op,
-                    text(*this), std::numeric_limits<float>::max());
+double Scalar::rounded(double value, DType dtype) {
+  switch (dtype) {
+    case DType::Float16: return math::to_float(math::to_half<math::Float16>(value));
+    case DType::BFloat16: return math::to_float(math::to_half<math::BFloat16>(value));
+    case DType::Float32: return static_cast<float>(value);
+    default: return value;
+  }
+}
+
+void Scalar::refuse_infinity(const char* op, DType dtype) const {
+  const float largest = dtype == DType::Float16    ? math::to_float(math::Float16{0x7BFF})
+                        : dtype == DType::BFloat16 ? math::to_float(math::BFloat16{0x7F7F})
+                                                   : std::numeric_limits<float>::max();
+  raise<ValueError>("{}: the number {} does not fit {}, whose largest element is {}; float64 holds it", op,
+                    text(*this), name(dtype), largest);
 }
 
 void Scalar::refuse_unsigned(std::uint64_t value) {

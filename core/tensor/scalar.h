@@ -57,20 +57,33 @@ class Scalar {
   }
   /// Whether arithmetic in `dtype` can take the number: false for an integer dtype that cannot hold it.
   bool fits(DType dtype) const {
-    return dtype == DType::Int32 ? is_within<std::int32_t>() : dtype != DType::Int64 || is_within<std::int64_t>();
+    switch (dtype) {
+      case DType::UInt8: return is_within<std::uint8_t>();
+      case DType::Int8: return is_within<std::int8_t>();
+      case DType::Int16: return is_within<std::int16_t>();
+      case DType::Int32: return is_within<std::int32_t>();
+      case DType::Int64: return is_within<std::int64_t>();
+      case DType::Bool:
+      case DType::Float16:
+      case DType::BFloat16:
+      case DType::Float32:
+      case DType::Float64: break;
+    }
+    return true;
   }
   /// Throws ValueError, in which `op` was called, unless it fits.
   void check_fits(const char* op, DType dtype) const {
-    if (dtype == DType::Int32) to<std::int32_t>(op);
-    if (dtype == DType::Int64) to<std::int64_t>(op);
+    if (!fits(dtype)) refuse(op, dtype != DType::UInt8, size_of(dtype));
   }
   /// The same for an element that becomes this number, which rules out a finite number that would be stored as
   /// infinity.
   void check_stored(const char* op, DType dtype) const {
     check_fits(op, dtype);
-    if (dtype == DType::Float32 && std::isfinite(to_double()) && std::isinf(static_cast<float>(to_double())))
-      refuse_float32(op);
+    if (is_floating(dtype) && std::isfinite(to_double()) && std::isinf(rounded(to_double(), dtype)))
+      refuse_infinity(op, dtype);
   }
+  /// The element of a floating dtype that is nearest to a number.
+  static double rounded(double value, DType dtype);
 
   /// The type this number would have as a tensor of its own: bool, int64 or float32.
   DType default_dtype() const {
@@ -86,7 +99,7 @@ class Scalar {
            whole < std::ldexp(1.0, std::numeric_limits<T>::digits);
   }
   [[noreturn]] void refuse(const char* op, bool is_signed, std::size_t bytes) const;
-  [[noreturn]] void refuse_float32(const char* op) const;
+  [[noreturn]] void refuse_infinity(const char* op, DType dtype) const;
   [[noreturn]] static void refuse_unsigned(std::uint64_t value);
 
   Kind kind_;

@@ -37,8 +37,6 @@ TensorImpl& checked(const Tensor& tensor, const char* op, const char* argument) 
 }
 
 Tensor empty_tensor(const Shape& shape, DType dtype, Backend& backend) {
-  LUGE_CHECK(DTypeError, dtype != DType::Float16 && dtype != DType::BFloat16,
-             "tensor: {} is not supported yet; allowed are bool, int32, int64, float32 and float64", name(dtype));
   const std::int64_t count = element_count(shape);
   std::int64_t bytes = 0;
   LUGE_CHECK(ShapeError, !__builtin_mul_overflow(count, static_cast<std::int64_t>(size_of(dtype)), &bytes),
@@ -160,6 +158,7 @@ Scalar Tensor::item_as_scalar(SourceLocation location) const {
   LUGE_CHECK(ShapeError, impl.numel == 1, "item: the tensor has shape {} and {} elements; exactly one is allowed",
              to_string(impl.shape), impl.numel);
   refuse_capture("item", kHostRead, location);
+  if (is_storage_only(impl.dtype)) return detach().to(arithmetic_dtype(impl.dtype)).item_as_scalar(location);
   return with_dtype(impl.dtype, [&]<class T>() -> Scalar { return read_value<T>(impl); });
 }
 

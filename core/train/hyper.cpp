@@ -74,7 +74,7 @@ Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allow
   const Tensor& values = given.values();
   const TensorImpl& impl = checked(values, op, name);
   const std::int64_t sets = parameters.sets();
-  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: {} is {}; allowed are float32 and float64", op, name,
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: {} is {}; allowed are the floating dtypes", op, name,
              luge::name(impl.dtype));
   LUGE_CHECK(ShapeError, impl.shape.empty() || impl.shape == Shape{sets},
              "{}: {} has shape {}; allowed are one number and a tensor of shape ({},), one value per set", op, name,

@@ -77,7 +77,7 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
 
   void record(const Tensor& loss) {
     const TensorImpl& impl = checked(loss, "Monitor::record", "loss");
-    LUGE_CHECK(DTypeError, is_floating(impl.dtype), "Monitor::record: the loss is {}; allowed are float32 and float64",
+    LUGE_CHECK(DTypeError, is_floating(impl.dtype), "Monitor::record: the loss is {}; allowed are the floating dtypes",
                name(impl.dtype));
     LUGE_CHECK(ShapeError, impl.numel > 0, "Monitor::record: the loss of shape {} has no elements",
                to_string(impl.shape));

@@ -230,6 +230,8 @@ std::vector<Tensor> Optimizer::State::checked_leaves(UpdateRule rule, const std:
     // A frozen parameter comes along: it may be unfrozen later.
     LUGE_CHECK(ValueError, impl.leaf, "{}: tensor {} does not require a gradient; call requires_grad_() on it", op, i);
     if (!is_floating(impl.dtype)) continue;  // a parameter that can never have a gradient
+    LUGE_CHECK(DTypeError, !is_storage_only(impl.dtype), "{}: tensor {} is {}; allowed are float32 and float64", op, i,
+               luge::name(impl.dtype));
     const Tensor& first = leaves.empty() ? given[i] : leaves[0];
     LUGE_CHECK(DTypeError, impl.dtype == first.dtype(),
                "{}: tensor {} is {} and tensor 0 is {}; all must share one dtype", op, i, luge::name(impl.dtype),

@@ -23,7 +23,13 @@ namespace luge::cpu::HWY_NAMESPACE {
 /// To bool: is not zero. From floating to integer: towards zero, held to the type's range, NaN to 0.
 template <class To, class From>
 To convert_one(From x) {
-  if constexpr (std::is_same_v<To, bool>) {
+  if constexpr (std::is_same_v<To, From>) {
+    return x;
+  } else if constexpr (math::kIsHalf<From>) {
+    return math::to_float(x);
+  } else if constexpr (math::kIsHalf<To>) {
+    return math::to_half<To>(x);
+  } else if constexpr (std::is_same_v<To, bool>) {
     return x != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     constexpr From kLow = static_cast<From>(std::numeric_limits<To>::min());
@@ -46,8 +52,13 @@ void convert(const void* from, void* to, std::int64_t n) {
 using ConvertFn = void (*)(const void*, void*, std::int64_t);
 
 ConvertFn converter(DType from, DType to) {
-  return with_dtype(from, [&]<class From>() -> ConvertFn {
-    return with_dtype(to, [&]<class To>() -> ConvertFn { return &convert<From, To>; });
+  return with_element(from, [&]<class From>() -> ConvertFn {
+    return with_element(to, [&]<class To>() -> ConvertFn {
+      if constexpr (converts_at_once(dtype_of<From>(), dtype_of<To>()))
+        return &convert<From, To>;
+      else
+        refuse_element_type(is_storage_only(from) ? from : to);
+    });
   });
 }
 

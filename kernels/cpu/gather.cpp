@@ -53,8 +53,8 @@ template <class Word>
 Word missing(DType dtype) {
   Word word = 0;
   if (is_floating(dtype))
-    with_floating(dtype, [&]<class T>() {
-      if constexpr (sizeof(T) == sizeof(Word)) word = std::bit_cast<Word>(std::numeric_limits<T>::quiet_NaN());
+    with_element(dtype, [&]<class T>() {
+      if constexpr (sizeof(T) == sizeof(Word)) word = std::bit_cast<Word>(quiet_nan<T>());
     });
   return word;
 }

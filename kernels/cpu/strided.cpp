@@ -212,8 +212,10 @@ void scatter(const void* tile, void* data, DType dtype, Store store, const Exten
 }
 
 void write_immediate(void* to, const Operand& operand) {
-  with_dtype(operand.dtype, [&]<class T>() {
-    if constexpr (std::is_floating_point_v<T>)
+  with_element(operand.dtype, [&]<class T>() {
+    if constexpr (math::kIsHalf<T>)
+      *static_cast<T*>(to) = math::to_half<T>(operand.floating);
+    else if constexpr (std::is_floating_point_v<T>)
       *static_cast<T*>(to) = static_cast<T>(operand.floating);
     else
       *static_cast<T*>(to) = static_cast<T>(operand.integer);

@@ -19,7 +19,13 @@ struct Convert {
   static constexpr bool kMasked = false;
 
   __device__ void operator()(bool, const From (&x)[1], To (&y)[1]) const {
-    if constexpr (std::is_same_v<To, bool>) {
+    if constexpr (std::is_same_v<From, To>) {
+      y[0] = x[0];
+    } else if constexpr (math::kIsHalf<From>) {
+      y[0] = math::to_float(x[0]);
+    } else if constexpr (math::kIsHalf<To>) {
+      y[0] = math::to_half<To>(x[0]);
+    } else if constexpr (std::is_same_v<To, bool>) {
       y[0] = x[0] != From(0);
     } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
       constexpr From low = static_cast<From>(std::numeric_limits<To>::min());
@@ -36,6 +42,19 @@ struct Convert {
 template <class From, class To>
 void convert(const Context& context, const Copy& call) {
   launch_elementwise(context, call.extent, &call.in, &call.out, &call.store, Operand{}, Convert<From, To>{});
+}
+
+/// Elements of one and two bytes as words; a number is the word that it is stored as.
+template <class Word>
+void move_words(const Context& context, const Copy& call) {
+  Copy words = call;
+  words.in.dtype = words.out.dtype = DType::Int32;
+  if (call.in.is_immediate()) {
+    with_element(call.in.dtype, [&]<class T>() {
+      if constexpr (math::kIsHalf<T>) words.in.integer = math::to_half<T>(call.in.floating).bits;
+    });
+  }
+  convert<Word, Word>(context, words);
 }
 
 // ---- transposed layouts -------------------------------------------------------------------------
@@ -108,8 +127,17 @@ void transpose(const Context& context, const Copy& call, int dim) {
 void run(const Context& context, const Copy& call) {
   if (const int dim = transposed_dim(call); dim >= 0)
     return with_word(size_of(call.in.dtype), [&]<class Word>() { transpose<Word>(context, call, dim); });
-  with_dtype(call.in.dtype, [&]<class From>() {
-    with_dtype(call.out.dtype, [&]<class To>() { convert<From, To>(context, call); });
+  if (call.in.dtype == call.out.dtype && size_of(call.in.dtype) <= 2)
+    return size_of(call.in.dtype) == 1 ? move_words<std::uint8_t>(context, call)
+                                       : move_words<std::uint16_t>(context, call);
+  with_element(call.in.dtype, [&]<class From>() {
+    with_element(call.out.dtype, [&]<class To>() {
+      constexpr DType from = dtype_of<From>(), to = dtype_of<To>();
+      if constexpr (converts_at_once(from, to) && !(from == to && size_of(from) <= 2))
+        convert<From, To>(context, call);
+      else
+        refuse_element_type(is_storage_only(from) ? from : to);
+    });
   });
 }
 

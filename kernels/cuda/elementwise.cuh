@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <luge/math/half.h>
+
 #include "blocks.cuh"
 #include "device.h"
 #include "launch.h"
@@ -94,7 +96,10 @@ __global__ void __launch_bounds__(kThreads) strided_kernel(const StridedCall<F> 
 
 template <class T>
 T immediate(const Operand& operand) {
-  return is_floating(operand.dtype) ? static_cast<T>(operand.floating) : static_cast<T>(operand.integer);
+  if constexpr (math::kIsHalf<T>)
+    return math::to_half<T>(operand.floating);
+  else
+    return is_floating(operand.dtype) ? static_cast<T>(operand.floating) : static_cast<T>(operand.integer);
 }
 
 template <class T>

@@ -122,8 +122,8 @@ template <class Word>
 void gather(const Context& context, const Gather& call, const Walk<3>& walk, const Steps& steps) {
   Word missing = 0;
   if (is_floating(call.source.dtype))
-    with_floating(call.source.dtype, [&]<class T>() {
-      constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+    with_element(call.source.dtype, [&]<class T>() {
+      const T nan = quiet_nan<T>();
       if constexpr (sizeof(T) == sizeof(Word)) std::memcpy(&missing, &nan, sizeof(Word));
     });
   launch(context, gather_kernel<Word>, grid_stride(context, walk.count, kThreads), walk, steps,

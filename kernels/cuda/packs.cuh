@@ -53,7 +53,7 @@ __device__ inline Pack<T, n> load(const Source<T>& source, std::int64_t first, i
 
 template <int n, class T>
 __device__ inline void store(const Sink<T>& sink, std::int64_t first, int count, Pack<T, n> pack) {
-  if constexpr (!std::is_same_v<T, bool>) {
+  if constexpr (sizeof(T) >= 4) {  // sums are done in types of 4 and 8 bytes
     if (sink.accumulate) {
       const Pack<T, n> old = load<n>(Source<T>{sink.data, T{}, sink.access}, first, count);
 #pragma unroll

@@ -5,11 +5,11 @@
 // an op is called.
 //
 // dtypes of the inputs:
-//   Float    float32, float64; integers and bool are converted to float32 first, as in PyTorch
-//   Numeric  int32, int64, float32, float64; what arithmetic of bools is, core/ops/elementwise.cpp says
+//   Float    floating types; integers and bool are converted to float32 first, as in PyTorch
+//   Numeric  integers and floating types; what arithmetic of bools is, core/ops/elementwise.cpp says
 //   Any      every type there is
 //   Logical  bool; any other type is converted by "is not zero" first
-//   Integral int32, int64; of bools it is the Logical row of the same name
+//   Integral integers; of bools it is the Logical row of the same name
 // text is the formula in Python, of x, of a and b, or of a, b and c, with the functions of its math module: what the
 // documentation says, and what tests hold the op against. A parameter is (name, default), a double and part of the
 // call; the formula's kParameters counts them. A

@@ -15,6 +15,8 @@
 #include <luge/backend.h>
 #include <luge/cuda_status.h>
 
+#include "half_reference.h"
+
 namespace luge::test {
 
 /// The sizes at which tails, vectors and tiles begin and end. (No call of the seam is empty.)
@@ -41,6 +43,11 @@ class Array {
   double get(std::int64_t i) const {
     switch (dtype_) {
       case DType::Bool: return at<bool>(i) ? 1 : 0;
+      case DType::UInt8: return at<std::uint8_t>(i);
+      case DType::Int8: return at<std::int8_t>(i);
+      case DType::Int16: return at<std::int16_t>(i);
+      case DType::Float16:
+      case DType::BFloat16: return static_cast<double>(half_value(at<std::uint16_t>(i), format_of(dtype_)));
       case DType::Int32: return at<std::int32_t>(i);
       case DType::Int64: return static_cast<double>(at<std::int64_t>(i));
       case DType::Float32: return static_cast<double>(at<float>(i));
@@ -51,6 +58,11 @@ class Array {
   void set(std::int64_t i, double value) {
     switch (dtype_) {
       case DType::Bool: put(i, value != 0); break;
+      case DType::UInt8: put(i, static_cast<std::uint8_t>(static_cast<std::int64_t>(value))); break;
+      case DType::Int8: put(i, static_cast<std::int8_t>(static_cast<std::int64_t>(value))); break;
+      case DType::Int16: put(i, static_cast<std::int16_t>(static_cast<std::int64_t>(value))); break;
+      case DType::Float16:
+      case DType::BFloat16: put(i, half_bits(value, format_of(dtype_))); break;
       case DType::Int32: put(i, static_cast<std::int32_t>(value)); break;
       case DType::Int64: put(i, static_cast<std::int64_t>(value)); break;
       case DType::Float32: put(i, static_cast<float>(value)); break;

@@ -3,7 +3,8 @@
 namespace luge::test {
 namespace {
 
-constexpr DType kDTypes[] = {boolean, int32, int64, float32, float64};
+constexpr DType kDTypes[] = {boolean, uint8,   int8,     int16,   int32,
+                             int64,   float16, bfloat16, float32, float64};
 
 class CopyTest : public BackendTest {
  protected:
@@ -34,8 +35,9 @@ class CopyTest : public BackendTest {
       Array converted(to, 1);
       converted.set(0, value);
       if (call.store == Store::Accumulate)
-        expected.set(at, to == float32 ? static_cast<double>(target.at<float>(at) + converted.at<float>(0))
-                                       : target.get(at) + converted.get(0));
+        expected.set(at, to == float64
+                             ? target.get(at) + converted.get(0)
+                             : static_cast<double>(static_cast<float>(target.get(at)) + static_cast<float>(value)));
       else
         expected.set(at, converted.get(0));
     }

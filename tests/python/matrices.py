@@ -4,7 +4,7 @@ import pytest
 
 import luge
 
-DTYPES = ["bool", "int32", "int64", "float32", "float64"]
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]  # of NumPy, too
 ROWS = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 #: Views of a 3 x 4 matrix that are the same for luge and NumPy.

@@ -288,9 +288,9 @@ def test_a_missing_deleter_is_allowed(producers):
 HOSTILE = {
     "major version 2": ({"versioned": True, "version": (2, 0)}, BufferError, r"version 2\.0 of DLPack; allowed are 1"),
     "major version 0": ({"versioned": True, "version": (0, 9)}, BufferError, "version 0"),
-    "uint8": ({"dtype": (1, 8, 1)}, luge.DTypeError, "uint8; allowed are bool"),
-    "float16": ({"dtype": (2, 16, 1)}, luge.DTypeError, "float16"),
-    "bfloat16": ({"dtype": (4, 16, 1)}, luge.DTypeError, "bfloat16"),
+    "uint16": ({"dtype": (1, 16, 1)}, luge.DTypeError, "uint16; allowed are bool"),
+    "float8": ({"dtype": (2, 8, 1)}, luge.DTypeError, "float8"),
+    "bfloat32": ({"dtype": (4, 32, 1)}, luge.DTypeError, "bfloat32"),
     "complex64": ({"dtype": (5, 64, 1)}, luge.DTypeError, "complex64"),
     "bits of a bool": ({"dtype": (6, 1, 1)}, luge.DTypeError, "bool1"),
     "lanes": ({"dtype": (2, 32, 4)}, luge.DTypeError, "float32 with 4 lanes"),

@@ -242,7 +242,7 @@ def test_round_trips_end_at_the_same_memory():
     assert luge.from_numpy(x.numpy()).data_ptr() == x.data_ptr()
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float16", "complex64", "U3", "datetime64[s]", "object"])
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "complex64", "U3", "datetime64[s]", "object"])
 @pytest.mark.parametrize("function", ["from_numpy", "tensor", "as_tensor"])
 def test_dtypes_that_luge_lacks_are_named(function, dtype):
     array = np.zeros(2, dtype=dtype)
@@ -250,7 +250,7 @@ def test_dtypes_that_luge_lacks_are_named(function, dtype):
         getattr(luge, function)(array)
     assert isinstance(caught.value, TypeError)
     assert "tensor: " in str(caught.value) or f"{function}: the array's dtype is " in str(caught.value)
-    assert "allowed are bool, int32, int64, float32 and float64" in str(caught.value)
+    assert "allowed are bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32 and float64" in str(caught.value)
     assert str(array.dtype) in str(caught.value)
 
 
@@ -468,10 +468,10 @@ def test_lifetimes_with_pytorch(torch):
 
 
 def test_pytorchs_own_dtypes_and_gradients_are_refused(torch):
-    with pytest.raises(luge.DTypeError, match="from_dlpack: the array's dtype is float16"):
-        luge.from_dlpack(torch.zeros(2, dtype=torch.float16))
-    with pytest.raises(luge.DTypeError, match="tensor: the array's dtype is uint8"):
-        luge.as_tensor(torch.zeros(2, dtype=torch.uint8))
+    with pytest.raises(luge.DTypeError, match="from_dlpack: the array's dtype is complex64"):
+        luge.from_dlpack(torch.zeros(2, dtype=torch.complex64))
+    with pytest.raises(luge.DTypeError, match="tensor: the array's dtype is complex128"):
+        luge.as_tensor(torch.zeros(2, dtype=torch.complex128))
 
 
 def test_tensors_of_pytorch_that_require_gradients_are_refused(torch_with_numpy):

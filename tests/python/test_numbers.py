@@ -134,8 +134,8 @@ def test_masks_of_arrays_are_not_dropped():
 
 @pytest.mark.parametrize("scalar, dtype", [(numpy.float64(2.5), luge.float64), (numpy.float32(2.5), luge.float32),
                                            (numpy.int32(3), luge.int32), (numpy.int64(3), luge.int64),
-                                           (numpy.bool_(True), luge.bool), (numpy.float16(2.5), luge.float32),
-                                           (numpy.uint8(3), luge.int64), (numpy.longdouble(2.5), None)])
+                                           (numpy.bool_(True), luge.bool), (numpy.float16(2.5), luge.float16),
+                                           (numpy.uint8(3), luge.uint8), (numpy.uint16(3), luge.int64), (numpy.longdouble(2.5), None)])
 def test_numpy_scalars_keep_their_dtype(scalar, dtype):
     if dtype is None:  # it says of itself no number of Python's
         with pytest.raises(TypeError):

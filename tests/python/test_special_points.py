@@ -20,6 +20,7 @@ POINTWISE = {(dtype, name): rest for dtype in table.DTYPES for name, *rest in ta
 # What only hands elements on, or is an operation of the table under another name.
 OTHER_NAMES = {
     "mm": "matmul", "bmm": "matmul", "contiguous": "clone", "cpu": "to", "cuda": "to", "double": "to", "float": "to",
+    "half": "to", "bfloat16": "to",
     "type_as": "to", "flatten": "reshape", "view": "reshape", "squeeze": "reshape", "unsqueeze": "reshape",
     "expand_as": "expand", "narrow": "slice", "select": "slice", "permute": "transpose", "t": "transpose",
 }  # fmt: skip

@@ -44,7 +44,8 @@ def test_repr_and_format():
 
 
 @pytest.mark.parametrize("method, dtype", [
-    ("bool", "bool"), ("int", "int32"), ("long", "int64"), ("float", "float32"), ("double", "float64"),
+    ("bool", "bool"), ("byte", "uint8"), ("char", "int8"), ("short", "int16"), ("int", "int32"), ("long", "int64"),
+    ("half", "float16"), ("bfloat16", "bfloat16"), ("float", "float32"), ("double", "float64"),
 ])  # fmt: skip
 def test_conversions(method, dtype):
     x = luge.tensor([0.0, 1.75])
@@ -53,7 +54,7 @@ def test_conversions(method, dtype):
     assert converted.dtype is kind
     assert x.to(kind).dtype is kind and x.to(dtype=kind).dtype is kind and x.type_as(luge.zeros(1, dtype=kind)).dtype is kind
     assert x.to(luge.zeros(1, dtype=kind)).dtype is kind
-    assert converted.tolist() == [0, 1 if kind in (luge.bool, luge.int32, luge.int64) else 1.75]
+    assert converted.tolist() == [0, 1.75 if kind.is_floating_point else 1]
 
 
 def test_to():

@@ -321,7 +321,7 @@ def test_pickled_parameters(sets):
         luge.optim.Adam(again).step()
 
 
-@pytest.mark.parametrize("kind", ["float32", "float64", "int32", "int64", "bool", "float16", "bfloat16"])
+@pytest.mark.parametrize("kind", ["float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool", "float16", "bfloat16"])
 def test_pickled_dtypes_and_devices(kind):
     dtype = getattr(luge, kind)
     assert pickle.loads(pickle.dumps(dtype)) is dtype

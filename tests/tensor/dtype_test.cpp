@@ -3,29 +3,37 @@
 namespace luge::test {
 namespace {
 
-constexpr DType kAll[] = {boolean, int32, int64, float16, bfloat16, float32, float64};
+constexpr DType kAll[] = {boolean, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64};
 
 TEST(DTypes, SizesAndNames) {
-  const std::size_t sizes[] = {1, 4, 8, 2, 2, 4, 8};
-  const char* names[] = {"bool", "int32", "int64", "float16", "bfloat16", "float32", "float64"};
+  const std::size_t sizes[] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8};
+  const char* names[] = {"bool",  "uint8",   "int8",     "int16",   "int32",
+                         "int64", "float16", "bfloat16", "float32", "float64"};
+  const DType computed[] = {boolean, int32, int32, int32, int32, int64, float32, float32, float32, float64};
   for (int i = 0; i < kDTypeCount; ++i) {
     EXPECT_EQ(size_of(kAll[i]), sizes[i]);
     EXPECT_EQ(name(kAll[i]), names[i]);
-    EXPECT_EQ(is_floating(kAll[i]), i >= 3);
-    EXPECT_EQ(is_integral(kAll[i]), i == 1 || i == 2);
+    EXPECT_EQ(is_floating(kAll[i]), i >= 6);
+    EXPECT_EQ(is_integral(kAll[i]), i >= 1 && i <= 5);
+    EXPECT_EQ(is_index(kAll[i]), i == 4 || i == 5);
+    EXPECT_EQ(arithmetic_dtype(kAll[i]), computed[i]);
+    EXPECT_EQ(is_storage_only(kAll[i]), computed[i] != kAll[i]);
   }
 }
 
 TEST(DTypes, PromotionTable) {
   // PyTorch's torch.promote_types, row and column in the order of kAll.
-  const DType b = boolean, i = int32, l = int64, h = float16, g = bfloat16, f = float32, d = float64;
-  const DType table[7][7] = {
-      {b, i, l, h, g, f, d}, {i, i, l, h, g, f, d}, {l, l, l, h, g, f, d}, {h, h, h, h, f, f, d},
-      {g, g, g, f, g, f, d}, {f, f, f, f, f, f, d}, {d, d, d, d, d, d, d},
+  const DType b = boolean, u = uint8, c = int8, s = int16, i = int32, l = int64, h = float16, g = bfloat16, f = float32,
+              d = float64;
+  const DType table[10][10] = {
+      {b, u, c, s, i, l, h, g, f, d}, {u, u, s, s, i, l, h, g, f, d}, {c, s, c, s, i, l, h, g, f, d},
+      {s, s, s, s, i, l, h, g, f, d}, {i, i, i, i, i, l, h, g, f, d}, {l, l, l, l, l, l, h, g, f, d},
+      {h, h, h, h, h, h, h, f, f, d}, {g, g, g, g, g, g, f, g, f, d}, {f, f, f, f, f, f, f, f, f, d},
+      {d, d, d, d, d, d, d, d, d, d},
   };
-  for (int r = 0; r < kDTypeCount; ++r)
-    for (int c = 0; c < kDTypeCount; ++c)
-      EXPECT_EQ(promote(kAll[r], kAll[c]), table[r][c]) << name(kAll[r]) << " with " << name(kAll[c]);
+  for (int row = 0; row < kDTypeCount; ++row)
+    for (int column = 0; column < kDTypeCount; ++column)
+      EXPECT_EQ(promote(kAll[row], kAll[column]), table[row][column]) << name(kAll[row]) << " with " << name(kAll[column]);
 }
 
 TEST(DTypes, NumbersRaiseTheKindOnly) {

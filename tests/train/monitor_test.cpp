@@ -167,7 +167,7 @@ TEST(Monitor, CanBeMoved) {
 
 TEST(Monitor, RefusesWhatItCannotRecord) {
   Monitor monitor({.keep_sets = 3});
-  EXPECT_MESSAGE(DTypeError, "Monitor::record: the loss is int64; allowed are float32 and float64",
+  EXPECT_MESSAGE(DTypeError, "Monitor::record: the loss is int64; allowed are the floating dtypes",
                  monitor.record(arange(3)));
   EXPECT_MESSAGE(ShapeError, "Monitor::record: the loss of shape (0,) has no elements", monitor.record(zeros({0})));
   EXPECT_MESSAGE(ValueError, "Monitor::record: loss is an undefined tensor", monitor.record(Tensor()));

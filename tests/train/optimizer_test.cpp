@@ -383,7 +383,7 @@ TEST(Optimizer, RefusesImpossibleTensors) {
   EXPECT_MESSAGE(ShapeError,
                  "Adam: lr has shape (2,); allowed are one number and a tensor of shape (3,), one value per set",
                  Adam(params, {.lr = tensor({1, 2})}));
-  EXPECT_MESSAGE(DTypeError, "Adam: lr is int64; allowed are float32 and float64", Adam(params, {.lr = arange(3)}));
+  EXPECT_MESSAGE(DTypeError, "Adam: lr is int64; allowed are the floating dtypes", Adam(params, {.lr = arange(3)}));
   EXPECT_MESSAGE(ValueError, "Adam: lr is an undefined tensor", Adam(params, {.lr = Tensor()}));
   params.add("y", {}, init::zeros());
 

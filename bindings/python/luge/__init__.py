@@ -49,8 +49,10 @@ for _value in vars(_C).values():
 
 # PyTorch's other names.
 bool = bool_
+half = float16
 float = float32
 double = float64
+short = int16
 int = int32
 long = int64
 

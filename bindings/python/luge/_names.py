@@ -15,12 +15,12 @@ _MISSING = {
         acos acosh addbmm addr angle argsort argwhere as_strided asin asinh atan2 atanh bincount bitwise_left_shift
         bitwise_right_shift ceil cholesky cholesky_inverse cholesky_solve conj conj_physical copysign corrcoef cosh cov cross
         cummax cummin cumprod cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff digamma dsplit erfc
-        erfinv fix flip fliplr flipud float_power floor_divide fmax fmin fmod frac frexp gcd half heaviside histc
+        erfinv fix flip fliplr flipud float_power floor_divide fmax fmin fmod frac frexp gcd heaviside histc
         histogram hsplit i0 imag index_add index_reduce inner inverse is_complex is_signed isneginf isposinf isreal istft kron
         kthvalue lcm ldexp lgamma logcumsumexp logdet logit lu masked_scatter matrix_exp matrix_power median mode msort
         multinomial mvlgamma nan_to_num nanmean nanmedian nanquantile nansum nextafter nonzero pinverse polygamma prelu put qr
         quantile rad2deg real remainder renorm repeat_interleave roll rot90 round scatter scatter_add scatter_reduce
-        select_scatter short signbit sinc sinh slice_scatter slogdet sort stft svd take_along_dim tile topk trace tril triu
+        select_scatter signbit sinc sinh slice_scatter slogdet sort stft svd take_along_dim tile topk trace tril triu
         trunc unique unique_consecutive vsplit xlogy""",
     "torch": """
         BoolStorage ByteTensor CharTensor FloatStorage Generator HalfTensor LongStorage ShortTensor Stream accelerator
@@ -32,7 +32,7 @@ _MISSING = {
         cumulative_trapezoid default_generator distributed distributions dropout einsum embedding_bag empty_strided export fft
         finfo float8_e4m3fn float8_e5m2 frombuffer futures fx get_default_device get_default_dtype
         get_float32_matmul_precision get_num_interop_threads get_rng_state gradient group_norm gru hamming_window hann_window
-        hinge_embedding_loss histogramdd hub iinfo initial_seed instance_norm int16 int8 is_autocast_enabled
+        hinge_embedding_loss histogramdd hub iinfo initial_seed instance_norm is_autocast_enabled
         is_inference_mode_enabled isin jit kaiser_window kl_div layer_norm layout library linalg logspace lstm
         margin_ranking_loss masked max_pool1d max_pool2d max_pool3d memory_format meshgrid mps multiprocessing nested onnx
         overrides pairwise_distance pixel_shuffle pixel_unshuffle poisson poisson_nll_loss polar preserve_format profiler
@@ -40,11 +40,11 @@ _MISSING = {
         serialization set_default_device set_default_dtype set_default_tensor_type set_float32_matmul_precision
         set_flush_denormal set_num_interop_threads set_printoptions set_rng_state signal sparse sparse_coo_tensor
         sparse_csr_tensor special strided tensordot testing threshold torch_version trapezoid trapz tril_indices
-        triplet_margin_loss triu_indices typename uint16 uint32 uint64 uint8 unravel_index use_deterministic_algorithms utils
+        triplet_margin_loss triu_indices typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms utils
         vander version view_as_complex view_as_real vmap xpu""",
     "torch.Tensor": """
-        acos_ acosh_ addbmm_ addr_ apply_ as_strided_ asin_ asinh_ atan2_ atanh_ bernoulli_ bfloat16 byte cauchy_ cdouble
-        ceil_ cfloat char copysign_ cosh_ cumprod_ cumsum_ deg2rad_ digamma_ eq_ erfc_ erfinv_ exponential_ fill_diagonal_
+        acos_ acosh_ addbmm_ addr_ apply_ as_strided_ asin_ asinh_ atan2_ atanh_ bernoulli_ cauchy_ cdouble
+        ceil_ cfloat copysign_ cosh_ cumprod_ cumsum_ deg2rad_ digamma_ eq_ erfc_ erfinv_ exponential_ fill_diagonal_
         fix_ float_power_ floor_divide_ fmod_ frac_ ge_ geometric_ grad_fn gt_ hypot_ index_add_ index_reduce_ indices
         is_pinned is_quantized is_shared is_sparse layout ldexp_ le_ lgamma_ log10_ log2_ log_normal_ logical_and_ logical_not_
         logical_or_ logical_xor_ logit_ lt_ map_ masked_scatter_ nan_to_num_ ne_ pin_memory rad2deg_ random_ register_hook

@@ -24,8 +24,11 @@ const char* type_name(DType dtype) {
     case DType::Int64: return "long";
     case DType::Float32: return "float";
     case DType::Float64: return "double";
+    case DType::UInt8:
+    case DType::Int8:
+    case DType::Int16:
     case DType::Float16:
-    case DType::BFloat16: break;  // core refuses them by name
+    case DType::BFloat16: break;  // the seam converts them (widen.h)
   }
   return "?";
 }

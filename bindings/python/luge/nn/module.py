@@ -297,6 +297,14 @@ class Module:
         """to(luge.float64)."""
         return self.to(_C.float64)
 
+    def half(self) -> Module:
+        """to(luge.float16)."""
+        return self.to(_C.float16)
+
+    def bfloat16(self) -> Module:
+        """to(luge.bfloat16)."""
+        return self.to(_C.bfloat16)
+
     def cpu(self) -> Module:
         """to("cpu")."""
         return self.to("cpu")
