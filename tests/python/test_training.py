@@ -326,3 +326,27 @@ def test_pickled_dtypes_and_devices(kind):
     dtype = getattr(luge, kind)
     assert pickle.loads(pickle.dumps(dtype)) is dtype
     assert pickle.loads(pickle.dumps(luge.device("cuda:1"))) == luge.device("cuda:1")
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_sets_that_stand_still(captured):
+    params = luge.Parameters(sets=3, dtype=luge.float64)
+    x = params.add("x", (), luge.init.ones())
+    optimizer = luge.optim.Adam(params, lr=0.5)
+    assert params.active().tolist() == [True] * 3
+    params.set_active(luge.ones(3, dtype=luge.bool))
+
+    def step():
+        optimizer.zero_grad()
+        (x * x).sum().backward()
+        params.set_active(x.detach() > luge.tensor([0.2, 2.0, -9.0], dtype=luge.float64))
+        optimizer.step()
+
+    run = luge.capture(step) if captured else step
+    for _ in range(3):
+        run()
+    assert abs(x[0].item()) < 0.2 and x[1].item() == 1 and x[2].item() < 0
+    assert params.active().tolist() == [False, False, True] and optimizer.steps_taken() == 3
+    for mask in (luge.ones(3), luge.ones(2, dtype=luge.bool), None):
+        with pytest.raises((TypeError, ValueError)):
+            params.set_active(mask)
