@@ -111,6 +111,9 @@ void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor) {
   def_reduction(m, tensor, "logsumexp", lse, "log(sum(exp(x))), shifted by the maximum so that nothing overflows.",
                 ">>> luge.logsumexp(luge.tensor([1000.0, 1000.0]))\ntensor(1000.6932)");
 
+  def_reduction(m, tensor, "nansum", LUGE_REDUCTION(nansum), "The sum with NaN counted as 0, where the gradient is 0.",
+                ">>> luge.nansum(luge.tensor([1.0, float('nan'), 3.0]))\ntensor(4.)");
+
   const auto var = [](const Tensor& x, nb::handle dim, double correction, bool keepdim) {
     return reduced(
         "var", x, dim, keepdim,

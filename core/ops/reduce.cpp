@@ -327,6 +327,10 @@ Tensor deviation(const Tensor& x, const DimList* dims, double correction, bool k
 }
 
 /// all is the least truth value, any the greatest; over nothing, all is true and any is false.
+Tensor without_nan(const Tensor& x) {
+  return is_floating(checked(x, "nansum").dtype) ? where(x.isnan(), 0, x) : x;
+}
+
 Tensor truth(const Tensor& x, const char* op, ReduceOp extreme) {
   const TensorImpl& impl = checked(x, op);
   if (impl.numel > 0) {
@@ -356,6 +360,14 @@ LUGE_REDUCTION(argmin, ArgMin)
 
 Tensor Tensor::logsumexp(const DimList& dims, bool keepdim) const {
   return reduce(ReduceOp::LogSumExp, *this, &dims, keepdim);
+}
+Tensor Tensor::nansum() const {
+  const Operation called("nansum");
+  return without_nan(*this).sum();
+}
+Tensor Tensor::nansum(const DimList& dims, bool keepdim) const {
+  const Operation called("nansum");
+  return without_nan(*this).sum(dims, keepdim);
 }
 Tensor Tensor::var() const { return variance("var", *this, nullptr, 1, false); }
 Tensor Tensor::var(const DimList& dims, double correction, bool keepdim) const {

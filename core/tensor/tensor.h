@@ -212,6 +212,9 @@ class Tensor {
   Tensor argmin() const;
   Tensor argmin(const DimList& dims, bool keepdim = false) const;
   Tensor logsumexp(const DimList& dims, bool keepdim = false) const;
+  /// The sum with NaN counted as 0, where the gradient is 0.
+  Tensor nansum() const;
+  Tensor nansum(const DimList& dims, bool keepdim = false) const;
   /// bool: whether all / any elements are not zero.
   Tensor all() const;
   Tensor any() const;

@@ -25,6 +25,7 @@ const std::vector<Case>& cases() {
       {"mean", [](auto& x, auto& d, bool k) { return x.mean(d, k); }},
       {"var", [](auto& x, auto& d, bool k) { return x.var(d, 1, k); }},
       {"var, correction 0", [](auto& x, auto& d, bool k) { return x.var(d, 0, k); }},
+      {"nansum", [](auto& x, auto& d, bool k) { return x.nansum(d, k); }},
       {"prod", [](auto& x, auto& d, bool k) { return x.prod(d, k); }},
       {"max", [](auto& x, auto& d, bool k) { return x.max(d, k); }},
       {"min", [](auto& x, auto& d, bool k) { return x.min(d, k); }},

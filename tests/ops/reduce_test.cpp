@@ -27,6 +27,7 @@ const std::vector<Reduction>& reductions() {
   static const std::vector<Reduction> all = {
       {"sum", [](auto& x, auto& d, bool k) { return x.sum(d, k); }, [](auto& v) { return mean_of(v) * static_cast<double>(v.size()); }, false},
       {"mean", [](auto& x, auto& d, bool k) { return x.mean(d, k); }, mean_of, true},
+      {"nansum", [](auto& x, auto& d, bool k) { return x.nansum(d, k); }, [](auto& v) { return mean_of(v) * static_cast<double>(v.size()); }, false},
       {"var", [](auto& x, auto& d, bool k) { return x.var(d, 1, k); },
        [](auto& v) {
          double squares = 0;
@@ -304,6 +305,22 @@ TEST_P(ReduceTest, RepeatsAndTruthTakeNoCopy) {
   Tensor leaf = tensor({1, 2, 4}, on(float64, true));
   leaf.expand({2, 3}).var({0, 1}, 0).backward();
   EXPECT_TRUE(has_values(leaf.grad(), {3}, float64, {-8.0 / 9, -2.0 / 9, 10.0 / 9}, 1e-15));
+}
+
+TEST_P(ReduceTest, NanSumSkipsNaN) {
+  for (const DType dtype : {float32, float64}) {
+    Tensor x = from_host(std::vector<double>{1, kNan, 3, kNan, kInf, -2}, {3, 2}).to(dtype).to(device()).requires_grad_();
+    EXPECT_TRUE(has_values(x.nansum(), {}, dtype, {kInf}));
+    EXPECT_TRUE(has_values(x.nansum(0), {2}, dtype, {kInf, -2}));
+    EXPECT_TRUE(has_values(x.nansum(1, true), {3, 1}, dtype, {1, 3, kInf}));
+    x.nansum().backward();
+    EXPECT_TRUE(has_values(x.grad(), {3, 2}, dtype, {1, 0, 1, 0, 1, 1}));
+    EXPECT_TRUE(has_values(full({2}, kNan, on(dtype)).nansum(), {}, dtype, {0}));
+    EXPECT_TRUE(has_values(zeros({0, 2}, on(dtype)).nansum(0), {2}, dtype, {0, 0}));
+  }
+  EXPECT_TRUE(has_values(arange(4, on(int64)).nansum(), {}, int64, {6}));
+  expect_errors({LUGE_ERROR(IndexError, "^nansum: dim 1 is out of range", arange(4, on(int64)).nansum(1)),
+                 LUGE_ERROR(ValueError, "^nansum: ", Tensor().nansum())});
 }
 
 }  // namespace

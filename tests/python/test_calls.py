@@ -166,7 +166,7 @@ def test_errors_from_within_keep_their_names():
 def test_axis_is_dim():
     x = luge.arange(6).view(2, 3).float()
     assert x.sum(axis=0).equal(x.sum(dim=0)) and luge.sum(x, axis=1, keepdims=True).shape == (2, 1)
-    for name in ("sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "logsumexp", "var", "std"):
+    for name in ("sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "logsumexp", "nansum", "var", "std"):
         assert getattr(luge, name)(x, axis=1, keepdims=True).equal(getattr(x, name)(1, keepdim=True)), name
     assert x.max(axis=1).indices.tolist() == [2, 2] and x.min(axis=1, keepdims=True).values.shape == (2, 1)
     assert luge.cat([x, x], axis=1).shape == (2, 6) and luge.stack([x, x], axis=2).shape == (2, 3, 2)

@@ -79,7 +79,7 @@ def test_integers_sum_to_int64():
         luge.tensor([1, 2]).mean()
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "prod", "amax", "argmin", "var", "logsumexp"])
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "amax", "argmin", "var", "logsumexp", "nansum"])
 @pytest.mark.parametrize("dim, error", [(2, IndexError), (-3, IndexError), ((0, 0), IndexError), ("a", TypeError), (1.5, TypeError),
                                         (2**40, IndexError)])  # fmt: skip
 def test_bad_dims(name, dim, error):
@@ -217,7 +217,7 @@ def test_labels_are_checked():
         luge.nn.functional.cross_entropy(luge.zeros(2, 3), luge.tensor([0, 3]))
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "prod", "amax", "amin", "var", "std", "logsumexp"])
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "amax", "amin", "var", "std", "logsumexp", "nansum"])
 @pytest.mark.parametrize("dim", [None, 0, (0, 1)])
 def test_gradients(name, dim):
     x = luge.tensor(random(3, 4), requires_grad=True)

@@ -18,7 +18,7 @@ _MISSING = {
         erfinv fix flip fliplr flipud float_power floor_divide fmax fmin fmod frac frexp gcd heaviside histc
         histogram hsplit i0 imag index_add index_reduce inner inverse is_complex is_signed isneginf isposinf isreal istft kron
         kthvalue lcm ldexp lgamma logcumsumexp logdet logit lu masked_scatter matrix_exp matrix_power median mode msort
-        multinomial mvlgamma nan_to_num nanmean nanmedian nanquantile nansum nextafter nonzero pinverse polygamma prelu put qr
+        multinomial mvlgamma nan_to_num nanmean nanmedian nanquantile nextafter nonzero pinverse polygamma prelu put qr
         quantile rad2deg real remainder renorm repeat_interleave roll rot90 round scatter scatter_add scatter_reduce
         select_scatter signbit sinc sinh slice_scatter slogdet sort stft svd take_along_dim tile topk trace tril triu
         trunc unique unique_consecutive vsplit xlogy""",
