@@ -84,12 +84,13 @@ class ElementwiseNode final : public Node {
     in[0] = symbolic::Expression(gradient);
     for (int i = 0; i < arguments_; ++i) in[i + 1] = read(i);
     if (!output_.empty()) in[arguments_ + 1] = symbolic::Expression(saved_output(output_));
-    if (op_ == Op::Where)
-      for (const int i : {1, 2})
-        gradients[i] = i == 1 ? symbolic::Expression(in[1], in[0], symbolic::Expression(0.0))
-                              : symbolic::Expression(in[1], symbolic::Expression(0.0), in[0]);
-    else
+    if (op_ == Op::Where) {
+      const symbolic::Expression zero(0.0);
+      gradients[1] = {in[1], in[0], zero};
+      gradients[2] = {in[1], zero, in[0]};
+    } else {
       differentiate(op_, in, parameters_.data(), gradients);
+    }
     for (int i = 0; i < arguments_; ++i) {
       if (!wants(i)) continue;
       Tensor found = gradients[i].tensor(gradient);
