@@ -4,8 +4,8 @@
 // counted, fused and replayed by code that knows nothing of autograd.
 //
 // Core has checked shapes, dtypes, devices and aliasing before a struct is made: a backend may rely on
-// it. No size is zero and every operand is on the backend's device. All but Copy and Gather get types that arithmetic is
-// done in (widen.h). Work is queued in order on the backend's one stream; on the CPU it is done when run() returns.
+// it. No size is zero and every operand is on the backend's device. All but Copy and Gather get types that arithmetic
+// is done in (widen.h). Work is queued in order on the backend's one stream; on the CPU it is done when run() returns.
 
 //
 // Each struct describes itself: name() is the operation as errors and plans call it, effects() hands over the memory

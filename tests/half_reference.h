@@ -23,7 +23,8 @@ inline long double half_value(std::uint16_t bits, HalfFormat format) {
   const int exponent = (bits >> format.fraction_bits) & ((1 << format.exponent_bits) - 1);
   const long double sign = bits >> 15 ? -1 : 1;
   if (exponent == (1 << format.exponent_bits) - 1)
-    return fraction ? std::numeric_limits<long double>::quiet_NaN() : sign * std::numeric_limits<long double>::infinity();
+    return fraction ? std::numeric_limits<long double>::quiet_NaN()
+                    : sign * std::numeric_limits<long double>::infinity();
   const int whole = exponent == 0 ? fraction : fraction + (1 << format.fraction_bits);
   return sign * std::ldexp(static_cast<long double>(whole),
                            (exponent == 0 ? 1 : exponent) - format.bias() - format.fraction_bits);
@@ -41,7 +42,8 @@ inline std::uint16_t half_bits(long double x, HalfFormat format) {
   // Counted in last places, numbers of one exponent and the next are neighbours: a carry is right by itself.
   const long double places = std::isinf(x) ? x : std::nearbyint(std::ldexp(x, -last));
   const long double bits = places + std::ldexp(static_cast<long double>(last - least), format.fraction_bits);
-  return static_cast<std::uint16_t>(sign | (bits >= infinity ? static_cast<unsigned>(infinity) : static_cast<unsigned>(bits)));
+  const int size = bits >= infinity ? infinity : static_cast<int>(bits);
+  return static_cast<std::uint16_t>(sign | static_cast<unsigned>(size));
 }
 
 inline bool is_half_nan(std::uint16_t bits, HalfFormat format) {

@@ -145,8 +145,8 @@ Indexed resolve(const Tensor& x, nb::handle key) {
         const Tensor own = normalized(index, view.size(dim));
         picks.emplace_back(dim++, own.device() == x.device() ? own : own.to(x.device(), location()));
       } else {
-        throw IndexError(
-            fmt::format("{}: an index tensor is {}; it must be bool (a mask), int32 or int64", kOp, name(index.dtype())));
+        throw IndexError(fmt::format("{}: an index tensor is {}; it must be bool (a mask), int32 or int64", kOp,
+                                     name(index.dtype())));
       }
     } else if (PyIndex_Check(item.ptr())) {
       view = view.select(dim, integer(kOp, "an index", item));

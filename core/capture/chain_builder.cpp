@@ -44,7 +44,8 @@ bool ChainBuilder::takes(const Call& call) {
     return true;
   }
   const auto* const copy = std::get_if<Copy>(&call);
-  return copy && copy->in.dtype == copy->out.dtype && !is_storage_only(copy->in.dtype) && even(copy->in, copy->extent) && even(copy->out, copy->extent);
+  return copy && copy->in.dtype == copy->out.dtype && !is_storage_only(copy->in.dtype) &&
+         even(copy->in, copy->extent) && even(copy->out, copy->extent);
 }
 
 ChainBuilder::ChainBuilder(const Call& call) {

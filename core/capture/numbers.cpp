@@ -35,7 +35,8 @@ bool KnownNumbers::replace_inputs(Call& call) const {
 }
 
 void KnownNumbers::read(Backend& backend, const Operand& executed, const Operand& out) {
-  if (!out.is_memory() || !is_floating(out.dtype) || is_storage_only(out.dtype) || address_of(out.data) < StepBuffer::kBase) return;
+  if (!out.is_memory() || !is_floating(out.dtype) || is_storage_only(out.dtype)) return;
+  if (address_of(out.data) < StepBuffer::kBase) return;
   Operand number = out;
   if (out.dtype == DType::Float32) {
     float value = 0;

@@ -86,8 +86,8 @@ std::optional<Parameters> whole_arena(const std::vector<Tensor>& leaves) {
 std::string words(std::optional<std::int64_t> sets) { return sets ? fmt::format("{} sets", *sets) : "no sets"; }
 
 void check_alike(const Tensor& first, const Tensor& leaf) {
-  LUGE_CHECK(DTypeError, !is_storage_only(leaf.dtype()), "{}: a tensor of shape {} is {}; allowed are float32 and float64",
-             kOp, to_string(leaf.shape()), name(leaf.dtype()));
+  LUGE_CHECK(DTypeError, !is_storage_only(leaf.dtype()),
+             "{}: a tensor of shape {} is {}; allowed are float32 and float64", kOp, to_string(leaf.shape()), name(leaf.dtype()));
   LUGE_CHECK(DTypeError, leaf.dtype() == first.dtype(),
              "{}: a tensor of shape {} is {} and one of shape {} is {}; all must share one dtype", kOp,
              to_string(first.shape()), name(first.dtype()), to_string(leaf.shape()), name(leaf.dtype()));

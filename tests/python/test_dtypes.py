@@ -174,6 +174,27 @@ def test_optimizers_and_arenas_refuse_halves(name):
         luge.nn.utils.clip_grad_norm_([leaf], 1.0)
 
 
+@pytest.mark.parametrize("name", HALVES)
+def test_monitors_and_embeddings_take_halves(name):
+    dtype = getattr(luge, name)
+    monitor = luge.Monitor(total=1)
+    monitor.record(luge.tensor([1.5, 2.5], dtype=dtype))
+    monitor.finish()
+    assert list(monitor.columns()["mean"]) == [2.0]
+    table = luge.nn.Embedding(4, 2).to(dtype)
+    table(luge.tensor([1, 1, 3])).sum().backward()
+    assert table.weight.grad.dtype is dtype and table.weight.grad.tolist() == [[0, 0], [2, 2], [0, 0], [1, 1]]
+
+
+def test_assignments_are_checked_as_creation_is():
+    for dtype, wrong in ((luge.int8, 300), (luge.uint8, -1), (luge.float16, 1e6)):
+        x = luge.zeros(3, dtype=dtype)
+        with pytest.raises(ValueError, match="does not fit"):
+            x[0] = wrong
+        assert x.tolist() == [0, 0, 0] and x._version == 0
+    assert luge.tensor([1e6, 1], dtype=luge.float16).tolist() == [float("inf"), 1]
+
+
 # ---- every operation with every type
 
 MATRIX = [[1, 2], [3, 4]]

@@ -33,7 +33,8 @@ TEST(DTypes, PromotionTable) {
   };
   for (int row = 0; row < kDTypeCount; ++row)
     for (int column = 0; column < kDTypeCount; ++column)
-      EXPECT_EQ(promote(kAll[row], kAll[column]), table[row][column]) << name(kAll[row]) << " with " << name(kAll[column]);
+      EXPECT_EQ(promote(kAll[row], kAll[column]), table[row][column])
+          << name(kAll[row]) << " with " << name(kAll[column]);
 }
 
 TEST(DTypes, NumbersRaiseTheKindOnly) {

@@ -87,7 +87,8 @@ TYPED_TEST(Halves, IntegersAreRoundedOnce) {
     for (const std::int64_t factor : {1, 129, 257, 385, 511, 2049, 4097, 0x1FFFF})
       for (std::int64_t near = -3; near <= 3; ++near) {
         std::int64_t x = 0;
-        if (__builtin_mul_overflow(factor, std::int64_t{1} << shift, &x) || __builtin_add_overflow(x, near, &x)) continue;
+        if (__builtin_mul_overflow(factor, std::int64_t{1} << shift, &x)) continue;
+        if (__builtin_add_overflow(x, near, &x)) continue;
         this->expect_nearest(x);
         this->expect_nearest(-x);
         if (this->HasFatalFailure()) return;
@@ -100,9 +101,9 @@ class StoredTypes : public DeviceTest {};
 LUGE_ON_EVERY_DEVICE(StoredTypes);
 
 /// Values at the ends and ties of every type.
-const std::vector<double> kNumbers = {0,     -0.0,   1,      -1,      0.5,   1.5,        2.5,      127,     128,    -128,
-                                      -129,  255,    256,    257,     32767, 32768,      -32768,   65504,   65519,  65520,
-                                      70000, 3.4e38, 1e-7,   6e-8,    1e-40, 2147483647, -7.9,     2049,    2051,   0.1};
+const std::vector<double> kNumbers = {
+    0,     -0.0,  1,      -1,    0.5,   1.5,   2.5,   127,    128,  -128, -129,  255,        256,  257,  32767,
+    32768, -32768, 65504, 65519, 65520, 70000, 3.4e38, 1e-7, 6e-8, 1e-40, 2147483647, -7.9, 2049, 2051, 0.1};
 
 TEST_P(StoredTypes, FloatingNumbersAreStoredAsTheNearest) {
   for (const DType dtype : {float16, bfloat16})
@@ -126,7 +127,8 @@ void expect_wrapped(const Tensor& given, DType dtype) {
 }
 
 TEST_P(StoredTypes, IntegersWrapAndFractionsAreCutOff) {
-  std::vector<std::int64_t> whole{0, 1, -1, 127, 128, -128, -129, 255, 256, 300, -300, 32767, 32768, -32769, 65536 + 7, -2147483647};
+  std::vector<std::int64_t> whole{0,   1,   -1,   127,   128,   -128,   -129,  255,
+                                  256, 300, -300, 32767, 32768, -32769, 65543, -2147483647};
   const auto n = static_cast<std::int64_t>(whole.size());
   const Tensor x = from_host(whole, {n}, device());
   std::vector<std::int64_t> large = whole;
