@@ -26,6 +26,9 @@ inline bool has_storage_only(const Copy& call) {
 inline bool has_storage_only(const Gather& call) {
   return call.direction == Direction::Backward && call.store == Store::Accumulate && is_storage_only(call.source.dtype);
 }
+/// Arenas are of types that arithmetic is done in.
+inline bool has_storage_only(const Update&) { return false; }
+inline bool has_storage_only(const ClipNorm&) { return false; }
 template <class Kind>
 bool has_storage_only(const Kind& call) {
   Kind copy = call;
