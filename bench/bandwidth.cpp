@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include <luge/threads.h>
+#include <luge/base/threads.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -6,7 +6,7 @@
 
 #include <luge/capture/step.h>
 #include <luge/ops/elementwise.h>
-#include <luge/threads.h>
+#include <luge/base/threads.h>
 #include <luge/train/init.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>

@@ -1,4 +1,4 @@
-// Every row of kernels/math/op_table.h, forward and backward, on 64 MB and on a thousand elements.
+// Every row of core/luge/math/op_table.h, forward and backward, on 64 MB and on a thousand elements.
 
 #include <span>
 #include <string>

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <luge/op_traits.h>
+#include <luge/seam/detail/op_traits.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 

@@ -1,11 +1,11 @@
 #pragma once
-// What the benchmarks need to know of every row of kernels/math/op_table.h.
+// What the benchmarks need to know of every row of core/luge/math/op_table.h.
 
 #include <cstdint>
 #include <functional>
 #include <vector>
 
-#include <luge/op.h>
+#include <luge/seam/op.h>
 #include <luge/tensor/tensor.h>
 
 namespace luge::bench {

@@ -4,7 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <luge/ops/create.h>
-#include <luge/threads.h>
+#include <luge/base/threads.h>
 
 #include "benchmarks.h"
 

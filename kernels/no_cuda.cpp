@@ -1,8 +1,8 @@
 // What stands in for kernels/cuda in a build without CUDA.
 
-#include <luge/backend.h>
-#include <luge/check.h>
-#include <luge/cuda_status.h>
+#include <luge/seam/backend.h>
+#include <luge/base/detail/check.h>
+#include <luge/base/cuda_status.h>
 
 namespace luge {
 

@@ -6,14 +6,13 @@ compiler=$1
 source=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-mkdir "$folder/include" "$folder/kernels"
-cp -r "$source/core" "$folder/include/luge"
-cp -r "$source/kernels/math" "$source/kernels/cpu" "$folder/kernels"
-ln -s "$folder/kernels/math" "$folder/include/luge/math"
+mkdir "$folder/kernels"
+cp -r "$source/core" "$folder"
+cp -r "$source/kernels/cpu" "$folder/kernels"
 failed=0
 
 compiles() {
-  "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror -I"$folder/include" "$folder/$1" 2>"$folder/errors"
+  "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror -I"$folder/core" -I"$folder" "$folder/$1" 2>"$folder/errors"
 }
 
 # forget WHAT FILE SED-EXPRESSION SOURCE EXPECTED: the change of FILE keeps SOURCE from compiling, with EXPECTED.
@@ -38,20 +37,20 @@ forget() {
   cp "$folder/kept" "$file"
 }
 
-forget 'a dtype' include/luge/tensor/dtype.h 's/enum class DType .*{ Bool,/& UInt64,/' \
-  include/luge/tensor/dispatch.cpp 'UInt64'
-forget 'a class of dtypes' include/luge/op.h 's/enum class DTypes .*{ Float,/& Complex,/' include/luge/call.cpp 'Complex'
-forget 'a call without a struct' include/luge/call.h 's/^  X(Gather) *.$/  X(Sort) \\/' include/luge/call.cpp 'Sort'
-forget 'what a call costs' include/luge/call.h '/^struct Gather {/,/^};/s/  double flops() const;//' include/luge/call.cpp 'flops'
-forget 'the formula of an optimizer rule' kernels/math/update_table.h 's/^  X(Adagrad, /  X(Lion, "Lion", "lion step") X(Adagrad, /' \
-  include/luge/update_rule.cpp 'Lion'
-forget 'a reduction' include/luge/call.h 's/^  X(Prod, "prod") *.$/  X(Prod, "prod") X(NanSum, "nansum") \\/' \
+forget 'a dtype' core/luge/base/dtype.h 's/enum class DType .*{ Bool,/& UInt64,/' \
+  core/luge/base/detail/dispatch.cpp 'UInt64'
+forget 'a class of dtypes' core/luge/seam/op.h 's/enum class DTypes .*{ Float,/& Complex,/' core/luge/seam/call.cpp 'Complex'
+forget 'a call without a struct' core/luge/seam/call.h 's/^  X(Gather) *.$/  X(Sort) \\/' core/luge/seam/call.cpp 'Sort'
+forget 'what a call costs' core/luge/seam/call.h '/^struct Gather {/,/^};/s/  double flops() const;//' core/luge/seam/call.cpp 'flops'
+forget 'the formula of an optimizer rule' core/luge/math/update_table.h 's/^  X(Adagrad, /  X(Lion, "Lion", "lion step") X(Adagrad, /' \
+  core/luge/seam/update_rule.cpp 'Lion'
+forget 'a reduction' core/luge/seam/call.h 's/^  X(Prod, "prod") *.$/  X(Prod, "prod") X(NanSum, "nansum") \\/' \
   kernels/cpu/reduce.cpp 'NanSum'
-forget 'the formula of a row' kernels/math/op_table.h 's/^  X(sqrt, Sqrt, .*$/  X(cbrt, Cbrt, Float, "cbrt(x)") \\/' \
-  include/luge/ops/elementwise.cpp 'Cbrt'
-forget 'a parameter of a row' kernels/math/op_table.h 's/, (lambd, 0.5)//' include/luge/ops/elementwise.cpp 'hardshrink'
-forget 'an input of a formula' kernels/math/elementwise.h 's/struct Atan : Traits<1,/struct Atan : Traits<2,/' \
-  include/luge/ops/elementwise.cpp 'atan'
-forget 'the mask of a test' kernels/math/op_table.h 's/X(isnan, IsNan,/X(isnan, Floor,/' \
-  include/luge/ops/elementwise.cpp 'isnan'
+forget 'the formula of a row' core/luge/math/op_table.h 's/^  X(sqrt, Sqrt, .*$/  X(cbrt, Cbrt, Float, "cbrt(x)") \\/' \
+  core/luge/ops/elementwise.cpp 'Cbrt'
+forget 'a parameter of a row' core/luge/math/op_table.h 's/, (lambd, 0.5)//' core/luge/ops/elementwise.cpp 'hardshrink'
+forget 'an input of a formula' core/luge/math/elementwise.h 's/struct Atan : Traits<1,/struct Atan : Traits<2,/' \
+  core/luge/ops/elementwise.cpp 'atan'
+forget 'the mask of a test' core/luge/math/op_table.h 's/X(isnan, IsNan,/X(isnan, Floor,/' \
+  core/luge/ops/elementwise.cpp 'isnan'
 exit "$failed"

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <luge/cuda_status.h>
+#include <luge/base/cuda_status.h>
 #include <luge/tensor/tensor.h>
 
 namespace luge::test {

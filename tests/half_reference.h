@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <limits>
 
-#include <luge/tensor/dtype.h>
+#include <luge/base/dtype.h>
 
 namespace luge::test {
 

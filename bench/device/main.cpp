@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include <luge/error.h>
+#include <luge/base/error.h>
 #include <luge/ops/create.h>
 
 #include "session.h"

@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 #include <luge/ops/elementwise.h>
 
 namespace luge::bench {

@@ -4,9 +4,9 @@
 #include <thread>
 #include <vector>
 
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 #include <luge/ops/create.h>
-#include <luge/threads.h>
+#include <luge/base/threads.h>
 
 #include "timing.h"
 

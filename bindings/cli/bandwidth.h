@@ -1,6 +1,6 @@
 #pragma once
 
-#include <luge/tensor/device.h>
+#include <luge/base/device.h>
 
 namespace luge::cli {
 

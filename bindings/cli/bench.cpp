@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 
 #include "bandwidth.h"
 #include "comparison.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <functional>
 
-#include <luge/tensor/device.h>
+#include <luge/base/device.h>
 
 namespace CLI {
 class App;

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 #include <luge/ops/create.h>
 #include <luge/ops/loss.h>
 #include <luge/train/optimizer.h>

@@ -6,8 +6,8 @@
 #include <string>
 
 #include <luge/capture/step.h>
-#include <luge/tensor/device.h>
-#include <luge/tensor/dtype.h>
+#include <luge/base/device.h>
+#include <luge/base/dtype.h>
 
 #include "commands.h"
 

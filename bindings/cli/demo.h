@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <luge/tensor/dtype.h>
+#include <luge/base/dtype.h>
 #include <luge/train/monitor.h>
 
 #include "commands.h"

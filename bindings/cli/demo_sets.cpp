@@ -10,10 +10,10 @@
 #include <nlohmann/json.hpp>
 
 #include <luge/autograd/grad_mode.h>
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 #include <luge/capture/step.h>
 #include <luge/ops/create.h>
-#include <luge/threads.h>
+#include <luge/base/threads.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
 

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <luge/cuda_status.h>
-#include <luge/memory.h>
+#include <luge/base/cuda_status.h>
+#include <luge/base/memory.h>
 #include <luge/version.h>
 
 #include "commands.h"

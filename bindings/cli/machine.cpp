@@ -12,8 +12,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <luge/cuda_status.h>
-#include <luge/threads.h>
+#include <luge/base/cuda_status.h>
+#include <luge/base/threads.h>
 #include <luge/version.h>
 
 #include "table.h"

@@ -10,7 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include <luge/error.h>
+#include <luge/base/error.h>
 #include <luge/version.h>
 
 #include "commands.h"

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string_view>
 
-#include <luge/check.h>
-#include <luge/threads.h>
+#include <luge/base/detail/check.h>
+#include <luge/base/threads.h>
 
 namespace luge::cli {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <luge/tensor/dtype.h>
+#include <luge/base/dtype.h>
 
 #include "commands.h"
 

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include <luge/check.h>
+#include <luge/base/detail/check.h>
 
 #include "gnuplot.h"
 #include "machine.h"

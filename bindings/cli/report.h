@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include <luge/tensor/device.h>
+#include <luge/base/device.h>
 
 #include "table.h"
 

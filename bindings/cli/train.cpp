@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <luge/autograd/grad_mode.h>
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 #include <luge/capture/step.h>
 #include <luge/data/batches.h>
 #include <luge/data/dataset.h>

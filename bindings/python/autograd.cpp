@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include <luge/autograd/node.h>
+#include <luge/autograd/detail/node.h>
 
 #include "python.h"
 

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include <luge/check.h>
+#include <luge/base/detail/check.h>
 
 #include "python.h"
 

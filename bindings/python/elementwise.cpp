@@ -1,4 +1,4 @@
-// The elementwise operations, one for every row of kernels/math/op_table.h, and Python's operators.
+// The elementwise operations, one for every row of core/luge/math/op_table.h, and Python's operators.
 
 #include <array>
 #include <string>

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include <luge/autograd/node.h>
-#include <luge/observer.h>
-#include <luge/ops/labels.h>
+#include <luge/autograd/detail/node.h>
+#include <luge/seam/observer.h>
+#include <luge/ops/detail/labels.h>
 
 #include "python.h"
 

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include <luge/autograd/node.h>
+#include <luge/autograd/detail/node.h>
 
 #include "interchange.h"
 

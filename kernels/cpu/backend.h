@@ -1,6 +1,6 @@
 #pragma once
 
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 
 namespace luge::cpu {
 

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 #include "segment.h"
 #include "tile.h"

@@ -1,6 +1,6 @@
 // A tile of a chain: its loads, its jobs, its stores, and the sums over its rows.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "chain_walk.h"
 

@@ -11,7 +11,7 @@
 
 #include <hwy/highway.h>
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "kernels.h"
 #include "strided.h"

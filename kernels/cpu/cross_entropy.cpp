@@ -4,7 +4,7 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(cross_entropy.cpp)
 #include <hwy/foreach_target.h>
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "row_math.h"
 

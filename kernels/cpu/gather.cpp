@@ -1,7 +1,7 @@
 // Picking along one dimension, and adding back. The extent is seen as lines along that dimension; a
 // line is walked in order by one thread, so sums into one element have one order.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "kernels.h"
 #include "strided.h"

@@ -1,6 +1,6 @@
 // Evenly spaced numbers.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "kernels.h"
 #include "threads.h"

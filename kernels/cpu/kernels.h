@@ -1,7 +1,7 @@
 #pragma once
-// The entry points of the CPU backend, one per kind of call; see core/backend.h for their meaning.
+// The entry points of the CPU backend, one per kind of call; see core/luge/seam/backend.h for their meaning.
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 namespace luge::cpu {
 

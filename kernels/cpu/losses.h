@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 namespace luge::cpu {
 

@@ -18,8 +18,8 @@
 #include <string>
 #include <utility>
 
-#include <luge/check.h>
-#include <luge/memory.h>
+#include <luge/base/detail/check.h>
+#include <luge/base/memory.h>
 
 namespace luge::cpu {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 
 namespace luge::cpu {
 

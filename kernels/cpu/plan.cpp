@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 #include "backend.h"
 #include "chain.h"

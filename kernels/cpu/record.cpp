@@ -4,7 +4,7 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(record.cpp)
 #include <hwy/foreach_target.h>
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "vector.h"
 

@@ -6,7 +6,7 @@
 #define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(reduce.cpp)
 #include <hwy/foreach_target.h>
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "reduce_loops.h"
 

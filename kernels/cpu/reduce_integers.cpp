@@ -1,7 +1,7 @@
 // Reductions of bool, int32 and int64: plain loops, compiled for the baseline only.
 #include "targets.h"
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "reduce_loops.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 #include "strided.h"
 

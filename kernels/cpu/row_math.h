@@ -3,7 +3,7 @@
 
 #include <cmath>
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 #if defined(LUGE_CPU_ROW_MATH_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LUGE_CPU_ROW_MATH_H_

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 namespace luge::cpu {
 

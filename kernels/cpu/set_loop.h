@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 #include "chain.h"
 #include "scratch.h"

@@ -10,7 +10,7 @@
 
 #include <hwy/cache_control.h>
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "strided.h"
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 namespace luge::cpu {
 

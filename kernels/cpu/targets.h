@@ -17,6 +17,5 @@
 #define LUGE_BEFORE_DIALECT HWY_BEFORE_NAMESPACE();
 #define LUGE_AFTER_DIALECT HWY_AFTER_NAMESPACE();
 
-/// What HWY_TARGET_INCLUDE must be for a source file of this folder: found by way of the linked
-/// folder luge/math, so that no compiler flag is needed.
-#define LUGE_CPU_SOURCE(file) <luge/math/../cpu/file>
+/// What HWY_TARGET_INCLUDE must be for a source file of this folder.
+#define LUGE_CPU_SOURCE(file) <kernels/cpu/file>

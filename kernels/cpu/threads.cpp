@@ -9,8 +9,8 @@
 #include <cstring>
 #include <thread>
 
-#include <luge/check.h>
-#include <luge/threads.h>
+#include <luge/base/detail/check.h>
+#include <luge/base/threads.h>
 
 #include "pool.h"
 

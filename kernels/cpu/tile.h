@@ -5,8 +5,8 @@
 
 #include <cstddef>
 
-#include <luge/op.h>
-#include <luge/tensor/dtype.h>
+#include <luge/seam/op.h>
+#include <luge/base/dtype.h>
 
 namespace luge::cpu {
 

@@ -10,7 +10,7 @@
 #include <array>
 
 #include <luge/math/updates.h>
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "kernels.h"
 #include "threads.h"

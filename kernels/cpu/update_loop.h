@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 namespace luge::cpu {
 

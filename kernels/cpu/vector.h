@@ -1,5 +1,5 @@
 // The Highway dialect: Vec<T> is one register of floats or doubles in which the formulas of
-// kernels/math are written unchanged. Results are within 4 units in the last place of libm everywhere,
+// core/luge/math are written unchanged. Results are within 4 units in the last place of libm everywhere,
 // and a lane's result never depends on its neighbours.
 #include "targets.h"
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 #include "walk.cuh"
 

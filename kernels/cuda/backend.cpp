@@ -4,8 +4,8 @@
 #include <mutex>
 #include <vector>
 
-#include <luge/check.h>
-#include <luge/cuda_status.h>
+#include <luge/base/detail/check.h>
+#include <luge/base/cuda_status.h>
 
 #include "check.h"
 #include "forked.h"

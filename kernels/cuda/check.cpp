@@ -1,6 +1,6 @@
 #include "check.h"
 
-#include <luge/check.h>
+#include <luge/base/detail/check.h>
 
 namespace luge::cuda {
 

@@ -4,7 +4,7 @@
 //   else every parameter is cut into units of kUnit elements, a warp adds up a unit, and another warp
 //   adds up the units.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "arena.cuh"
 #include "blocks.cuh"

@@ -2,7 +2,7 @@
 
 #include <nvtx3/nvToolsExt.h>
 
-#include <luge/check.h>
+#include <luge/base/detail/check.h>
 
 #include "architectures.h"
 #include "check.h"

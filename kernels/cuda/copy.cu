@@ -1,7 +1,7 @@
 // Copies between any two layouts and element types: as an elementwise kernel whose formula is the
 // conversion, and, for transposed layouts of one type, through tiles in shared memory.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "elementwise.cuh"
 #include "kernels.h"

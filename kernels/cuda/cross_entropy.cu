@@ -1,6 +1,6 @@
 // Cross entropy of rows of logits against class labels. A label that does not exist gives NaN.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "kernels.h"
 #include "rows.cuh"

@@ -1,6 +1,6 @@
 #include "cublas.h"
 
-#include <luge/check.h>
+#include <luge/base/detail/check.h>
 
 #include "shared_library.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 // The rest of reductions whose chunks (tree.cuh), or whose elements, another kernel has made.
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 #include "context.h"
 

@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-#include <luge/check.h>
+#include <luge/base/detail/check.h>
 
 namespace luge::cuda {
 

@@ -1,11 +1,11 @@
 #pragma once
-// The rows of kernels/math/op_table.h as functors for the elementwise kernels, and the way from a call to
+// The rows of core/luge/math/op_table.h as functors for the elementwise kernels, and the way from a call to
 // the right one.
 
 #include <type_traits>
 
 #include <luge/math/elementwise.h>
-#include <luge/op.h>
+#include <luge/seam/op.h>
 
 #include "elementwise.cuh"
 #include "instances.h"

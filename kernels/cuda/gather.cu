@@ -8,7 +8,7 @@
 #include <array>
 #include <cstring>
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "blocks.cuh"
 #include "kernels.h"

@@ -2,7 +2,7 @@
 // Templates whose instances are sources of their own, one per element type, to keep each compilation small.
 // cmake/Cuda.cmake writes those; a type that it lacks does not link.
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 #include "context.h"
 

@@ -1,6 +1,6 @@
 // Numbers in equal steps.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "blocks.cuh"
 #include "kernels.h"

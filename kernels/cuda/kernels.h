@@ -2,7 +2,7 @@
 // The entry points of the kernels, one per call of the seam. Each queues its work on the context's
 // stream and returns.
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 #include "context.h"
 

@@ -4,7 +4,7 @@
 #include <array>
 
 #include <luge/math/dialect.h>
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "blocks.cuh"
 #include "kernels.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include <luge/check.h>
+#include <luge/base/detail/check.h>
 
 #include "check.h"
 

@@ -6,7 +6,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 
 namespace luge::cuda {
 

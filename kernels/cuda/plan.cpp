@@ -1,6 +1,6 @@
 // Plans: the calls of a step, launched as one graph.
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 #include <cstdio>
 #include <memory>
@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include <luge/error.h>
+#include <luge/base/error.h>
 
 #include "backend.h"
 #include "fused/chain_item.h"

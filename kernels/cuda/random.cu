@@ -2,7 +2,7 @@
 
 #include <luge/math/random.h>
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "blocks.cuh"
 #include "kernels.h"

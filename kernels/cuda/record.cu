@@ -1,6 +1,6 @@
 // What the monitor keeps of a step's losses: one launch, whose last block writes the ring.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "finish.h"
 #include "kernels.h"

@@ -1,4 +1,4 @@
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "finish.h"
 #include "instances.h"

@@ -1,5 +1,5 @@
 #pragma once
-// Optimizer rules of kernels/math/updates.h with their hyperparameters as the device sees them. The constructor takes
+// Optimizer rules of core/luge/math/updates.h with their hyperparameters as the device sees them. The constructor takes
 // luge::Update, which only the host knows.
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Softmax and log-softmax along rows.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "kernels.h"
 #include "rows.cuh"

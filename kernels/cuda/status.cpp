@@ -5,7 +5,7 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
-#include <luge/cuda_status.h>
+#include <luge/base/cuda_status.h>
 
 #include "architectures.h"
 #include "cublas.h"

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <limits>
 
-#include <luge/loss_summary.h>
+#include <luge/seam/loss_summary.h>
 
 #include "tree.cuh"
 

@@ -1,7 +1,7 @@
 // One optimizer step over a whole arena in one launch: values, gradients and state are read and
 // written once, 16 bytes at a time. The last block to finish counts the step.
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "arena.cuh"
 #include "elementwise.cuh"

@@ -6,7 +6,7 @@
 #include <limits>
 #include <span>
 
-#include <luge/call.h>
+#include <luge/seam/call.h>
 
 #include "index.cuh"
 

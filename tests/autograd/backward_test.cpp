@@ -1,6 +1,6 @@
 // What backward() promises: where gradients go, when they add up, when it refuses.
 
-#include <luge/op_traits.h>
+#include <luge/seam/detail/op_traits.h>
 
 #include "devices.h"
 #include "expect.h"

@@ -1,9 +1,9 @@
 // Gradients that can be differentiated in turn: of every row of the table, of graphs with everything in them, to the
 // third order, and what they do to leaves, to memory and to graphs that were used.
 
-#include <luge/autograd/node.h>
-#include <luge/memory.h>
-#include <luge/tensor/tensor_impl.h>
+#include <luge/autograd/detail/node.h>
+#include <luge/base/memory.h>
+#include <luge/tensor/detail/tensor_impl.h>
 
 #include "devices.h"
 #include "expect.h"

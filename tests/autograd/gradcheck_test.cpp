@@ -1,7 +1,7 @@
 // gradcheck finds what is wrong, accepts what is right, and leaves its inputs alone.
 
-#include <luge/autograd/node.h>
-#include <luge/tensor/tensor_impl.h>
+#include <luge/autograd/detail/node.h>
+#include <luge/tensor/detail/tensor_impl.h>
 
 #include "devices.h"
 #include "expect.h"

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include <luge/memory.h>
+#include <luge/base/memory.h>
 
 #include "devices.h"
 #include "expect.h"

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <luge/cuda_status.h>
+#include <luge/base/cuda_status.h>
 #include <luge/version.h>
 
 #include "has_words.h"

@@ -8,7 +8,7 @@
 
 #include <luge/data/batches.h>
 #include <luge/data/dataset.h>
-#include <luge/error.h>
+#include <luge/base/error.h>
 #include <luge/ops/create.h>
 
 #include "has_words.h"

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include <luge/data/idx.h>
-#include <luge/error.h>
+#include <luge/base/error.h>
 
 #include "has_words.h"
 #include "idx_files.h"

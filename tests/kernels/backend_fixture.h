@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <luge/backend.h>
-#include <luge/cuda_status.h>
+#include <luge/seam/backend.h>
+#include <luge/base/cuda_status.h>
 
 #include "half_reference.h"
 

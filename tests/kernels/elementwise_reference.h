@@ -1,11 +1,11 @@
 #pragma once
 // What each elementwise op means, written a second time and independently: in float64, from the
-// mathematical definition. (Arithmetic of kernels/math/elementwise.h is not used here.)
+// mathematical definition. (Arithmetic of core/luge/math/elementwise.h is not used here.)
 
 #include <cmath>
 #include <stdexcept>
 
-#include <luge/op_traits.h>
+#include <luge/seam/detail/op_traits.h>
 
 namespace luge::test {
 

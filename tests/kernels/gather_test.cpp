@@ -1,6 +1,6 @@
 #include "backend_fixture.h"
 
-#include <luge/error.h>
+#include <luge/base/error.h>
 
 namespace luge::test {
 namespace {

@@ -6,9 +6,9 @@
 #include <thread>
 #include <vector>
 
-#include <luge/backend.h>
-#include <luge/error.h>
-#include <luge/memory.h>
+#include <luge/seam/backend.h>
+#include <luge/base/error.h>
+#include <luge/base/memory.h>
 
 #include "kernels/cpu/memory.h"
 

@@ -4,8 +4,8 @@
 #include <functional>
 #include <thread>
 
-#include <luge/error.h>
-#include <luge/threads.h>
+#include <luge/base/error.h>
+#include <luge/base/threads.h>
 
 #include "backend_fixture.h"
 #include "kernels/cpu/threads.h"

@@ -1,5 +1,5 @@
 #pragma once
-// Dual numbers: a dialect (kernels/math/dialect.h) that carries a derivative along, so that the very text of
+// Dual numbers: a dialect (core/luge/math/dialect.h) that carries a derivative along, so that the very text of
 // a formula differentiates itself, exactly to rounding.
 
 #include <cmath>

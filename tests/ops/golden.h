@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <luge/tensor/dtype.h>
+#include <luge/base/dtype.h>
 
 #include "ops/rows.h"
 

@@ -1,11 +1,11 @@
 #pragma once
-// Every row of kernels/math/op_table.h as a test sees it: a function of tensors, and where its inputs may lie.
+// Every row of core/luge/math/op_table.h as a test sees it: a function of tensors, and where its inputs may lie.
 
 #include <functional>
 #include <vector>
 
 #include <luge/luge.h>
-#include <luge/op_traits.h>
+#include <luge/seam/detail/op_traits.h>
 
 namespace luge::test {
 
@@ -15,7 +15,7 @@ struct Row {
   int inputs;                      ///< tensors: where has three, its condition first
   bool keeps_dtype;                ///< gives the dtype it computes in; masks are bool
   std::vector<double> parameters;  ///< what tests choose for them
-  double low, high, kink;          ///< of the formula; see kernels/math/elementwise.h
+  double low, high, kink;          ///< of the formula; see core/luge/math/elementwise.h
   std::function<Tensor(const std::vector<Tensor>&)> call;
 
   bool differentiable() const { return is_differentiable(op); }

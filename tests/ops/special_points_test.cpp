@@ -54,7 +54,7 @@ constexpr RowPoints kRowPoints[] = {
 using Pointwise = std::function<Tensor(const std::vector<Tensor>&)>;
 using OfRow = std::function<Tensor(const Tensor&)>;
 
-/// The rows of kernels/math/op_table.h, and what else the table names.
+/// The rows of core/luge/math/op_table.h, and what else the table names.
 const std::map<std::string, Pointwise>& pointwise() {
   static const std::map<std::string, Pointwise> all = [] {
     std::map<std::string, Pointwise> made{

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <luge/luge.h>
-#include <luge/memory.h>
+#include <luge/base/memory.h>
 
 #include "simt/runtime/runtime.h"
 

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include <luge/backend.h>
+#include <luge/seam/backend.h>
 #include <luge/luge.h>
 
 #include "kernels/cuda/fused/cache.h"

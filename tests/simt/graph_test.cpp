@@ -12,7 +12,7 @@
 #include <cublas_v2.h>
 
 #include <luge/luge.h>
-#include <luge/memory.h>
+#include <luge/base/memory.h>
 
 #include "simt/simt.h"
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include <luge/sanitizers.h>
+#include <luge/base/detail/sanitizers.h>
 
 namespace simt::test {
 

@@ -7,7 +7,7 @@
 #include <limits>
 #include <vector>
 
-#include <luge/sanitizers.h>
+#include <luge/base/detail/sanitizers.h>
 
 #include "simt/simt.h"
 

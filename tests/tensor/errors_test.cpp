@@ -3,7 +3,7 @@
 #include "devices.h"
 #include "expect.h"
 
-#include <luge/check.h>
+#include <luge/base/detail/check.h>
 
 namespace luge::test {
 namespace {

@@ -15,7 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include <luge/luge.h>
-#include <luge/train/progress.h>
+#include <luge/train/detail/progress.h>
 
 #include "train/messages.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 // The optimizers as torch.optim documents them, in float64, one number at a time. Written from those pages,
-// not from kernels/math/updates.h.
+// not from core/luge/math/updates.h.
 
 #include <cmath>
 

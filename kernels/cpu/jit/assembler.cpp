@@ -4,7 +4,7 @@
 
 #include <xbyak/xbyak_util.h>
 
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "../reduce_space.h"
 #include "code.h"

@@ -7,8 +7,8 @@
 #include <optional>
 #include <string_view>
 
-#include <luge/kept_kernels.h>
-#include <luge/tensor/dispatch.h>
+#include <luge/seam/detail/kept_kernels.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "../reduce_space.h"
 #include "../update_loop.h"

@@ -6,7 +6,7 @@
 
 #include <luge/math/elementwise.h>
 #include <luge/math/updates.h>
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 namespace luge::cpu::jit {
 

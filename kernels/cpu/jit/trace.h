@@ -1,5 +1,5 @@
 #pragma once
-// A dialect that computes nothing: a formula of kernels/math, given Traced values, leaves behind the list of
+// A dialect that computes nothing: a formula of core/luge/math, given Traced values, leaves behind the list of
 // operations that it consists of. So the machine code of a fused chain comes from the one text of each formula.
 
 #include <array>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <luge/math/dialect.h>
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 
 namespace luge::cpu::jit {

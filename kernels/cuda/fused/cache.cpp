@@ -11,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include <luge/kept_kernels.h>
+#include <luge/seam/detail/kept_kernels.h>
 
 namespace luge::cuda {
 

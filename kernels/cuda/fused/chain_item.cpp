@@ -14,8 +14,8 @@
 
 #include <fmt/format.h>
 
-#include <luge/error.h>
-#include <luge/kept_kernels.h>
+#include <luge/base/error.h>
+#include <luge/seam/detail/kept_kernels.h>
 
 #include "../block_size.h"
 #include "../check.h"

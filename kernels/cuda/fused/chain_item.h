@@ -7,7 +7,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 #include "../context.h"
 #include "../item.h"

@@ -7,7 +7,7 @@
 #define FMT_USE_CONSTEXPR 1
 #define FMT_CONSTEVAL
 #include <fmt/format.h>
-#include <luge/tensor/dispatch.h>
+#include <luge/base/detail/dispatch.h>
 
 
 #include "../reduce.cuh"

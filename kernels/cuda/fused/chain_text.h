@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 #include "../chain.cuh"
 #include "source.h"

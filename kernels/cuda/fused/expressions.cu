@@ -10,8 +10,8 @@
 #define FMT_CONSTEVAL
 #include <fmt/format.h>
 
-#include <luge/op_traits.h>
-#include <luge/tensor/dispatch.h>
+#include <luge/seam/detail/op_traits.h>
+#include <luge/base/detail/dispatch.h>
 
 #include "../elementwise.cuh"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 namespace luge::cuda {
 

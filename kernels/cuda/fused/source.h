@@ -1,5 +1,5 @@
 #pragma once
-// The source of a fused chain's kernel. It calls the formulas of kernels/math by name, so that there is one text of
+// The source of a fused chain's kernel. It calls the formulas of core/luge/math by name, so that there is one text of
 // each. What differs between runs of one program (sizes, strides, addresses) are the kernel's arguments, so that
 // the text depends on what the chain does alone, and compiled code is found again.
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include <luge/plan.h>
+#include <luge/seam/detail/plan.h>
 
 namespace luge::cuda {
 

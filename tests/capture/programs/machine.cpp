@@ -5,7 +5,7 @@
 #include <limits>
 
 #include <fmt/format.h>
-#include <luge/ops/random_state.h>
+#include <luge/ops/detail/random_state.h>
 
 #include "operations.h"
 

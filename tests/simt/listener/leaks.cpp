@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <luge/backend.h>
-#include <luge/error.h>
+#include <luge/seam/backend.h>
+#include <luge/base/error.h>
 #include <luge/luge.h>
 
 #include "simt/runtime/runtime.h"

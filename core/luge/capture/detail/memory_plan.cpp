@@ -1,0 +1,86 @@
+#include <luge/capture/detail/memory_plan.h>
+
+#include <algorithm>
+#include <numeric>
+
+
+namespace luge {
+
+namespace {
+
+constexpr std::size_t kAlignment = 256;  // as the allocators align
+
+/// The buffer that an address of the recorded calls belongs to, or -1.
+int buffer_at(const std::vector<StepBuffer>& buffers, const void* data) {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  if (address < StepBuffer::kBase) return -1;
+  const auto past = std::upper_bound(buffers.begin(), buffers.end(), address,
+                                     [](std::uintptr_t at, const StepBuffer& buffer) { return at < buffer.address; });
+  return static_cast<int>(past - buffers.begin()) - 1;
+}
+
+struct Life {
+  std::size_t first = 0, last = 0;
+  bool used = false;
+};
+
+}  // namespace
+
+std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers, Sharing sharing,
+                        std::vector<std::ptrdiff_t>& offsets) {
+  std::vector<Life> lives(buffers.size());
+  for (std::size_t i = 0; i < items.size(); ++i)
+    for_each_effect(items[i], [&](const Effect& effect) {
+      const int buffer = buffer_at(buffers, *effect.data);
+      if (buffer < 0) return;
+      Life& life = lives[static_cast<std::size_t>(buffer)];
+      if (!life.used) life = {sharing == Sharing::Shared ? i : 0, i, true};
+      life.last = sharing == Sharing::Shared ? i : items.size();
+    });
+
+  // The largest first, each at the lowest place that is free for all of its life.
+  std::vector<std::size_t> order(buffers.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return buffers[a].bytes > buffers[b].bytes; });
+  struct Placed {
+    std::size_t begin, end, buffer;
+  };
+  std::vector<Placed> placed;  // by begin
+  offsets.assign(buffers.size(), -1);
+  std::size_t size = 0;
+  for (const std::size_t b : order) {
+    if (!lives[b].used) continue;
+    const std::size_t bytes = (buffers[b].bytes + kAlignment - 1) / kAlignment * kAlignment;
+    std::size_t at = 0;
+    for (const Placed& other : placed) {
+      const Life &mine = lives[b], &theirs = lives[other.buffer];
+      if (mine.last < theirs.first || theirs.last < mine.first) continue;
+      if (at + bytes <= other.begin) break;
+      at = std::max(at, other.end);
+    }
+    offsets[b] = static_cast<std::ptrdiff_t>(at);
+    const Placed mine{at, at + bytes, b};
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), mine,
+                                   [](const Placed& x, const Placed& y) { return x.begin < y.begin; }),
+                  mine);
+    size = std::max(size, at + bytes);
+  }
+  return size;
+}
+
+void relocate(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers,
+              const std::vector<std::ptrdiff_t>& offsets, void* block) {
+  for (Plan::Item& item : items)
+    for_each_effect(item, [&](const Effect& effect) {
+      const int buffer = buffer_at(buffers, *effect.data);
+      if (buffer < 0) return;
+      const auto at = static_cast<std::size_t>(buffer);
+      const std::uintptr_t inside = reinterpret_cast<std::uintptr_t>(*effect.data) - buffers[at].address;
+      // In integers: without a block the offsets are addresses.
+      *effect.data = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(block) +
+                                             static_cast<std::uintptr_t>(offsets[at]) + inside);
+    });
+}
+
+}  // namespace luge

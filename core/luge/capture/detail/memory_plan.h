@@ -1,0 +1,24 @@
+#pragma once
+// Internal: a place for everything that a step allocates, in one block.
+
+#include <cstdint>
+#include <vector>
+
+#include <luge/capture/detail/recorder.h>
+#include <luge/seam/detail/plan.h>
+
+namespace luge {
+
+/// Whether buffers that are not in use at the same time may lie in one place.
+enum class Sharing : std::uint8_t { Shared, Apart };
+
+/// Gives each buffer that does not outlive the step an offset in a block, such that buffers in use at the same
+/// time do not overlap; buffers that no item touches get none. Returns the size of the block.
+std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers, Sharing sharing,
+                        std::vector<std::ptrdiff_t>& offsets);
+
+/// Moves the items' pointers from the buffers' recorded addresses into the block.
+void relocate(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers,
+              const std::vector<std::ptrdiff_t>& offsets, void* block);
+
+}  // namespace luge

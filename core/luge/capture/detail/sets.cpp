@@ -1,0 +1,309 @@
+// Which items of a plan are needed once only, and whether the others act on each set alone.
+
+#include <luge/capture/detail/sets.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <span>
+
+#include <luge/capture/detail/chain_builder.h>
+#include <luge/capture/detail/memory_plan.h>
+#include <luge/capture/detail/range.h>
+#include <luge/capture/detail/space.h>
+#include <luge/tensor/detail/iteration.h>
+
+namespace luge {
+
+namespace {
+
+/// Each is compared with every other.
+constexpr std::size_t kMostItems = 64;
+
+// ---- items that are needed once -----------------------------------------------------------------
+
+/// Item by item, for those that take part in every step.
+class Once {
+ public:
+  explicit Once(const std::vector<Plan::Item>& items) : once_(items.size()) {
+    for (const Plan::Item& item : items) effects_.push_back(effects_of(item));
+    for (std::size_t i = items.size(); i-- > 0;)
+      if (may_follow(i)) {
+        once_[i] = true;
+        after_.insert(after_.begin(), i);
+      }
+    for (std::size_t i = 0; i < items.size(); ++i)
+      if (!once_[i] && may_precede(i)) {
+        once_[i] = true;
+        before_.push_back(i);
+      }
+  }
+
+  const std::vector<std::size_t>& before() const { return before_; }
+  const std::vector<std::size_t>& after() const { return after_; }
+  bool is_once(std::size_t item) const { return once_[item]; }
+
+ private:
+  /// Whether item a touches what item b writes; `reading`: reads alone count.
+  bool meets(std::size_t a, std::size_t b, bool reading) const {
+    for (const RangeEffect& x : effects_[a])
+      for (const RangeEffect& y : effects_[b])
+        if (y.writes && (x.reads || !reading) && x.range.overlaps(y.range)) return true;
+    return false;
+  }
+  /// Nobody in a step touches what it writes, and what it reads stays until the step's end.
+  bool may_follow(std::size_t item) const {
+    if (meets(item, item, true)) return false;
+    for (std::size_t other = 0; other < once_.size(); ++other) {
+      if (other == item || once_[other]) continue;
+      if (meets(other, item, false) || (other > item && meets(item, other, true))) return false;
+    }
+    return true;
+  }
+  /// No step writes what it reads, nor anything but it what it writes, which no step reads before.
+  bool may_precede(std::size_t item) const {
+    if (meets(item, item, true)) return false;
+    for (std::size_t other = 0; other < once_.size(); ++other) {
+      if (other == item) continue;
+      const bool known = std::find(before_.begin(), before_.end(), other) != before_.end();
+      if ((!known && meets(item, other, true)) || (other < item && meets(other, item, true)) || both_write(item, other))
+        return false;
+    }
+    return true;
+  }
+  bool both_write(std::size_t a, std::size_t b) const {
+    for (const RangeEffect& x : effects_[a])
+      for (const RangeEffect& y : effects_[b])
+        if (x.writes && y.writes && x.range.overlaps(y.range)) return true;
+    return false;
+  }
+
+  std::vector<std::vector<RangeEffect>> effects_;
+  std::vector<bool> once_;
+  std::vector<std::size_t> before_, after_;
+};
+
+// ---- calls as chains ----------------------------------------------------------------------------
+
+/// A chain that loads a window, as its value 0.
+Chain loading(const Extent& extent, const Operand& window) {
+  Chain chain;
+  chain.extent = extent;
+  chain.values.push_back(window.dtype);
+  chain.loads.push_back({0, window});
+  Operand* const windows[] = {&chain.loads.front().memory};
+  merge_dims(chain.extent, 0, windows);
+  if (chain.extent.ndim == 0) {
+    chain.extent.sizes[static_cast<std::size_t>(chain.extent.ndim++)] = 1;
+    chain.loads.front().memory.strides[0] = 1;
+  }
+  return chain;
+}
+
+std::vector<Chain> chains_of(const Record& call) {
+  Extent extent;
+  extent.sizes[static_cast<std::size_t>(extent.ndim++)] = call.n;
+  Operand losses = call.losses;
+  losses.strides[0] = 1;
+  Chain chain = loading(extent, losses);
+  chain.recordings.push_back({0, call});
+  chain.recordings.front().call.losses.kind = Operand::Kind::Absent;
+  return {chain};
+}
+
+std::vector<Chain> chains_of(const Reduce& call) {
+  if ((call.op != ReduceOp::Sum && call.op != ReduceOp::Mean) || !is_floating(call.in.dtype)) return {};
+  Chain chain = loading(call.extent, call.in);
+  chain.reductions.push_back({0, call});
+  chain.reductions.front().call.in.kind = Operand::Kind::Absent;
+  return {chain};
+}
+
+bool always(const Operand&, const Extent&) { return true; }
+
+std::vector<Chain> chains_of(const Update& call) {
+  std::vector<Chain> chains;
+  for (int p = 0; p < call.layout.parameters; ++p)
+    if (call.layout.per_set[p] > 0) chains.push_back(ChainBuilder(call, p).finish(always));
+  if (!chains.empty()) chains.back().updates.front().counts_step = true;
+  return chains;
+}
+
+/// The same as chains, one after the other; none where it cannot be said.
+std::vector<Chain> chains_of(const Plan::Item& item) {
+  if (const auto* const chain = std::get_if<Chain>(&item)) return {*chain};
+  const Call& call = std::get<Call>(item);
+  if (const auto* const record = std::get_if<Record>(&call)) return chains_of(*record);
+  if (const auto* const reduce = std::get_if<Reduce>(&call)) return chains_of(*reduce);
+  if (const auto* const update = std::get_if<Update>(&call)) return chains_of(*update);
+  if (!ChainBuilder::takes(call)) return {};
+  Chain chain = ChainBuilder(call).finish(always);
+  if (chain.stores.empty()) return {};
+  return {std::move(chain)};
+}
+
+// ---- sets ---------------------------------------------------------------------------------------
+
+/// Cuts an extent so that its first dimension is that of the sets, with the windows on it; false where they do not lie
+/// evenly from set to set.
+bool divide(Extent& extent, std::int64_t sets, std::span<Operand* const> windows) {
+  if (extent.count() % sets != 0) return false;
+  Extent wanted;
+  wanted.ndim = 2;
+  wanted.sizes[0] = sets;
+  wanted.sizes[1] = extent.count() / sets;
+  const std::optional<Extent> refinement = common_refinement(extent, wanted);
+  if (!refinement) return false;
+  for (Operand* const window : windows) *window = refined(*window, extent, *refinement);
+  int outer = 0;  // dimensions of the sets
+  for (std::int64_t count = 1; count < sets; ++outer) count *= refinement->sizes[static_cast<std::size_t>(outer)];
+  const int inner = refinement->ndim - outer;
+  if (inner + 1 > kMaxDims) return false;
+  extent.ndim = 1 + inner;
+  extent.sizes[0] = sets;
+  for (int d = 0; d < inner; ++d)
+    extent.sizes[static_cast<std::size_t>(d + 1)] = refinement->sizes[static_cast<std::size_t>(outer + d)];
+  for (Operand* const window : windows) {
+    std::array<std::int64_t, kMaxDims> strides{};
+    for (int d = 0; d < outer; ++d) {
+      const std::int64_t next = window->strides[static_cast<std::size_t>(d)];
+      if (d > 0 && strides[0] != next * refinement->sizes[static_cast<std::size_t>(d)]) return false;
+      strides[0] = next;
+    }
+    for (int d = 0; d < inner; ++d)
+      strides[static_cast<std::size_t>(d + 1)] = window->strides[static_cast<std::size_t>(outer + d)];
+    window->strides = strides;
+  }
+  merge_dims(extent, 1, windows);
+  return true;
+}
+
+/// The same for a chain and what its reductions keep.
+bool divide(Chain& chain, std::int64_t sets) {
+  std::vector<Operand*> windows;
+  for (auto* const list : {&chain.loads, &chain.stores})
+    for (Chain::Window& window : *list) windows.push_back(&window.memory);
+  if (!divide(chain.extent, sets, windows)) return false;
+  for (Chain::Reduction& sum : chain.reductions) {
+    Reduce& call = sum.call;
+    Extent extent = call.extent;
+    extent.ndim -= call.reduced;
+    Operand* const out[] = {&call.out};
+    if (!divide(extent, sets, out) || extent.ndim + call.reduced > kMaxDims) return false;
+    for (int d = call.extent.ndim - call.reduced; d < call.extent.ndim; ++d)
+      extent.sizes[static_cast<std::size_t>(extent.ndim++)] = call.extent.sizes[static_cast<std::size_t>(d)];
+    call.extent = extent;
+  }
+  return true;
+}
+
+/// Where a window touches each set's part of memory.
+struct SetEffect {
+  Range first;           ///< of set 0
+  std::intptr_t stride;  ///< from one set to the next
+  bool reads, writes;
+};
+
+class SetCheck {
+ public:
+  explicit SetCheck(std::int64_t sets) : sets_(sets) {}
+
+  /// Takes a divided chain's memory down; false where an optimizer steps a second time.
+  bool add(const Chain& chain) {
+    for (const Chain::Window& load : chain.loads) add(load.memory, chain.extent, true, false);
+    for (const Chain::Window& store : chain.stores) add(store.memory, chain.extent, false, true);
+    for (const Chain::Reduction& sum : chain.reductions) {
+      Extent kept = sum.call.extent;
+      kept.ndim -= sum.call.reduced;
+      add(sum.call.out, kept, sum.call.store == Store::Accumulate, true);
+    }
+    for (const Chain::Recording& recording : chain.recordings)
+      for_each_effect(recording.call, [&](const Effect& effect) { counters_.push_back(range_of(effect)); });
+    for (const Chain::UpdatePart& part : chain.updates) {
+      add(part.call);
+      if (!part.counts_step) continue;
+      if (std::find(counted_.begin(), counted_.end(), part.call.steps) != counted_.end()) return false;
+      counted_.push_back(part.call.steps);
+    }
+    return true;
+  }
+
+  /// Whether no set touches what another writes.
+  bool apart() const {
+    for (std::size_t i = 0; i < counters_.size(); ++i)
+      for (std::size_t j = 0; j < i; ++j)
+        if (counters_[i].overlaps(counters_[j])) return false;
+    for (const SetEffect& effect : effects_) {
+      const auto overlaps = [whole = whole(effect)](const Range& other) { return other.overlaps(whole); };
+      if (std::any_of(counters_.begin(), counters_.end(), overlaps)) return false;
+      if (effect.writes && std::any_of(constants_.begin(), constants_.end(), overlaps)) return false;
+      if (!effect.writes || sets_ == 1) continue;
+      for (const SetEffect& other : effects_) {
+        if (!overlaps(whole(other))) continue;
+        const std::intptr_t low = std::min(effect.first.low, other.first.low),
+                            span = std::max(effect.first.high, other.first.high) - low;
+        if (other.stride != effect.stride || span > effect.stride) return false;
+      }
+    }
+    return true;
+  }
+
+ private:
+  /// The memory of all sets.
+  Range whole(const SetEffect& effect) const {
+    const std::intptr_t last = effect.stride * (sets_ - 1);
+    return {effect.first.low + std::min<std::intptr_t>(last, 0), effect.first.high + std::max<std::intptr_t>(last, 0)};
+  }
+
+  void add(Operand window, Extent extent, bool reads, bool writes) {
+    const std::intptr_t stride = window.strides[0] * static_cast<std::intptr_t>(size_of(window.dtype));
+    extent.sizes[0] = 1;
+    effects_.push_back({range_of(window_effect(window, extent, reads, writes)), stride, reads, writes});
+  }
+
+  /// What an update reads besides its windows. Its parts share the count of steps.
+  void add(const Update& call) {
+    for_each_effect(call, [&](const Effect& effect) {
+      const void* const data = *effect.data;
+      const Range range = range_of(effect);
+      if (data == call.steps) {
+        if (std::find(counters_.begin(), counters_.end(), range) == counters_.end()) counters_.push_back(range);
+      } else if (!call.is_block(data)) {
+        constants_.push_back(range);
+      }
+    });
+  }
+
+  std::int64_t sets_;
+  std::vector<SetEffect> effects_;
+  std::vector<Range> counters_;   ///< that nobody else may effect
+  std::vector<Range> constants_;  ///< that nobody may write
+  std::vector<const std::int64_t*> counted_;
+};
+
+}  // namespace
+
+std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items) {
+  if (items.size() < 2 || items.size() > kMostItems) return std::nullopt;
+  SetPlan plan;
+  const Once once(items);
+  plan.before = once.before();
+  plan.after = once.after();
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (once.is_once(i)) continue;
+    std::vector<Chain> chains = chains_of(items[i]);
+    if (chains.empty()) return std::nullopt;
+    std::move(chains.begin(), chains.end(), std::back_inserter(plan.chains));
+  }
+  const auto updating =
+      std::find_if(plan.chains.begin(), plan.chains.end(), [](const Chain& chain) { return !chain.updates.empty(); });
+  if (updating == plan.chains.end()) return std::nullopt;
+  plan.sets = updating->updates.front().call.layout.sets;
+  SetCheck check(plan.sets);
+  for (Chain& chain : plan.chains)
+    if (!divide(chain, plan.sets) || !check.add(chain)) return std::nullopt;
+  return check.apart() ? std::optional(std::move(plan)) : std::nullopt;
+}
+
+}  // namespace luge

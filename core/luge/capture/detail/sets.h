@@ -1,0 +1,15 @@
+#pragma once
+// Internal: plans whose parameter sets never meet.
+
+#include <optional>
+#include <vector>
+
+#include <luge/seam/detail/plan.h>
+
+namespace luge {
+
+/// The plan of many steps of these items: as their addresses are, which are to be final. None where sets meet, where
+/// there is no update, where a call is none that a chain can be made of, and where there is one item, or very many.
+std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items);
+
+}  // namespace luge

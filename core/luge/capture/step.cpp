@@ -1,0 +1,121 @@
+#include <luge/capture/step.h>
+
+#include <algorithm>
+
+#include <luge/capture/detail/describe.h>
+#include <luge/capture/detail/recordings.h>
+#include <luge/base/detail/check.h>
+#include <luge/tensor/detail/tensor_impl.h>
+#include <luge/tensor/detail/values.h>
+
+namespace luge {
+
+/// Recordings for each signature of the arguments.
+class CapturedStep::Impl {
+ public:
+  Impl(Body body, CaptureOptions options, SourceLocation location)
+      : body_(std::move(body)), options_(options), location_(location) {}
+
+  const StepResults& run(std::int64_t steps, const std::vector<Tensor>& arguments) {
+    LUGE_CHECK(ValueError, steps >= 1, "run: steps is {}; it must be 1 or more", steps);
+    LUGE_CHECK(CaptureError, !observer, "{}: a captured step runs within another one; call the function itself",
+               named("capture", location_));
+    if (arguments.empty() && current_ && current_->inputs.empty()) return current_->recordings->run(steps);
+    for (std::size_t i = 0; i < arguments.size(); ++i) check(i, arguments[i]);
+    const auto known = std::find_if(signatures_.begin(), signatures_.end(), [&](const std::unique_ptr<Signature>& one) {
+      return one->takes(arguments);
+    });
+    if (known != signatures_.end()) {
+      (*known)->refill(arguments);
+      current_ = known->get();
+      return current_->recordings->run(steps);
+    }
+    LUGE_CHECK(CaptureError, signatures_.size() < kMostSignatures,
+               "{}: the step was called with arguments of {} different shapes, dtypes or devices; allowed are {}, each of "
+               "which has a plan of its own; pad the arguments to fewer shapes",
+               named("capture", location_), signatures_.size() + 1, kMostSignatures);
+    auto signature = std::make_unique<Signature>(arguments, *this);
+    const StepResults& results = signature->recordings->run(steps);
+    signatures_.push_back(std::move(signature));
+    current_ = signatures_.back().get();
+    return results;
+  }
+
+  const StepVersion& recorded(const char* op) const {
+    LUGE_CHECK(CaptureError, current_ && current_->recordings->current(),
+               "{}: nothing is recorded yet; call the step once before", op);
+    return *current_->recordings->current();
+  }
+
+ private:
+  /// A last batch and a few shapes more: a step that is called with others all the time is not one step.
+  static constexpr std::size_t kMostSignatures = 16;
+
+  /// The tensors that stand for the arguments, and what was recorded with them.
+  struct Signature {
+    Signature(const std::vector<Tensor>& arguments, Impl& step) {
+      for (const Tensor& argument : arguments) {
+        inputs.push_back(empty_tensor(argument.shape(), argument.dtype(), argument.storage()->backend()));
+        copy_values(argument, inputs.back(), Store::Overwrite);
+      }
+      recordings.emplace([this, &step] { return step.body_(inputs); }, step.options_, step.location_);
+    }
+    bool takes(const std::vector<Tensor>& arguments) const {
+      return std::equal(inputs.begin(), inputs.end(), arguments.begin(), arguments.end(),
+                        [](const Tensor& input, const Tensor& argument) {
+                          return input.shape() == argument.shape() && input.dtype() == argument.dtype() &&
+                                 input.device() == argument.device();
+                        });
+    }
+    void refill(const std::vector<Tensor>& arguments) {
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        copy_values(arguments[i], inputs[i], Store::Overwrite);
+        inputs[i].storage()->bump_version();
+      }
+    }
+
+    std::vector<Tensor> inputs;
+    std::optional<Recordings> recordings;
+  };
+
+  void check(std::size_t i, const Tensor& argument) const {
+    LUGE_CHECK(ValueError, argument.defined(), "step: argument {} is an undefined tensor", i);
+    LUGE_CHECK(AutogradError, !needs_grad(argument),
+               "step: argument {} of shape {} requires a gradient; a captured step copies its arguments, so no gradient "
+               "reaches them; call detach(), or let the function use the tensor itself",
+               i, to_string(argument.shape()));
+  }
+
+  Body body_;
+  CaptureOptions options_;
+  SourceLocation location_;
+  std::vector<std::unique_ptr<Signature>> signatures_;
+  Signature* current_ = nullptr;
+};
+
+CapturedStep::CapturedStep(Body body, CaptureOptions options, SourceLocation location)
+    : impl_(std::make_unique<Impl>(std::move(body), options, location)) {}
+CapturedStep::~CapturedStep() = default;
+CapturedStep::CapturedStep(CapturedStep&&) noexcept = default;
+CapturedStep& CapturedStep::operator=(CapturedStep&&) noexcept = default;
+
+const StepResults& CapturedStep::run(std::int64_t steps, const std::vector<Tensor>& arguments) {
+  return impl_->run(steps, arguments);
+}
+StepFigures CapturedStep::figures() const { return impl_->recorded("figures").figures; }
+
+StepStats CapturedStep::stats() const {
+  const StepVersion& version = impl_->recorded("stats");
+  StepStats stats{.replays = version.replays, .seconds = 0, .bytes_per_second = 0};
+  if (version.replays == 0) return stats;
+  stats.seconds = version.seconds / static_cast<double>(version.timed);
+  stats.bytes_per_second = version.figures.bytes / stats.seconds;
+  return stats;
+}
+
+std::string CapturedStep::plan() const {
+  const StepVersion& version = impl_->recorded("plan");
+  return describe(version.plan, version.figures, *version.recording.backend);
+}
+
+}  // namespace luge

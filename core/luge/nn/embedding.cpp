@@ -1,0 +1,40 @@
+#include <luge/nn/embedding.h>
+
+#include <luge/base/detail/check.h>
+#include <luge/ops/index.h>
+
+namespace luge::nn {
+
+Tensor embedding(const Tensor& index, const Tensor& weight, std::string_view op) {
+  const std::string name(op);
+  const Operation called(name.c_str());
+  LUGE_CHECK(ValueError, index.defined(), "{}: index is an undefined tensor", op);
+  LUGE_CHECK(ValueError, weight.defined(), "{}: weight is an undefined tensor", op);
+  LUGE_CHECK(DTypeError, is_index(index.dtype()), "{}: index is {}; allowed are int32 and int64", op,
+             luge::name(index.dtype()));
+  LUGE_CHECK(ShapeError, weight.ndim() == 2 || weight.ndim() == 3,
+             "{}: weight is {}; allowed are (count, dim) and (sets, count, dim)", op, to_string(weight.shape()));
+  const std::int64_t dim = weight.shape().back();
+  if (weight.ndim() == 2) {
+    Shape shape = index.shape();
+    shape.push_back(dim);
+    return index_select(weight, 0, index.reshape({index.numel()})).reshape(shape);
+  }
+  const std::int64_t sets = weight.size(0);
+  LUGE_CHECK(ShapeError, index.ndim() == 1 || (index.ndim() == 2 && index.size(0) == sets),
+             "{}: index is {}; allowed are (batch) and ({}, batch)", op, to_string(index.shape()), sets);
+  if (index.ndim() == 1) return index_select(weight, 1, index);
+  return gather(weight, 1, index.unsqueeze(-1).expand({-1, -1, dim}));
+}
+
+Embedding::Embedding(Parameters& params, std::string_view name, std::int64_t count, std::int64_t dim,
+                     std::optional<Init> init)
+    : name_(name) {
+  LUGE_CHECK(ValueError, count >= 1 && dim >= 1, "Embedding {}: count is {} and dim is {}; both must be 1 or more",
+             name, count, dim);
+  weight_ = params.add(name_ + ".weight", {count, dim}, init.value_or(init::normal(0, 1)));
+}
+
+Tensor Embedding::operator()(const Tensor& index) const { return embedding(index, weight_, "Embedding " + name_); }
+
+}  // namespace luge::nn

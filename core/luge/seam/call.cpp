@@ -1,0 +1,201 @@
+#include <luge/seam/call.h>
+
+#include <algorithm>
+
+namespace luge {
+
+// ---- effects ------------------------------------------------------------------------------------
+
+Effect window_effect(Operand& operand, const Extent& extent, bool reads, bool writes) {
+  std::int64_t low = 0, high = 1, distinct = 1;
+  for (int d = 0; d < extent.ndim; ++d) {
+    const auto at = static_cast<std::size_t>(d);
+    const std::int64_t last = (extent.sizes[at] - 1) * operand.strides[at];
+    (last < 0 ? low : high) += last;
+    if (operand.strides[at] != 0) distinct *= extent.sizes[at];
+  }
+  return {&operand.data,
+          bytes_of(operand.dtype, low),
+          bytes_of(operand.dtype, high),
+          bytes_of(operand.dtype, distinct),
+          reads,
+          writes};
+}
+
+void Effects::window(Operand& operand, const Extent& extent, bool reads, bool writes) {
+  if (visit_operand_) return (*visit_operand_)(operand, extent, reads, writes);
+  if (operand.is_memory()) (*visit_)(window_effect(operand, extent, reads, writes));
+}
+
+void Effects::rows(Operand& operand, const Rows& rows, bool reads, bool writes) {
+  if (visit_operand_) {
+    operand.strides[1] = 1;
+    Extent extent;
+    return (*visit_operand_)(operand, extent.with(rows.rows).with(rows.columns), reads, writes);
+  }
+  if (!operand.is_memory()) return;
+  const std::int64_t last = (rows.rows - 1) * operand.strides[0];
+  (*visit_)({&operand.data, bytes_of(operand.dtype, std::min<std::int64_t>(last, 0)),
+          bytes_of(operand.dtype, std::max<std::int64_t>(last, 0) + rows.columns),
+          bytes_of(operand.dtype, (operand.strides[0] == 0 ? 1 : rows.rows) * rows.columns), reads, writes});
+}
+
+void Effects::block(void** data, std::int64_t bytes, bool reads, bool writes) {
+  if (visit_ && *data) (*visit_)({data, 0, bytes, bytes, reads, writes});
+}
+
+// ---- elementwise --------------------------------------------------------------------------------
+
+const char* Elementwise::name() const { return luge::name(op); }
+double Elementwise::flops() const { return static_cast<double>(extent.count()); }
+void Elementwise::effects(Effects& effects) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(inputs); ++i) effects.reads(in[i], extent);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(outputs); ++i) effects.stores(out[i], extent, store[i]);
+}
+
+const char* Copy::name() const { return in.is_immediate() ? "fill" : "copy"; }
+double Copy::flops() const { return 0; }
+void Copy::effects(Effects& effects) {
+  effects.reads(in, extent);
+  effects.stores(out, extent, store);
+}
+
+// ---- reductions, products, rows -----------------------------------------------------------------
+
+const char* Reduce::name() const { return luge::name(op); }
+double Reduce::flops() const { return static_cast<double>(extent.count()); }
+void Reduce::effects(Effects& effects) {
+  Extent kept = extent;
+  kept.ndim -= reduced;
+  effects.reads(in, extent);
+  effects.stores(out, kept, store);
+}
+
+const char* MatMul::name() const { return "matmul"; }
+double MatMul::flops() const {
+  return 2.0 * static_cast<double>(batch.count()) * static_cast<double>(m) * static_cast<double>(n) *
+         static_cast<double>(k);
+}
+void MatMul::effects(Effects& effects) {
+  effects.reads(a, batch.with(m).with(k));
+  effects.reads(b, batch.with(k).with(n));
+  effects.stores(c, batch.with(m).with(n), store);
+}
+
+const char* Softmax::name() const { return log ? "log_softmax" : "softmax"; }
+/// Exponential, subtraction, sum; and one more pass with a division.
+double Softmax::flops() const { return 5.0 * static_cast<double>(rows * columns); }
+void Softmax::effects(Effects& effects) {
+  const Rows all{rows, columns};
+  effects.reads(in, all);
+  if (direction == Direction::Backward) effects.reads(y, all);
+  effects.stores(out, all, store);
+}
+
+const char* CrossEntropy::name() const { return "cross_entropy"; }
+double CrossEntropy::flops() const { return 3.0 * static_cast<double>(rows * columns); }
+void CrossEntropy::effects(Effects& effects) {
+  const Rows all{rows, columns}, one{rows, 1};
+  effects.reads(logits, all);
+  effects.reads(target, one);
+  if (direction == Direction::Forward) {
+    effects.writes(lse, one);
+    effects.stores(out, one, store);
+  } else {
+    effects.reads(lse, one);
+    effects.reads(dy, one);
+    effects.stores(out, all, store);
+  }
+}
+
+const char* Gather::name() const { return "gather"; }
+double Gather::flops() const { return 0; }
+void Gather::effects(Effects& effects) {
+  Extent whole = extent;
+  whole.sizes[static_cast<std::size_t>(dim)] = source_size;
+  effects.reads(index, extent);
+  if (direction == Direction::Forward) {
+    effects.reads(source, whole);
+    effects.writes(out, extent);
+  } else {
+    effects.updates(source, whole);
+    effects.reads(out, extent);
+  }
+}
+
+// ---- values without inputs ----------------------------------------------------------------------
+
+const char* Iota::name() const { return "arange"; }
+double Iota::flops() const { return 0; }
+void Iota::effects(Effects& effects) { effects.writes(out, Rows{1, n}); }
+
+const char* Random::name() const { return "random"; }
+double Random::flops() const { return 0; }
+void Random::effects(Effects& effects) {
+  effects.reads(state, sizeof(RandomState));
+  effects.writes(out, Rows{1, sets * per_set});
+}
+
+// ---- training -----------------------------------------------------------------------------------
+
+const char* Update::name() const { return traits(rule).step; }
+double Update::flops() const { return traits(rule).flops * static_cast<double>(layout.size); }
+void Update::effects(Effects& effects) {
+  for (Hyper& setting : hyper) effects.reads(setting, dtype, layout.sets);
+  const std::int64_t bytes = bytes_of(dtype, layout.size);
+  effects.reads(grad, bytes);
+  effects.updates(value, bytes);
+  for (void*& block : state) effects.updates(block, bytes);
+  effects.updates(steps, sizeof(std::int64_t));
+}
+int Update::numbers() const { return traits(rule).numbers + (has_idle() ? 1 : 0); }
+math::Number Update::number(int i) const {
+  return i < traits(rule).numbers ? traits(rule).number[static_cast<std::size_t>(i)] : math::Number{kActive};
+}
+bool Update::is_per_set(int i) const {
+  using math::Derivation;
+  const math::Number from = number(i);
+  const auto differs = [&](int h) { return hyper[static_cast<std::size_t>(h)].stride != 0; };
+  return (from.how != Derivation::IsFirstStep && differs(from.hyper)) ||
+         (from.how == Derivation::Decayed && differs(from.other));
+}
+bool Update::is_block(const void* data) const {
+  return data == value || data == grad || std::find(state.begin(), state.end(), data) != state.end();
+}
+
+const char* ClipNorm::name() const { return "clip_grad_norm_"; }
+double ClipNorm::flops() const { return 3.0 * static_cast<double>(layout.size); }
+void ClipNorm::effects(Effects& effects) {
+  effects.reads(max_norm, dtype, layout.sets);
+  effects.updates(grad, bytes_of(dtype, layout.size));
+  effects.writes(norm, bytes_of(dtype, layout.sets));
+}
+
+const char* Record::name() const { return "record"; }
+double Record::flops() const { return 3.0 * static_cast<double>(n); }
+void Record::effects(Effects& effects) {
+  effects.reads(losses, Rows{1, n});
+  effects.updates(ring, capacity * static_cast<std::int64_t>(sizeof(LossSummary)));
+  effects.updates(rows, capacity * kept * static_cast<std::int64_t>(sizeof(double)));
+  effects.updates(counter, sizeof(std::int64_t));
+}
+
+// ---- any call -----------------------------------------------------------------------------------
+
+void for_each_effect(Call& call, const Effects::Visit& visit) {
+  std::visit([&](auto& kind) { for_each_effect(kind, visit); }, call);
+}
+
+const char* name_of(const Call& call) {
+  return std::visit([](const auto& kind) { return kind.name(); }, call);
+}
+
+Cost cost_of(const Call& call) {
+  Cost cost{.bytes = 0, .flops = std::visit([](const auto& kind) { return kind.flops(); }, call)};
+  for_each_effect(call, [&](const Effect& effect) {
+    cost.bytes += static_cast<double>(effect.bytes) * ((effect.reads ? 1 : 0) + (effect.writes ? 1 : 0));
+  });
+  return cost;
+}
+
+}  // namespace luge

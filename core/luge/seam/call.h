@@ -1,0 +1,335 @@
+#pragma once
+// THE SEAM, first half: everything luge computes crosses as plain data. Core fills one of these structs
+// and hands it to Backend::run (backend.h). A struct owns nothing and says everything, so a step can be recorded,
+// counted, fused and replayed by code that knows nothing of autograd.
+//
+// Core has checked shapes, dtypes, devices and aliasing before a struct is made: a backend may rely on
+// it. No size is zero and every operand is on the backend's device. All but Copy and Gather get types that arithmetic
+// is done in (widen.h). Work is queued in order on the backend's one stream; on the CPU it is done when run() returns.
+
+//
+// Each struct describes itself: name() is the operation as errors and plans call it, effects() hands over the memory
+// that it touches, flops() counts its work. LUGE_CALLS lists them; everything that has one case per kind is made of
+// that list, so a call that lacks an entry point does not link, and one that lacks a description does not compile.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <variant>
+
+#include <luge/seam/loss_summary.h>
+#include <luge/seam/op.h>
+#include <luge/seam/operand.h>
+#include <luge/seam/update_rule.h>
+
+namespace luge {
+
+/// Every kind of call, by the name of its struct.
+#define LUGE_CALLS(X) \
+  X(Elementwise)      \
+  X(Copy)             \
+  X(Reduce)           \
+  X(MatMul)           \
+  X(Softmax)          \
+  X(CrossEntropy)     \
+  X(Gather)           \
+  X(Iota)             \
+  X(Random)           \
+  X(Update)           \
+  X(ClipNorm)         \
+  X(Record)
+
+/// One elementwise formula over broadcast operands.
+///   Forward   in = the op's inputs (Where: condition, a, b); out[0] = the result (Bool for
+///             comparisons and tests). All value inputs have the same dtype as out[0], or, for a
+///             comparison, as each other.
+///   Backward  in[0] = dy, in[1..n] = the op's inputs, in[n + 1] = its output; those that the formula
+///             does not save (Traits::kSaves) are Absent. out[i] = gradient of input i, or Absent where
+///             nobody wants it. Where: in[1] = condition, the rest Absent, out[0] Absent.
+/// Outputs never repeat an element (no zero strides over sizes > 1). An output may be the very same
+/// window as an input (same data, same strides) and overlaps none otherwise.
+struct Elementwise {
+  static constexpr int kMaxInputs = 5;
+  static constexpr int kMaxOutputs = 3;
+
+  Op op;
+  Direction direction = Direction::Forward;
+  Extent extent;
+  int inputs = 0, outputs = 0;
+  std::array<Operand, kMaxInputs> in;
+  std::array<Operand, kMaxOutputs> out;
+  std::array<Store, kMaxOutputs> store{};
+  std::array<double, 2> parameters{};
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// Copies with conversion, broadcast and any strides; an Immediate input fills. To Bool: "is not zero";
+/// from floating to integer: towards zero; to a narrower integer modulo 2^bits; to a half the nearest one. Backends get
+/// pairs of dtypes that convert at once (converts_at_once).
+struct Copy {
+  Extent extent;
+  Operand in, out;
+  Store store = Store::Overwrite;  ///< Accumulate: floating dtypes only
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+#define LUGE_REDUCTIONS(X) \
+  X(Sum, "sum")            \
+  X(Mean, "mean")          \
+  X(Prod, "prod")          \
+  X(Min, "min")            \
+  X(Max, "max")            \
+  X(ArgMin, "argmin")      \
+  X(ArgMax, "argmax")      \
+  X(LogSumExp, "logsumexp")
+
+enum class ReduceOp : std::uint8_t {
+#define LUGE_ROW(Formula, name) Formula,
+  LUGE_REDUCTIONS(LUGE_ROW)
+#undef LUGE_ROW
+};
+
+/// "sum", "logsumexp", ...
+constexpr const char* name(ReduceOp op) {
+  switch (op) {
+#define LUGE_ROW(Formula, name) \
+  case ReduceOp::Formula: return name;
+    LUGE_REDUCTIONS(LUGE_ROW)
+#undef LUGE_ROW
+  }
+  return "";
+}
+
+/// Reduces the last `reduced` dimensions of the extent; the first extent.ndim - reduced are kept.
+///   in.strides   one per dimension of the extent
+///   out.strides  one per kept dimension
+/// Sum and Prod of int32, int64 and bool arrive with an int64 output; Mean and LogSumExp are floating
+/// only; ArgMin and ArgMax give the int64 row-major position within the reduced dimensions, of the
+/// first of equals, NaN counting as the extreme; Min and Max propagate NaN and also take Bool.
+/// Floating sums carry at least float64 between chunks; the order of additions depends on the reduced
+/// sizes alone, never on the number of outputs, the thread count or the position (law 7).
+struct Reduce {
+  ReduceOp op;
+  Extent extent;
+  int reduced = 0;
+  Operand in, out;
+  Store store = Store::Overwrite;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// c[..., i, j] (=, +=) sum over k of a[..., i, k] b[..., k, j]; float32 or float64. The last two
+/// strides of each operand are those of its matrix, the ones before belong to the batch dimensions.
+/// How one matrix product is computed depends on m, n, k and the matrix strides alone (law 7).
+/// c's rows are contiguous (strides n-dimension 1) or its columns are.
+struct MatMul {
+  Extent batch;                    ///< at most kMaxDims - 2 dimensions
+  std::int64_t m = 0, n = 0, k = 0;
+  Operand a, b, c;                 ///< strides: batch dimensions, then row, then column
+  Store store = Store::Overwrite;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// Softmax along contiguous rows.
+///   Forward   in = x, out = y
+///   Backward  in = dy, y = the forward result, out = dx
+struct Softmax {
+  bool log = false;
+  Direction direction = Direction::Forward;
+  std::int64_t rows = 0, columns = 0;
+  Operand in, y, out;              ///< strides[0] = distance of rows; columns are contiguous
+  Store store = Store::Overwrite;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// Cross entropy of rows of logits against class labels (int64), with the log-sum-exp of each row kept
+/// for the way back.
+///   Forward   out[r] = lse[r] - logits[r, target[r]], lse written
+///   Backward  out[r, c] = dy[r] * (exp(logits[r, c] - lse[r]) - [c == target[r]])
+/// A label outside [0, columns) never reads out of bounds: it gives NaN (core has refused it where
+/// the labels can be read on the host).
+struct CrossEntropy {
+  Direction direction = Direction::Forward;
+  std::int64_t rows = 0, columns = 0;
+  Operand logits;                  ///< strides[0] = distance of rows; columns are contiguous
+  Operand target;                  ///< Int64; strides[0]
+  Operand lse, dy, out;            ///< strides[0]; Backward out: strides[0] = distance of rows
+  Store store = Store::Overwrite;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// Picks along one dimension of the extent (the extent is that of index and out).
+///   Forward   out[.., i, ..] = source[.., index[.., i, ..], ..]
+///   Backward  source[.., index[.., i, ..], ..] += out[.., i, ..], in an order that does not depend on
+///             thread count or position; source is already zero or holds what is to be added to
+///   Backward, Overwrite   the same with = instead of +=; of equal labels the last one stays
+/// index is Int64; a zero stride in index repeats it (index_select has one stride only). Any dtype, but for +=, which is
+/// floating. A label outside [0, source_size) never reads or writes out of bounds.
+struct Gather {
+  Direction direction = Direction::Forward;
+  Extent extent;
+  int dim = 0;
+  std::int64_t source_size = 0;    ///< size of source along dim
+  Operand source, index, out;
+  Store store = Store::Accumulate; ///< of Backward
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// out[i] = start + i * step over n contiguous elements, computed in float64 or int64.
+struct Iota {
+  std::int64_t n = 0;
+  Operand out;                     ///< contiguous
+  double start = 0, step = 1;
+  std::int64_t integer_start = 0, integer_step = 1;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// Seed and first stream of a replayed step's draws, in device memory.
+struct RandomState {
+  std::uint64_t seed = 0, stream = 0;
+};
+
+/// Random numbers into contiguous memory seen as (sets, n / sets). Philox4x32-10 keyed by `seed`;
+/// the counter is (element, set + first_set, stream), so a set draws the same numbers alone and inside
+/// any batch, on every device. core/luge/math/random.h has the conversion.
+struct Random {
+  enum class Kind : std::uint8_t { Uniform, Normal, Integer };
+
+  Kind kind = Kind::Uniform;
+  std::int64_t sets = 1, per_set = 0;
+  std::int64_t first_set = 0;
+  std::uint64_t seed = 0, stream = 0;
+  /// Device memory, or null. Where it is given, its seed replaces `seed` and its stream is added to `stream`.
+  const RandomState* state = nullptr;
+  bool global = false;                           ///< seed and stream are the global generator's
+  double low = 0, high = 1;                      ///< Uniform: [low, high); Normal: mean, deviation
+  std::int64_t integer_low = 0, integer_high = 0;///< Integer: [low, high)
+  Operand out;                                   ///< contiguous; Integer: Int32 or Int64
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// One optimizer step over a whole arena; formulas in core/luge/math/updates.h. Reads the step count
+/// (int64, number of steps taken before this one) from device memory and increments it.
+struct Update {
+  static constexpr int kMaxHypers = 5;
+  /// Index of the flags in `hyper`: of the arena's dtype, 0 for a set whose values and states stay as they are. Without
+  /// memory every set takes part.
+  static constexpr int kActive = kMaxHypers;
+
+  UpdateRule rule;
+  DType dtype = DType::Float32;
+  ArenaLayout layout;
+  void* value = nullptr;
+  const void* grad = nullptr;
+  std::array<void*, kMaxStates> state{};            ///< as many as the rule has
+  std::int64_t* steps = nullptr;
+  std::array<Hyper, kMaxHypers + 1> hyper{};        ///< by the rule's enumeration
+  bool maximize = false;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+
+  /// Whether `data` is that of the values, the gradients or a state.
+  bool is_block(const void* data) const;
+  bool decays() const { return hyper[math::kWeightDecay].data != nullptr; }
+  bool has_idle() const { return hyper[kActive].data != nullptr; }
+  /// How many numbers the rule's step reads, with the flag of the set, the last one, if some may stand still.
+  int numbers() const;
+  math::Number number(int i) const;
+  /// Whether number i differs from set to set.
+  bool is_per_set(int i) const;
+};
+
+/// Clips gradients by their norm, set by set: norm[s] = |all gradients of set s|_2, then the set's
+/// gradients are multiplied by min(1, max_norm / (norm[s] + 1e-6)), PyTorch's formula.
+struct ClipNorm {
+  DType dtype = DType::Float32;
+  ArenaLayout layout;
+  void* grad = nullptr;
+  void* norm = nullptr;            ///< (sets), the arena's dtype
+  Hyper max_norm;
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// Summarises n contiguous losses into ring[*counter % capacity] and increments *counter. The ring is
+/// host-visible memory, so reading it needs no synchronisation. With `rows` not null the first
+/// `kept` losses are also copied, as float64, to rows + (*counter % capacity) * kept.
+struct Record {
+  Operand losses;                  ///< contiguous, floating
+  std::int64_t n = 0;
+  LossSummary* ring = nullptr;
+  double* rows = nullptr;
+  std::int64_t kept = 0, capacity = 0;
+  std::int64_t* counter = nullptr; ///< device memory
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+namespace detail {
+template <class None, class... Kinds>
+struct AnyOf {
+  using type = std::variant<Kinds...>;
+};
+}  // namespace detail
+
+/// Any of them.
+#define LUGE_CALL(Kind) , Kind
+using Call = detail::AnyOf<void LUGE_CALLS(LUGE_CALL)>::type;
+#undef LUGE_CALL
+
+const char* name_of(const Call& call);
+Cost cost_of(const Call& call);
+
+/// Calls visit(effect) for everything that the call touches, inputs first. *effect.data may be changed.
+template <class Kind>
+void for_each_effect(Kind& call, const Effects::Visit& visit) {
+  Effects effects(visit);
+  call.effects(effects);
+}
+void for_each_effect(Call& call, const Effects::Visit& visit);
+/// The same for operands; *data and dtype may be changed, and strides with them.
+template <class Kind>
+void for_each_operand(Kind& call, const Effects::VisitOperand& visit) {
+  Effects effects(visit);
+  call.effects(effects);
+}
+/// The same of a call that stays as it is.
+template <class Kind>
+void for_each_effect(const Kind& call, const Effects::Visit& visit) {
+  Kind copy = call;
+  for_each_effect(copy, visit);
+}
+
+}  // namespace luge

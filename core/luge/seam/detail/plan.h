@@ -1,0 +1,107 @@
+#pragma once
+// THE SEAM, for whole steps: what a backend is given to run again and again. A plan is a list of calls and
+// of chains; a chain is a run of calls over one iteration space, fused.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include <luge/seam/call.h>
+
+namespace luge {
+
+/// What a link of a chain reads: a value that an earlier link or a load made, a number, or nothing.
+struct ChainInput {
+  enum class Kind : std::uint8_t { Absent, Value, Number };
+
+  Kind kind = Kind::Absent;
+  int value = -1;
+  Operand number;  ///< an Immediate
+};
+
+/// One step of a chain, for one element of its space:
+///   Formula  an elementwise formula in the meaning of struct Elementwise: in and out as there
+///   Update   one parameter's part of an optimizer step: in = value, gradient, the rule's states, out = value, states
+/// Every value is made once, by a load or by one link before all links that read it.
+struct Link {
+  static constexpr int kNothing = -1;
+  static constexpr int kMaxOutputs = std::max(Elementwise::kMaxOutputs, 1 + kMaxStates);
+  static_assert(2 + kMaxStates <= Elementwise::kMaxInputs);
+
+  bool is_update = false;
+  Op op = Op::Add;
+  Direction direction = Direction::Forward;
+  std::array<double, 2> parameters{};
+  int update = kNothing;  ///< index into Chain::updates
+  std::array<ChainInput, Elementwise::kMaxInputs> in;
+  std::array<int, kMaxOutputs> out{kNothing, kNothing, kNothing, kNothing};
+};
+
+/// Fused calls over one iteration space. For each element: first the loads, then the links in order, then
+/// the stores; then its values go into the reductions. An element's stores are read by nobody else within the
+/// chain, except through its own loads.
+struct Chain {
+  /// A value and the memory it is loaded from or stored to; strides over `extent`.
+  struct Window {
+    int value;
+    Operand memory;
+  };
+  /// A sum or mean over rows of the chain's elements, in order. `call.in` is absent: the elements are those
+  /// of `value`.
+  struct Reduction {
+    int value;
+    Reduce call;
+  };
+  /// `call.losses` is absent.
+  struct Recording {
+    int value;
+    Record call;
+  };
+  /// The part of an optimizer step that concerns parameter number `parameter` of the arena, whose elements are
+  /// those of the chain's space in order. The last part of each optimizer step counts it: call.steps grows by one
+  /// when the chain has run.
+  struct UpdatePart {
+    int parameter;
+    Update call;
+    bool counts_step;
+  };
+
+  Extent extent;
+  std::vector<DType> values;  ///< the dtype of each value
+  std::vector<Window> loads, stores;
+  std::vector<Link> links;
+  std::vector<Reduction> reductions;
+  std::vector<Recording> recordings;
+  std::vector<UpdatePart> updates;
+
+  /// Its windows, then what its reductions, recordings and updates touch besides: all of the arena.
+  void effects(Effects& effects);
+};
+
+/// A plan whose parameter sets never meet, for many steps at once: `before` once, then `chains` in order at every
+/// step, then `after` once leaves what as many runs of the plan leave. Any set may be steps ahead of any other.
+///   The first dimension of every chain's extent is that of the sets, and so is the first that its reductions keep.
+///   What the chains write of a set they read for that set alone. They never write what an update or recording
+///   reads besides its windows (hyperparameters, counters), and no counter serves two recordings.
+struct SetPlan {
+  std::int64_t sets = 1;
+  std::vector<std::size_t> before;  ///< items of the plan that make the same at every step
+  std::vector<Chain> chains;        ///< the others, calls taken apart: a chain may have no link or no load
+  std::vector<std::size_t> after;   ///< items whose results no step reads: the last step's are those that stay
+};
+
+/// A step: its items, run in order. Addresses are final.
+struct Plan {
+  using Item = std::variant<Call, Chain>;
+  std::vector<Item> items;
+  std::optional<SetPlan> sets;  ///< of several items, where it is possible
+};
+
+/// Calls visit(effect) for everything that an item touches. *effect.data may be changed.
+void for_each_effect(Plan::Item& item, const Effects::Visit& visit);
+
+}  // namespace luge

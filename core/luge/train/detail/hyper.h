@@ -1,0 +1,62 @@
+#pragma once
+// Internal: hyperparameters on their way from what the user gave to where kernels read them.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include <luge/seam/backend.h>
+#include <luge/train/optimizer.h>
+
+namespace luge {
+
+/// What values a hyperparameter may take; NaN never.
+enum class Allowed : std::uint8_t {
+  NotNegative,  ///< 0 or more, infinity too
+  Finite,       ///< 0 or more and finite
+  BelowOne,     ///< at least 0 and less than 1
+};
+
+/// Whether values on a GPU are worth waiting for to be checked.
+enum class Waiting : std::uint8_t { Never, Allowed };
+
+/// A copy of `given` in the dtype and on the device of `parameters`, of shape () or (sets). Throws
+/// ValueError, ShapeError or DTypeError: "Sgd: lr is -1; it must be 0 or more and finite". `location` is
+/// where the user gave it.
+Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
+                    const Parameters& parameters, Waiting waiting, SourceLocation location);
+
+/// One schedule of an optimizer. Its formula is affine in the learning rate that it is given.
+struct ScheduleTerm {
+  std::function<Tensor(const Tensor& base, const Tensor& n)> formula;  ///< all in float64
+  Tensor count;                                                        ///< n, int64, of shape ()
+  const char* part_of = nullptr;  ///< the schedule that steps it; null: the user does
+};
+
+/// The learning rate in force.
+struct LearningRate {
+  Tensor values;  ///< shape () or (sets), in the arena's dtype
+  Tensor base;    ///< what the schedules start from, in float64; undefined before there are any
+  std::vector<std::shared_ptr<ScheduleTerm>> schedules;  ///< each is given what the one before it makes
+
+  /// What the schedules make of the base now, in the arena's dtype.
+  Tensor scheduled() const;
+  /// The same base in new memory: the schedules change, and a step recorded before fails because its base is gone.
+  void renew_base();
+  /// Changes the base so that the schedules go on from `values`.
+  void rebase();
+
+  /// Takes these values, of shape () or (sets) and of the same dtype, in place wherever they fit: a recorded step
+  /// reads that address.
+  void assign(const Tensor& fresh);
+};
+
+/// As kernels take it.
+inline Hyper hyper(const Tensor& values) {
+  if (observer) [[unlikely]]
+    observer->uses(*values.storage());
+  return {values.data(), values.numel() > 1 ? 1 : 0};
+}
+
+}  // namespace luge
