@@ -138,8 +138,12 @@ void bind_interchange(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_creation(nb::module_& m);
 void bind_autograd(nb::module_& m);
 void bind_training(nb::module_& m);
+void bind_optimizers(nb::module_& m);
 void bind_capture(nb::module_& m);
 void bind_system(nb::module_& m);
+
+/// What an iterable of tensors gives. `op` and `argument` are the names for errors.
+std::vector<Tensor> leaves_in(const char* op, const char* argument, nb::handle given);
 
 /// Operators of the tensor type, as slots.
 PyType_Slot* operator_slots();
