@@ -178,6 +178,20 @@ TEST(RmsProp, FollowsPyTorchForEveryCombinationOfOptions) {
           }
 }
 
+TEST(RmsProp, TakesAVarianceBelowZeroForZero) {
+  // The mean of squares and the square of the mean meet; PyTorch's 1.13 is NaN from step 1200 on.
+  Parameters params;
+  const Tensor x = params.add("x", {}, init::constant(0));
+  RmsProp optimizer(params, {.lr = 1e-3, .centered = true});
+  for (int step = 0; step < 3000; ++step) {
+    optimizer.zero_grad();
+    (0.1 * x).backward();
+    optimizer.step();
+  }
+  EXPECT_TRUE(std::isfinite(x.item()));
+  EXPECT_LT(x.item(), -1);
+}
+
 TEST(Adagrad, FollowsPyTorchForEveryCombinationOfOptions) {
   for (const double lr_decay : {0.0, 0.1})
     for (const double weight_decay : {0.0, 0.1})
