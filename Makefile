@@ -21,7 +21,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples test $(test_parts) test-kernels mutate bench bench-torch bench-capture bench-python install format lint clean
+.PHONY: help build demo examples check test $(test_parts) test-kernels mutate bench bench-torch bench-capture bench-python install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -42,6 +42,13 @@ examples: build  ## build and run every example
 	$(call compile,build)
 	@set -e; for source in examples/*.cpp; do \
 	  name=$$(basename $$source .cpp); printf '\n-- %s\n' $$name; build/examples/$$name; done
+
+check:  ## the quick look while developing: the tests on the CPU, without CUDA, Python and sanitizers
+	@cmake/setup.sh test
+	$(call configure,release,build-check) -DLUGE_BUILD_PYTHON=OFF -DLUGE_CUDA=OFF -DLUGE_BUILD_TESTS=ON -DLUGE_BUILD_BENCHMARKS=OFF \
+	  -DLUGE_BUILD_EXAMPLES=OFF
+	$(call compile,build-check)
+	$(call run_tests,build-check,check,-LE "package|cuda-build")
 
 test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -python, -simt, -asan, -tsan
 	@rm -f build*/ctest-*.log
