@@ -182,10 +182,14 @@ def test_interrupted():
     x = luge.zeros(1000)
     step = luge.capture(lambda: x.add_(1))
     step()
-    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        step.run(10**12)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            step.run(10**12)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - begun < 5
     steps = x[0].item()
     assert x.min().item() == x.max().item() == steps > 1

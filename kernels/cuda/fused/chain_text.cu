@@ -184,7 +184,8 @@ class Generator {
                     ChainUpdate<Rule<Formula, T>>{Rule<Formula, T>(call), call.steps, per_set});
     const bool many = repeats_ || by_sets_;
     if (many) {
-      result_.before += fmt::format("LUGE_SHARED({1}::AtStep, step_numbers_of{0}, kMostSteps);\n"
+      result_.before += fmt::format("using Rule{0} = {1};\n"  // a macro's argument has no comma
+                                    "LUGE_SHARED(Rule{0}::AtStep, step_numbers_of{0}, kMostSteps);\n"
                                     "const std::int64_t begun{0} = *update{0}.steps;\n"
                                     "update{0}.fill_step_numbers(step_numbers_of{0}, begun{0}, steps);\n", i, rule);
       parts_.step += fmt::format("const std::int64_t taken{0} = begun{0} + step;\n"
