@@ -84,6 +84,7 @@ def places(m, n):
 
 ROWS = {
     "sum": lambda m, x: x.sum(0),
+    "nansum": lambda m, x: x.nansum(0),
     "mean": lambda m, x: x.mean(0),
     "prod": lambda m, x: x.prod(0),
     "var": lambda m, x: x.var(0),
@@ -112,7 +113,7 @@ ROWS = {
     "index_copy": lambda m, x: m.index_copy(x, 0, m.tensor([0]), m.ones(1, dtype=x.dtype)),
     "gather": lambda m, x: m.gather(x, 0, places(m, x.shape[0])),
 }
-TAKES_EMPTY = ("sum", "mean", "prod", "logsumexp")
+TAKES_EMPTY = ("sum", "nansum", "mean", "prod", "logsumexp")
 
 
 def rows(name, dtype):

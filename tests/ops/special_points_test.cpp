@@ -92,6 +92,7 @@ const std::map<std::string, OfRow>& of_rows() {
       {"var", [](const Tensor& x) { return x.var(0); }},
       {"std", [](const Tensor& x) { return x.std(0); }},
       {"logsumexp", [](const Tensor& x) { return x.logsumexp(0); }},
+      {"nansum", [](const Tensor& x) { return x.nansum(0); }},
       {"softmax", [](const Tensor& x) { return x.softmax(0); }},
       {"log_softmax", [](const Tensor& x) { return x.log_softmax(0); }},
       {"amax", [](const Tensor& x) { return x.max(0); }},

@@ -74,7 +74,7 @@ def tables():
     (lambda: luge.nn.functional.one_hot,
      "luge.nn.functional has no 'one_hot': instead of torch.nn.functional.one_hot write luge.eye(classes)[labels]"),
     (lambda: luge.nn.utils.prune, "luge.nn.utils has no 'prune': torch.nn.utils.prune is one of the names that are not here yet"),
-    (lambda: luge.optim.RMSprop, "luge.optim has no 'RMSprop': torch.optim.RMSprop is one of the names that are not here yet"),
+    (lambda: luge.optim.Adamax, "luge.optim has no 'Adamax': torch.optim.Adamax is one of the names that are not here yet"),
     (lambda: luge.optim.lr_scheduler.OneCycleLR, "luge.optim.lr_scheduler has no 'OneCycleLR': "
      "torch.optim.lr_scheduler.OneCycleLR is one of the names that are not here yet"),
     (lambda: luge.Tensor.topk, "luge.Tensor has no 'topk': torch.Tensor.topk is one of the names that are not here yet"),

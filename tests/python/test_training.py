@@ -335,11 +335,12 @@ def test_sets_that_stand_still(captured):
     optimizer = luge.optim.Adam(params, lr=0.5)
     assert params.active().tolist() == [True] * 3
     params.set_active(luge.ones(3, dtype=luge.bool))
+    least = luge.tensor([0.2, 2.0, -9.0], dtype=luge.float64)
 
     def step():
         optimizer.zero_grad()
         (x * x).sum().backward()
-        params.set_active(x.detach() > luge.tensor([0.2, 2.0, -9.0], dtype=luge.float64))
+        params.set_active(x.detach() > least)
         optimizer.step()
 
     run = luge.capture(step) if captured else step
