@@ -191,6 +191,7 @@ class MachineSegment final : public Segment {
     const Update& call = part.call;
     for (int i = 0; i < call.numbers(); ++i) {
       const math::Number number = call.number(i);
+      if (number.hyper == math::kWeightDecay && !call.decays()) continue;  // the rule does not look at it
       auto& result = numbers[static_cast<std::size_t>(i)];
       if (!call.is_per_set(i)) {
         result = Traced::of(graph->uniform(static_cast<int>(uniforms_.size())));

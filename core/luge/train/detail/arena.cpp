@@ -243,8 +243,8 @@ void Parameters::Arena::set_active(const Tensor& mask) {
 
 void Parameters::Arena::expect_all_active() {
   if (!observer) return;
-  const auto check = [may_rest = std::weak_ptr<bool>(may_rest_)](std::int64_t steps, std::int64_t) {
-    LUGE_CHECK(CaptureError, !*may_rest.lock(),
+  const auto check = [may_rest = may_rest_.get()](std::int64_t steps, std::int64_t) {  // the owner is seen to be alive
+    LUGE_CHECK(CaptureError, !*may_rest,
                "step: set_active was called after this step was captured, which steps every set; capture it again, or "
                "call set_active before capturing");
     return steps;
