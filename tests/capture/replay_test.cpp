@@ -151,6 +151,7 @@ std::vector<double> newton(bool captured, Device device) {
   const std::vector<double> values = x.to_vector<double>(), slopes = x.grad().to_vector<double>();
   all.insert(all.end(), values.begin(), values.end());
   all.insert(all.end(), slopes.begin(), slopes.end());
+  x.zero_grad();  // the history of its gradient leads back to x
   return all;
 }
 
