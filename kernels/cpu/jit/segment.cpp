@@ -86,18 +86,20 @@ class MachineSegment final : public Segment {
     for (std::int64_t step = 0; step < steps; ++step) {
       const std::int64_t* known = nullptr;
       for (std::size_t u = 0; u < uniforms_.size(); ++u) {
-        const Uniform& uniform = uniforms_[u];
-        double value = 0;
-        if (uniform.memory) {
-          value = with_floating(dtype_,
-                                [&]<class T>() { return static_cast<double>(*static_cast<const T*>(uniform.memory)); });
+        Uniform& uniform = uniforms_[u];
+        if (step > 0 && !uniform.counts_steps) {
+          // as at the step before
+        } else if (uniform.memory) {
+          uniform.value = with_floating(
+              dtype_, [&]<class T>() { return static_cast<double>(*static_cast<const T*>(uniform.memory)); });
         } else {
-          if (known != uniform.update.steps) update_numbers(uniform.update, *uniform.update.steps + step + 1, numbers.data());
+          if (known != uniform.update.steps)
+            update_numbers(uniform.update, *uniform.update.steps + step + 1, numbers.data());
           known = uniform.update.steps;  // of one optimizer
-          value = numbers[static_cast<std::size_t>(uniform.number)];
+          uniform.value = numbers[static_cast<std::size_t>(uniform.number)];
         }
-        set_pool_entry(loop_.pool(step), u, dtype_, value);
-        if (sums_) set_pool_entry(summing_.pool(step), u, dtype_, value);
+        set_pool_entry(loop_.pool(step), u, dtype_, uniform.value);
+        if (sums_) set_pool_entry(summing_.pool(step), u, dtype_, uniform.value);
       }
     }
   }
@@ -131,6 +133,8 @@ class MachineSegment final : public Segment {
     const void* memory;
     Update update;
     int number;
+    bool counts_steps = false;
+    double value = 0;
   };
 
   static std::optional<DType> common_dtype(const Chain& chain, std::span<const Link> links) {
@@ -195,7 +199,7 @@ class MachineSegment final : public Segment {
       auto& result = numbers[static_cast<std::size_t>(i)];
       if (!call.is_per_set(i)) {
         result = Traced::of(graph->uniform(static_cast<int>(uniforms_.size())));
-        uniforms_.push_back({nullptr, call, i});
+        uniforms_.push_back({nullptr, call, i, number.counts_steps()});
         continue;
       }
       if (number.how != math::Derivation::Plain || call.layout.per_set[part.parameter] != 1) return false;
