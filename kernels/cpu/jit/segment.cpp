@@ -197,14 +197,18 @@ class MachineSegment final : public Segment {
       const math::Number number = call.number(i);
       if (number.hyper == math::kWeightDecay && !call.decays()) continue;  // the rule does not look at it
       auto& result = numbers[static_cast<std::size_t>(i)];
+      const bool is_plain = number.how == math::Derivation::Plain;
+      const void* const data = call.hyper[static_cast<std::size_t>(number.hyper)].data;
       if (!call.is_per_set(i)) {
         result = Traced::of(graph->uniform(static_cast<int>(uniforms_.size())));
-        uniforms_.push_back({nullptr, call, i, number.counts_steps()});
+        if (is_plain && data)
+          uniforms_.push_back({data, {}, 0});
+        else
+          uniforms_.push_back({nullptr, call, i, number.counts_steps()});
         continue;
       }
-      if (number.how != math::Derivation::Plain || call.layout.per_set[part.parameter] != 1) return false;
+      if (!is_plain || call.layout.per_set[part.parameter] != 1) return false;
       result = Traced::of(graph->input(static_cast<int>(inputs_.size())));
-      const void* const data = call.hyper[static_cast<std::size_t>(number.hyper)].data;
       inputs_.push_back({.value = -1, .memory = static_cast<const std::byte*>(data)});
     }
     return true;
