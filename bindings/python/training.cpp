@@ -105,10 +105,9 @@ void bind_parameters(nb::module_& m) {
       .def("zero_grad", &Parameters::zero_grad, "Forgets all gradients; touches no memory.")
       .def(
           "set_active",
-          [](Parameters& self, nb::handle mask) {
-            const Tensor& given = self_of(mask);
+          [](Parameters& self, const Tensor& mask) {
             const Unlocked unlocked(kQuick);
-            self.set_active(given);
+            self.set_active(mask);
           },
           "mask"_a, nb::sig("def set_active(self, mask: Tensor) -> None"),
           "Says which sets optimizers step: the others keep their values and their optimizer state, whatever their "

@@ -1,5 +1,6 @@
 // What happens around a step between its replays, or once within it: a replay does what the function would do.
 
+#include <functional>
 #include <vector>
 
 #include "devices.h"
@@ -312,6 +313,41 @@ TEST_P(FaithfulTest, LabelsOfTheStepItselfGiveNaN) {
 }
 
 // ---- random numbers
+
+TEST_P(FaithfulTest, OneTensorAsSeveralInputsOfAnOperation) {
+  const std::function<Tensor(const Tensor&)> bodies[] = {
+      [](const Tensor& x) { return lerp(x, x, full({2}, 0.25, {.device = x.device()})); },
+      [](const Tensor& x) { return lerp(x, x * 2, x); },
+      [](const Tensor& x) { return lerp(x * 2, x, x); },
+      [](const Tensor& x) { return lerp(x, x, x); },
+      [](const Tensor& x) { return where(x.gt(1), x, x); },
+      [](const Tensor& x) { return x * x; },
+  };
+  for (const auto& body : bodies) {
+    Tensor x = (arange(2, on()) + 1).requires_grad_();
+    const auto once = [&] {
+      x.zero_grad();
+      body(x).sum().backward();
+    };
+    once();
+    const std::vector<double> expected = x.grad().to_vector<double>();
+    auto step = capture(once);
+    for (int i = 0; i < 3; ++i) {
+      step();
+      EXPECT_TRUE(has_values(x.grad(), {2}, float32, expected)) << (&body - bodies) << ", step " << i;
+    }
+  }
+}
+
+TEST_P(FaithfulTest, AGradientWithAHistoryIsLeftAsValues) {
+  Tensor x = (arange(2, on()) + 1).requires_grad_();
+  auto step = capture([&] { (x * x * x).sum().backward({}, {}, true); });
+  for (int i = 1; i <= 4; ++i) {
+    step();
+    EXPECT_TRUE(has_values(x.grad(), {2}, float32, {3.0 * i, 12.0 * i}));
+    EXPECT_FALSE(x.grad().requires_grad());
+  }
+}
 
 TEST_P(FaithfulTest, ASeedWithinTheStepActsInEveryStep) {
   const auto body = [&] {

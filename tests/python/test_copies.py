@@ -238,3 +238,19 @@ def test_state_dicts_are_values(copied):
     state = copied(model.state_dict())
     assert not any(value.requires_grad for value in state.values()) and len(pickle.dumps(model.state_dict()["hidden.bias"])) < 300
     model.load_state_dict(state)
+
+
+@both
+@optimizers
+def test_sets_that_stand_still(copied, optimizer):
+    params = luge.Parameters(sets=3)
+    x = params.add("x", (), luge.init.ones())
+    own = optimizer(params)
+    params.set_active(luge.tensor([True, False, True]))
+    (x * x).sum().backward()
+    own.step()
+    again, other = copied((params, own))
+    assert again.active().tolist() == [True, False, True]
+    (again["x"] * 2).sum().backward()
+    other.step()
+    assert again["x"][1].item() == 1 and again["x"][0].item() != x[0].item()

@@ -222,3 +222,18 @@ def test_products_beside_pytorch():
     expected = torch.autograd.functional.jacobian(f, torch.tensor(x))
     for jacobian in (jacrev, jacfwd):
         np.testing.assert_allclose(np.asarray(jacobian(f)(luge.tensor(x))), expected.numpy(), rtol=1e-10, atol=1e-13)
+
+
+def test_bad_functions_and_numbers():
+    x = luge.ones(2)
+    for action, text in (
+        (lambda: luge.func.grad(3)(x), "grad: func is of type int; it must be callable"),
+        (lambda: luge.func.grad(lambda t: t.sum(), argnums=[0])(x), r"grad: argnums is \[0\]; it must be an int or a tuple of ints"),
+        (lambda: luge.func.jacrev(lambda t: t, argnums="a")(x), "jacrev: argnums is 'a'"),
+    ):
+        with pytest.raises(TypeError, match=text):
+            action()
+    with pytest.raises(luge.DTypeError, match="grad: the output is .*int64; it must be floating"):
+        luge.func.grad(lambda t: t.sum().long())(x)
+    with pytest.raises(luge.DTypeError, match="jacrev: the output is .*bool; it must be floating"):
+        luge.func.jacrev(lambda t: t > 0)(x)

@@ -348,6 +348,6 @@ def test_sets_that_stand_still(captured):
         run()
     assert abs(x[0].item()) < 0.2 and x[1].item() == 1 and x[2].item() < 0
     assert params.active().tolist() == [False, False, True] and optimizer.steps_taken() == 3
-    for mask in (luge.ones(3), luge.ones(2, dtype=luge.bool), None):
+    for mask in (luge.ones(3), luge.ones(2, dtype=luge.bool), None, [True, False, True]):
         with pytest.raises((TypeError, ValueError)):
             params.set_active(mask)

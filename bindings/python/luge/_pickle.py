@@ -75,6 +75,7 @@ def _rebuild(
     seed: int | None = None,
     first_set: int = 0,
     frozen: tuple[str, ...] = (),
+    active: Tensor | None = None,
 ) -> Parameters:
     parameters = Parameters(sets, device=where, dtype=kind, seed=seed, first_set=first_set)
     for name, value in values:
@@ -82,7 +83,15 @@ def _rebuild(
         with no_grad():
             own.copy_(value)
         own.requires_grad_(name not in frozen)
+    if active is not None:
+        parameters.set_active(active)
     return parameters
+
+
+def _active(parameters: Parameters) -> Tensor | None:
+    """Which sets optimizers step; None where it is all of them."""
+    active = parameters.active()
+    return None if active.all().item() else active
 
 
 def _reduce(parameters: Parameters) -> tuple[Any, ...]:
@@ -95,23 +104,29 @@ def _reduce(parameters: Parameters) -> tuple[Any, ...]:
     values = [(name, member.detach()) for name, member in members]
     frozen = tuple(name for name, member in members if not member.requires_grad)
     sets = parameters.sets if parameters.batched else None
-    return _rebuild, (sets, parameters.device, parameters.dtype, values, parameters.seed, parameters.first_set, frozen)
+    return _rebuild, (sets, parameters.device, parameters.dtype, values, parameters.seed, parameters.first_set, frozen, _active(parameters))
 
 
 def _rebuild_optimizer(
-    kind: type[Any], params: Parameters | list[Tensor], options: dict[str, Any], state: list[Tensor]
+    kind: type[Any],
+    params: Parameters | list[Tensor],
+    options: dict[str, Any],
+    state: list[Tensor],
+    active: Tensor | None = None,
 ) -> Optimizer:
     optimizer: Optimizer = kind(params, **options)
     with no_grad():
         for own, value in zip(optimizer._state(), state):
             own.copy_(value)
+    if active is not None:
+        optimizer.parameters.set_active(active)
     return optimizer
 
 
 def _reduce_optimizer(optimizer: Optimizer) -> tuple[Any, ...]:
     home = optimizer.parameters
     params = home.tensors() if home._adopted else home
-    return _rebuild_optimizer, (type(optimizer), params, optimizer._options(), optimizer._state())
+    return _rebuild_optimizer, (type(optimizer), params, optimizer._options(), optimizer._state(), _active(home))
 
 
 def _rebuild_init(function: str, arguments: tuple[float, ...]) -> Init:

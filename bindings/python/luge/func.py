@@ -70,6 +70,10 @@ class _Call:
         has_aux: bool,
     ) -> None:
         self.call = call
+        if not callable(func):
+            raise TypeError(f"{call}: func is of type {type(func).__name__}; it must be callable")
+        if not all(type(number) is int for number in (argnums if isinstance(argnums, tuple) else (argnums,))):
+            raise TypeError(f"{call}: argnums is {argnums!r}; it must be an int or a tuple of ints")
         numbers = argnums if isinstance(argnums, tuple) else (argnums,)
         places = []
         for number in numbers:
@@ -101,6 +105,9 @@ class _Call:
             result, self.aux = result
         self.output: Any = result
         self.outputs = _flat(result, call, "the output")
+        for tensor in self.outputs:
+            if not tensor.is_floating_point():
+                raise DTypeError(f"{call}: the output is {tensor.dtype}; it must be floating")
         alone = _C._stands_alone(self.outputs, self.inputs)
         #: Whether the graph is another one's, too, and must stay.
         self.shared = not alone

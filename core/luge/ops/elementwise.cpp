@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
@@ -62,16 +63,19 @@ class ElementwiseNode final : public Node {
         targets[i] = nullptr;
       }
     }
-    // Two inputs that share a slot (x * x) take turns, because a call's outputs must not overlap.
-    const int last = arguments_ - 1;
-    if (last >= 1 && targets[last] && targets[last] == targets[last - 1]) {
-      GradSlot* const second = targets[last];
-      targets[last] = nullptr;
-      run(gradient, targets);
-      targets[last - 1] = nullptr;
-      targets[last] = second;
+    // Inputs that share a slot (x * x) take turns, because a call's outputs must not overlap.
+    for (bool again = true; again;) {
+      GradSlot* turn[kMaxArguments] = {};
+      again = false;
+      for (int i = 0; i < arguments_; ++i) {
+        if (!targets[i]) continue;
+        if (std::find(turn, turn + i, targets[i]) == turn + i)
+          turn[i] = std::exchange(targets[i], nullptr);
+        else
+          again = true;
+      }
+      run(gradient, turn);
     }
-    run(gradient, targets);
   }
 
   void differentiable_backward(const Tensor& gradient) override {

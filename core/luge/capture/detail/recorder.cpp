@@ -210,12 +210,13 @@ void Recorder::refuse(const char* op, const char* why, SourceLocation location) 
 }
 
 Recording Recorder::finish() {
+  // A replay computes values. What a history kept alive is freed as part of the step.
+  for (const auto& [tensor, before] : leaves_) recording_.leaves[before.index].tensor->leaf->drop_history();
   const Unobserved quiet;
   LUGE_CHECK(CaptureError, !recording_.calls.empty(), "{}: the captured function computed nothing", name_);
   for (const auto& [tensor, before] : leaves_) {
     Recording::Leaf& used = recording_.leaves[before.index];
     LeafGradient& gradient = *used.tensor->leaf;
-    gradient.drop_history();  // a replay computes values
     used.written_after = gradient.written();
     used.value = gradient.value();
     used.moves = used.needs && used.written_before && used.written_after && used.value.data() != before.value.data();
