@@ -209,9 +209,11 @@ void Recorder::refuse(const char* op, const char* why, SourceLocation location) 
                  : fmt::format("after call {} ({})", calls, name_of(recording_.calls.back())));
 }
 
-Recording Recorder::finish() {
-  // A replay computes values. What a history kept alive is freed as part of the step.
+void Recorder::drop_histories() {
   for (const auto& [tensor, before] : leaves_) recording_.leaves[before.index].tensor->leaf->drop_history();
+}
+
+Recording Recorder::finish() {
   const Unobserved quiet;
   LUGE_CHECK(CaptureError, !recording_.calls.empty(), "{}: the captured function computed nothing", name_);
   for (const auto& [tensor, before] : leaves_) {

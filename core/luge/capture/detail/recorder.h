@@ -103,6 +103,9 @@ class Recorder final : public Observer {
 
   /// What has been recorded so far.
   const Recording& so_far() const { return recording_; }
+  /// Gradients keep values only, as a replay leaves them. While the thread is observed: what their histories kept alive is
+  /// freed as part of the step.
+  void drop_histories();
   /// The step has run and its temporaries are gone. Throws CaptureError for a step that cannot be replayed.
   Recording finish();
   /// Memory, gradients, the global generator and the effects on the host as they were before the step.

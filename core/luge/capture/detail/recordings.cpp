@@ -79,6 +79,7 @@ std::unique_ptr<StepVersion> Recordings::recorded(const StepVersion* last) const
       const StepResults results = body_();
       version->results.form = results.form;
       for (const Tensor& result : results.tensors) version->results.tensors.push_back(checked_result(result).detach());
+      recorder.drop_histories();
     }
     if (last) compare(*version, *last, recorder.so_far());
     version->take(recorder.finish());
