@@ -153,6 +153,19 @@ def grad(
     return cast("tuple[Tensor | None, ...]", found)
 
 
+def _checked(
+    func: Callable[..., Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    tolerances: tuple[float, float, float],
+    raise_exception: bool,
+    second: bool,
+) -> bool:
+    passed, message = _C._gradcheck(func, _tensors(inputs), *tolerances, second)
+    if not passed and raise_exception:
+        raise AutogradError(message)
+    return bool(passed)
+
+
 def gradcheck(
     func: Callable[..., Tensor],
     inputs: Tensor | Sequence[Tensor],
@@ -169,10 +182,7 @@ def gradcheck(
     >>> luge.autograd.gradcheck(luge.sin, x)
     True
     """
-    passed, message = _C._gradcheck(func, _tensors(inputs), eps, atol, rtol, False)
-    if not passed and raise_exception:
-        raise AutogradError(message)
-    return bool(passed)
+    return _checked(func, inputs, (eps, atol, rtol), raise_exception, second=False)
 
 
 def gradgradcheck(
@@ -193,10 +203,7 @@ def gradgradcheck(
     >>> luge.autograd.gradgradcheck(luge.sin, x)
     True
     """
-    passed, message = _C._gradcheck(func, _tensors(inputs), eps, atol, rtol, True)
-    if not passed and raise_exception:
-        raise AutogradError(message)
-    return bool(passed)
+    return _checked(func, inputs, (eps, atol, rtol), raise_exception, second=True)
 
 
 class FunctionContext:

@@ -30,31 +30,25 @@ def _flat(tree: Any, call: str, what: str) -> list[Tensor]:
     return [tensor for part in tree for tensor in _flat(part, call, what)]
 
 
+def _mapped(tree: Any, of_leaf: Callable[[Any], Any]) -> Any:
+    """A tree of the same form: its leaves, in order, are what `of_leaf` makes of those of `tree`."""
+    if isinstance(tree, dict):
+        return {key: _mapped(value, of_leaf) for key, value in tree.items()}
+    if isinstance(tree, (tuple, list)):
+        parts = [_mapped(value, of_leaf) for value in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return of_leaf(tree)
+
+
 def _like(tree: Any, leaves: Sequence[Any]) -> Any:
     """A tree of the same form with other leaves."""
     rest = iter(leaves)
-
-    def build(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {key: build(value) for key, value in part.items()}
-        if isinstance(part, (tuple, list)):
-            parts = [build(value) for value in part]
-            return type(part)(*parts) if hasattr(part, "_fields") else type(part)(parts)
-        return next(rest)
-
-    return build(tree)
+    return _mapped(tree, lambda _: next(rest))
 
 
 def _detached(tree: Any) -> Any:
     """Tensors without their history; anything else as it is."""
-    if isinstance(tree, Tensor):
-        return tree.detach()
-    if isinstance(tree, dict):
-        return {key: _detached(value) for key, value in tree.items()}
-    if isinstance(tree, (tuple, list)):
-        parts = [_detached(value) for value in tree]
-        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
-    return tree
+    return _mapped(tree, lambda leaf: leaf.detach() if isinstance(leaf, Tensor) else leaf)
 
 
 class _Call:
@@ -72,9 +66,9 @@ class _Call:
         self.call = call
         if not callable(func):
             raise TypeError(f"{call}: func is of type {type(func).__name__}; it must be callable")
-        if not all(type(number) is int for number in (argnums if isinstance(argnums, tuple) else (argnums,))):
-            raise TypeError(f"{call}: argnums is {argnums!r}; it must be an int or a tuple of ints")
         numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+        if not all(type(number) is int for number in numbers):
+            raise TypeError(f"{call}: argnums is {argnums!r}; it must be an int or a tuple of ints")
         places = []
         for number in numbers:
             if not -len(args) <= number < len(args):
