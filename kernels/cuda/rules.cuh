@@ -44,6 +44,14 @@ struct StepNumbers {
   T values[kCount > 0 ? kCount : 1];
 };
 
+/// Whether some number of the call's rule differs from set to set; with `counting_steps` only those that count steps.
+template <class Update>
+bool has_numbers_per_set(const Update& call, bool counting_steps) {
+  for (int i = 0; i < call.numbers(); ++i)
+    if (call.is_per_set(i) && (call.number(i).counts_steps() || !counting_steps)) return true;
+  return false;
+}
+
 template <class Formula, class T>
 struct Rule {
   using Value = T;

@@ -78,11 +78,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class Rule>
 void update(const Context& context, const Update& call) {
   using T = typename Rule::Value;
-  PerSet per_set;
-  for (int i = 0; i < call.numbers(); ++i) {
-    per_set.numbers |= call.is_per_set(i);
-    per_set.step_numbers |= call.is_per_set(i) && call.number(i).counts_steps();
-  }
+  const PerSet per_set{has_numbers_per_set(call, false), has_numbers_per_set(call, true)};
   Blocks<T> blocks{static_cast<T*>(call.value), static_cast<const T*>(call.grad), {}};
   for (int s = 0; s < kMaxStates; ++s) blocks.state[s] = static_cast<T*>(call.state[s]);
   const std::int64_t packs = divide_up(call.layout.size, static_cast<std::int64_t>(16 / sizeof(T)));

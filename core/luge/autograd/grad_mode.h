@@ -20,15 +20,9 @@ class GradMode {
 };
 
 /// While it lives, ops on this thread are not recorded and in-place changes of parameters are allowed.
-class NoGrad {
+class NoGrad : GradMode {
  public:
-  NoGrad();
-  ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
-
- private:
-  bool previous_;
+  NoGrad() : GradMode(false) {}
 };
 
 /// Runs `body` without recording and returns what it returns: `no_grad([&] { w.sub_(0.1 * w.grad()); })`.

@@ -14,6 +14,7 @@
 #include <luge/base/detail/dispatch.h>
 
 #include "../elementwise.cuh"
+#include "../rules.cuh"
 
 namespace luge::cuda {
 
@@ -59,13 +60,6 @@ std::string literal(T value) {
 
 std::string number(const Operand& operand, DType dtype) {
   return with_dtype(dtype, [&]<class T>() { return literal(immediate<T>(operand)); });
-}
-
-/// Whether some number of the call's rule differs from set to set; of those that count steps, if only they matter.
-bool has_numbers_per_set(const Update& call, bool counting_steps) {
-  for (int i = 0; i < call.numbers(); ++i)
-    if (call.is_per_set(i) && (call.number(i).counts_steps() || !counting_steps)) return true;
-  return false;
 }
 
 std::string input(const ChainInput& in, DType as) {

@@ -20,9 +20,6 @@ thread_local std::uint64_t next_sequence = 1;
 bool grad_enabled() { return recording; }
 bool set_grad_enabled(bool on) { return std::exchange(recording, on); }
 
-NoGrad::NoGrad() : previous_(recording) { recording = false; }
-NoGrad::~NoGrad() { recording = previous_; }
-
 // ---- slots --------------------------------------------------------------------------------------
 
 GradSlot::Target GradSlot::open(const Shape& shape, DType dtype, Backend& backend) {
