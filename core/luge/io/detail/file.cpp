@@ -1,0 +1,188 @@
+#include <luge/io/detail/file.h>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace luge {
+
+namespace {
+
+/// Linux moves a little less than 2 GiB in one call.
+constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;
+
+[[noreturn]] void fail_to(const char* op, const char* what, const std::string& path, int error) {
+  raise<IoError>("{}: cannot {} '{}': {}", op, what, path, std::strerror(error));
+}
+
+/// A call that a signal has interrupted is made again.
+template <class Call>
+auto retried(Call call) {
+  decltype(call()) result;
+  do result = call();
+  while (result == -1 && errno == EINTR);
+  return result;
+}
+
+/// What temporary files for the file `name` begin with.
+std::string temporary_prefix(const std::string& name) { return "." + name + ".partial-"; }
+
+/// Removes what killed processes have left of the same file. A live one holds a lock on its own.
+void remove_abandoned(const std::filesystem::path& folder, const std::string& prefix) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with(prefix)) continue;
+    const Descriptor other(open(entry->path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (other.is_open() && flock(other.get(), LOCK_EX | LOCK_NB) == 0) unlink(entry->path().c_str());
+  }
+}
+
+}  // namespace
+
+Descriptor::~Descriptor() {
+  if (is_open()) close(number_);
+}
+
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  if (this != &other) {
+    if (is_open()) close(number_);
+    number_ = other.release();
+  }
+  return *this;
+}
+
+int Descriptor::release() { return std::exchange(number_, -1); }
+
+// ---- reading ------------------------------------------------------------------------------------
+
+InputFile::InputFile(const char* op, std::string path) : op_(op), path_(std::move(path)) {
+  // A pipe without a writer would block.
+  descriptor_ = Descriptor(retried([&] { return open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
+  if (!descriptor_.is_open()) fail_to(op_, "read", path_, errno);
+  struct stat status;
+  if (fstat(descriptor_.get(), &status) != 0) fail_to(op_, "read", path_, errno);
+  if (!S_ISREG(status.st_mode))
+    raise<IoError>("{}: cannot read '{}': it is {}", op_, path_, S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+InputFile::~InputFile() {
+  if (mapping_) munmap(mapping_, size_);
+}
+
+void InputFile::read(std::uint64_t offset, void* destination, std::size_t bytes) const {
+  auto* to = static_cast<char*>(destination);
+  while (bytes > 0) {
+    const ssize_t count = retried(
+        [&] { return pread(descriptor_.get(), to, std::min(bytes, kMostAtOnce), static_cast<off_t>(offset)); });
+    if (count < 0) fail_to(op_, "read", path_, errno);
+    if (count == 0) raise<IoError>("{}: cannot read '{}': it ends at byte {}", op_, path_, offset);
+    to += count;
+    offset += static_cast<std::uint64_t>(count);
+    bytes -= static_cast<std::size_t>(count);
+  }
+}
+
+std::span<const std::byte> InputFile::mapped() const {
+  if (size_ == 0) return {};
+  if (!mapping_) {
+    void* const mapping = mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor_.get(), 0);
+    if (mapping == MAP_FAILED) fail_to(op_, "map", path_, errno);
+    mapping_ = mapping;
+  }
+  return {static_cast<const std::byte*>(mapping_), size_};
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+
+OutputFile::OutputFile(const char* op, const std::string& path) : op_(op), path_(path) {
+  namespace fs = std::filesystem;
+  if (path.empty()) raise<IoError>("{}: cannot write '': the path is empty", op);
+  struct stat existing;
+  bool replaces = stat(path.c_str(), &existing) == 0;
+  if (replaces) {
+    if (S_ISDIR(existing.st_mode)) raise<IoError>("{}: cannot write '{}': it is a folder", op, path);
+    if (!S_ISREG(existing.st_mode)) raise<IoError>("{}: cannot write '{}': it is no regular file", op, path);
+    std::error_code error;
+    const fs::path real = fs::canonical(path, error);
+    if (error) fail_to(op, "write", path, error.value());
+    path_ = real.string();
+  }
+  const fs::path target(path_);
+  if (!target.has_filename()) raise<IoError>("{}: cannot write '{}': it names a folder", op, path);
+  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  folder_ = folder.string();
+  const std::string prefix = temporary_prefix(target.filename().string());
+  remove_abandoned(folder, prefix);
+  static std::atomic<unsigned> made{0};
+  temporary_ = (folder / (prefix + std::to_string(getpid()) + "-" + std::to_string(++made))).string();
+  struct stat created = {};
+  while (created.st_nlink == 0) {  // until it is locked, another process may take it for abandoned
+    descriptor_ = Descriptor(
+        retried([&] { return open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666); }));
+    if (!descriptor_.is_open()) {
+      temporary_.clear();
+      fail("write", errno);
+    }
+    retried([&] { return flock(descriptor_.get(), LOCK_EX); });
+    if (fstat(descriptor_.get(), &created) != 0) break;
+  }
+  if (replaces && fchmod(descriptor_.get(), existing.st_mode & 07777) != 0) {
+    const int error = errno;
+    unlink(temporary_.c_str());
+    fail("write", error);
+  }
+}
+
+OutputFile::~OutputFile() {
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void OutputFile::fail(const char* what, int error) const { fail_to(op_, what, path_, error); }
+
+void OutputFile::write(const void* data, std::size_t bytes) {
+  const auto* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t count = retried([&] { return ::write(descriptor_.get(), from, std::min(bytes, kMostAtOnce)); });
+    if (count < 0) fail("write", errno);
+    from += count;
+    bytes -= static_cast<std::size_t>(count);
+  }
+}
+
+void OutputFile::rewrite(std::uint64_t offset, const void* data, std::size_t bytes) {
+  const auto* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t count =
+        retried([&] { return pwrite(descriptor_.get(), from, bytes, static_cast<off_t>(offset)); });
+    if (count < 0) fail("write", errno);
+    from += count;
+    offset += static_cast<std::uint64_t>(count);
+    bytes -= static_cast<std::size_t>(count);
+  }
+}
+
+void OutputFile::commit() {
+  if (retried([&] { return fsync(descriptor_.get()); }) != 0) fail("write", errno);
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("write", errno);
+  temporary_.clear();
+  const Descriptor folder(retried([&] { return open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  // The file is complete under its name; what may still be lost by a failing machine is the change of the name.
+  // Some network file systems cannot do that for folders.
+  if (!folder.is_open() || (retried([&] { return fsync(folder.get()); }) != 0 && errno != EINVAL))
+    fail("make durable", errno);
+  if (close(descriptor_.release()) != 0 && errno != EINTR) fail("write", errno);
+}
+
+}  // namespace luge
