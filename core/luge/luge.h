@@ -11,6 +11,7 @@
 #include <luge/data/idx.h>
 #include <luge/base/error.h>
 #include <luge/base/memory.h>
+#include <luge/io/safetensors.h>
 #include <luge/nn/activation.h>
 #include <luge/nn/convert.h>
 #include <luge/nn/embedding.h>
@@ -26,6 +27,7 @@
 #include <luge/ops/softmax.h>
 #include <luge/tensor/tensor.h>
 #include <luge/base/threads.h>
+#include <luge/train/checkpoint.h>
 #include <luge/train/clip.h>
 #include <luge/train/init.h>
 #include <luge/train/monitor.h>

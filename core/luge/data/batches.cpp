@@ -53,4 +53,20 @@ Batch Batches::Epoch::operator[](std::int64_t index) const {
   return {index_select(batches_.images_, 0, picked), index_select(batches_.labels_, 0, picked)};
 }
 
+Batch BatchStream::next(SourceLocation location) {
+  if (!current_) current_.emplace(batches_.epoch(epoch_, location));
+  Batch batch = (*current_)[index_];
+  if (++index_ == batches_.size()) seek(epoch_ + 1);
+  return batch;
+}
+
+void BatchStream::seek(std::int64_t epoch, std::int64_t index) {
+  LUGE_CHECK(ValueError, epoch >= 0 && index >= 0 && index < batches_.size(),
+             "seek: epoch {} and index {} given; allowed are 0 or more, and 0 to {}", epoch, index,
+             batches_.size() - 1);
+  if (epoch != epoch_) current_.reset();
+  epoch_ = epoch;
+  index_ = index;
+}
+
 }  // namespace luge

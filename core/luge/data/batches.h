@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include <luge/data/dataset.h>
 #include <luge/tensor/tensor.h>
@@ -34,6 +36,9 @@ class Batches {
   Epoch epoch(std::int64_t number, SourceLocation location = SourceLocation::current()) const;
   /// Batches in an epoch.
   std::int64_t size() const { return (count_ + options_.batch - 1) / options_.batch; }
+  const BatchesOptions& options() const { return options_; }
+  /// Samples.
+  std::int64_t count() const { return count_; }
 
  private:
   Tensor images_, labels_;
@@ -72,6 +77,29 @@ class Batches::Epoch {
 
   Batches batches_;  // a handle on the samples, so that an epoch may outlive what served it
   Tensor order_;     // undefined: as they are
+};
+
+/// Serves batches one after the other, epoch after epoch, and knows where it is, so that a checkpoint can say so.
+///
+///   BatchStream stream(batches);
+///   while (stream.epoch() < 5) train_on(stream.next());
+class BatchStream {
+ public:
+  explicit BatchStream(Batches batches) : batches_(std::move(batches)) {}
+
+  /// The batch at the present place; moves on to the next.
+  Batch next(SourceLocation location = SourceLocation::current());
+  /// The epoch of the batch that next() serves, and its number in the epoch.
+  std::int64_t epoch() const { return epoch_; }
+  std::int64_t index() const { return index_; }
+  const Batches& batches() const { return batches_; }
+  /// Goes to a place. Throws ValueError unless 0 <= epoch and 0 <= index < batches().size().
+  void seek(std::int64_t epoch, std::int64_t index = 0);
+
+ private:
+  Batches batches_;
+  std::int64_t epoch_ = 0, index_ = 0;
+  std::optional<Batches::Epoch> current_;  // whose number is epoch_
 };
 
 }  // namespace luge

@@ -1,18 +1,19 @@
 #pragma once
-// The table of update rules: X(Rule, optimizer, step). A row here and a struct in updates.h are a rule: the CPU loops,
-// the machine code, the CUDA kernels, the generated kernels and the optimizers' calls are made of both. `optimizer` is
-// the class that users make it with, `step` what errors and plans call its call.
-#define LUGE_UPDATE_RULES(X)                                \
-  X(Sgd, "Sgd", "sgd step")                                 \
-  X(MomentumSgd, "Sgd", "sgd step")                         \
-  X(NesterovSgd, "Sgd", "sgd step")                         \
-  X(Adam, "Adam", "adam step")                              \
-  X(AdamW, "AdamW", "adamw step")                           \
-  X(RmsProp, "RmsProp", "rmsprop step")                     \
-  X(CenteredRmsProp, "RmsProp", "rmsprop step")             \
-  X(MomentumRmsProp, "RmsProp", "rmsprop step")             \
-  X(CenteredMomentumRmsProp, "RmsProp", "rmsprop step")     \
-  X(Adagrad, "Adagrad", "adagrad step")
+// The table of update rules: X(Rule, optimizer, step, states...). A row here and a struct in updates.h are a rule: the
+// CPU loops, the machine code, the CUDA kernels, the generated kernels and the optimizers' calls are made of both.
+// `optimizer` is the class that users make it with, `step` what errors and plans call its call, `states` PyTorch's names
+// of what it keeps with each parameter, in the struct's order: checkpoints have them.
+#define LUGE_UPDATE_RULES(X)                                                                         \
+  X(Sgd, "Sgd", "sgd step")                                                                          \
+  X(MomentumSgd, "Sgd", "sgd step", "momentum_buffer")                                               \
+  X(NesterovSgd, "Sgd", "sgd step", "momentum_buffer")                                               \
+  X(Adam, "Adam", "adam step", "exp_avg", "exp_avg_sq")                                              \
+  X(AdamW, "AdamW", "adamw step", "exp_avg", "exp_avg_sq")                                           \
+  X(RmsProp, "RmsProp", "rmsprop step", "square_avg")                                                \
+  X(CenteredRmsProp, "RmsProp", "rmsprop step", "square_avg", "grad_avg")                            \
+  X(MomentumRmsProp, "RmsProp", "rmsprop step", "square_avg", "momentum_buffer")                     \
+  X(CenteredMomentumRmsProp, "RmsProp", "rmsprop step", "square_avg", "grad_avg", "momentum_buffer") \
+  X(Adagrad, "Adagrad", "adagrad step", "sum")
 
 namespace luge::math {
 

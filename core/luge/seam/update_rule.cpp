@@ -6,17 +6,18 @@ namespace luge {
 
 namespace {
 
-template <class Rule>
-constexpr RuleTraits rule_traits(const char* optimizer, const char* step) {
+template <class Rule, class... Names>
+constexpr RuleTraits rule_traits(const char* rule, const char* optimizer, const char* step, Names... states) {
   constexpr int numbers = math::scalar::kNumbersOf<Rule>;
   static_assert(Rule::kStates <= kMaxStates && numbers <= RuleTraits::kMaxNumbers);
-  RuleTraits traits{optimizer, step, Rule::kStates, numbers, Rule::kFlops, {}};
+  static_assert(sizeof...(Names) == Rule::kStates, "a rule's row names each of its states");
+  RuleTraits traits{rule, optimizer, step, Rule::kStates, numbers, {states...}, Rule::kFlops, {}};
   for (int i = 0; i < numbers; ++i) traits.number[static_cast<std::size_t>(i)] = Rule::kNumbers[i];
   return traits;
 }
 
 constexpr RuleTraits kRuleTraits[] = {
-#define LUGE_ROW(Rule, optimizer, step) rule_traits<math::scalar::Rule>(optimizer, step),
+#define LUGE_ROW(Rule, ...) rule_traits<math::scalar::Rule>(#Rule, __VA_ARGS__),
     LUGE_UPDATE_RULES(LUGE_ROW)
 #undef LUGE_ROW
 };

@@ -20,9 +20,11 @@ enum class UpdateRule : std::uint8_t {
 struct RuleTraits {
   static constexpr int kMaxNumbers = 9;
 
+  const char* rule;       ///< the row: "NesterovSgd"
   const char* optimizer;  ///< the class that users make it with: "Sgd"
   const char* step;       ///< what errors and plans call its call: "sgd step"
   int states, numbers;
+  std::array<const char*, kMaxStates> state_names;  ///< PyTorch's: "exp_avg", "exp_avg_sq"
   double flops;           ///< per element
   std::array<math::Number, kMaxNumbers> number;
 };

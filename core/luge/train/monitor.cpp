@@ -131,6 +131,36 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
     progress_.finish();
   }
 
+  void restore(std::vector<HistoryRow> rows) {
+    const std::size_t sets = rows.empty() ? static_cast<std::size_t>(kept_) : rows.front().sets.size();
+    for (const HistoryRow& row : rows)
+      LUGE_CHECK(ValueError, row.sets.size() == sets,
+                 "Monitor::restore: a row has losses of {} sets and the first one of {}; all must have as many",
+                 row.sets.size(), sets);
+    const auto kept = static_cast<std::int64_t>(sets);
+    LUGE_CHECK(ValueError, ring_ ? kept == kept_ : kept <= options_.keep_sets,
+               "Monitor::restore: the rows have losses of {} sets; the monitor keeps {}{}", kept, ring_ ? "" : "up to ",
+               ring_ ? kept_ : options_.keep_sets);
+    if (ring_) {
+      backend_->synchronize();
+      auto* const ring = static_cast<LossSummary*>(ring_->data());
+      for (std::int64_t slot = 0; slot < options_.capacity; ++slot)
+        std::atomic_ref(ring[slot].sequence).store(0, std::memory_order_release);
+      const NoGrad guard;
+      counter_.fill_(static_cast<std::int64_t>(rows.size()));
+    }
+    kept_ = kept;
+    history_ = std::move(rows);
+    seconds_.clear();
+    for (HistoryRow& row : history_) {
+      row.step = recorded();
+      seconds_.push_back(row.seconds);
+    }
+    read_ = recorded();
+    const double spent = seconds_.empty() ? 0 : seconds_.back();
+    began_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(spent));
+  }
+
   std::int64_t kept() const { return kept_; }
   std::int64_t recorded() const { return static_cast<std::int64_t>(seconds_.size()); }
 
@@ -179,13 +209,17 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
 
   void start(const TensorImpl& loss) {
     const Unobserved once;
+    const std::int64_t kept = std::min(options_.keep_sets, loss.numel);
+    LUGE_CHECK(ShapeError, history_.empty() || kept == kept_,
+               "Monitor::record: the loss has {} elements; the history that was restored keeps {} sets", loss.numel,
+               kept_);
     backend_ = &loss.storage->backend();
-    kept_ = std::min(options_.keep_sets, loss.numel);
+    kept_ = kept;
     const auto capacity = static_cast<std::size_t>(options_.capacity);
     auto ring = std::make_unique<HostVisible>(*backend_, capacity * sizeof(LossSummary));
     if (kept_ > 0)
       rows_ = std::make_unique<HostVisible>(*backend_, capacity * static_cast<std::size_t>(kept_) * sizeof(double));
-    counter_ = zeros({}, {.dtype = DType::Int64, .device = backend_->device()});
+    counter_ = full({}, recorded(), {.dtype = DType::Int64, .device = backend_->device()});
     ring_ = std::move(ring);
   }
 
@@ -244,6 +278,10 @@ const std::vector<HistoryRow>& Monitor::history(SourceLocation location) {
 const HistoryRow* Monitor::latest() { return impl_->latest(); }
 std::int64_t Monitor::recorded() const { return impl_->recorded(); }
 void Monitor::finish() { impl_->finish(); }
+void Monitor::restore(std::vector<HistoryRow> rows, SourceLocation location) {
+  refuse_capture("Monitor::restore", kHostWrite, location);
+  impl_->restore(std::move(rows));
+}
 
 void Monitor::write_csv(const std::string& path, SourceLocation location) {
   std::string text = "step,seconds,mean,min,max,not_finite";

@@ -49,6 +49,11 @@ class Monitor {
   std::int64_t recorded() const;
   /// Ends the progress line.
   void finish();
+  /// Takes these steps for its own, in place of what it has recorded, and goes on after them; time goes on from the
+  /// last one's seconds. Waits for the device. Throws ValueError unless every row has losses of the same number of
+  /// sets, and of no more than keep_sets (once something was recorded: of as many as are kept), CaptureError while a
+  /// step is captured.
+  void restore(std::vector<HistoryRow> rows, SourceLocation location = SourceLocation::current());
 
   /// Writes the history: step, seconds, mean, min, max, not_finite, then set_0 ... Throws IoError.
   void write_csv(const std::string& path, SourceLocation location = SourceLocation::current());

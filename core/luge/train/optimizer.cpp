@@ -46,6 +46,7 @@ class Optimizer::State {
   const Update& call() const { return call_; }
   std::vector<std::pair<std::string, Tensor>> hyperparameters() const;
   std::vector<Tensor> state() const;
+  std::vector<std::pair<std::string, Tensor>> named_state() const;
 
  private:
   using Arena = Parameters::Arena;
@@ -218,6 +219,19 @@ std::vector<Tensor> Optimizer::State::state() const {
   return result;
 }
 
+std::vector<std::pair<std::string, Tensor>> Optimizer::State::named_state() const {
+  std::vector<std::pair<std::string, Tensor>> result{{"step", steps_}, {"lr", lr_->values}};
+  result.insert(result.end(), kept_.begin(), kept_.end());
+  for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    const char* const state = traits(call_.rule).state_names[i];
+    for (const Parameters::Arena::Member& member : parameters_.arena_->members())
+      result.emplace_back(fmt::format("{}.{}", state, member.name),
+                          Tensor(new TensorImpl(buffers_[i], call_.dtype, member.shape, contiguous_strides(member.shape),
+                                                member.offset, element_count(member.shape))));
+  }
+  return result;
+}
+
 std::vector<Tensor> Optimizer::State::checked_leaves(UpdateRule rule, const std::vector<Tensor>& given) {
   const char* const op = luge::name(rule);
   std::vector<Tensor> leaves;
@@ -303,6 +317,7 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::hyperparameters() const {
 bool Optimizer::maximize() const { return state_->call().maximize; }
 UpdateRule Optimizer::rule() const { return state_->call().rule; }
 std::vector<Tensor> Optimizer::state() const { return state_->state(); }
+std::vector<std::pair<std::string, Tensor>> Optimizer::named_state() const { return state_->named_state(); }
 
 Sgd::Sgd(Parameters parameters, SgdOptions options) : Optimizer(State::make(std::move(parameters), options)) {}
 Sgd::Sgd(const std::vector<Tensor>& leaves, SgdOptions options)

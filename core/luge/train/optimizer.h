@@ -123,6 +123,9 @@ class Optimizer {
   /// in blocks of the arena's layout. These are the tensors that it works on: copied into those of another optimizer
   /// that was made alike, they make that go on as this one would.
   std::vector<Tensor> state() const;
+  /// The same by name, each parameter's moments by themselves, as PyTorch names them: "step", "lr", the other
+  /// hyperparameters, then "exp_avg.hidden.weight". These are the tensors that it works on.
+  std::vector<std::pair<std::string, Tensor>> named_state() const;
 
  protected:
   class State;
@@ -131,6 +134,7 @@ class Optimizer {
 
  private:
   friend class LrScheduler;
+  friend class CheckpointParts;
   std::shared_ptr<LearningRate> lr_;
 };
 

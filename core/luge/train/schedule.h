@@ -58,6 +58,7 @@ class LrScheduler {
   static void check_optimizer(const char* name, const Several& parts, const Optimizer& optimizer);
 
  private:
+  friend class CheckpointParts;
   void set_rates();
 
   std::shared_ptr<LearningRate> lr_;

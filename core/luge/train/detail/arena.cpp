@@ -202,6 +202,13 @@ void Parameters::Arena::seal() {
 
 // ---- use ----------------------------------------------------------------------------------------
 
+std::vector<Parameters::Arena::Member> Parameters::Arena::members() const {
+  std::vector<Member> result;
+  for (std::size_t p = 0; p < entries_.names.size(); ++p)
+    result.push_back({entries_.names[p], entries_.tensors[p].shape(), entries_.offsets[p]});
+  return result;
+}
+
 void Parameters::Arena::zero_grad() {
   if (observer) [[unlikely]]
     for (const Tensor& tensor : entries_.tensors) observer->forgets_gradient(*tensor.impl());

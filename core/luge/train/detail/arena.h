@@ -63,6 +63,13 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   const std::vector<std::string>& names() const { return entries_.names; }
   const std::vector<Tensor>& tensors() const { return entries_.tensors; }
   std::int64_t count_per_set() const;
+  /// A parameter and its place in a block of the layout, in elements.
+  struct Member {
+    std::string name;
+    Shape shape;
+    std::int64_t offset;
+  };
+  std::vector<Member> members() const;
 
  private:
   /// Parameters that are about to be part of the arena.

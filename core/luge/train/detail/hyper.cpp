@@ -48,14 +48,6 @@ void check_tensor(const char* op, const char* name, const Tensor& values, Allowe
   }
 }
 
-/// In place wherever `fresh` fits: a recorded step reads that address.
-void put(Tensor& to, const Tensor& fresh) {
-  if (to.defined() && (fresh.shape().empty() || fresh.shape() == to.shape()))
-    to.copy_(fresh);
-  else
-    to = fresh;
-}
-
 Tensor chained(const std::vector<std::shared_ptr<ScheduleTerm>>& schedules, Tensor rate) {
   for (const auto& term : schedules) rate = term->formula(rate, term->count.to(DType::Float64));
   return rate;
@@ -86,7 +78,15 @@ Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allow
   return moved.storage() == values.storage() ? moved.clone() : moved;
 }
 
-void LearningRate::assign(const Tensor& fresh) { put(values, fresh); }
+void assign_in_place(Tensor& to, const Tensor& fresh) {
+  if (to.defined() && (fresh.shape().empty() || fresh.shape() == to.shape()))
+    to.copy_(fresh);
+  else
+    to = fresh;
+}
+
+void LearningRate::assign(const Tensor& fresh) { assign_in_place(values, fresh); }
+void LearningRate::assign_base(const Tensor& fresh) { assign_in_place(base, fresh); }
 
 Tensor LearningRate::scheduled() const { return chained(schedules, base).to(values.dtype()); }
 
@@ -98,7 +98,7 @@ void LearningRate::rebase() {
   const Tensor offset = chained(schedules, zeros_like(base)), slope = chained(schedules, ones_like(base)) - offset;
   const Tensor wanted = values.to(DType::Float64), is_flat = slope.eq(0);
   // A schedule that is at 0 says nothing of its base: the new learning rate is then the base.
-  put(base, where(is_flat, wanted, (wanted - offset) / where(is_flat, 1, slope)));
+  assign_in_place(base, where(is_flat, wanted, (wanted - offset) / where(is_flat, 1, slope)));
 }
 
 }  // namespace luge

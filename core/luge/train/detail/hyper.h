@@ -50,7 +50,12 @@ struct LearningRate {
   /// Takes these values, of shape () or (sets) and of the same dtype, in place wherever they fit: a recorded step
   /// reads that address.
   void assign(const Tensor& fresh);
+  /// The same of the base.
+  void assign_base(const Tensor& fresh);
 };
+
+/// Takes the values of `fresh`, in place wherever it fits: a recorded step reads that address.
+void assign_in_place(Tensor& to, const Tensor& fresh);
 
 /// As kernels take it.
 inline Hyper hyper(const Tensor& values) {

@@ -1,0 +1,213 @@
+#include <luge/train/detail/checkpoint_parts.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/base/detail/check.h>
+#include <luge/ops/create.h>
+#include <luge/ops/elementwise.h>
+#include <luge/train/detail/hyper.h>
+
+namespace luge {
+
+using Fits = CheckpointSlot::Fits;
+using Json = nlohmann::ordered_json;
+
+// ---- a history as columns -----------------------------------------------------------------------
+
+std::vector<std::pair<std::string, Tensor>> columns_of(const std::vector<HistoryRow>& rows) {
+  const auto count = static_cast<std::int64_t>(rows.size());
+  const auto column = [&](auto member) {
+    std::vector<double> values;
+    for (const HistoryRow& row : rows) values.push_back(row.*member);
+    return from_host(values, {count});
+  };
+  std::vector<std::int64_t> not_finite;
+  std::vector<double> sets;
+  for (const HistoryRow& row : rows) {
+    not_finite.push_back(row.not_finite);
+    sets.insert(sets.end(), row.sets.begin(), row.sets.end());
+  }
+  const std::int64_t kept = rows.empty() ? 0 : static_cast<std::int64_t>(rows.front().sets.size());
+  return {{"seconds", column(&HistoryRow::seconds)}, {"mean", column(&HistoryRow::mean)},
+          {"min", column(&HistoryRow::min)},         {"max", column(&HistoryRow::max)},
+          {"not_finite", from_host(not_finite, {count})}, {"sets", from_host(sets, {count, kept})}};
+}
+
+std::vector<HistoryRow> rows_of(const char* op, const std::vector<Tensor>& columns) {
+  const std::int64_t count = columns[0].size(0);
+  for (const Tensor& column : columns)
+    LUGE_CHECK(ValueError, column.size(0) == count,
+               "{}: the monitor's history has columns of {} and of {} steps; all must have as many", op, count,
+               column.size(0));
+  const auto seconds = columns[0].to_vector<double>({}), mean = columns[1].to_vector<double>({}),
+             min = columns[2].to_vector<double>({}), max = columns[3].to_vector<double>({}),
+             sets = columns[5].to_vector<double>({});
+  const auto not_finite = columns[4].to_vector<std::int64_t>({});
+  const auto kept = columns[5].size(1);
+  std::vector<HistoryRow> rows;
+  for (std::size_t i = 0; i < seconds.size(); ++i) {
+    const auto first = sets.begin() + static_cast<std::ptrdiff_t>(i) * kept;
+    rows.push_back({.step = static_cast<std::int64_t>(i),
+                    .seconds = seconds[i],
+                    .mean = mean[i],
+                    .min = min[i],
+                    .max = max[i],
+                    .not_finite = not_finite[i],
+                    .sets = {first, first + kept}});
+  }
+  return rows;
+}
+
+// ---- the parts ----------------------------------------------------------------------------------
+
+CheckpointParts::CheckpointParts(const char* op, const checkpoint::Parts& parts) : op_(op), parts_(parts) {
+  arena_ = parts.params;
+  if (parts.optimizer) {
+    Parameters& own = parts.optimizer->parameters();
+    LUGE_CHECK(ValueError, !arena_ || *arena_ == own,
+               "{}: the optimizer steps other parameters than the params given", op);
+    arena_ = own;
+  }
+  add_monitor();
+  add_params();
+  add_optimizer();
+  add_schedules();
+}
+
+void CheckpointParts::add(std::string name, const Tensor& value, Fits fits, std::function<void(const Tensor&)> put) {
+  const bool batched = arena_ && arena_->batched();
+  const bool by_sets = batched && fits != Fits::Rows && value.ndim() > 0 && value.size(0) == arena_->sets();
+  slots_.push_back({std::move(name), value, fits, by_sets, std::move(put)});
+}
+
+void CheckpointParts::add_params() {
+  if (!parts_.params && parts_.tensors.empty()) return;
+  sections_.emplace_back("params/");
+  if (parts_.params)
+    for (const std::string& name : parts_.params->names()) add("params/" + name, (*parts_.params)[name].detach());
+  for (const auto& [name, tensor] : parts_.tensors) {
+    LUGE_CHECK(ValueError, tensor.defined(), "{}: tensor '{}' is undefined", op_, name);
+    for (const CheckpointSlot& slot : slots_)
+      LUGE_CHECK(ValueError, slot.name != "params/" + name, "{}: the name '{}' is given twice", op_, name);
+    add("params/" + name, tensor.detach());
+  }
+}
+
+void CheckpointParts::add_optimizer() {
+  if (arena_) {
+    sections_.emplace_back("sets/");
+    add("sets/active", arena_->active(), Fits::Same, [arena = *arena_](const Tensor& mask) mutable {
+      const Tensor own = arena.active(), given = mask.to(arena.device());
+      // A step that was captured while all sets moved cannot go on after this.
+      if (own.ne(given).any().item<bool>({})) arena.set_active(given);
+    });
+  }
+  if (!parts_.optimizer) return;
+  sections_.emplace_back("optimizer/");
+  identity_["optimizer"] = fmt::format("{}{}", traits(parts_.optimizer->rule()).rule,
+                                       parts_.optimizer->maximize() ? ", maximize" : "");
+  // A model's names for what an optimizer's own arena only has numbers for.
+  std::map<std::string, std::string> names;
+  for (const std::string& member : arena_->names()) {
+    const Tensor leaf = (*arena_)[member];
+    for (const auto& [name, tensor] : parts_.tensors)
+      if (tensor.storage() == leaf.storage()) names.emplace(member, name);
+  }
+  for (const auto& [name, value] : parts_.optimizer->named_state()) {
+    const std::size_t dot = name.find('.');
+    if (dot == std::string::npos) {
+      std::function<void(const Tensor&)> put;
+      if (name == "lr") put = [rate = parts_.optimizer->lr_](const Tensor& lr) { rate->assign(lr.to(rate->values.device())); };
+      add("optimizer/" + name, value, name == "lr" ? Fits::OneOrSets : Fits::Same, std::move(put));
+      continue;
+    }
+    const auto shown = names.find(name.substr(dot + 1));
+    add(fmt::format("optimizer/{}.{}", name.substr(0, dot), shown == names.end() ? name.substr(dot + 1) : shown->second),
+        value);
+  }
+}
+
+void CheckpointParts::add_schedules() {
+  if (parts_.schedules.empty()) return;
+  LUGE_CHECK(ValueError, parts_.optimizer, "{}: a schedule is given without its optimizer", op_);
+  sections_.emplace_back("schedule/");
+  const std::shared_ptr<LearningRate>& rate = parts_.optimizer->lr_;
+  for (std::size_t i = 0; i < parts_.schedules.size(); ++i) {
+    LUGE_CHECK(ValueError, parts_.schedules[i], "{}: schedule {} is null", op_, i);
+    LUGE_CHECK(ValueError, parts_.schedules[i]->lr_ == rate, "{}: schedule {} is not of the optimizer given", op_, i);
+  }
+  identity_["schedules"] = std::to_string(rate->schedules.size());
+  add("schedule/base", rate->base, Fits::OneOrSets,
+      [rate](const Tensor& base) { rate->assign_base(base.to(rate->values.device())); });
+  for (std::size_t i = 0; i < rate->schedules.size(); ++i) {
+    const std::shared_ptr<ScheduleTerm>& term = rate->schedules[i];
+    LrScheduler* scheduler = nullptr;
+    for (LrScheduler* const given : parts_.schedules)
+      if (given->term_ == term) scheduler = given;
+    add(fmt::format("schedule/{}.steps", i), term->count);
+    if (!scheduler) continue;
+    add(fmt::format("schedule/{}.last_lr", i), scheduler->last_, Fits::OneOrSets, [scheduler](const Tensor& value) {
+      assign_in_place(scheduler->last_, value.to(scheduler->last_.device()));
+    });
+  }
+}
+
+void CheckpointParts::add_monitor() {
+  if (!parts_.monitor) return;
+  sections_.emplace_back("monitor/");
+  for (auto& [name, column] : columns_of(parts_.monitor->history({}))) add("monitor/" + name, column, Fits::Rows);
+}
+
+bool CheckpointParts::covers(std::string_view name) const {
+  return std::ranges::any_of(sections_, [&](const std::string& section) { return name.starts_with(section); });
+}
+
+std::string CheckpointParts::loader_place() const {
+  if (!parts_.loader) return {};
+  const Batches& batches = parts_.loader->batches();
+  return Json{{"epoch", parts_.loader->epoch()},
+              {"index", parts_.loader->index()},
+              {"samples", batches.count()},
+              {"batch", batches.options().batch},
+              {"seed", batches.options().seed},
+              {"shuffle", batches.options().shuffle}}
+      .dump();
+}
+
+CheckpointParts::Place CheckpointParts::parse_loader_place(const std::string& path, const std::string& text) const {
+  const Json told = Json::parse(text, nullptr, false), own = Json::parse(loader_place());
+  LUGE_CHECK(ValueError, told.is_object() && told.contains("epoch") && told["epoch"].is_number_integer() &&
+                             told.contains("index") && told["index"].is_number_integer(),
+             "{}: '{}' has no place of such a loader", op_, path);
+  for (const char* const key : {"samples", "batch", "seed", "shuffle"})
+    LUGE_CHECK(ValueError, told.contains(key) && told[key] == own[key], "{}: '{}' is of a loader whose {} is {}; here it is {}",
+               op_, path, key, told.contains(key) ? told[key].dump() : "absent", own[key].dump());
+  const Place place{told["epoch"].get<std::int64_t>(), told["index"].get<std::int64_t>()};
+  LUGE_CHECK(ValueError, place.epoch >= 0 && place.index >= 0 && place.index < parts_.loader->batches().size(),
+             "{}: '{}' has a loader's place at epoch {}, index {}", op_, path, place.epoch, place.index);
+  return place;
+}
+
+void CheckpointParts::take(const std::vector<Tensor>& values) {
+  const NoGrad guard;
+  std::vector<Tensor> columns;
+  for (std::size_t i = 0; i < slots_.size(); ++i)
+    if (slots_[i].fits == Fits::Rows && values[i].defined()) columns.push_back(values[i]);
+  if (columns.size() == 6) parts_.monitor->restore(rows_of(op_, columns), {});
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const CheckpointSlot& slot = slots_[i];
+    if (slot.fits == Fits::Rows || !values[i].defined()) continue;
+    if (slot.put)
+      slot.put(values[i]);
+    else
+      Tensor(slot.value).copy_(values[i]);
+  }
+}
+
+void CheckpointParts::take(Place place) { parts_.loader->seek(place.epoch, place.index); }
+
+}  // namespace luge

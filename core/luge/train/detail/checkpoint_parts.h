@@ -1,0 +1,79 @@
+#pragma once
+// Internal: what a checkpoint is of, as one list of tensors and a few texts.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <luge/train/checkpoint.h>
+
+namespace luge {
+
+/// A tensor of a checkpoint.
+struct CheckpointSlot {
+  /// What shapes it takes from a file.
+  enum class Fits : std::uint8_t {
+    Same,       ///< its own
+    OneOrSets,  ///< (), or (sets): a hyperparameter that may change between the two
+    Rows,       ///< its own but for the first size: a history
+  };
+
+  std::string name;
+  Tensor value;  ///< as it is now
+  Fits fits = Fits::Same;
+  /// Whether the first axis of `value` is the sets.
+  bool by_sets = false;
+  /// Takes a value of that dtype, on the CPU. Null: value.copy_().
+  std::function<void(const Tensor&)> put = {};
+};
+
+class CheckpointParts {
+ public:
+  /// Throws ValueError for parts that do not belong together.
+  CheckpointParts(const char* op, const checkpoint::Parts& parts);
+
+  const std::vector<CheckpointSlot>& slots() const { return slots_; }
+  /// Whether tensors of that name belong to a part that was given.
+  bool covers(std::string_view name) const;
+  /// What must be the same in the file: "optimizer": "Adam".
+  const Metadata& identity() const { return identity_; }
+  /// The arena of the parameters; absent: loose tensors alone.
+  const std::optional<Parameters>& arena() const { return arena_; }
+
+  /// Where the loader is: the metadata "loader". Empty: there is none.
+  std::string loader_place() const;
+  struct Place {
+    std::int64_t epoch, index;
+  };
+  /// Throws ValueError for another loader's place than this one's.
+  Place parse_loader_place(const std::string& path, const std::string& text) const;
+
+  /// Takes the tensors, one for each slot. The monitor's history comes first, because the monitor may refuse it.
+  void take(const std::vector<Tensor>& values);
+  void take(Place place);
+
+ private:
+  void add_params();
+  void add_optimizer();
+  void add_schedules();
+  void add_monitor();
+  void add(std::string name, const Tensor& value, CheckpointSlot::Fits fits = CheckpointSlot::Fits::Same,
+           std::function<void(const Tensor&)> put = {});
+
+  const char* op_;
+  const checkpoint::Parts& parts_;
+  std::optional<Parameters> arena_;
+  std::vector<CheckpointSlot> slots_;
+  std::vector<std::string> sections_;
+  Metadata identity_;
+};
+
+/// A history as the columns that a checkpoint has: seconds, mean, min, max, not_finite, sets. And back; throws
+/// ValueError where they are not of one length.
+std::vector<std::pair<std::string, Tensor>> columns_of(const std::vector<HistoryRow>& rows);
+std::vector<HistoryRow> rows_of(const char* op, const std::vector<Tensor>& columns);
+
+}  // namespace luge
