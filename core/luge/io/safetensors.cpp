@@ -147,6 +147,13 @@ Tensor SafetensorsFile::tensor(std::string_view name, Device device, SourceLocat
   return result.to(device, location);
 }
 
+Tensor SafetensorsFile::bytes(std::string_view name) const {
+  const StoredTensor& stored = impl_->find(name);
+  const Tensor result = empty({static_cast<std::int64_t>(stored.bytes)}, {.dtype = DType::UInt8});
+  if (stored.bytes > 0) impl_->file().read(stored.begin, result.data(), stored.bytes);
+  return result;
+}
+
 Tensor SafetensorsFile::view(std::string_view name) const {
   const StoredTensor& stored = impl_->find(name);
   const DType dtype = this->dtype(name), seen = dtype == DType::Bool ? DType::UInt8 : dtype;

@@ -66,6 +66,8 @@ class SafetensorsFile {
   /// A copy of the tensor on `device`.
   Tensor tensor(std::string_view name, Device device = Device::cpu(),
                 SourceLocation location = SourceLocation::current()) const;
+  /// Its bytes as they are in the file, uint8 of one dimension, on the CPU.
+  Tensor bytes(std::string_view name) const;
   /// The tensor as it lies in the file, mapped into memory: only what is read of it is loaded. It must not be written
   /// to: that raises SIGSEGV. Bool is seen as uint8. A copy where the file has it at an odd address.
   Tensor view(std::string_view name) const;

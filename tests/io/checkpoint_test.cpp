@@ -1,0 +1,476 @@
+// Checkpoints: a training that was stopped and loaded equals one that never stopped, bit by bit; and what load() refuses.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+
+#include <luge/luge.h>
+
+#include "devices.h"
+#include "folder.h"
+#include "has_words.h"
+#include "train/messages.h"
+
+namespace luge::test {
+namespace {
+
+class CheckpointTest : public DeviceTest {};
+LUGE_ON_EVERY_DEVICE(CheckpointTest);
+
+using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(Parameters&)>;
+using MakeSchedules = std::function<std::vector<std::unique_ptr<LrScheduler>>(Optimizer&)>;
+
+template <class Kind, class Options>
+MakeOptimizer optimizer(Options options) {
+  return [options](Parameters& params) -> std::unique_ptr<Optimizer> { return std::make_unique<Kind>(params, options); };
+}
+
+std::vector<std::pair<std::string, MakeOptimizer>> optimizers() {
+  return {{"sgd", optimizer<Sgd>(SgdOptions{.lr = 0.1})},
+          {"momentum", optimizer<Sgd>(SgdOptions{.lr = 0.1, .momentum = 0.9, .dampening = 0.1, .weight_decay = 0.01})},
+          {"nesterov", optimizer<Sgd>(SgdOptions{.lr = 0.1, .momentum = 0.9, .nesterov = true})},
+          {"adam", optimizer<Adam>(AdamOptions{.lr = 0.05})},
+          {"adamw", optimizer<AdamW>(AdamWOptions{.lr = 0.05})},
+          {"rmsprop", optimizer<RmsProp>(RmsPropOptions{})},
+          {"centred rmsprop", optimizer<RmsProp>(RmsPropOptions{.momentum = 0.5, .centered = true})},
+          {"adagrad", optimizer<Adagrad>(AdagradOptions{.lr_decay = 0.01, .initial_accumulator_value = 0.1})}};
+}
+
+template <class... Schedules>
+std::vector<std::unique_ptr<LrScheduler>> list(Schedules... schedules) {
+  std::vector<std::unique_ptr<LrScheduler>> result;
+  (result.push_back(std::move(schedules)), ...);
+  return result;
+}
+
+std::vector<std::pair<std::string, MakeSchedules>> schedules() {
+  return {{"none", [](Optimizer&) { return list(); }},
+          {"step", [](Optimizer& o) { return list(std::make_unique<StepLr>(o, StepLrOptions{.step_size = 3})); }},
+          {"multistep", [](Optimizer& o) { return list(std::make_unique<MultiStepLr>(o, MultiStepLrOptions{.milestones = {2, 7}})); }},
+          {"constant", [](Optimizer& o) { return list(std::make_unique<ConstantLr>(o)); }},
+          {"linear", [](Optimizer& o) { return list(std::make_unique<LinearLr>(o)); }},
+          {"exponential", [](Optimizer& o) { return list(std::make_unique<ExponentialLr>(o, ExponentialLrOptions{.gamma = 0.9})); }},
+          {"cosine", [](Optimizer& o) { return list(std::make_unique<CosineAnnealingLr>(o, CosineAnnealingLrOptions{.t_max = 10})); }},
+          {"two", [](Optimizer& o) {
+             return list(std::make_unique<LinearLr>(o), std::make_unique<ExponentialLr>(o, ExponentialLrOptions{.gamma = 0.9}));
+           }},
+          {"sequential", [](Optimizer& o) {
+             auto warmup = std::make_unique<LinearLr>(o);
+             auto decay = std::make_unique<CosineAnnealingLr>(o, CosineAnnealingLrOptions{.t_max = 10});
+             auto both = std::make_unique<SequentialLr>(
+                 o, SequentialLrOptions{.schedulers = {*warmup, *decay}, .milestones = {4}});
+             return list(std::move(both), std::move(warmup), std::move(decay));
+           }}};
+}
+
+/// A small training with everything that has a state: noise from the global generator too.
+class Training {
+ public:
+  Training(std::optional<std::int64_t> sets, Device device, const MakeOptimizer& make, const MakeSchedules& make_schedules,
+           std::uint64_t seed)
+      : params({.sets = sets, .device = device, .seed = seed}),
+        w(params.add("w", {3}, init::normal(0, 1))),
+        b(params.add("layer.b", {}, init::normal(0, 1))),
+        optimizer(make(params)),
+        schedules(make_schedules(*optimizer)),
+        monitor({.keep_sets = 2, .progress = false}) {}
+
+  void step() {
+    optimizer->zero_grad();
+    const Tensor noise = randn({3}, {.device = params.device()});
+    const Tensor loss = ((w - noise).square().sum(-1) + (b - 0.5).square()) * 0.5;
+    loss.sum().backward();
+    optimizer->step();
+    if (!schedules.empty()) schedules[0]->step();
+    if (schedules.size() == 2) schedules[1]->step();
+    monitor.record(loss);
+  }
+
+  void run(int steps, bool captured) {
+    if (steps == 0) return;
+    if (!captured) {
+      for (int i = 0; i < steps; ++i) step();
+      return;
+    }
+    auto recorded = capture([this] { step(); });
+    for (int i = 0; i < steps; ++i) recorded();
+  }
+
+  checkpoint::Parts parts() {
+    checkpoint::Parts result{.params = params, .optimizer = optimizer.get(), .monitor = &monitor};
+    // The parts of a sequence are not stepped by themselves.
+    for (std::size_t i = 0; i < schedules.size() && i < (schedules.size() == 3 ? 1U : 2U); ++i)
+      result.schedules.push_back(schedules[i].get());
+    return result;
+  }
+
+  /// Everything that it is made of, as bits.
+  std::string state() {
+    std::string bits;
+    const auto add = [&](const Tensor& tensor) {
+      const Tensor packed = tensor.detach().to(Device::cpu()).contiguous();
+      bits.append(static_cast<const char*>(packed.data()), static_cast<std::size_t>(packed.numel()) * size_of(packed.dtype()));
+    };
+    for (const Tensor& tensor : params.tensors()) add(tensor);
+    for (const auto& [name, tensor] : optimizer->named_state()) add(tensor);
+    for (std::size_t i = 0; i < parts().schedules.size(); ++i) {
+      add(schedules[i]->last_lr());
+      bits += std::to_string(schedules[i]->steps_taken());
+    }
+    for (const HistoryRow& row : monitor.history()) {
+      for (const double value : {row.mean, row.min, row.max}) bits.append(reinterpret_cast<const char*>(&value), sizeof value);
+      for (const double value : row.sets) bits.append(reinterpret_cast<const char*>(&value), sizeof value);
+      bits += std::to_string(row.step) + " " + std::to_string(row.not_finite);
+    }
+    return bits;
+  }
+
+  Parameters params;
+  Tensor w, b;
+  std::unique_ptr<Optimizer> optimizer;
+  std::vector<std::unique_ptr<LrScheduler>> schedules;
+  Monitor monitor;
+};
+
+TEST_P(CheckpointTest, AResumedTrainingEqualsOneThatNeverStopped) {
+  constexpr int kSteps = 12;
+  const Folder folder;
+  for (const auto& [optimizer_name, make] : optimizers())
+    for (const auto& [schedule_name, make_schedules] : schedules())
+      for (const std::optional<std::int64_t> sets : {std::optional<std::int64_t>(), std::optional<std::int64_t>(1), std::optional<std::int64_t>(1000)})
+        for (const bool captured : {false, true}) {
+          SCOPED_TRACE(optimizer_name + ", " + schedule_name + ", " + (sets ? std::to_string(*sets) : "no") + " sets" +
+                       (captured ? ", captured" : ""));
+          manual_seed(1);
+          Training whole(sets, device(), make, make_schedules, 7);
+          whole.run(kSteps, captured);
+          const std::string expected = whole.state();
+          for (const int cut : {0, 5, 11}) {
+            SCOPED_TRACE(cut);
+            manual_seed(1);
+            {
+              Training first(sets, device(), make, make_schedules, 7);
+              first.run(cut, captured);
+              checkpoint::save(folder / "x", first.parts(), {.step = cut});
+            }
+            manual_seed(99);
+            Training second(sets, device(), make, make_schedules, 8);
+            const checkpoint::Loaded loaded = checkpoint::load(folder / "x", second.parts());
+            EXPECT_EQ(loaded.step, cut);
+            second.run(kSteps - cut, captured);
+            ASSERT_TRUE(second.state() == expected);
+          }
+        }
+}
+
+MakeOptimizer adam() { return optimizer<Adam>(AdamOptions{.lr = 0.05}); }
+MakeSchedules cosine() {
+  return [](Optimizer& o) { return list(std::make_unique<CosineAnnealingLr>(o, CosineAnnealingLrOptions{.t_max = 10})); };
+}
+MakeSchedules none() {
+  return [](Optimizer&) { return list(); };
+}
+
+TEST_P(CheckpointTest, ACapturedStepGoesOnAfterALoad) {
+  const Folder folder;
+  manual_seed(1);
+  Training training(5, device(), adam(), cosine(), 7);
+  auto step = capture([&] { training.step(); });
+  for (int i = 0; i < 3; ++i) step();
+  checkpoint::save(folder / "x", training.parts());
+  for (int i = 0; i < 4; ++i) step();
+  const std::string expected = training.state();
+  for (int i = 0; i < 9; ++i) step();
+  for (int i = 0; i < 2; ++i) {
+    checkpoint::load(folder / "x", training.parts());
+    for (int j = 0; j < 4; ++j) step();
+    EXPECT_TRUE(training.state() == expected);
+  }
+}
+
+TEST_P(CheckpointTest, KeepsSetsThatStandStillAndRatesOfTheirOwn) {
+  const Folder folder;
+  Training training(3, device(), adam(), cosine(), 7);
+  training.optimizer->set_lr(tensor({0.1, 0.2, 0.3}));
+  training.params.set_active(tensor({1, 0, 1}).to(boolean).to(device()));
+  training.run(2, false);
+  checkpoint::save(folder / "x", training.parts());
+  Training other(3, device(), adam(), cosine(), 8);
+  checkpoint::load(folder / "x", other.parts());
+  EXPECT_EQ(other.params.active().to_vector<bool>(), (std::vector<bool>{true, false, true}));
+  EXPECT_TRUE(other.state() == training.state());
+  other.params.set_active(ones({3}, on(boolean)));
+  checkpoint::save(folder / "x", other.parts());
+  checkpoint::load(folder / "x", training.parts());
+  EXPECT_TRUE(training.params.active().all().item<bool>());
+}
+
+TEST_P(CheckpointTest, HasNamesThatAPersonReads) {
+  const Folder folder;
+  Training training(2, device(), adam(), cosine(), 7);
+  training.run(1, false);
+  checkpoint::save(folder / "x", training.parts(),
+                   {.step = 1, .extra = {{"best", ones({2}, on())}}, .notes = {{"command", "luge train"}}});
+  const SafetensorsFile file(folder / "x");
+  std::vector<std::string> names;
+  for (const auto& [name, stored] : file.tensors()) names.push_back(name);
+  EXPECT_EQ(names, (std::vector<std::string>{
+                       "extra/best", "monitor/max", "monitor/mean", "monitor/min", "monitor/not_finite", "monitor/seconds",
+                       "monitor/sets", "optimizer/beta1", "optimizer/beta2", "optimizer/epsilon",
+                       "optimizer/exp_avg.layer.b", "optimizer/exp_avg.w", "optimizer/exp_avg_sq.layer.b",
+                       "optimizer/exp_avg_sq.w", "optimizer/lr", "optimizer/step", "params/layer.b", "params/w",
+                       "schedule/0.last_lr", "schedule/0.steps", "schedule/base", "sets/active"}));
+  EXPECT_EQ(file.metadata().at("optimizer"), "Adam");
+  EXPECT_EQ(file.metadata().at("step"), "1");
+  const checkpoint::Loaded loaded = checkpoint::load(folder / "x", {});
+  EXPECT_EQ(loaded.extra.at("best").sum().item(), 2);
+  EXPECT_EQ(loaded.notes, (Metadata{{"command", "luge train"}}));
+}
+
+TEST_P(CheckpointTest, LooseLeavesHaveTheModelsNames) {
+  const Folder folder;
+  const auto leaf = [&](double value) { return full({2}, value, on(float32, true)); };
+  const Tensor a = leaf(1), b = leaf(2);
+  Adam optimizer({a, b}, {});
+  (a * b).sum().backward();
+  optimizer.step();
+  checkpoint::save(folder / "x", {.tensors = {{"first", a}, {"second", b}}, .optimizer = &optimizer});
+  EXPECT_TRUE(SafetensorsFile(folder / "x").contains("optimizer/exp_avg.second"));
+  const Tensor c = leaf(5), d = leaf(6);
+  Adam other({c, d}, {});
+  checkpoint::load(folder / "x", {.tensors = {{"first", c}, {"second", d}}, .optimizer = &other});
+  EXPECT_EQ(c.to_vector<float>(), a.to_vector<float>());
+  EXPECT_EQ(other.steps_taken(), 1);
+  EXPECT_EQ(other.state()[3].to_vector<float>(), optimizer.state()[3].to_vector<float>());
+}
+
+TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
+  const Folder folder;
+  manual_seed(3);
+  Training saved(2, device(), adam(), cosine(), 7);
+  saved.run(2, false);
+  checkpoint::save(folder / "x", saved.parts());
+  Training training(2, device(), adam(), cosine(), 8);
+  training.run(1, false);
+  const std::string before = training.state();
+  const float next = rand({}).item<float>();
+  manual_seed(3);
+  static_cast<void>(next);
+  const auto fault = [&]<class E>(std::type_identity<E>, const checkpoint::Parts& parts, const checkpoint::LoadOptions& options = {}) {
+    const std::string message = message_of<E>([&] { checkpoint::load(folder / "x", parts, options); });
+    EXPECT_TRUE(training.state() == before);
+    return message;
+  };
+  constexpr std::type_identity<ValueError> value;
+  constexpr std::type_identity<ShapeError> shape;
+  constexpr std::type_identity<DTypeError> dtype;
+  const std::string head = "checkpoint.load: '" + folder / "x" + "' differs: ";
+  {
+    Parameters three({.sets = 3, .device = device()});
+    three.add("w", {3}, init::constant(0));
+    three.add("layer.b", {}, init::constant(0));
+    EXPECT_EQ(fault(shape, {.params = three}), head + "params/w: the file has shape (2, 3), here it is (3, 3)");
+    EXPECT_EQ(three["w"].detach().abs().sum().item(), 0);
+  }
+  {
+    Parameters more({.sets = 2, .device = device()});
+    more.add("w", {3}, init::constant(0));
+    more.add("c", {}, init::constant(0));
+    EXPECT_EQ(fault(value, {.params = more}), head + "params/c: the file has no such tensor");
+    const checkpoint::Loaded loaded = checkpoint::load(folder / "x", {.params = more}, {.strict = false});
+    EXPECT_EQ(loaded.missing, (std::vector<std::string>{"params/c"}));
+    EXPECT_EQ(loaded.unexpected, (std::vector<std::string>{"params/layer.b"}));
+    EXPECT_EQ(more["w"].detach().to_vector<float>(), saved.w.detach().to_vector<float>());
+  }
+  {
+    Parameters less({.sets = 2, .device = device()});
+    less.add("w", {3}, init::constant(0));
+    EXPECT_EQ(fault(value, {.params = less}), head + "params/layer.b: there is no such tensor here");
+  }
+  {
+    Parameters wide({.sets = 2, .device = device(), .dtype = float64});
+    wide.add("w", {3}, init::constant(0));
+    wide.add("layer.b", {}, init::constant(0));
+    EXPECT_EQ(fault(dtype, {.params = wide}), head + "params/w: the file has float32, here it is float64");
+  }
+  {
+    Training other(2, device(), optimizer<AdamW>(AdamWOptions{}), cosine(), 8);
+    EXPECT_EQ(fault(value, other.parts()), head + "optimizer: the file has Adam, here it is AdamW");
+    EXPECT_EQ(fault(value, other.parts(), {.strict = false}), head + "optimizer: the file has Adam, here it is AdamW");
+    Training decayed(2, device(), optimizer<Adam>(AdamOptions{.weight_decay = 0.1}), cosine(), 8);
+    EXPECT_EQ(fault(value, decayed.parts()), head + "optimizer/weight_decay: the file has no such tensor");
+    Training unscheduled(2, device(), adam(), none(), 8);
+    checkpoint::save(folder / "y", unscheduled.parts());
+    const std::string message = message_of<ValueError>([&] { checkpoint::load(folder / "y", training.parts()); });
+    EXPECT_EQ(message, "checkpoint.load: '" + folder / "y" + "' differs: schedules: the file has (none), here it is 1");
+    EXPECT_TRUE(training.state() == before);
+  }
+  {
+    Monitor narrow({.keep_sets = 1, .progress = false});
+    checkpoint::Parts parts = training.parts();
+    parts.monitor = &narrow;
+    EXPECT_TRUE(has_words(fault(value, parts), {"Monitor::restore", "losses of 2 sets"}));
+  }
+  {
+    Training apart(2, device(), adam(), none(), 8);
+    checkpoint::Parts parts = training.parts();
+    parts.params = apart.params;
+    EXPECT_EQ(fault(value, parts), "checkpoint.load: the optimizer steps other parameters than the params given");
+    parts = training.parts();
+    parts.optimizer = nullptr;
+    EXPECT_EQ(fault(value, parts), "checkpoint.load: a schedule is given without its optimizer");
+    parts = apart.parts();
+    parts.schedules = training.parts().schedules;
+    EXPECT_EQ(fault(value, parts), "checkpoint.load: schedule 0 is not of the optimizer given");
+  }
+  save_file({{"w", ones({2})}}, folder / "plain");
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { checkpoint::load(folder / "plain", training.parts()); }),
+                        {"'" + folder / "plain" + "' is no checkpoint of luge"}));
+  EXPECT_THROW(capture([&] { checkpoint::load(folder / "x", training.parts()); })(), CaptureError);
+  EXPECT_THROW(capture([&] { checkpoint::save(folder / "z", training.parts()); })(), CaptureError);
+}
+
+TEST(Checkpoint, ADamagedFileIsRefusedWhereverTheDamageIs) {
+  const Folder folder;
+  Training training(2, Device::cpu(), adam(), cosine(), 7);
+  training.run(2, false);
+  checkpoint::save(folder / "x", training.parts(), {.step = 2, .extra = {{"e", ones({2})}}, .notes = {{"n", "text"}}});
+  const std::string whole = text_of(folder / "x"), before = training.state();
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string bad = whole;
+    bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
+    write_text(folder / "bad", bad);
+    EXPECT_THROW(checkpoint::load(folder / "bad", training.parts()), IoError) << "byte " << at;
+  }
+  for (std::size_t length = 0; length < whole.size(); length += 7) {
+    write_text(folder / "bad", whole.substr(0, length));
+    EXPECT_THROW(checkpoint::load(folder / "bad", training.parts()), IoError) << "cut at " << length;
+  }
+  EXPECT_TRUE(training.state() == before);
+  EXPECT_NO_THROW(checkpoint::load(folder / "x", training.parts()));
+}
+
+TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
+  const Folder folder;
+  Training two(2, device(), adam(), none(), 7), three(3, device(), adam(), none(), 8);
+  two.run(4, false);
+  three.run(4, false);
+  checkpoint::save(folder / "two", {.params = two.params, .optimizer = two.optimizer.get()});
+  checkpoint::save(folder / "three", {.params = three.params, .optimizer = three.optimizer.get()});
+  Training five(5, device(), adam(), none(), 9);
+  const checkpoint::Parts parts{.params = five.params, .optimizer = five.optimizer.get()};
+  checkpoint::load(folder / "three", parts, {.sets = {0, 1, 2}, .into_sets = {0, 1, 2}});
+  checkpoint::load(folder / "two", parts, {.sets = {1, 0}, .into_sets = {3, 4}});
+  const auto row = [](const Tensor& t, std::int64_t set) { return t.detach()[set].to(Device::cpu()).to_vector<float>(); };
+  const auto moments = [](Training& t) { return t.optimizer->named_state(); };
+  for (std::int64_t set = 0; set < 5; ++set) {
+    Training& from = set < 3 ? three : two;
+    const std::int64_t source = set < 3 ? set : 4 - set;
+    EXPECT_EQ(row(five.w, set), row(from.w, source));
+    EXPECT_EQ(row(five.b, set), row(from.b, source));
+    for (std::size_t i = 5; i < moments(five).size(); ++i)  // after step, lr, beta1, beta2 and epsilon
+      EXPECT_EQ(row(moments(five)[i].second, set), row(moments(from)[i].second, source)) << moments(five)[i].first;
+  }
+  EXPECT_EQ(five.optimizer->steps_taken(), 4);
+  five.run(1, false);
+  const std::string before = five.state();
+  const auto fault = [&]<class E>(std::type_identity<E>, const checkpoint::Parts& given, const checkpoint::LoadOptions& options) {
+    const std::string message = message_of<E>([&] { checkpoint::load(folder / "two", given, options); });
+    EXPECT_TRUE(five.state() == before);
+    return message;
+  };
+  constexpr std::type_identity<ValueError> value;
+  constexpr std::type_identity<IndexError> index;
+  EXPECT_TRUE(has_words(fault(value, parts, {.sets = {0}, .into_sets = {0}}), {"has taken 4 steps, the one here 5"}));
+  EXPECT_TRUE(has_words(fault(index, parts, {.sets = {2}, .into_sets = {0}}), {"set 2 of sets is out of range", "has 2 sets"}));
+  EXPECT_TRUE(has_words(fault(index, parts, {.sets = {0}, .into_sets = {5}}), {"set 5 of into_sets", "5 sets"}));
+  EXPECT_TRUE(has_words(fault(value, parts, {.sets = {0, 1}, .into_sets = {0}}), {"2 sets and 1 into_sets"}));
+  EXPECT_TRUE(has_words(fault(value, parts, {.sets = {0, 1}, .into_sets = {1, 1}}), {"twice in into_sets"}));
+  EXPECT_TRUE(has_words(fault(value, five.parts(), {.sets = {0}, .into_sets = {0}}), {"by sets"}));
+  checkpoint::load(folder / "two", {.params = five.params}, {.sets = {0}, .into_sets = {2}});
+  EXPECT_EQ(row(five.w, 2), row(two.w, 0));
+}
+
+TEST(Checkpoint, KeepsTheLastAndTheBest) {
+  const Folder folder;
+  Training training(2, Device::cpu(), adam(), none(), 7);
+  const std::string path = folder / "run-{step}.safetensors";
+  EXPECT_FALSE(checkpoint::latest(path));
+  const double metrics[] = {3, 2, 5, std::numeric_limits<double>::quiet_NaN(), 2, 7};
+  for (std::int64_t i = 0; i < 6; ++i)
+    EXPECT_EQ(checkpoint::save(path, training.parts(), {.step = i * 5, .keep = 2, .metric = metrics[i]}),
+              folder / ("run-" + std::to_string(i * 5) + ".safetensors"));
+  EXPECT_EQ(checkpoint::latest(path), folder / "run-25.safetensors");
+  EXPECT_EQ(folder.files(), 3);
+  EXPECT_TRUE(std::filesystem::exists(folder / "run-20.safetensors"));
+  const checkpoint::Loaded best = checkpoint::load(folder / "run-best.safetensors", training.parts());
+  EXPECT_EQ(best.step, 5);
+  EXPECT_EQ(best.metric, 2);
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(folder / "x", training.parts(), {.keep = 2}); }), {"keep is given", "{step}"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(path, training.parts(), {.keep = -1}); }), {"keep is -1"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(path, training.parts(), {.step = -1}); }), {"step is -1"}));
+}
+
+TEST_P(CheckpointTest, SavesWhatWasThereWhenTheTrainingGoesOn) {
+  const Folder folder;
+  Training training(100, device(), adam(), cosine(), 7);
+  training.run(3, false);
+  const std::string before = training.state();
+  checkpoint::PendingSave pending = checkpoint::save_async(folder / "x", training.parts(), {.step = 3});
+  training.run(5, true);
+  EXPECT_EQ(pending.wait(), folder / "x");
+  EXPECT_TRUE(pending.is_done());
+  Training other(100, device(), adam(), cosine(), 8);
+  EXPECT_EQ(checkpoint::load(folder / "x", other.parts()).step, 3);
+  EXPECT_TRUE(other.state() == before);
+  checkpoint::PendingSave lost = checkpoint::save_async(folder / "absent/x", training.parts());
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { lost.wait(); }), {"checkpoint.save_async: cannot write", "No such file"}));
+}
+
+TEST(CheckpointThread, ManySavesRunBehindOneTraining) {
+  const Folder folder;
+  Training training(50, Device::cpu(), adam(), cosine(), 7);
+  std::vector<checkpoint::PendingSave> pending;
+  std::vector<std::string> states;
+  for (int i = 0; i < 8; ++i) {
+    training.run(2, false);
+    states.push_back(training.state());
+    pending.push_back(checkpoint::save_async(folder / "{step}", training.parts(), {.step = i}));
+  }
+  for (int i = 0; i < 8; ++i) {
+    Training other(50, Device::cpu(), adam(), cosine(), 8);
+    checkpoint::load(pending[static_cast<std::size_t>(i)].wait(), other.parts());
+    EXPECT_TRUE(other.state() == states[static_cast<std::size_t>(i)]) << i;
+  }
+}
+
+TEST_P(CheckpointTest, ALoaderGoesOnWhereItWas) {
+  const Folder folder;
+  const LabelledImages samples{randn({10, 4}), arange(10)};
+  const Batches batches(samples, {.batch = 3, .seed = 5, .device = device()});
+  BatchStream whole(batches);
+  std::vector<std::vector<std::int64_t>> labels;
+  for (int i = 0; i < 11; ++i) labels.push_back(whole.next().labels.to_vector<std::int64_t>());
+  EXPECT_EQ(labels[3].size(), 1U);
+  EXPECT_EQ(whole.epoch(), 2);
+  EXPECT_EQ(whole.index(), 3);
+  for (const int cut : {0, 3, 4, 9}) {
+    BatchStream first(batches), second(batches);
+    for (int i = 0; i < cut; ++i) first.next();
+    checkpoint::save(folder / "x", {.loader = &first});
+    checkpoint::load(folder / "x", {.loader = &second});
+    for (std::size_t i = static_cast<std::size_t>(cut); i < labels.size(); ++i)
+      EXPECT_EQ(second.next().labels.to_vector<std::int64_t>(), labels[i]);
+  }
+  BatchStream other(Batches(samples, {.batch = 4, .seed = 5, .device = device()}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder / "x", {.loader = &other}); }),
+                        {"a loader whose batch is 3; here it is 4"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { other.seek(0, 3); }), {"epoch 0 and index 3", "0 to 2"}));
+  checkpoint::save(folder / "x", {});
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder / "x", {.loader = &other}); }), {"loader: the file has none"}));
+}
+
+}  // namespace
+}  // namespace luge::test
