@@ -21,6 +21,7 @@
 #include <luge/ops/loss.h>
 #include <luge/train/optimizer.h>
 
+#include "interruption.h"
 #include "options.h"
 #include "report.h"
 #include "table.h"
@@ -105,11 +106,13 @@ TrainResult train(const TrainOptions& options, const Common& common, Monitor& mo
   const nn::Sequential model = make_mlp(params, data.pixels(), options.hidden, data.classes);
   const Tensor lr = from_host(result.lr, {options.sets}).to(float32).to(common.device);
   Adam optimizer(params, {.lr = lr});
-  const Batches batches(data.train, {.batch = options.batch, .seed = common.seed, .device = common.device});
+  BatchStream stream(Batches(data.train, {.batch = options.batch, .seed = common.seed, .device = common.device}));
   const std::int64_t at_a_time = std::clamp<std::int64_t>(kHiddenNumbers / (options.sets * options.hidden), 1, data.test.count());
   const Batches test(data.test, {.batch = at_a_time, .shuffle = false, .device = common.device});
   data = {};  // it lives on the device now
   Backend& queue = backend(common.device);
+  const checkpoint::Parts parts{.params = params, .optimizer = &optimizer, .monitor = &monitor, .loader = &stream};
+  if (options.resume) load_training(options, parts, result);
 
   const auto body = [&](const Batch& batch) {
     optimizer.zero_grad();
@@ -120,20 +123,38 @@ TrainResult train(const TrainOptions& options, const Common& common, Monitor& mo
   };
   CapturedBatches captured(body);
 
-  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-    const Stopwatch watch;
-    // Falls linearly, epoch by epoch, so that the last steps settle what the first have found.
-    optimizer.set_lr(lr * (1 - static_cast<double>(epoch) / static_cast<double>(options.epochs)));
-    for (const Batch& batch : batches.epoch(epoch)) {
-      options.eager ? body(batch) : captured.step(batch);
-      ++result.steps;
-    }
+  const Interruption interruption;
+  Stopwatch watch;
+  const auto note_time = [&] {
     queue.synchronize();
     result.seconds += watch.seconds();
-    if (epoch + 1 == options.epochs) monitor.finish();
-    result.accuracy.push_back(accuracies(model, test, options.sets));
-    if (epoch + 1 < options.epochs) monitor.finish();
-    note_epoch(epoch + 1, result.accuracy.back());
+  };
+  while (stream.epoch() < options.epochs) {
+    const std::int64_t epoch = stream.epoch();
+    // Falls linearly, epoch by epoch, so that the last steps settle what the first have found.
+    if (stream.index() == 0) optimizer.set_lr(lr * (1 - static_cast<double>(epoch) / static_cast<double>(options.epochs)));
+    const Batch batch = stream.next();
+    options.eager ? body(batch) : captured.step(batch);
+    ++result.steps;
+    const bool ends_epoch = stream.epoch() > epoch;
+    if (ends_epoch) {
+      note_time();
+      monitor.finish();
+      result.accuracy.push_back(accuracies(model, test, options.sets));
+      note_epoch(epoch + 1, result.accuracy.back());
+      watch = {};
+    }
+    if (Interruption::is_requested() && stream.epoch() < options.epochs) {
+      if (!ends_epoch) note_time();
+      monitor.finish();
+      save_training(options, common, parts, result);
+      result.interrupted = true;
+      return result;
+    }
+    if (ends_epoch && !options.checkpoint.empty()) {
+      save_training(options, common, parts, result);
+      watch = {};
+    }
   }
   result.samples_per_second = static_cast<double>(options.epochs * result.train_images) / result.seconds;
 
@@ -182,7 +203,16 @@ void print_json(const TrainOptions& options, const Common& common, const TrainRe
   fmt::print("{}\n", json.dump(2));
 }
 
-void run(const TrainOptions& options, const Common& common) {
+/// As a shell reads it.
+std::string shell_word(const std::string& text) {
+  if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") == std::string::npos) return text;
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+void run(TrainOptions options, Common common) {
+  if (options.resume) take_options(options, common);
   if (!options.report.empty()) require_report_folder(options.report);
   backend(common.device);  // a device that cannot be used is reported before the data are read
   const std::string directory = options.data.empty() ? find_dataset("fashion-mnist") : options.data;
@@ -195,6 +225,11 @@ void run(const TrainOptions& options, const Common& common) {
   const std::int64_t steps = options.epochs * ((data.train.count() + options.batch - 1) / options.batch);
   Monitor monitor({.total = steps, .keep_sets = std::min(options.sets, kKept)});
   const TrainResult result = train(options, common, monitor, data);
+  if (result.interrupted) {
+    fmt::print(stderr, "stopped after {} of {} steps; to go on:\n", grouped(result.steps), grouped(steps));
+    fmt::print("luge train --resume{}{}\n", options.checkpoint.empty() ? "" : " --checkpoint ", shell_word(options.checkpoint));
+    return;
+  }
   if (common.json) {
     print_json(options, common, result);
   } else {
@@ -208,20 +243,28 @@ void run(const TrainOptions& options, const Common& common) {
 Command add_train(CLI::App& program, Common& common) {
   CLI::App* const app = program.add_subcommand("train", "Train image classifiers on Fashion-MNIST: one, or many at once.");
   const auto options = std::make_shared<TrainOptions>();
+  std::vector<CLI::Option*> fixed;  // what a training keeps for life
   const auto count = [&](const char* name, std::int64_t& value, std::int64_t most, const char* what) {
-    app->add_option(name, value, what)->check(whole_number(1, most))->type_name("N");
+    fixed.push_back(app->add_option(name, value, what)->check(whole_number(1, most))->type_name("N"));
   };
   count("--sets", options->sets, 1'000'000, "models trained at once, each with its own start and learning rate (default 1)");
   count("--epochs", options->epochs, 1'000'000, "passes over the training images (default 5)");
   count("--batch", options->batch, std::numeric_limits<std::int32_t>::max(), "images per step (default 64)");
   count("--hidden", options->hidden, 1'000'000, "units of the hidden layer (default 256)");
-  app->add_option("--lr", options->lr, "learning rate of Adam in the first epoch (default 1e-3; it falls linearly), or first:last, spread geometrically over the sets")
+  fixed.push_back(app->add_option("--lr", options->lr, "learning rate of Adam in the first epoch (default 1e-3; it falls linearly), or first:last, spread geometrically over the sets")
       ->check(number_range())
-      ->type_name("LR[:LR]");
-  app->add_option("--data", options->data, "folder of four IDX files (default: Fashion-MNIST, see $LUGE_DATA)")->type_name("DIR");
+      ->type_name("LR[:LR]"));
+  fixed.push_back(
+      app->add_option("--data", options->data, "folder of four IDX files (default: Fashion-MNIST, see $LUGE_DATA)")->type_name("DIR"));
+  app->add_option("--checkpoint", options->checkpoint,
+                  "write a checkpoint after every epoch (default: at Ctrl-C and SIGTERM alone, as luge-train.safetensors)")
+      ->type_name("FILE");
+  CLI::Option* const resume = app->add_flag("--resume", options->resume, "go on from the checkpoint, with the options that it was begun with");
+  for (CLI::Option* const option : fixed) resume->excludes(option);
   add_eager_option(*app, options->eager);
   add_report_option(*app, options->report);
   add_common_options(*app, common);
+  resume->excludes(app->get_option("--seed"));
   return {app, [options, &common] {
             if (parse_range(options->lr).is_range && options->sets < 2)
               throw CLI::ValidationError("--lr", fmt::format("{} spreads learning rates over the sets; it needs --sets 2 or more", options->lr));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <luge/nn/sequential.h>
+#include <luge/train/checkpoint.h>
 #include <luge/train/monitor.h>
 #include <luge/train/parameters.h>
 
@@ -16,7 +17,8 @@ namespace luge::cli {
 struct TrainOptions {
   std::int64_t sets = 1, epochs = 5, batch = 64, hidden = 256;
   std::string lr = "1e-3", data, report;
-  bool eager = false;
+  std::string checkpoint;  ///< empty: of the usual name, and written at an interruption alone
+  bool eager = false, resume = false;
 };
 
 /// One model at the end.
@@ -32,10 +34,20 @@ struct TrainResult {
   std::int64_t steps = 0, train_images = 0, test_images = 0;
   double seconds = 0;                         ///< of training alone
   double samples_per_second = 0;              ///< images shown per second; every set sees each
+  bool interrupted = false;                   ///< the checkpoint has the rest
 };
 
 /// The network: inputs - hidden, relu - classes. One copy for every set of `params`.
 nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hidden, std::int64_t classes);
+
+/// The file that an interrupted training is kept in.
+inline std::string checkpoint_path(const TrainOptions& options) {
+  return options.checkpoint.empty() ? "luge-train.safetensors" : options.checkpoint;
+}
+void save_training(const TrainOptions& options, const Common& common, const checkpoint::Parts& parts, const TrainResult& result);
+/// The options that the training was begun with. Throws IoError for a file that is no checkpoint of luge train.
+void take_options(TrainOptions& options, Common& common);
+void load_training(const TrainOptions& options, const checkpoint::Parts& parts, TrainResult& result);
 
 void write_train_report(const TrainOptions& options, const Common& common, const TrainResult& result, Monitor& monitor);
 

@@ -13,5 +13,7 @@ NB_MODULE(_C, m) {
   bind_training(m);
   bind_capture(m);
   bind_system(m);
+  bind_files(m);
+  bind_checkpoint(m);
   guard_calls(m);
 }

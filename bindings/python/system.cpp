@@ -156,6 +156,24 @@ void bind_data(nb::module_& m) {
             return nb::make_tuple(wrap(batch.images), wrap(batch.labels));
           },
           "index"_a);
+  nb::class_<BatchStream> stream(data, "BatchStream",
+                                 "Serves batches one after the other, epoch after epoch, and knows where it is: what "
+                                 "luge.checkpoint takes for a loader.");
+  stream
+      .def(
+          "__init__", [](BatchStream* self, const Batches& batches) { new (self) BatchStream(batches); }, "batches"_a)
+      .def(
+          "__iter__", [](nb::handle self) { return nb::borrow(self); }, nb::sig("def __iter__(self) -> BatchStream"))
+      .def(
+          "__next__",
+          [](BatchStream& self) {
+            const Batch batch = self.next(location());
+            return nb::make_tuple(wrap(batch.images), wrap(batch.labels));
+          },
+          nb::sig("def __next__(self) -> tuple[Tensor, Tensor]"))
+      .def_prop_ro("epoch", &BatchStream::epoch, "The epoch of the next batch.")
+      .def_prop_ro("index", &BatchStream::index, "The number of the next batch in its epoch.")
+      .def("seek", &BatchStream::seek, "epoch"_a, "index"_a = 0, "Goes to a place.");
 }
 
 }  // namespace

@@ -1,10 +1,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <csignal>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include <luge/base/cuda_status.h>
+#include <luge/train/checkpoint.h>
 #include <luge/version.h>
 
 #include "has_words.h"
@@ -184,6 +190,73 @@ TEST(Train, TheSameSeedGivesTheSameResult) {
   };
   EXPECT_EQ(accuracy(3), accuracy(3));
   EXPECT_NE(accuracy(3), accuracy(4));
+}
+
+/// Runs `luge arguments`, sends the signal when it has said `line`, and waits for it. The pipe for its messages is small
+/// enough that it cannot end before.
+Outcome run_and_signal(const std::string& arguments, const std::string& line, int signal, const std::string& out) {
+  int ends[2];
+  EXPECT_EQ(pipe(ends), 0);
+  EXPECT_GE(fcntl(ends[1], F_SETPIPE_SZ, 4096), 0);
+  const std::string command = "exec " LUGE_PROGRAM " " + arguments + " >" + out + " </dev/null";
+  const pid_t program = fork();
+  if (program == 0) {
+    dup2(ends[1], 2);
+    close(ends[0]);
+    close(ends[1]);
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+  close(ends[1]);
+  std::string messages;
+  bool sent = false;
+  char some[64];
+  for (ssize_t count; (count = read(ends[0], some, sizeof some)) > 0;) {
+    messages.append(some, static_cast<std::size_t>(count));
+    if (!sent && messages.find(line) != std::string::npos) sent = kill(program, signal) == 0;
+  }
+  close(ends[0]);
+  int status = -1;
+  waitpid(program, &status, 0);
+  EXPECT_TRUE(sent) << messages;
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(out), messages};
+}
+
+TEST(Train, AnInterruptedTrainingGoesOnAsIfItHadNotBeen) {
+  const Folder folder;
+  write_dataset(folder, 105, 30, 4);
+  const std::string data = " --data " + folder.path();
+  const std::string options = "train --sets 2 --lr 1e-3:1e-2 --batch 10 --hidden 8 --seed 3 --epochs 300 --json" + data;
+  const Json whole = Json::parse(run_luge(options).out);
+  const std::string file = folder.path("a file");
+  for (const auto& [signal, extra] : {std::pair(SIGTERM, ""), std::pair(SIGINT, " --eager")}) {
+    const Outcome first = run_and_signal(options + extra + " --checkpoint '" + file + "'", "epoch 2:", signal, folder.path("out"));
+    EXPECT_EQ(first.code, 0) << first.err;
+    EXPECT_TRUE(has_words(first.err, {"stopped after", "of 3,300 steps"}));
+    EXPECT_EQ(first.out, "luge train --resume --checkpoint '" + file + "'\n");
+    const Outcome second = run_luge(first.out.substr(5, first.out.size() - 6) + " --json");
+    ASSERT_EQ(second.code, 0) << second.err;
+    const Json resumed = Json::parse(second.out);
+    for (const char* field : {"sets", "accuracy_by_epoch", "steps", "epochs", "seed", "hidden", "batch"})
+      EXPECT_EQ(resumed[field], whole[field]) << field;
+  }
+  // What is finished was kept after its last epoch, and has nothing to go on with but its results.
+  const Outcome again = run_luge("train --resume --json --checkpoint '" + file + "'");
+  EXPECT_EQ(Json::parse(again.out)["accuracy_by_epoch"], whole["accuracy_by_epoch"]);
+}
+
+TEST(Train, SaysWhyItCannotGoOn) {
+  const Folder folder;
+  const Outcome absent = run_luge("train --resume --checkpoint " + folder.path("x"));
+  EXPECT_EQ(absent.code, 1);
+  EXPECT_TRUE(has_words(absent.err, {"luge: error: ", folder.path("x"), "No such file"}));
+  checkpoint::save(folder.path("y"), {});
+  EXPECT_TRUE(has_words(run_luge("train --resume --checkpoint " + folder.path("y")).err, {"y' is no checkpoint of luge train"}));
+  for (const char* option : {"--sets 2", "--epochs 2", "--lr 1", "--seed 1", "--hidden 3", "--batch 3", "--data ."}) {
+    const Outcome both = run_luge("train --resume " + std::string(option));
+    EXPECT_EQ(both.code, 2) << option;
+    EXPECT_TRUE(has_words(both.err, {"--resume"})) << option;
+  }
 }
 
 /// --eager changes how a step runs and nothing of what it computes; 100 images leave a batch of 10 behind.

@@ -15,7 +15,4 @@ struct Outcome {
 /// Runs `luge arguments` in a shell and waits for it; `environment` as in "A=1 B=2".
 Outcome run_luge(const std::string& arguments, const std::string& environment = {});
 
-/// The text of a file.
-std::string text_of(const std::string& path);
-
 }  // namespace luge::test

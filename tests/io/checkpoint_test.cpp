@@ -153,11 +153,11 @@ TEST_P(CheckpointTest, AResumedTrainingEqualsOneThatNeverStopped) {
             {
               Training first(sets, device(), make, make_schedules, 7);
               first.run(cut, captured);
-              checkpoint::save(folder / "x", first.parts(), {.step = cut});
+              checkpoint::save(folder.path("x"), first.parts(), {.step = cut});
             }
             manual_seed(99);
             Training second(sets, device(), make, make_schedules, 8);
-            const checkpoint::Loaded loaded = checkpoint::load(folder / "x", second.parts());
+            const checkpoint::Loaded loaded = checkpoint::load(folder.path("x"), second.parts());
             EXPECT_EQ(loaded.step, cut);
             second.run(kSteps - cut, captured);
             ASSERT_TRUE(second.state() == expected);
@@ -179,12 +179,12 @@ TEST_P(CheckpointTest, ACapturedStepGoesOnAfterALoad) {
   Training training(5, device(), adam(), cosine(), 7);
   auto step = capture([&] { training.step(); });
   for (int i = 0; i < 3; ++i) step();
-  checkpoint::save(folder / "x", training.parts());
+  checkpoint::save(folder.path("x"), training.parts());
   for (int i = 0; i < 4; ++i) step();
   const std::string expected = training.state();
   for (int i = 0; i < 9; ++i) step();
   for (int i = 0; i < 2; ++i) {
-    checkpoint::load(folder / "x", training.parts());
+    checkpoint::load(folder.path("x"), training.parts());
     for (int j = 0; j < 4; ++j) step();
     EXPECT_TRUE(training.state() == expected);
   }
@@ -196,14 +196,14 @@ TEST_P(CheckpointTest, KeepsSetsThatStandStillAndRatesOfTheirOwn) {
   training.optimizer->set_lr(tensor({0.1, 0.2, 0.3}));
   training.params.set_active(tensor({1, 0, 1}).to(boolean).to(device()));
   training.run(2, false);
-  checkpoint::save(folder / "x", training.parts());
+  checkpoint::save(folder.path("x"), training.parts());
   Training other(3, device(), adam(), cosine(), 8);
-  checkpoint::load(folder / "x", other.parts());
+  checkpoint::load(folder.path("x"), other.parts());
   EXPECT_EQ(other.params.active().to_vector<bool>(), (std::vector<bool>{true, false, true}));
   EXPECT_TRUE(other.state() == training.state());
   other.params.set_active(ones({3}, on(boolean)));
-  checkpoint::save(folder / "x", other.parts());
-  checkpoint::load(folder / "x", training.parts());
+  checkpoint::save(folder.path("x"), other.parts());
+  checkpoint::load(folder.path("x"), training.parts());
   EXPECT_TRUE(training.params.active().all().item<bool>());
 }
 
@@ -211,9 +211,9 @@ TEST_P(CheckpointTest, HasNamesThatAPersonReads) {
   const Folder folder;
   Training training(2, device(), adam(), cosine(), 7);
   training.run(1, false);
-  checkpoint::save(folder / "x", training.parts(),
+  checkpoint::save(folder.path("x"), training.parts(),
                    {.step = 1, .extra = {{"best", ones({2}, on())}}, .notes = {{"command", "luge train"}}});
-  const SafetensorsFile file(folder / "x");
+  const SafetensorsFile file(folder.path("x"));
   std::vector<std::string> names;
   for (const auto& [name, stored] : file.tensors()) names.push_back(name);
   EXPECT_EQ(names, (std::vector<std::string>{
@@ -224,7 +224,7 @@ TEST_P(CheckpointTest, HasNamesThatAPersonReads) {
                        "schedule/0.last_lr", "schedule/0.steps", "schedule/base", "sets/active"}));
   EXPECT_EQ(file.metadata().at("optimizer"), "Adam");
   EXPECT_EQ(file.metadata().at("step"), "1");
-  const checkpoint::Loaded loaded = checkpoint::load(folder / "x", {});
+  const checkpoint::Loaded loaded = checkpoint::load(folder.path("x"), {});
   EXPECT_EQ(loaded.extra.at("best").sum().item(), 2);
   EXPECT_EQ(loaded.notes, (Metadata{{"command", "luge train"}}));
 }
@@ -236,11 +236,11 @@ TEST_P(CheckpointTest, LooseLeavesHaveTheModelsNames) {
   Adam optimizer({a, b}, {});
   (a * b).sum().backward();
   optimizer.step();
-  checkpoint::save(folder / "x", {.tensors = {{"first", a}, {"second", b}}, .optimizer = &optimizer});
-  EXPECT_TRUE(SafetensorsFile(folder / "x").contains("optimizer/exp_avg.second"));
+  checkpoint::save(folder.path("x"), {.tensors = {{"first", a}, {"second", b}}, .optimizer = &optimizer});
+  EXPECT_TRUE(SafetensorsFile(folder.path("x")).contains("optimizer/exp_avg.second"));
   const Tensor c = leaf(5), d = leaf(6);
   Adam other({c, d}, {});
-  checkpoint::load(folder / "x", {.tensors = {{"first", c}, {"second", d}}, .optimizer = &other});
+  checkpoint::load(folder.path("x"), {.tensors = {{"first", c}, {"second", d}}, .optimizer = &other});
   EXPECT_EQ(c.to_vector<float>(), a.to_vector<float>());
   EXPECT_EQ(other.steps_taken(), 1);
   EXPECT_EQ(other.state()[3].to_vector<float>(), optimizer.state()[3].to_vector<float>());
@@ -251,7 +251,7 @@ TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
   manual_seed(3);
   Training saved(2, device(), adam(), cosine(), 7);
   saved.run(2, false);
-  checkpoint::save(folder / "x", saved.parts());
+  checkpoint::save(folder.path("x"), saved.parts());
   Training training(2, device(), adam(), cosine(), 8);
   training.run(1, false);
   const std::string before = training.state();
@@ -259,14 +259,14 @@ TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
   manual_seed(3);
   static_cast<void>(next);
   const auto fault = [&]<class E>(std::type_identity<E>, const checkpoint::Parts& parts, const checkpoint::LoadOptions& options = {}) {
-    const std::string message = message_of<E>([&] { checkpoint::load(folder / "x", parts, options); });
+    const std::string message = message_of<E>([&] { checkpoint::load(folder.path("x"), parts, options); });
     EXPECT_TRUE(training.state() == before);
     return message;
   };
   constexpr std::type_identity<ValueError> value;
   constexpr std::type_identity<ShapeError> shape;
   constexpr std::type_identity<DTypeError> dtype;
-  const std::string head = "checkpoint.load: '" + folder / "x" + "' differs: ";
+  const std::string head = "checkpoint.load: '" + folder.path("x") + "' differs: ";
   {
     Parameters three({.sets = 3, .device = device()});
     three.add("w", {3}, init::constant(0));
@@ -279,7 +279,7 @@ TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
     more.add("w", {3}, init::constant(0));
     more.add("c", {}, init::constant(0));
     EXPECT_EQ(fault(value, {.params = more}), head + "params/c: the file has no such tensor");
-    const checkpoint::Loaded loaded = checkpoint::load(folder / "x", {.params = more}, {.strict = false});
+    const checkpoint::Loaded loaded = checkpoint::load(folder.path("x"), {.params = more}, {.strict = false});
     EXPECT_EQ(loaded.missing, (std::vector<std::string>{"params/c"}));
     EXPECT_EQ(loaded.unexpected, (std::vector<std::string>{"params/layer.b"}));
     EXPECT_EQ(more["w"].detach().to_vector<float>(), saved.w.detach().to_vector<float>());
@@ -302,9 +302,9 @@ TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
     Training decayed(2, device(), optimizer<Adam>(AdamOptions{.weight_decay = 0.1}), cosine(), 8);
     EXPECT_EQ(fault(value, decayed.parts()), head + "optimizer/weight_decay: the file has no such tensor");
     Training unscheduled(2, device(), adam(), none(), 8);
-    checkpoint::save(folder / "y", unscheduled.parts());
-    const std::string message = message_of<ValueError>([&] { checkpoint::load(folder / "y", training.parts()); });
-    EXPECT_EQ(message, "checkpoint.load: '" + folder / "y" + "' differs: schedules: the file has (none), here it is 1");
+    checkpoint::save(folder.path("y"), unscheduled.parts());
+    const std::string message = message_of<ValueError>([&] { checkpoint::load(folder.path("y"), training.parts()); });
+    EXPECT_EQ(message, "checkpoint.load: '" + folder.path("y") + "' differs: schedules: the file has (none), here it is 1");
     EXPECT_TRUE(training.state() == before);
   }
   {
@@ -325,31 +325,31 @@ TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
     parts.schedules = training.parts().schedules;
     EXPECT_EQ(fault(value, parts), "checkpoint.load: schedule 0 is not of the optimizer given");
   }
-  save_file({{"w", ones({2})}}, folder / "plain");
-  EXPECT_TRUE(has_words(message_of<IoError>([&] { checkpoint::load(folder / "plain", training.parts()); }),
-                        {"'" + folder / "plain" + "' is no checkpoint of luge"}));
-  EXPECT_THROW(capture([&] { checkpoint::load(folder / "x", training.parts()); })(), CaptureError);
-  EXPECT_THROW(capture([&] { checkpoint::save(folder / "z", training.parts()); })(), CaptureError);
+  save_file({{"w", ones({2})}}, folder.path("plain"));
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { checkpoint::load(folder.path("plain"), training.parts()); }),
+                        {"'" + folder.path("plain") + "' is no checkpoint of luge"}));
+  EXPECT_THROW(capture([&] { checkpoint::load(folder.path("x"), training.parts()); })(), CaptureError);
+  EXPECT_THROW(capture([&] { checkpoint::save(folder.path("z"), training.parts()); })(), CaptureError);
 }
 
 TEST(Checkpoint, ADamagedFileIsRefusedWhereverTheDamageIs) {
   const Folder folder;
   Training training(2, Device::cpu(), adam(), cosine(), 7);
   training.run(2, false);
-  checkpoint::save(folder / "x", training.parts(), {.step = 2, .extra = {{"e", ones({2})}}, .notes = {{"n", "text"}}});
-  const std::string whole = text_of(folder / "x"), before = training.state();
+  checkpoint::save(folder.path("x"), training.parts(), {.step = 2, .extra = {{"e", ones({2})}}, .notes = {{"n", "text"}}});
+  const std::string whole = text_of(folder.path("x")), before = training.state();
   for (std::size_t at = 0; at < whole.size(); ++at) {
     std::string bad = whole;
     bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
-    write_text(folder / "bad", bad);
-    EXPECT_THROW(checkpoint::load(folder / "bad", training.parts()), IoError) << "byte " << at;
+    write_text(folder.path("bad"), bad);
+    EXPECT_THROW(checkpoint::load(folder.path("bad"), training.parts()), IoError) << "byte " << at;
   }
   for (std::size_t length = 0; length < whole.size(); length += 7) {
-    write_text(folder / "bad", whole.substr(0, length));
-    EXPECT_THROW(checkpoint::load(folder / "bad", training.parts()), IoError) << "cut at " << length;
+    write_text(folder.path("bad"), whole.substr(0, length));
+    EXPECT_THROW(checkpoint::load(folder.path("bad"), training.parts()), IoError) << "cut at " << length;
   }
   EXPECT_TRUE(training.state() == before);
-  EXPECT_NO_THROW(checkpoint::load(folder / "x", training.parts()));
+  EXPECT_NO_THROW(checkpoint::load(folder.path("x"), training.parts()));
 }
 
 TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
@@ -357,12 +357,12 @@ TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
   Training two(2, device(), adam(), none(), 7), three(3, device(), adam(), none(), 8);
   two.run(4, false);
   three.run(4, false);
-  checkpoint::save(folder / "two", {.params = two.params, .optimizer = two.optimizer.get()});
-  checkpoint::save(folder / "three", {.params = three.params, .optimizer = three.optimizer.get()});
+  checkpoint::save(folder.path("two"), {.params = two.params, .optimizer = two.optimizer.get()});
+  checkpoint::save(folder.path("three"), {.params = three.params, .optimizer = three.optimizer.get()});
   Training five(5, device(), adam(), none(), 9);
   const checkpoint::Parts parts{.params = five.params, .optimizer = five.optimizer.get()};
-  checkpoint::load(folder / "three", parts, {.sets = {0, 1, 2}, .into_sets = {0, 1, 2}});
-  checkpoint::load(folder / "two", parts, {.sets = {1, 0}, .into_sets = {3, 4}});
+  checkpoint::load(folder.path("three"), parts, {.sets = {0, 1, 2}, .into_sets = {0, 1, 2}});
+  checkpoint::load(folder.path("two"), parts, {.sets = {1, 0}, .into_sets = {3, 4}});
   const auto row = [](const Tensor& t, std::int64_t set) { return t.detach()[set].to(Device::cpu()).to_vector<float>(); };
   const auto moments = [](Training& t) { return t.optimizer->named_state(); };
   for (std::int64_t set = 0; set < 5; ++set) {
@@ -377,7 +377,7 @@ TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
   five.run(1, false);
   const std::string before = five.state();
   const auto fault = [&]<class E>(std::type_identity<E>, const checkpoint::Parts& given, const checkpoint::LoadOptions& options) {
-    const std::string message = message_of<E>([&] { checkpoint::load(folder / "two", given, options); });
+    const std::string message = message_of<E>([&] { checkpoint::load(folder.path("two"), given, options); });
     EXPECT_TRUE(five.state() == before);
     return message;
   };
@@ -389,26 +389,26 @@ TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
   EXPECT_TRUE(has_words(fault(value, parts, {.sets = {0, 1}, .into_sets = {0}}), {"2 sets and 1 into_sets"}));
   EXPECT_TRUE(has_words(fault(value, parts, {.sets = {0, 1}, .into_sets = {1, 1}}), {"twice in into_sets"}));
   EXPECT_TRUE(has_words(fault(value, five.parts(), {.sets = {0}, .into_sets = {0}}), {"by sets"}));
-  checkpoint::load(folder / "two", {.params = five.params}, {.sets = {0}, .into_sets = {2}});
+  checkpoint::load(folder.path("two"), {.params = five.params}, {.sets = {0}, .into_sets = {2}});
   EXPECT_EQ(row(five.w, 2), row(two.w, 0));
 }
 
 TEST(Checkpoint, KeepsTheLastAndTheBest) {
   const Folder folder;
   Training training(2, Device::cpu(), adam(), none(), 7);
-  const std::string path = folder / "run-{step}.safetensors";
+  const std::string path = folder.path("run-{step}.safetensors");
   EXPECT_FALSE(checkpoint::latest(path));
   const double metrics[] = {3, 2, 5, std::numeric_limits<double>::quiet_NaN(), 2, 7};
   for (std::int64_t i = 0; i < 6; ++i)
     EXPECT_EQ(checkpoint::save(path, training.parts(), {.step = i * 5, .keep = 2, .metric = metrics[i]}),
-              folder / ("run-" + std::to_string(i * 5) + ".safetensors"));
-  EXPECT_EQ(checkpoint::latest(path), folder / "run-25.safetensors");
+              folder.path("run-" + std::to_string(i * 5) + ".safetensors"));
+  EXPECT_EQ(checkpoint::latest(path), folder.path("run-25.safetensors"));
   EXPECT_EQ(folder.files(), 3);
-  EXPECT_TRUE(std::filesystem::exists(folder / "run-20.safetensors"));
-  const checkpoint::Loaded best = checkpoint::load(folder / "run-best.safetensors", training.parts());
+  EXPECT_TRUE(std::filesystem::exists(folder.path("run-20.safetensors")));
+  const checkpoint::Loaded best = checkpoint::load(folder.path("run-best.safetensors"), training.parts());
   EXPECT_EQ(best.step, 5);
   EXPECT_EQ(best.metric, 2);
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(folder / "x", training.parts(), {.keep = 2}); }), {"keep is given", "{step}"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(folder.path("x"), training.parts(), {.keep = 2}); }), {"keep is given", "{step}"}));
   EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(path, training.parts(), {.keep = -1}); }), {"keep is -1"}));
   EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(path, training.parts(), {.step = -1}); }), {"step is -1"}));
 }
@@ -418,14 +418,14 @@ TEST_P(CheckpointTest, SavesWhatWasThereWhenTheTrainingGoesOn) {
   Training training(100, device(), adam(), cosine(), 7);
   training.run(3, false);
   const std::string before = training.state();
-  checkpoint::PendingSave pending = checkpoint::save_async(folder / "x", training.parts(), {.step = 3});
+  checkpoint::PendingSave pending = checkpoint::save_async(folder.path("x"), training.parts(), {.step = 3});
   training.run(5, true);
-  EXPECT_EQ(pending.wait(), folder / "x");
+  EXPECT_EQ(pending.wait(), folder.path("x"));
   EXPECT_TRUE(pending.is_done());
   Training other(100, device(), adam(), cosine(), 8);
-  EXPECT_EQ(checkpoint::load(folder / "x", other.parts()).step, 3);
+  EXPECT_EQ(checkpoint::load(folder.path("x"), other.parts()).step, 3);
   EXPECT_TRUE(other.state() == before);
-  checkpoint::PendingSave lost = checkpoint::save_async(folder / "absent/x", training.parts());
+  checkpoint::PendingSave lost = checkpoint::save_async(folder.path("absent/x"), training.parts());
   EXPECT_TRUE(has_words(message_of<IoError>([&] { lost.wait(); }), {"checkpoint.save_async: cannot write", "No such file"}));
 }
 
@@ -437,7 +437,7 @@ TEST(CheckpointThread, ManySavesRunBehindOneTraining) {
   for (int i = 0; i < 8; ++i) {
     training.run(2, false);
     states.push_back(training.state());
-    pending.push_back(checkpoint::save_async(folder / "{step}", training.parts(), {.step = i}));
+    pending.push_back(checkpoint::save_async(folder.path("{step}"), training.parts(), {.step = i}));
   }
   for (int i = 0; i < 8; ++i) {
     Training other(50, Device::cpu(), adam(), cosine(), 8);
@@ -459,17 +459,17 @@ TEST_P(CheckpointTest, ALoaderGoesOnWhereItWas) {
   for (const int cut : {0, 3, 4, 9}) {
     BatchStream first(batches), second(batches);
     for (int i = 0; i < cut; ++i) first.next();
-    checkpoint::save(folder / "x", {.loader = &first});
-    checkpoint::load(folder / "x", {.loader = &second});
+    checkpoint::save(folder.path("x"), {.loader = &first});
+    checkpoint::load(folder.path("x"), {.loader = &second});
     for (std::size_t i = static_cast<std::size_t>(cut); i < labels.size(); ++i)
       EXPECT_EQ(second.next().labels.to_vector<std::int64_t>(), labels[i]);
   }
   BatchStream other(Batches(samples, {.batch = 4, .seed = 5, .device = device()}));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder / "x", {.loader = &other}); }),
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder.path("x"), {.loader = &other}); }),
                         {"a loader whose batch is 3; here it is 4"}));
   EXPECT_TRUE(has_words(message_of<ValueError>([&] { other.seek(0, 3); }), {"epoch 0 and index 3", "0 to 2"}));
-  checkpoint::save(folder / "x", {});
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder / "x", {.loader = &other}); }), {"loader: the file has none"}));
+  checkpoint::save(folder.path("x"), {});
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder.path("x"), {.loader = &other}); }), {"loader: the file has none"}));
 }
 
 }  // namespace

@@ -55,8 +55,8 @@ TEST_P(SafetensorsTest, GivesBackEveryDTypeAndShape) {
   tensors["nan"] = tensor({std::numeric_limits<double>::quiet_NaN(), -0.0, std::numeric_limits<double>::infinity()}, on());
   tensors["leaf"] = ones({2}, on(float32, true));
   const Metadata metadata{{"format", "pt"}, {"caf\u00e9 \"quoted\" \n", "\t\u0001 \\ text"}};
-  save_file(tensors, folder / "all.safetensors", metadata);
-  const std::map<std::string, Tensor> loaded = load_file(folder / "all.safetensors", device());
+  save_file(tensors, folder.path("all.safetensors"), metadata);
+  const std::map<std::string, Tensor> loaded = load_file(folder.path("all.safetensors"), device());
   ASSERT_EQ(loaded.size(), tensors.size());
   for (const auto& [name, tensor] : tensors) {
     SCOPED_TRACE(name);
@@ -64,28 +64,28 @@ TEST_P(SafetensorsTest, GivesBackEveryDTypeAndShape) {
     EXPECT_EQ(loaded.at(name).device(), device());
     EXPECT_FALSE(loaded.at(name).requires_grad());
   }
-  EXPECT_EQ(SafetensorsFile(folder / "all.safetensors").metadata(), metadata);
+  EXPECT_EQ(SafetensorsFile(folder.path("all.safetensors")).metadata(), metadata);
 }
 
 TEST_P(SafetensorsTest, WritesTheBytesOfTheFormat) {
   const Folder folder;
   save_file({{"b", tensor({1, 2}, on(uint8))}, {"a", tensor({1}, on(float32))}, {"c", tensor({-1}, on(int64))}},
-            folder / "x", {{"key", "value"}});
+            folder.path("x"), {{"key", "value"}});
   const std::string header =
       R"({"__metadata__":{"key":"value"},"c":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
       R"("a":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"b":{"dtype":"U8","shape":[2],"data_offsets":[12,14]}})";
   const std::string padded = header + std::string((8 - header.size() % 8) % 8, ' ');
-  EXPECT_EQ(text_of(folder / "x"), file_of(padded, std::string("\xff\xff\xff\xff\xff\xff\xff\xff\0\0\x80\x3f\1\2", 14)));
-  save_file({}, folder / "none");
-  EXPECT_EQ(text_of(folder / "none"), file_of("{}      "));
-  EXPECT_TRUE(load_file(folder / "none").empty());
+  EXPECT_EQ(text_of(folder.path("x")), file_of(padded, std::string("\xff\xff\xff\xff\xff\xff\xff\xff\0\0\x80\x3f\1\2", 14)));
+  save_file({}, folder.path("none"));
+  EXPECT_EQ(text_of(folder.path("none")), file_of("{}      "));
+  EXPECT_TRUE(load_file(folder.path("none")).empty());
 }
 
 TEST(Safetensors, ReadsPartsWithoutTheRest) {
   const Folder folder;
   const Tensor values = arange(24, {.dtype = float32}).reshape({4, 6});
-  save_file({{"x", values}, {"y", values.gt(3)}}, folder / "x");
-  const SafetensorsFile file(folder / "x");
+  save_file({{"x", values}, {"y", values.gt(3)}}, folder.path("x"));
+  const SafetensorsFile file(folder.path("x"));
   EXPECT_TRUE(file.contains("x"));
   EXPECT_FALSE(file.contains("z"));
   EXPECT_EQ(file["x"].dtype, "F32");
@@ -97,7 +97,7 @@ TEST(Safetensors, ReadsPartsWithoutTheRest) {
   EXPECT_TRUE(has_words(message_of<IndexError>([&] { file.tensor("z"); }), {"'z'", "there are 2: 'x', 'y'"}));
   Tensor view;
   {
-    const SafetensorsFile other(folder / "x");
+    const SafetensorsFile other(folder.path("x"));
     view = other.view("x");
   }
   expect_same_bits(view.clone(), values);  // it keeps the file open
@@ -105,28 +105,28 @@ TEST(Safetensors, ReadsPartsWithoutTheRest) {
 
 TEST(Safetensors, ReadsWhatIsNotAligned) {
   const Folder folder;
-  write_text(folder / "x", file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})",
+  write_text(folder.path("x"), file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})",
                                    std::string("\x07\0\0\x80\x3f", 5)));
-  EXPECT_EQ(load_file(folder / "x").at("b").item(), 1.0);
-  EXPECT_EQ(SafetensorsFile(folder / "x").view("b").item(), 1.0);
+  EXPECT_EQ(load_file(folder.path("x")).at("b").item(), 1.0);
+  EXPECT_EQ(SafetensorsFile(folder.path("x")).view("b").item(), 1.0);
 }
 
 TEST(Safetensors, BoolsAreZeroOrOneWhateverTheFileHolds) {
   const Folder folder;
-  write_text(folder / "x", file_of(R"({"a":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}})", std::string("\0\x02\xff", 3)));
-  EXPECT_EQ(load_file(folder / "x").at("a").to_vector<std::int32_t>(), (std::vector<std::int32_t>{0, 1, 1}));
+  write_text(folder.path("x"), file_of(R"({"a":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}})", std::string("\0\x02\xff", 3)));
+  EXPECT_EQ(load_file(folder.path("x")).at("a").to_vector<std::int32_t>(), (std::vector<std::int32_t>{0, 1, 1}));
 }
 
 TEST(Safetensors, NamesDTypesAndShapesThatLugeHasNot) {
   const Folder folder;
-  write_text(folder / "x", file_of(R"({"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"F4","shape":[2],"data_offsets":[2,3]},)"
+  write_text(folder.path("x"), file_of(R"({"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"F4","shape":[2],"data_offsets":[2,3]},)"
                                    R"("c":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[3,4]}})",
                                    "abcd"));
-  const SafetensorsFile file(folder / "x");
+  const SafetensorsFile file(folder.path("x"));
   EXPECT_EQ(file["b"].dtype, "F4");
   EXPECT_MESSAGE(DTypeError, "SafetensorsFile: tensor 'a' is F8_E4M3, which luge has no dtype for", file.tensor("a"));
   EXPECT_MESSAGE(ShapeError, "SafetensorsFile: tensor 'c' has 9 dimensions; allowed are 8", file.tensor("c"));
-  EXPECT_MESSAGE(DTypeError, "load_file: tensor 'a' is F8_E4M3, which luge has no dtype for", load_file(folder / "x"));
+  EXPECT_MESSAGE(DTypeError, "load_file: tensor 'a' is F8_E4M3, which luge has no dtype for", load_file(folder.path("x")));
 }
 
 TEST(Safetensors, RefusesFilesThatAreNotWhatTheySay) {
@@ -181,63 +181,63 @@ TEST(Safetensors, RefusesFilesThatAreNotWhatTheySay) {
       {file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", "xxx"), "'b' begins at byte 1"},
   };
   for (const auto& [text, what] : cases) {
-    write_text(folder / "bad", text);
-    EXPECT_TRUE(has_words(message_of<IoError>([&] { load_file(folder / "bad"); }), {"load_file: '", "no valid safetensors file", what}))
+    write_text(folder.path("bad"), text);
+    EXPECT_TRUE(has_words(message_of<IoError>([&] { load_file(folder.path("bad")); }), {"load_file: '", "no valid safetensors file", what}))
         << text;
   }
   std::string deep = R"({"a":)" + std::string(100'000, '[');
-  write_text(folder / "bad", file_of(deep));
-  EXPECT_TRUE(has_words(message_of<IoError>([&] { load_file(folder / "bad"); }), {"'a' is a list"}));
+  write_text(folder.path("bad"), file_of(deep));
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { load_file(folder.path("bad")); }), {"'a' is a list"}));
 }
 
 TEST(Safetensors, AFileThatIsCutAnywhereIsRefused) {
   const Folder folder;
-  save_file({{"a", randn({3})}, {"b", ones({2}, {.dtype = int8})}}, folder / "x", {{"k", "v"}});
-  const std::string whole = text_of(folder / "x");
+  save_file({{"a", randn({3})}, {"b", ones({2}, {.dtype = int8})}}, folder.path("x"), {{"k", "v"}});
+  const std::string whole = text_of(folder.path("x"));
   for (std::size_t length = 0; length < whole.size(); ++length) {
-    write_text(folder / "cut", whole.substr(0, length));
-    EXPECT_THROW(load_file(folder / "cut"), IoError) << length;
+    write_text(folder.path("cut"), whole.substr(0, length));
+    EXPECT_THROW(load_file(folder.path("cut")), IoError) << length;
   }
-  write_text(folder / "cut", whole + "x");
-  EXPECT_THROW(load_file(folder / "cut"), IoError);
+  write_text(folder.path("cut"), whole + "x");
+  EXPECT_THROW(load_file(folder.path("cut")), IoError);
 }
 
 TEST(Safetensors, SaysWhyAPathCannotBeUsed) {
   const Folder folder;
   const auto fault = [](auto&& body) { return message_of<IoError>(body); };
-  EXPECT_TRUE(has_words(fault([&] { load_file(folder / "absent"); }), {"load_file: cannot read '", "absent': No such file"}));
-  EXPECT_TRUE(has_words(fault([&] { load_file(folder / ""); }), {"it is a folder"}));
+  EXPECT_TRUE(has_words(fault([&] { load_file(folder.path("absent")); }), {"load_file: cannot read '", "absent': No such file"}));
+  EXPECT_TRUE(has_words(fault([&] { load_file(folder.path("")); }), {"it is a folder"}));
   EXPECT_TRUE(has_words(fault([] { load_file("/dev/null"); }), {"it is no regular file"}));
-  EXPECT_TRUE(has_words(fault([&] { save_file({}, folder / "absent/x"); }), {"save_file: cannot write '", "No such file"}));
-  EXPECT_TRUE(has_words(fault([&] { save_file({}, folder / ""); }), {"it is a folder"}));
+  EXPECT_TRUE(has_words(fault([&] { save_file({}, folder.path("absent/x")); }), {"save_file: cannot write '", "No such file"}));
+  EXPECT_TRUE(has_words(fault([&] { save_file({}, folder.path("")); }), {"it is a folder"}));
   EXPECT_TRUE(has_words(fault([] { save_file({}, ""); }), {"the path is empty"}));
   EXPECT_TRUE(has_words(fault([] { save_file({}, "/dev/null"); }), {"it is no regular file"}));
-  EXPECT_MESSAGE(ValueError, "save_file: tensor 'a' is undefined", save_file({{"a", Tensor()}}, folder / "x"));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({{"__metadata__", ones({1})}}, folder / "x"); }), {"'__metadata__'"}));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({{"\xff", ones({1})}}, folder / "x"); }), {"no UTF-8"}));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({}, folder / "x", {{"a", "\xc3"}}); }), {"no UTF-8"}));
+  EXPECT_MESSAGE(ValueError, "save_file: tensor 'a' is undefined", save_file({{"a", Tensor()}}, folder.path("x")));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({{"__metadata__", ones({1})}}, folder.path("x")); }), {"'__metadata__'"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({{"\xff", ones({1})}}, folder.path("x")); }), {"no UTF-8"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({}, folder.path("x"), {{"a", "\xc3"}}); }), {"no UTF-8"}));
   EXPECT_EQ(folder.files(), 0);
 }
 
 TEST(Safetensors, AFileIsReplacedInOneStepAndKeepsItsPermissions) {
   const Folder folder;
-  save_file({{"a", zeros({2})}}, folder / "x");
-  chmod((folder / "x").c_str(), 0640);
-  std::filesystem::create_symlink("x", folder / "link");
-  const SafetensorsFile before(folder / "x");
-  save_file({{"a", ones({2})}}, folder / "link");
-  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
-  EXPECT_EQ(load_file(folder / "x").at("a").sum().item(), 2);
+  save_file({{"a", zeros({2})}}, folder.path("x"));
+  chmod((folder.path("x")).c_str(), 0640);
+  std::filesystem::create_symlink("x", folder.path("link"));
+  const SafetensorsFile before(folder.path("x"));
+  save_file({{"a", ones({2})}}, folder.path("link"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path("link")));
+  EXPECT_EQ(load_file(folder.path("x")).at("a").sum().item(), 2);
   EXPECT_EQ(before.tensor("a").sum().item(), 0);  // what was open is the old one
   struct stat status;
-  ASSERT_EQ(stat((folder / "x").c_str(), &status), 0);
+  ASSERT_EQ(stat((folder.path("x")).c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0640U);
   // What a killed process has left goes with the next file of that name; others stay.
-  write_text(folder / ".x.partial-1-1", "half");
-  write_text(folder / ".y.partial-1-1", "half");
-  save_file({{"a", ones({2})}}, folder / "x");
-  EXPECT_FALSE(std::filesystem::exists(folder / ".x.partial-1-1"));
-  EXPECT_TRUE(std::filesystem::exists(folder / ".y.partial-1-1"));
+  write_text(folder.path(".x.partial-1-1"), "half");
+  write_text(folder.path(".y.partial-1-1"), "half");
+  save_file({{"a", ones({2})}}, folder.path("x"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path(".x.partial-1-1")));
+  EXPECT_TRUE(std::filesystem::exists(folder.path(".y.partial-1-1")));
 }
 
 TEST(Safetensors, ThreadsSaveTheSameFileAtOnce) {
@@ -245,10 +245,10 @@ TEST(Safetensors, ThreadsSaveTheSameFileAtOnce) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&, i] {
-      for (int n = 0; n < 25; ++n) save_file({{"a", full({1000}, i)}}, folder / "x");
+      for (int n = 0; n < 25; ++n) save_file({{"a", full({1000}, i)}}, folder.path("x"));
     });
   for (std::thread& thread : threads) thread.join();
-  const Tensor left = load_file(folder / "x").at("a");
+  const Tensor left = load_file(folder.path("x")).at("a");
   EXPECT_TRUE(left.eq(left[0]).all().item<bool>());
   EXPECT_EQ(folder.files(), 1);
 }
@@ -256,10 +256,10 @@ TEST(Safetensors, ThreadsSaveTheSameFileAtOnce) {
 TEST_P(SafetensorsTest, IsRefusedWhileAStepIsCaptured) {
   const Folder folder;
   const Tensor x = ones({2}, on());
-  save_file({{"x", x}}, folder / "x");
-  EXPECT_THROW(capture([&] { save_file({{"x", x}}, folder / "y"); })(), CaptureError);
-  EXPECT_THROW(capture([&] { load_file(folder / "x", device()); })(), CaptureError);
-  EXPECT_FALSE(std::filesystem::exists(folder / "y"));
+  save_file({{"x", x}}, folder.path("x"));
+  EXPECT_THROW(capture([&] { save_file({{"x", x}}, folder.path("y")); })(), CaptureError);
+  EXPECT_THROW(capture([&] { load_file(folder.path("x"), device()); })(), CaptureError);
+  EXPECT_FALSE(std::filesystem::exists(folder.path("y")));
 }
 
 }  // namespace

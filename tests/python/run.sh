@@ -8,7 +8,7 @@ venv=$folder/venv
 # NumPy and PyTorch are Debian's, the rest is PyPI's.
 [ -x "$venv/bin/python" ] || /usr/bin/python3 -m venv --system-site-packages "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-  'nanobind>=2.9,<3' 'scikit-build-core>=0.10' pytest mypy tqdm 'ml_dtypes>=0.4,<0.6'
+  'nanobind>=2.9,<3' 'scikit-build-core>=0.10' pytest mypy tqdm 'ml_dtypes>=0.4,<0.6' 'safetensors>=0.4.3,<1'
 cached() { sed -n "s/^$1:[^=]*=//p" "$folder/CMakeCache.txt"; }
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
   --config-settings build-dir="$folder" --config-settings cmake.define.LUGE_WERROR=ON \

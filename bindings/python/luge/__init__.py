@@ -22,6 +22,7 @@ import typing as _typing
 from ._C import *  # noqa: F403  every operation, so that a new one appears by itself
 from . import _C
 from . import autograd as autograd
+from . import checkpoint as checkpoint
 from . import cuda as cuda
 from . import data as data
 from . import func as func
@@ -29,6 +30,8 @@ from . import init as init
 from . import nn as nn
 from . import optim as optim
 from ._capture import capture as capture
+from ._files import load as load
+from ._files import save as save
 from ._monitor import History as History
 from ._monitor import Monitor as Monitor
 from ._names import missing as _missing

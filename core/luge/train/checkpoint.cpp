@@ -29,6 +29,8 @@ namespace fs = std::filesystem;
 constexpr const char* kFormat = "luge.checkpoint";
 constexpr const char* kVersion = "1";
 constexpr std::string_view kStep = "{step}";
+/// What the metadata's names of notes and of JSON values begin with.
+constexpr std::string_view kNote = "note:", kJson = "json:";
 
 // ---- names of files -----------------------------------------------------------------------------
 
@@ -101,7 +103,8 @@ Snapshot snapshot_of(const char* op, const std::string& path, const Parts& parts
   result.texts["random"] = fmt::format("{} {}", global_seed(), streams_so_far());
   if (parts.loader) result.texts["loader"] = all.loader_place();
   if (options.metric) result.texts["metric"] = fmt::format("{}", *options.metric);
-  for (const auto& [name, text] : options.notes) result.texts["note:" + name] = text;
+  for (const auto& [name, text] : options.notes) result.texts[std::string(kNote) + name] = text;
+  for (const auto& [name, text] : options.json) result.texts[std::string(kJson) + name] = text;
   return result;
 }
 
@@ -385,8 +388,10 @@ class Loader {
     LUGE_CHECK(IoError, step, "{}: '{}' is damaged: its step is '{}'", kOp, path_, text("step"));
     result_.step = *step;
     if (file_.metadata().contains("metric")) result_.metric = parse<double>(text("metric"));
-    for (const auto& [name, told] : file_.metadata())
-      if (name.starts_with("note:")) result_.notes[name.substr(5)] = told;
+    for (const auto& [name, told] : file_.metadata()) {
+      if (name.starts_with(kNote)) result_.notes[name.substr(kNote.size())] = told;
+      if (name.starts_with(kJson)) result_.json[name.substr(kJson.size())] = told;
+    }
     for (const auto& [name, stored] : file_.tensors())
       if (name.starts_with("extra/")) result_.extra[name.substr(6)] = checked(name);
   }

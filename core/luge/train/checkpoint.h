@@ -38,9 +38,9 @@ struct Parts {
 
 struct SaveOptions {
   std::int64_t step = 0;
-  /// Tensors that load() gives back, and texts.
+  /// Tensors that load() gives back, texts, and other values as JSON.
   std::map<std::string, Tensor> extra = {};
-  Metadata notes = {};
+  Metadata notes = {}, json = {};
   /// With k, and a path that holds "{step}": of the files of that path only the k with the highest steps stay. 0: all.
   std::int64_t keep = 0;
   /// With a metric, which is better the lower it is, the best file yet also stays under the name with "best" in place of
@@ -93,7 +93,7 @@ struct LoadOptions {
 struct Loaded {
   std::int64_t step = 0;
   std::map<std::string, Tensor> extra;  ///< on the CPU
-  Metadata notes;
+  Metadata notes, json;
   std::optional<double> metric;
   /// With strict = false: what the parts have and the file has not, and the other way around.
   std::vector<std::string> missing, unexpected;

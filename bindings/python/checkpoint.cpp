@@ -1,0 +1,107 @@
+// Checkpoints: what luge/checkpoint.py stands on.
+
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/map.h>
+
+#include <fmt/format.h>
+
+#include <luge/train/checkpoint.h>
+
+#include "python.h"
+
+namespace luge::python {
+
+namespace {
+
+using NamedTensors = std::vector<std::pair<std::string, nb::object>>;
+
+/// The parts as luge/checkpoint.py gives them; it has looked at their types.
+checkpoint::Parts parts_of(nb::handle params, const NamedTensors& tensors, nb::handle optimizer,
+                           const std::vector<LrScheduler*>& schedules, nb::handle monitor, nb::handle loader) {
+  checkpoint::Parts parts;
+  if (!params.is_none()) parts.params = nb::cast<Parameters>(params);
+  for (const auto& [name, tensor] : tensors) parts.tensors.emplace_back(name, as_tensor(tensor));
+  if (!optimizer.is_none()) parts.optimizer = nb::cast<Optimizer*>(optimizer);
+  parts.schedules = schedules;
+  if (!monitor.is_none()) parts.monitor = nb::cast<Monitor*>(monitor);
+  if (!loader.is_none()) parts.loader = nb::cast<BatchStream*>(loader);
+  return parts;
+}
+
+checkpoint::SaveOptions options_of(std::int64_t step, const NamedTensors& extra, const Metadata& notes,
+                                   const Metadata& json, std::int64_t keep, std::optional<double> metric) {
+  checkpoint::SaveOptions options{.step = step, .extra = {}, .notes = notes, .json = json, .keep = keep, .metric = metric};
+  for (const auto& [name, tensor] : extra) options.extra[name] = as_tensor(tensor);
+  return options;
+}
+
+}  // namespace
+
+void bind_checkpoint(nb::module_& m) {
+  nb::module_ own = m.def_submodule("_checkpoint", "Checkpoints.");
+  nb::class_<checkpoint::PendingSave>(own, "PendingSave", "A checkpoint that is being written behind the training.")
+      .def(
+          "wait",
+          [](checkpoint::PendingSave& self) {
+            const nb::gil_scoped_release unlocked;
+            return self.wait();
+          },
+          "Waits until the file is on the disk and returns its path; raises what save() would have raised.")
+      .def_prop_ro("is_done", &checkpoint::PendingSave::is_done, "Whether wait() would not wait.");
+  own.def(
+      "_save",
+      [](const std::filesystem::path& path, nb::handle params, const NamedTensors& tensors, nb::handle optimizer,
+         const std::vector<LrScheduler*>& schedules, nb::handle monitor, nb::handle loader, std::int64_t step,
+         const NamedTensors& extra, const Metadata& notes, const Metadata& json, std::int64_t keep,
+         std::optional<double> metric) {
+        const SourceLocation at = location();
+        const checkpoint::Parts parts = parts_of(params, tensors, optimizer, schedules, monitor, loader);
+        const checkpoint::SaveOptions options = options_of(step, extra, notes, json, keep, metric);
+        const nb::gil_scoped_release unlocked;
+        return checkpoint::save(path.string(), parts, options, at);
+      },
+      "path"_a, "params"_a.none(), "tensors"_a, "optimizer"_a.none(), "schedules"_a, "monitor"_a.none(),
+      "loader"_a.none(), "step"_a, "extra"_a, "notes"_a, "json"_a, "keep"_a, "metric"_a.none());
+  own.def(
+      "_save_async",
+      [](const std::filesystem::path& path, nb::handle params, const NamedTensors& tensors, nb::handle optimizer,
+         const std::vector<LrScheduler*>& schedules, nb::handle monitor, nb::handle loader, std::int64_t step,
+         const NamedTensors& extra, const Metadata& notes, const Metadata& json, std::int64_t keep,
+         std::optional<double> metric) {
+        const SourceLocation at = location();
+        const checkpoint::Parts parts = parts_of(params, tensors, optimizer, schedules, monitor, loader);
+        const checkpoint::SaveOptions options = options_of(step, extra, notes, json, keep, metric);
+        const nb::gil_scoped_release unlocked;
+        return checkpoint::save_async(path.string(), parts, options, at);
+      },
+      "path"_a, "params"_a.none(), "tensors"_a, "optimizer"_a.none(), "schedules"_a, "monitor"_a.none(),
+      "loader"_a.none(), "step"_a, "extra"_a, "notes"_a, "json"_a, "keep"_a, "metric"_a.none());
+  own.def(
+      "_load",
+      [](const std::filesystem::path& path, nb::handle params, const NamedTensors& tensors, nb::handle optimizer,
+         const std::vector<LrScheduler*>& schedules, nb::handle monitor, nb::handle loader, bool strict,
+         const std::vector<std::int64_t>& sets, const std::vector<std::int64_t>& into_sets, bool random) {
+        const SourceLocation at = location();
+        const checkpoint::Parts parts = parts_of(params, tensors, optimizer, schedules, monitor, loader);
+        checkpoint::Loaded loaded;
+        {
+          const nb::gil_scoped_release unlocked;
+          loaded = checkpoint::load(path.string(), parts,
+                                    {.strict = strict, .sets = sets, .into_sets = into_sets, .random = random}, at);
+        }
+        nb::dict extra;
+        for (const auto& [name, tensor] : loaded.extra) extra[name.c_str()] = wrap(tensor);
+        return nb::make_tuple(loaded.step, extra, loaded.notes, loaded.json, loaded.metric, loaded.missing,
+                              loaded.unexpected);
+      },
+      "path"_a, "params"_a.none(), "tensors"_a, "optimizer"_a.none(), "schedules"_a, "monitor"_a.none(),
+      "loader"_a.none(), "strict"_a, "sets"_a, "into_sets"_a, "random"_a,
+      nb::sig("def _load(path: str | os.PathLike[str], params: Parameters | None, tensors: Sequence[tuple[str, Tensor]], "
+              "optimizer: Optimizer | None, schedules: Sequence[LRScheduler], monitor: _Monitor | None, loader: "
+              "BatchStream | None, strict: bool, sets: Sequence[int], into_sets: Sequence[int], random: bool) -> "
+              "tuple[int, dict[str, Tensor], dict[str, str], dict[str, str], float | None, list[str], list[str]]"));
+  own.def(
+      "_latest", [](const std::filesystem::path& path) { return checkpoint::latest(path.string()); }, "path"_a);
+}
+
+}  // namespace luge::python

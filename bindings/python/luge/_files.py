@@ -1,0 +1,77 @@
+"""save and load: one tensor, or names and tensors, in the formats that other programs read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Union
+
+from . import _C
+from ._C import Tensor, device
+
+Rename = Union[Mapping[str, str], Callable[[str], Union[str, None]]]
+
+
+def save(obj: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
+    """Writes names and tensors, for instance model.state_dict(), as a safetensors file.
+
+    The file appears whole or not at all. For a whole training see luge.checkpoint.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+    >>> luge.save(luge.nn.Linear(2, 3).state_dict(), path)
+    >>> luge.load(path)["weight"].shape
+    (3, 2)
+    """
+    if not isinstance(obj, Mapping):
+        raise TypeError(f"save: obj is of type {type(obj).__name__}; it must be a dict of tensors, such as model.state_dict()")
+    _C.save_file({name: tensor.detach() if isinstance(tensor, Tensor) else tensor for name, tensor in obj.items()}, path)
+
+
+def load(
+    path: str | os.PathLike[str], device: device | str | None = None, *, rename: Rename | None = None
+) -> dict[str, Tensor]:
+    """Names and tensors from a safetensors file, which PyTorch users write with safetensors.torch.save_file.
+
+    `rename` gives them other names: a function from name to name (None leaves the tensor out), or a dict of names, which also
+    stand for all that begins with them and a dot: {"fc1": "hidden"} makes "fc1.weight" into "hidden.weight".
+
+    Raises IoError for another kind of file, ValueError where two tensors get one name.
+    """
+    with open(path, "rb") as file:
+        head = file.read(8)
+    if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04":
+        raise _C.IoError(
+            f"load: '{os.fspath(path)}' is a pickle or an archive, as torch.save writes; luge does not run pickles: write the "
+            "state_dict with safetensors.torch.save_file, or read NumPy's with load_npz"
+        )
+    tensors = _C.load_file(path, device)
+    return tensors if rename is None else _renamed(tensors, rename)
+
+
+def _renamed(tensors: dict[str, Tensor], rename: Rename) -> dict[str, Tensor]:
+    result: dict[str, Tensor] = {}
+    origins: dict[str, str] = {}
+    for name, tensor in tensors.items():
+        new = rename(name) if callable(rename) else _mapped(name, rename)
+        if new is None:
+            continue
+        if not isinstance(new, str):
+            raise TypeError(f"load: rename gives an object of type {type(new).__name__} for '{name}'; it must give a str or None")
+        if new in origins:
+            raise ValueError(f"load: rename gives '{new}' to both '{origins[new]}' and '{name}'")
+        origins[new] = name
+        result[new] = tensor
+    return result
+
+
+def _mapped(name: str, names: Mapping[str, str]) -> str:
+    """The longest of `names` that is all of `name`, or its beginning up to a dot, replaced."""
+    end = len(name)
+    while end > 0:
+        if name[:end] in names:
+            return names[name[:end]] + name[end:]
+        end = name.rfind(".", 0, end)
+    return name
+
+
