@@ -89,9 +89,7 @@ void bind_checkpoint(nb::module_& m) {
           loaded = checkpoint::load(path.string(), parts,
                                     {.strict = strict, .sets = sets, .into_sets = into_sets, .random = random}, at);
         }
-        nb::dict extra;
-        for (const auto& [name, tensor] : loaded.extra) extra[name.c_str()] = wrap(tensor);
-        return nb::make_tuple(loaded.step, extra, loaded.notes, loaded.json, loaded.metric, loaded.missing,
+        return nb::make_tuple(loaded.step, as_dict(loaded.extra), loaded.notes, loaded.json, loaded.metric, loaded.missing,
                               loaded.unexpected);
       },
       "path"_a, "params"_a.none(), "tensors"_a, "optimizer"_a.none(), "schedules"_a, "monitor"_a.none(),

@@ -26,6 +26,12 @@ std::map<std::string, Tensor> named_tensors(const char* op, const char* argument
   return tensors;
 }
 
+nb::dict as_dict(const std::map<std::string, Tensor>& tensors) {
+  nb::dict result;
+  for (const auto& [name, tensor] : tensors) result[nb::str(name.data(), name.size())] = wrap(tensor);
+  return result;
+}
+
 namespace {
 
 Metadata texts(const char* op, nb::handle given) {
@@ -38,12 +44,6 @@ Metadata texts(const char* op, nb::handle given) {
       throw TypeError(fmt::format("{}: metadata has a {} for a {}; both must be str", op, type_of(value), type_of(name)));
     result[nb::cast<std::string>(name)] = nb::cast<std::string>(value);
   }
-  return result;
-}
-
-nb::dict as_dict(const std::map<std::string, Tensor>& tensors) {
-  nb::dict result;
-  for (const auto& [name, tensor] : tensors) result[name.c_str()] = wrap(tensor);
   return result;
 }
 

@@ -3,6 +3,7 @@
 // the interpreter's lock is held.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,6 +54,8 @@ const Tensor& as_tensor(nb::handle object) noexcept;
 Tensor& self_of(nb::handle object);
 /// A new Python object; None for an undefined tensor.
 nb::object wrap(Tensor tensor);
+/// A dict of names, which may hold any character, and tensors.
+nb::dict as_dict(const std::map<std::string, Tensor>& tensors);
 
 /// An array of another library as a tensor that shares its memory: by __dlpack__, __cuda_array_interface__ or
 /// __array_interface__ (interchange.cpp).

@@ -161,7 +161,7 @@ void bind_data(nb::module_& m) {
                                  "luge.checkpoint takes for a loader.");
   stream
       .def(
-          "__init__", [](BatchStream* self, const Batches& batches) { new (self) BatchStream(batches); }, "batches"_a)
+          "__init__", [](BatchStream* self, const Batches& served) { new (self) BatchStream(served); }, "batches"_a)
       .def(
           "__iter__", [](nb::handle self) { return nb::borrow(self); }, nb::sig("def __iter__(self) -> BatchStream"))
       .def(

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Union
 
 from . import _C
 from ._C import Tensor, device
 
 Rename = Union[Mapping[str, str], Callable[[str], Union[str, None]]]
+
+
+@contextlib.contextmanager
+def _as(name: str, inner: str) -> Iterator[None]:
+    """Errors of the function `inner` under the name that the user called."""
+    try:
+        yield
+    except (TypeError, ValueError, OSError, RuntimeError) as error:
+        raise type(error)(str(error).replace(inner, name, 1)) from None
+
+
+def _checked(name: str, path: object) -> None:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name}: path is of type {type(path).__name__}; it must be a str or an os.PathLike")
 
 
 def save(obj: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
@@ -25,7 +40,9 @@ def save(obj: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(obj, Mapping):
         raise TypeError(f"save: obj is of type {type(obj).__name__}; it must be a dict of tensors, such as model.state_dict()")
-    _C.save_file({name: tensor.detach() if isinstance(tensor, Tensor) else tensor for name, tensor in obj.items()}, path)
+    _checked("save", path)
+    with _as("save", "save_file"):
+        _C.save_file(dict(obj), path)
 
 
 def load(
@@ -38,14 +55,21 @@ def load(
 
     Raises IoError for another kind of file, ValueError where two tensors get one name.
     """
-    with open(path, "rb") as file:
-        head = file.read(8)
+    _checked("load", path)
+    if device is not None and not isinstance(device, (str, _C.device)):
+        raise TypeError(f"load: device is of type {type(device).__name__}; it must be a luge.device or a str")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise _C.IoError(f"load: cannot read '{os.fspath(path)}': {error.strerror}") from None
     if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04":
         raise _C.IoError(
             f"load: '{os.fspath(path)}' is a pickle or an archive, as torch.save writes; luge does not run pickles: write the "
             "state_dict with safetensors.torch.save_file, or read NumPy's with load_npz"
         )
-    tensors = _C.load_file(path, device)
+    with _as("load", "load_file"):
+        tensors = _C.load_file(path, device)
     return tensors if rename is None else _renamed(tensors, rename)
 
 

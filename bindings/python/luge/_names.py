@@ -172,7 +172,6 @@ _INSTEAD = {
         inference_mode: luge.no_grad
         is_floating_point: x.is_floating_point()
         is_tensor: isinstance(x, luge.Tensor)
-        load: pickle.load
         nan: math.nan
         narrow: x.narrow
         normal: mean + std * luge.randn(size)
@@ -182,7 +181,6 @@ _INSTEAD = {
         randint_like: luge.randint(low, high, x.shape)
         reshape: x.reshape
         rsub: y - x
-        save: pickle.dump
         scalar_tensor: luge.tensor
         select: x.select
         squeeze: x.squeeze

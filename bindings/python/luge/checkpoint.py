@@ -75,7 +75,7 @@ class _Parts:
                 _checked(op, f"params['{name}']", tensor, _Tensor, "a tensor")
                 self.tensors.append((name, tensor))
         # A loader of another kind says itself where it is.
-        self.loader = None if loader is None or isinstance(loader, _BatchStream) else loader
+        self.loader: _Any = None if loader is None or isinstance(loader, _BatchStream) else loader
         if self.loader is not None and not (hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")):
             raise TypeError(
                 f"{op}: loader is of type {type(loader).__name__}; it must be a luge.data.BatchStream, or have state_dict() and "
@@ -192,13 +192,18 @@ def load(
         if told is None and strict:
             raise ValueError(f"{op}: '{_os.fspath(path)}' differs: loader: the file has none")
         state = None if told is None else _json.loads(told)
-    given = ([] if one is None else [int(i) for i in one] for one in (sets, into_sets))
-    step, extra, notes, json, metric, missing, unexpected = _C._checkpoint._load(path, *parts.arguments, strict, *given, random)
+    step, extra, notes, json, metric, missing, unexpected = _C._checkpoint._load(
+        path, *parts.arguments, strict, _numbers(sets), _numbers(into_sets), random
+    )
     values: dict[str, _Any] = {**extra, **notes}
     values.update((name[len(_EXTRA) :], _json.loads(text)) for name, text in json.items() if name.startswith(_EXTRA))
     if state is not None:
         parts.loader.load_state_dict(state)
     return Loaded(step, values, metric, missing, unexpected)
+
+
+def _numbers(sets: _Sequence[int] | None) -> list[int]:
+    return [] if sets is None else [int(i) for i in sets]
 
 
 def latest(path: str | _os.PathLike[str]) -> str | None:
