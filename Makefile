@@ -57,7 +57,7 @@ test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -pyt
 
 test-release:  ## the optimised build with g++, its tests and the examples
 	@cmake/setup.sh test
-	$(configure_release) -DLUGE_BUILD_TESTS=ON -DLUGE_BUILD_BENCHMARKS=ON
+	$(configure_release) -DLUGE_BUILD_TESTS=ON -DLUGE_BUILD_BENCHMARKS=ON -DLUGE_TEST_BATCH=4
 	$(call compile,build)
 	$(call run_tests,build,release,-LE "package|cuda-build")
 
