@@ -57,7 +57,7 @@ test:  ## everything CI checks; parts: test-release, -package, -cuda-build, -pyt
 
 test-release:  ## the optimised build with g++, its tests and the examples
 	@cmake/setup.sh test
-	$(configure_release) -DLUGE_BUILD_TESTS=ON -DLUGE_BUILD_BENCHMARKS=ON
+	$(configure_release) -DLUGE_BUILD_TESTS=ON -DLUGE_BUILD_BENCHMARKS=ON -DLUGE_TEST_BATCH=4
 	$(call compile,build)
 	$(call run_tests,build,release,-LE "package|cuda-build")
 
@@ -105,7 +105,7 @@ bench:  ## Google Benchmark over ops, reductions, matmul and training steps; als
 	build/bench/luge_bench --benchmark_out=build/bench.json --benchmark_out_format=json $(BENCH_ARGS)
 
 # $(call compare,SCRIPT,OUTPUT): both are Python, beside the built benchmarks.
-compare = /usr/bin/python3 bench/$(1) --bench build/bench/luge_bench --output $(2) $(BENCH_ARGS)
+compare = /usr/bin/python3 bench/against/$(1) --bench build/bench/luge_bench --output $(2) $(BENCH_ARGS)
 
 bench-torch bench-capture: build/bench/luge_bench
 
@@ -124,7 +124,7 @@ bench-capture:  ## captured steps beside loops by hand, the matrix products alon
 bench-python: build/bench/luge_bench  ## what a call costs from Python, beside C++ and PyTorch
 	@cmake/setup.sh python torch
 	tests/python/run.sh build -k none >/dev/null || [ $$? -eq 5 ]
-	build/venv/bin/python bench/compare_python.py --bench build/bench/luge_bench --output build/bench-python.json $(BENCH_ARGS)
+	build/venv/bin/python bench/against/compare_python.py --bench build/bench/luge_bench --output build/bench-python.json $(BENCH_ARGS)
 
 install: build  ## library, headers and program into PREFIX
 	cmake --install build --prefix $(PREFIX)

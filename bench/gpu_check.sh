@@ -6,15 +6,15 @@
 #
 # OUT                 a folder for the results, complete after every step: summary.json, table.txt, log.txt
 # --parts A,B,...     of build, tests, sanitizers, program, bench; all by default. What has to be built always is.
-# --packages PATH     made by bench/gpu_packages.sh on a machine with a network, for what this one lacks
-# --binaries PATH     made by bench/gpu_binaries.sh: nothing is built here
+# --packages PATH     made by bench/gpu/packages.sh on a machine with a network, for what this one lacks
+# --binaries PATH     made by bench/gpu/binaries.sh: nothing is built here
 # --limit SECONDS     for all of it, 570 by default; steps that no time is left for are reported as skipped
 # --commit ID         what is being checked, where there is no git to ask
 # --rehearse          tries this script without a GPU: kernels run by the host, small sizes, PyTorch and JAX on the CPU
 #
 # Every step has its own limit, and the next one follows whatever became of it. Parts that ran apart are put together by
-# `bench/gpu_report.py merge`; a summary committed as bench/results/gpu-DATE-NAME.json is brought into
-# docs/gpu-verification.md by `bench/gpu_report.py document`.
+# `bench/gpu/report.py merge`; a summary committed as bench/results/gpu-DATE-NAME.json is brought into
+# docs/gpu-verification.md by `bench/gpu/report.py document`.
 set -uo pipefail
 here=$PWD
 cd "$(dirname "$0")/.." || exit
@@ -46,7 +46,7 @@ mkdir -p "$out" "$work"
 : >"$work/steps.tsv"
 : >"$out/log.txt"
 deadline=$((SECONDS + limit))
-source bench/gpu_steps.sh
+source bench/gpu/steps.sh
 # The suites with tests on a device.
 suites=(autograd capture kernels ops tensor train)
 

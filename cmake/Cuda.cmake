@@ -58,7 +58,7 @@ function(luge_embed_fused_headers)
   foreach(name cstdint cstring limits type_traits)
     list(APPEND headers ${cuda_folder}/fused/std/${name}=${name})
   endforeach()
-  set(text "// Written by cmake/Cuda.cmake.\n#include \"${cuda_folder}/fused/headers.h\"\n\nnamespace luge::cuda {\n\n")
+  set(text "// Written by cmake/Cuda.cmake.\n#include \"kernels/cuda/fused/headers.h\"\n\nnamespace luge::cuda {\n\n")
   string(APPEND text "const std::vector<FusedHeader>& fused_headers() {\n  static const std::vector<FusedHeader> all = {\n")
   foreach(header IN LISTS headers)
     string(REGEX MATCH "^(.*)=(.*)$" matched "${header}")
@@ -78,7 +78,7 @@ function(luge_instantiate sources function header call)
     string(REGEX REPLACE "std::|_t$" "" name ${type})
     set(path ${PROJECT_BINARY_DIR}/cuda/${function}_${name}.cu)
     file(CONFIGURE OUTPUT ${path} @ONLY CONTENT "// Written by cmake/Cuda.cmake.
-#include \"${PROJECT_SOURCE_DIR}/kernels/cuda/${header}\"
+#include \"kernels/cuda/${header}\"
 
 namespace luge::cuda {
 template void ${function}<${type}>(const Context& context, const ${call}& call);

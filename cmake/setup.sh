@@ -3,7 +3,7 @@
 # Usage: cmake/setup.sh [test|bench|torch|python|lint]...   (what building and running need is always included)
 set -eu
 
-packages="g++ cmake ninja-build pkg-config libhwy-dev libxbyak-dev libtbb-dev libopenblas-dev libfmt-dev nlohmann-json3-dev
+packages="g++ cmake ninja-build ccache pkg-config libhwy-dev libxbyak-dev libtbb-dev libopenblas-dev libfmt-dev nlohmann-json3-dev
 libcli11-dev libxxhash-dev zlib1g-dev dataset-fashion-mnist gnuplot-nox"
 for purpose in "$@"; do
   case $purpose in

@@ -5,8 +5,8 @@
 #include <luge/seam/detail/plan.h>
 
 #include "backend.h"
-#include "chain.h"
-#include "set_loop.h"
+#include "fused/chain.h"
+#include "fused/set_loop.h"
 
 namespace luge::cpu {
 namespace {

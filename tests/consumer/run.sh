@@ -18,6 +18,11 @@ if [ "$way" = find_package ]; then
 else
   set --
 fi
+if command -v ccache >/dev/null 2>&1; then  # what another clone compiled; luge itself asks for it at the top level only
+  export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_DEPEND=1
+  CCACHE_BASEDIR=$(cd "$here/../.." && pwd)
+  export CCACHE_BASEDIR
+fi
 generator="Unix Makefiles"
 ! command -v ninja >/dev/null 2>&1 || generator=Ninja
 cmake -G "$generator" -S "$here/$way" -B "$scratch/build" "$@"

@@ -19,7 +19,7 @@ namespace {
 
 using namespace luge::test;
 
-std::string error_of(const std::string& directory) {
+std::string load_error(const std::string& directory) {
   try {
     load_idx_dataset(directory);
     return {};
@@ -80,11 +80,11 @@ TEST(Dataset, NormalizeUsesTheTrainingMoments) {
 
 TEST(DatasetErrors, NameWhatIsMissing) {
   const Folder folder;
-  EXPECT_TRUE(has_words(error_of(folder.path("nowhere")), {"nowhere", "no such folder"}));
-  EXPECT_TRUE(has_words(error_of(folder.path()), {folder.path(), "train-images-idx3-ubyte.gz"}));
+  EXPECT_TRUE(has_words(load_error(folder.path("nowhere")), {"nowhere", "no such folder"}));
+  EXPECT_TRUE(has_words(load_error(folder.path()), {folder.path(), "train-images-idx3-ubyte.gz"}));
   write_dataset(folder, 4, 4, 2);
   std::filesystem::remove(folder.path("t10k-labels-idx1-ubyte"));
-  EXPECT_TRUE(has_words(error_of(folder.path()), {"t10k-labels-idx1-ubyte"}));
+  EXPECT_TRUE(has_words(load_error(folder.path()), {"t10k-labels-idx1-ubyte"}));
 }
 
 TEST(DatasetErrors, NameTheFileThatDoesNotFit) {
@@ -92,7 +92,7 @@ TEST(DatasetErrors, NameTheFileThatDoesNotFit) {
     const Folder folder;
     write_dataset(folder, 4, 4, 2);
     write_plain(folder.path(file), bytes);
-    return error_of(folder.path());
+    return load_error(folder.path());
   };
   const std::string images = "train-images-idx3-ubyte", labels = "train-labels-idx1-ubyte", test = "t10k-images-idx3-ubyte";
   EXPECT_TRUE(has_words(with(images, idx_bytes<std::uint32_t>(0x0D, {4, 1, 1}, std::vector<float>(4))), {images, "0x0d"}));

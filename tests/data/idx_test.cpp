@@ -14,7 +14,7 @@ namespace {
 using namespace luge::test;
 
 /// What reading the file says; empty where it succeeds.
-std::string error_of(const std::string& path) {
+std::string read_error(const std::string& path) {
   try {
     read_idx(path);
     return {};
@@ -75,8 +75,8 @@ TEST(Idx, AnEmptyArrayIsFine) {
 
 TEST(IdxErrors, MissingFileAndFolder) {
   const Folder folder;
-  EXPECT_TRUE(has_words(error_of(folder.path("nothing")), {folder.path("nothing"), "No such file"}));
-  EXPECT_TRUE(has_words(error_of(folder.path()), {"is a directory"}));
+  EXPECT_TRUE(has_words(read_error(folder.path("nothing")), {folder.path("nothing"), "No such file"}));
+  EXPECT_TRUE(has_words(read_error(folder.path()), {"is a directory"}));
 }
 
 struct BadFile {
@@ -106,7 +106,7 @@ TEST(IdxErrors, NameFileOffsetAndWhatIsAllowed) {
   for (const BadFile& file : files) {
     SCOPED_TRACE(file.what);
     write_plain(folder.path("a"), file.bytes);
-    const std::string message = error_of(folder.path("a"));
+    const std::string message = read_error(folder.path("a"));
     EXPECT_TRUE(has_words(message, {"idx: " + folder.path("a")}));
     for (const char* const words : file.words) EXPECT_TRUE(has_words(message, {words}));
   }
@@ -116,11 +116,11 @@ TEST(IdxErrors, GzipContentsAreCheckedToo) {
   const Folder folder;
   const std::string path = folder.path("a.gz");
   write_gzip(path, idx_bytes<std::uint8_t, std::uint8_t>(0x08, {4}, {1, 2, 3}));
-  EXPECT_TRUE(has_words(error_of(path), {"4 bytes from offset 8", "end at offset 11", "truncated"}));
+  EXPECT_TRUE(has_words(read_error(path), {"4 bytes from offset 8", "end at offset 11", "truncated"}));
   write_gzip(path, idx_bytes<std::uint8_t, std::uint8_t>(0x08, {2}, {1, 2, 3}));
-  EXPECT_TRUE(has_words(error_of(path), {"offset 10", "go on after the 2 bytes"}));
+  EXPECT_TRUE(has_words(read_error(path), {"offset 10", "go on after the 2 bytes"}));
   write_gzip(path, idx_header(0x08, {2147483647, 2147483647}));
-  EXPECT_TRUE(has_words(error_of(path), {"offset 4", "can hold at most"}));
+  EXPECT_TRUE(has_words(read_error(path), {"offset 4", "can hold at most"}));
 }
 
 TEST(IdxErrors, DamagedGzipIsNoticed) {
@@ -131,7 +131,7 @@ TEST(IdxErrors, DamagedGzipIsNoticed) {
   Bytes bytes = read_all(folder.path("good.gz"));
   bytes[bytes.size() - 6] ^= 1;  // in the checksum
   write_plain(folder.path("bad.gz"), bytes);
-  EXPECT_TRUE(has_words(error_of(folder.path("bad.gz")), {folder.path("bad.gz"), "cannot read"}));
+  EXPECT_TRUE(has_words(read_error(folder.path("bad.gz")), {folder.path("bad.gz"), "cannot read"}));
 }
 
 /// A file cut anywhere is an error, never a crash and never half an array.
@@ -139,11 +139,11 @@ void expect_error_at_every_length(void (*write)(const std::string&, const Bytes&
   const Folder folder;
   write(folder.path("whole"), idx_bytes<std::uint16_t, std::int16_t>(0x0B, {3, 5}, std::vector<std::int16_t>(15, -300)));
   const Bytes whole = read_all(folder.path("whole"));
-  ASSERT_EQ(error_of(folder.path("whole")), "");
+  ASSERT_EQ(read_error(folder.path("whole")), "");
   for (std::size_t length = 0; length < whole.size(); ++length) {
     SCOPED_TRACE(length);
     write_plain(folder.path("cut"), Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)));
-    EXPECT_TRUE(has_words(error_of(folder.path("cut")), {folder.path("cut")}));
+    EXPECT_TRUE(has_words(read_error(folder.path("cut")), {folder.path("cut")}));
   }
 }
 
@@ -158,7 +158,7 @@ TEST(IdxErrors, NoByteOfTheHeaderCanCrash) {
       Bytes bytes = good;
       bytes[at] = static_cast<unsigned char>(value);
       write_plain(folder.path("a"), bytes);
-      const std::string message = error_of(folder.path("a"));
+      const std::string message = read_error(folder.path("a"));
       if (bytes == good) {
         EXPECT_EQ(message, "");
       } else if (at != 2) {  // float32 has the size of int32, so one other type is fine

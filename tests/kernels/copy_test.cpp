@@ -3,7 +3,7 @@
 namespace luge::test {
 namespace {
 
-constexpr DType kDTypes[] = {boolean, uint8,   int8,     int16,   int32,
+constexpr DType kEvery[] = {boolean, uint8,   int8,     int16,   int32,
                              int64,   float16, bfloat16, float32, float64};
 
 class CopyTest : public BackendTest {
@@ -51,8 +51,8 @@ LUGE_ON_EVERY_DEVICE(CopyTest);
 
 TEST_P(CopyTest, AnyTypesAndLayouts) {
   std::uint64_t seed = 0;
-  for (const DType from : kDTypes) {
-    for (const DType to : kDTypes) {
+  for (const DType from : kEvery) {
+    for (const DType to : kEvery) {
       for (int repetition = 0; repetition < 25; ++repetition) {
         Chooser choose(++seed);
         check_random(from, to, seed, choose.space(0, 4, 20000));
@@ -63,7 +63,7 @@ TEST_P(CopyTest, AnyTypesAndLayouts) {
 }
 
 TEST_P(CopyTest, ContiguousOfEverySize) {
-  for (const DType dtype : kDTypes) {
+  for (const DType dtype : kEvery) {
     for (const std::int64_t n : kSizes) {
       Array source(dtype, n);
       Chooser choose(static_cast<std::uint64_t>(n));

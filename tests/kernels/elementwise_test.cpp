@@ -8,7 +8,7 @@
 namespace luge::test {
 namespace {
 
-constexpr DType kDTypes[] = {boolean, int32, int64, float32, float64};
+constexpr DType kComputed[] = {boolean, int32, int64, float32, float64};
 constexpr double kParameters[] = {-1.0, 1.0};  // of clamp; the first, made positive, of the others
 
 struct Range {
@@ -221,7 +221,7 @@ TEST_P(ElementwiseTest, EveryOpAndTypeAtEverySize) {
   Chooser choose(1);
   for (int o = 0; o < kOpCount; ++o) {
     const Op op = static_cast<Op>(o);
-    for (const DType dtype : kDTypes) {
+    for (const DType dtype : kComputed) {
       if (!takes(accepted(op), dtype)) continue;
       for (const std::int64_t n : kSizes) {
         if (n > 5000 && op != Op::Add && op != Op::Where) continue;
@@ -238,7 +238,7 @@ TEST_P(ElementwiseTest, EveryOpAndTypeAtEverySize) {
 TEST_P(ElementwiseTest, EveryOpOnAnyLayout) {
   for (int o = 0; o < kOpCount; ++o) {
     const Op op = static_cast<Op>(o);
-    for (const DType dtype : kDTypes) {
+    for (const DType dtype : kComputed) {
       if (!takes(accepted(op), dtype)) continue;
       for (int repetition = 0; repetition < 12; ++repetition) {
         Chooser choose(static_cast<std::uint64_t>(o * 1000 + repetition));

@@ -55,7 +55,7 @@ double reference(ReduceOp op, const std::vector<double>& row) {
   return 0;
 }
 
-enum class Layout : unsigned char {
+enum class Order : unsigned char {
   Rows,     ///< contiguous, the reduced dimensions innermost
   Columns,  ///< contiguous, the kept dimensions innermost
   Any       ///< drawn
@@ -64,7 +64,7 @@ enum class Layout : unsigned char {
 class ReduceTest : public BackendTest {
  protected:
   /// Reduces a random window and checks every element of the target's memory.
-  void check(ReduceOp op, DType dtype, const Extent& space, int reduced, Chooser& choose, Layout layout,
+  void check(ReduceOp op, DType dtype, const Extent& space, int reduced, Chooser& choose, Order order,
              double special = 0) {
     const int kept = space.ndim - reduced;
     Extent outer = space;
@@ -72,10 +72,10 @@ class ReduceTest : public BackendTest {
     const std::int64_t outputs = outer.count(), length = space.count() / outputs;
     std::int64_t in_count = space.count(), out_count = outputs;
     std::array<std::int64_t, kMaxDims> in_strides{}, out_strides{};
-    if (layout != Layout::Any) {
+    if (order != Order::Any) {
       std::int64_t stride = 1;
       for (int i = space.ndim - 1; i >= 0; --i) {
-        const int d = layout == Layout::Rows ? i : (i + kept) % space.ndim;  // columns: the kept ones innermost
+        const int d = order == Order::Rows ? i : (i + kept) % space.ndim;  // columns: the kept ones innermost
         in_strides[static_cast<std::size_t>(d)] = stride, stride *= space.sizes[static_cast<std::size_t>(d)];
       }
       stride = 1;
@@ -164,9 +164,9 @@ TEST_P(ReduceTest, EveryOpAndTypeAtEverySize) {
       if (!takes(op, dtype)) continue;
       for (const std::int64_t n : kSizes) {
         if (op == ReduceOp::Prod && n > 5000) continue;
-        check(op, dtype, extent({n}), 1, choose, Layout::Rows);
-        check(op, dtype, extent({3, n}), 1, choose, Layout::Rows);
-        if (n < 5000) check(op, dtype, extent({37, n}), 1, choose, Layout::Columns);
+        check(op, dtype, extent({n}), 1, choose, Order::Rows);
+        check(op, dtype, extent({3, n}), 1, choose, Order::Rows);
+        if (n < 5000) check(op, dtype, extent({37, n}), 1, choose, Order::Columns);
         if (HasFatalFailure()) return;
       }
     }
@@ -180,7 +180,7 @@ TEST_P(ReduceTest, AnyLayout) {
       for (std::uint64_t seed = 0; seed < 40; ++seed) {
         Chooser choose(seed * 100 + static_cast<std::uint64_t>(op));
         const Extent space = choose.space(1, 4, 30000);
-        check(op, dtype, space, 1 + static_cast<int>(choose.below(space.ndim)), choose, Layout::Any);
+        check(op, dtype, space, 1 + static_cast<int>(choose.below(space.ndim)), choose, Order::Any);
         if (HasFatalFailure()) return;
       }
     }
@@ -188,14 +188,14 @@ TEST_P(ReduceTest, AnyLayout) {
 }
 
 TEST_P(ReduceTest, SpecialValues) {
-  Chooser choose(5);
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  Chooser choose(5);
   for (const ReduceOp op : kOps) {
     for (const DType dtype : {float32, float64}) {
       for (const double special : {std::numeric_limits<double>::quiet_NaN(), kInfinity, -kInfinity}) {
         for (const std::int64_t n : {std::int64_t{5}, std::int64_t{100}, std::int64_t{20000}}) {
-          check(op, dtype, extent({n}), 1, choose, Layout::Rows, special);
-          check(op, dtype, extent({4, n}), 1, choose, Layout::Any, special);
+          check(op, dtype, extent({n}), 1, choose, Order::Rows, special);
+          check(op, dtype, extent({4, n}), 1, choose, Order::Any, special);
           if (HasFatalFailure()) return;
         }
       }

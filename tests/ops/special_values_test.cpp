@@ -8,7 +8,7 @@
 namespace luge::test {
 namespace {
 
-constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = kInfinity;
 
 class SpecialValueTest : public DeviceTest {
  protected:
@@ -62,30 +62,30 @@ LUGE_ON_EVERY_DEVICE(SpecialValueTest);
 #define LUGE_OF_TWO(function) #function, [](const Tensor& left, const Tensor& right) { return luge::function(left, right); }
 
 TEST_P(SpecialValueTest, OfOneInput) {
-  const std::vector<double> x{kNan, kInf, -kInf, 0.0, -0.0};
-  expect(LUGE_OF(neg), x, {kNan, -kInf, kInf, -0.0, 0.0});
-  expect(LUGE_OF(square), x, {kNan, kInf, kInf, 0.0, 0.0});
-  expect(LUGE_OF(abs), x, {kNan, kInf, kInf, 0.0, 0.0});
-  expect(LUGE_OF(sign), {kNan, kInf, -kInf, 0.0, -0.0}, {kNan, 1, -1, 0.0, 0.0});
-  expect(LUGE_OF(sqrt), {kNan, kInf, -kInf, 0.0, -0.0, -1}, {kNan, kInf, kNan, 0.0, -0.0, kNan});
-  expect(LUGE_OF(rsqrt), {kNan, kInf, -1, 0.0}, {kNan, 0.0, kNan, kInf});
-  expect(LUGE_OF(exp), x, {kNan, kInf, 0.0, 1, 1});
-  expect(LUGE_OF(expm1), x, {kNan, kInf, -1, 0.0, -0.0});
-  expect(LUGE_OF(log), {kNan, kInf, -kInf, 0.0, -0.0, 1, -1}, {kNan, kInf, kNan, -kInf, -kInf, 0.0, kNan});
-  expect(LUGE_OF(log1p), {kNan, kInf, -1, 0.0, -0.0, -2}, {kNan, kInf, -kInf, 0.0, -0.0, kNan});
-  expect(LUGE_OF(sin), x, {kNan, kNan, kNan, 0.0, -0.0});
-  expect(LUGE_OF(cos), x, {kNan, kNan, kNan, 1, 1});
-  expect(LUGE_OF(tanh), x, {kNan, 1, -1, 0.0, -0.0});
-  expect(LUGE_OF(sigmoid), x, {kNan, 1, 0.0, 0.5, 0.5});
-  expect(LUGE_OF(relu), {kNan, kInf, -kInf, 0.0, -3}, {kNan, kInf, 0.0, 0.0, 0.0});
-  expect(LUGE_OF(gelu), {kNan, kInf, 0.0, 50}, {kNan, kInf, 0.0, 50});
-  expect(LUGE_OF(silu), {kNan, kInf, 0.0}, {kNan, kInf, 0.0});
+  const std::vector<double> x{kNaN, kInf, -kInf, 0.0, -0.0};
+  expect(LUGE_OF(neg), x, {kNaN, -kInf, kInf, -0.0, 0.0});
+  expect(LUGE_OF(square), x, {kNaN, kInf, kInf, 0.0, 0.0});
+  expect(LUGE_OF(abs), x, {kNaN, kInf, kInf, 0.0, 0.0});
+  expect(LUGE_OF(sign), {kNaN, kInf, -kInf, 0.0, -0.0}, {kNaN, 1, -1, 0.0, 0.0});
+  expect(LUGE_OF(sqrt), {kNaN, kInf, -kInf, 0.0, -0.0, -1}, {kNaN, kInf, kNaN, 0.0, -0.0, kNaN});
+  expect(LUGE_OF(rsqrt), {kNaN, kInf, -1, 0.0}, {kNaN, 0.0, kNaN, kInf});
+  expect(LUGE_OF(exp), x, {kNaN, kInf, 0.0, 1, 1});
+  expect(LUGE_OF(expm1), x, {kNaN, kInf, -1, 0.0, -0.0});
+  expect(LUGE_OF(log), {kNaN, kInf, -kInf, 0.0, -0.0, 1, -1}, {kNaN, kInf, kNaN, -kInf, -kInf, 0.0, kNaN});
+  expect(LUGE_OF(log1p), {kNaN, kInf, -1, 0.0, -0.0, -2}, {kNaN, kInf, -kInf, 0.0, -0.0, kNaN});
+  expect(LUGE_OF(sin), x, {kNaN, kNaN, kNaN, 0.0, -0.0});
+  expect(LUGE_OF(cos), x, {kNaN, kNaN, kNaN, 1, 1});
+  expect(LUGE_OF(tanh), x, {kNaN, 1, -1, 0.0, -0.0});
+  expect(LUGE_OF(sigmoid), x, {kNaN, 1, 0.0, 0.5, 0.5});
+  expect(LUGE_OF(relu), {kNaN, kInf, -kInf, 0.0, -3}, {kNaN, kInf, 0.0, 0.0, 0.0});
+  expect(LUGE_OF(gelu), {kNaN, kInf, 0.0, 50}, {kNaN, kInf, 0.0, 50});
+  expect(LUGE_OF(silu), {kNaN, kInf, 0.0}, {kNaN, kInf, 0.0});
   expect(LUGE_OF(isnan), x, {1, 0, 0, 0, 0});
   expect(LUGE_OF(isfinite), x, {0, 0, 0, 1, 1});
   expect(LUGE_OF(logical_not), x, {0, 0, 0, 1, 1});
-  expect("softplus", [](const Tensor& t) { return t.softplus(); }, {kNan, kInf, -kInf, 0, 1000}, {kNan, kInf, 0.0, std::log(2), 1000}, 1e-7);
-  expect("leaky_relu", [](const Tensor& t) { return t.leaky_relu(0.25); }, x, {kNan, kInf, -kInf, 0.0, -0.0});
-  expect("clamp", [](const Tensor& t) { return t.clamp(-1, 1); }, x, {kNan, 1, -1, 0.0, -0.0});
+  expect("softplus", [](const Tensor& t) { return t.softplus(); }, {kNaN, kInf, -kInf, 0, 1000}, {kNaN, kInf, 0.0, std::log(2), 1000}, 1e-7);
+  expect("leaky_relu", [](const Tensor& t) { return t.leaky_relu(0.25); }, x, {kNaN, kInf, -kInf, 0.0, -0.0});
+  expect("clamp", [](const Tensor& t) { return t.clamp(-1, 1); }, x, {kNaN, 1, -1, 0.0, -0.0});
 }
 
 TEST_P(SpecialValueTest, LargeArgumentsDoNotOverflow) {
@@ -99,14 +99,14 @@ TEST_P(SpecialValueTest, LargeArgumentsDoNotOverflow) {
 }
 
 TEST_P(SpecialValueTest, OfTwoInputs) {
-  const std::vector<double> x{kNan, kInf, -kInf, 0.0, 1, -2};
+  const std::vector<double> x{kNaN, kInf, -kInf, 0.0, 1, -2};
   expect_pairs(LUGE_OF_TWO(add), x, [](double a, double b) { return a + b; });
   expect_pairs(LUGE_OF_TWO(sub), x, [](double a, double b) { return a - b; });
   expect_pairs(LUGE_OF_TWO(mul), x, [](double a, double b) { return a * b; });
   expect_pairs(LUGE_OF_TWO(div), x, [](double a, double b) { return a / b; });
   expect_pairs(LUGE_OF_TWO(pow), x, [](double a, double b) { return std::pow(a, b); });
-  expect_pairs(LUGE_OF_TWO(maximum), x, [](double a, double b) { return std::isnan(a) || std::isnan(b) ? kNan : std::max(a, b); });
-  expect_pairs(LUGE_OF_TWO(minimum), x, [](double a, double b) { return std::isnan(a) || std::isnan(b) ? kNan : std::min(a, b); });
+  expect_pairs(LUGE_OF_TWO(maximum), x, [](double a, double b) { return std::isnan(a) || std::isnan(b) ? kNaN : std::max(a, b); });
+  expect_pairs(LUGE_OF_TWO(minimum), x, [](double a, double b) { return std::isnan(a) || std::isnan(b) ? kNaN : std::min(a, b); });
   expect_pairs(LUGE_OF_TWO(eq), x, [](double a, double b) { return a == b; });
   expect_pairs(LUGE_OF_TWO(ne), x, [](double a, double b) { return a != b; });
   expect_pairs(LUGE_OF_TWO(lt), x, [](double a, double b) { return a < b; });
@@ -117,12 +117,12 @@ TEST_P(SpecialValueTest, OfTwoInputs) {
   expect_pairs(LUGE_OF_TWO(logical_or), x, [](double a, double b) { return a != 0 || b != 0; });
   expect_pairs(LUGE_OF_TWO(logical_xor), x, [](double a, double b) { return (a != 0) != (b != 0); });
   expect("0 == -0", [&](const Tensor& t) { return t == 0.0; }, {0.0, -0.0}, {1, 1});
-  expect("where", [&](const Tensor& t) { return where(t.isnan(), 0.5, t); }, {kNan, kInf, 1}, {0.5, kInf, 1});
+  expect("where", [&](const Tensor& t) { return where(t.isnan(), 0.5, t); }, {kNaN, kInf, 1}, {0.5, kInf, 1});
 }
 
 TEST_P(SpecialValueTest, IntegersDivideAsFloats) {
   const Tensor a = tensor({1, -1, 0, 7}, on(int64)), b = tensor({2, 0, 0, 7}, on(int64));
-  EXPECT_TRUE(has_values(a / b, {4}, float32, {0.5, -kInf, kNan, 1}));
+  EXPECT_TRUE(has_values(a / b, {4}, float32, {0.5, -kInf, kNaN, 1}));
   EXPECT_TRUE(has_values(a / 4, {4}, float32, {0.25, -0.25, 0, 1.75}));
 }
 
@@ -141,7 +141,7 @@ TEST_P(SpecialValueTest, IntegersWrapAround) {
 }
 
 TEST_P(SpecialValueTest, SlopesAtKinks) {
-  expect_slopes(LUGE_OF(relu), {0.0, -0.0, kNan}, {0, 0, 1});
+  expect_slopes(LUGE_OF(relu), {0.0, -0.0, kNaN}, {0, 0, 1});
   expect_slopes(LUGE_OF(abs), {0.0, -0.0}, {0, 0});
   expect_slopes(LUGE_OF(sign), {0.0, 1, -1}, {0, 0, 0});
   expect_slopes("clamp", [](const Tensor& t) { return t.clamp(-1, 1); }, {-1, 1, -1.5, 1.5, 0}, {1, 1, 0, 0, 1});

@@ -3,7 +3,7 @@
 namespace luge::test {
 namespace {
 
-constexpr DType kAll[] = {boolean, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64};
+constexpr DType kEveryDType[] = {boolean, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64};
 
 TEST(DTypes, SizesAndNames) {
   const std::size_t sizes[] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8};
@@ -11,18 +11,18 @@ TEST(DTypes, SizesAndNames) {
                          "int64", "float16", "bfloat16", "float32", "float64"};
   const DType computed[] = {boolean, int32, int32, int32, int32, int64, float32, float32, float32, float64};
   for (int i = 0; i < kDTypeCount; ++i) {
-    EXPECT_EQ(size_of(kAll[i]), sizes[i]);
-    EXPECT_EQ(name(kAll[i]), names[i]);
-    EXPECT_EQ(is_floating(kAll[i]), i >= 6);
-    EXPECT_EQ(is_integral(kAll[i]), i >= 1 && i <= 5);
-    EXPECT_EQ(is_index(kAll[i]), i == 4 || i == 5);
-    EXPECT_EQ(arithmetic_dtype(kAll[i]), computed[i]);
-    EXPECT_EQ(is_storage_only(kAll[i]), computed[i] != kAll[i]);
+    EXPECT_EQ(size_of(kEveryDType[i]), sizes[i]);
+    EXPECT_EQ(name(kEveryDType[i]), names[i]);
+    EXPECT_EQ(is_floating(kEveryDType[i]), i >= 6);
+    EXPECT_EQ(is_integral(kEveryDType[i]), i >= 1 && i <= 5);
+    EXPECT_EQ(is_index(kEveryDType[i]), i == 4 || i == 5);
+    EXPECT_EQ(arithmetic_dtype(kEveryDType[i]), computed[i]);
+    EXPECT_EQ(is_storage_only(kEveryDType[i]), computed[i] != kEveryDType[i]);
   }
 }
 
 TEST(DTypes, PromotionTable) {
-  // PyTorch's torch.promote_types, row and column in the order of kAll.
+  // PyTorch's torch.promote_types, row and column in the order of kEveryDType.
   const DType b = boolean, u = uint8, c = int8, s = int16, i = int32, l = int64, h = float16, g = bfloat16, f = float32,
               d = float64;
   const DType table[10][10] = {
@@ -33,8 +33,8 @@ TEST(DTypes, PromotionTable) {
   };
   for (int row = 0; row < kDTypeCount; ++row)
     for (int column = 0; column < kDTypeCount; ++column)
-      EXPECT_EQ(promote(kAll[row], kAll[column]), table[row][column])
-          << name(kAll[row]) << " with " << name(kAll[column]);
+      EXPECT_EQ(promote(kEveryDType[row], kEveryDType[column]), table[row][column])
+          << name(kEveryDType[row]) << " with " << name(kEveryDType[column]);
 }
 
 TEST(DTypes, NumbersRaiseTheKindOnly) {

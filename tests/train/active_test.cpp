@@ -13,25 +13,25 @@ namespace {
 class ActiveTest : public DeviceTest {};
 LUGE_ON_EVERY_DEVICE(ActiveTest);
 
-constexpr std::int64_t kSets = 4;
+constexpr std::int64_t kMasked = 4;
 
 /// Set 2 is told to stand still for the steps from 2 on; another gradient of it is NaN.
 std::vector<Tensor> trained(const OptimizerCase& rule, Device device, bool captured, bool uses_mask) {
-  Parameters params({.sets = kSets, .device = device, .seed = 5});
+  Parameters params({.sets = kMasked, .device = device, .seed = 5});
   const Tensor a = params.add("a", {}, init::normal(0, 1)), b = params.add("b", {70}, init::normal(0, 1));
   const auto optimizer = rule.make(params, PerSet(0.1));
-  Tensor factor = ones({kSets}, {.device = device});
+  Tensor factor = ones({kMasked}, {.device = device});
   const auto body = [&] {
     optimizer->zero_grad();
-    (square(a * factor).sum() + square(b * factor.reshape({kSets, 1})).sum()).backward();
+    (square(a * factor).sum() + square(b * factor.reshape({kMasked, 1})).sum()).backward();
     optimizer->step();
   };
   if (uses_mask) params.set_active(ones({}, {.dtype = DType::Bool, .device = device}));
   Step step = capture(body);
   std::vector<Tensor> history;
   for (int i = 0; i < 6; ++i) {
-    if (i == 2 && uses_mask) params.set_active(from_host(std::vector<float>{1, 1, 0, 1}, {kSets}, device).ne(0));
-    if (i == 3) factor.copy_(from_host(std::vector<float>{1, 1, std::numeric_limits<float>::quiet_NaN(), 1}, {kSets}, device));
+    if (i == 2 && uses_mask) params.set_active(from_host(std::vector<float>{1, 1, 0, 1}, {kMasked}, device).ne(0));
+    if (i == 3) factor.copy_(from_host(std::vector<float>{1, 1, std::numeric_limits<float>::quiet_NaN(), 1}, {kMasked}, device));
     captured ? step() : body();
     history.push_back(a.detach().clone());
     history.push_back(b.detach().clone());

@@ -17,13 +17,14 @@
 #include <luge/luge.h>
 #include <luge/train/detail/progress.h>
 
+#include "expect.h"
 #include "train/messages.h"
 
 namespace luge {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using test::kInfinity;
+using test::kNaN;
 
 /// A path that is removed in the end.
 class TemporaryFile {

@@ -9,6 +9,7 @@
 
 #include <luge/luge.h>
 
+#include "expect.h"
 #include "train/messages.h"
 #include "train/reference.h"
 
@@ -19,8 +20,8 @@ using test::Element;
 using test::Numbers;
 using test::Rule;
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+using test::kInfinity;
+using test::kNaN;
 
 /// Hyperparameters of `sets` sets: numbers where all agree, tensors with one value per set otherwise.
 struct Hypers {

@@ -1,4 +1,4 @@
-"""The training steps of bench/device in JAX: one jitted function each; see compare_gpu.py."""
+"""The training steps of bench/gpu in JAX: one jitted function each; see compare_gpu.py."""
 
 import jax
 import jax.numpy as jnp

@@ -75,7 +75,7 @@ def compare_and_write(description, name, torch, compare):
     now = datetime.datetime.now(datetime.timezone.utc)
     print(f"{cpu_model()}, PyTorch {torch.__version__}, luge {commit()}, {now:%Y-%m-%d}\n")
     rows = compare(arguments)
-    output = Path(arguments.output or Path(__file__).parent / "results" / f"{name}-{now:%Y-%m-%d}.json")
+    output = Path(arguments.output or Path(__file__).parents[1] / "results" / f"{name}-{now:%Y-%m-%d}.json")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps({
         "date": now.isoformat(timespec="seconds"), "cpu": cpu_model(), "threads": 1, "gpu": None,

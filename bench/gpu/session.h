@@ -20,7 +20,7 @@ struct Settings {
   std::FILE* output = stdout;
 };
 
-/// bench/compare_gpu.py measures cases of the same names.
+/// bench/against/compare_gpu.py measures cases of the same names.
 struct Case {
   std::string name = {};            ///< "elementwise/exp/forward"
   std::string way = "eager";        ///< "captured", ...

@@ -5,7 +5,7 @@ Each case is timed in turns, PyTorch in this process and luge in a child (luge_b
 and the medians are compared. With one thread each, what counts is processor time, which the neighbours'
 load does not stretch. Prints a table and writes a JSON file with machine, versions and date.
 
-    bench/compare_torch.py --bench build/bench/luge_bench [--filter REGEX] [--repetitions N] [--output FILE]
+    bench/against/compare_torch.py --bench build/bench/luge_bench [--filter REGEX] [--repetitions N] [--output FILE]
 
 PyTorch is called from Python, as its users do, with its defaults, except that gradients are dropped
 rather than zeroed (zero_grad(set_to_none=True), today's default and the faster one). To see it without

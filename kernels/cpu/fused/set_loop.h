@@ -9,7 +9,7 @@
 #include <luge/seam/detail/plan.h>
 
 #include "chain.h"
-#include "scratch.h"
+#include "../scratch.h"
 
 namespace luge::cpu {
 

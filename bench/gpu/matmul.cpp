@@ -4,7 +4,7 @@
 
 #include <luge/ops/matmul.h>
 
-#include "../inputs.h"
+#include "../micro/inputs.h"
 #include "session.h"
 
 namespace luge::bench {

@@ -10,8 +10,8 @@
 #include <luge/seam/detail/kept_kernels.h>
 #include <luge/base/detail/dispatch.h>
 
-#include "../reduce_space.h"
-#include "../update_loop.h"
+#include "../../reduce_space.h"
+#include "../../update_loop.h"
 #include "assembler.h"
 #include "listing.h"
 #include "trace.h"

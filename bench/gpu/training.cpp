@@ -16,7 +16,7 @@
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
 
-#include "../inputs.h"
+#include "../micro/inputs.h"
 #include "session.h"
 
 namespace luge::bench {

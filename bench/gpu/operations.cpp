@@ -10,8 +10,8 @@
 #include <luge/ops/loss.h>
 #include <luge/ops/softmax.h>
 
-#include "../elementwise_rows.h"
-#include "../inputs.h"
+#include "../micro/elementwise_rows.h"
+#include "../micro/inputs.h"
 #include "session.h"
 
 namespace luge::bench {

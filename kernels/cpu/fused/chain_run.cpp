@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "chain_walk.h"
-#include "losses.h"
-#include "threads.h"
+#include "../losses.h"
+#include "../threads.h"
 
 namespace luge::cpu {
 

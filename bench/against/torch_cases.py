@@ -1,11 +1,11 @@
-"""The cases of bench/device in PyTorch: eager, compiled, as a CUDA graph; see compare_gpu.py."""
+"""The cases of bench/gpu in PyTorch: eager, compiled, as a CUDA graph; see compare_gpu.py."""
 
 import torch
 import torch.nn.functional as F
 
 CHECKED, CHECKED_ROWS = 1 << 20, 64
 
-# Where bench/device draws from another range than [-3, 3).
+# Where bench/gpu draws from another range than [-3, 3).
 RANGES = {"div": (0.5, 3), "pow": (0.25, 3), "sqrt": (0.1, 3), "rsqrt": (0.1, 3), "log": (0.1, 3), "log1p": (-0.8, 3)}
 UNARY = {name: getattr(torch, name) for name in (
     "neg", "square", "abs", "sign", "sqrt", "rsqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid")}

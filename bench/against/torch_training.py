@@ -1,4 +1,4 @@
-"""The training steps of bench/device in PyTorch: eager, compiled, as a CUDA graph; see compare_gpu.py."""
+"""The training steps of bench/gpu in PyTorch: eager, compiled, as a CUDA graph; see compare_gpu.py."""
 
 import torch
 import torch.nn.functional as F

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154
 # The steps of bench/gpu_check.sh, which sources this file and sets what they use.
 
-summarize() { python3 bench/gpu_report.py summary "$work" "$out"; }
+summarize() { python3 bench/gpu/report.py summary "$work" "$out"; }
 
 # record NAME CODE SECONDS: a line of the table; log and summary are brought up to date, one step at a time.
 record() {
@@ -110,7 +110,7 @@ run_sanitizers() {
 
 run_program() {
   if [ -n "$rehearse" ]; then
-    "$python" bench/small_images.py "$work/images"
+    "$python" bench/gpu/small_images.py "$work/images"
     step demo 60 "${luge[@]}" "$bin/luge" demo --device cuda --sets 1000
     step train 60 "${luge[@]}" "$bin/luge" train --device cuda --sets 2 --epochs 1 --data "$work/images"
   else
@@ -126,7 +126,7 @@ run_benchmarks() {
   local size=() host=(--device cuda) seconds=0.1
   [ -z "$rehearse" ] || { size=(--small) host=(--device cpu) seconds=0.02; }
   local ours=("${luge[@]}" "$bin/bench/luge_device_bench" --device cuda --seconds "$seconds" "${size[@]}")
-  local theirs=(env PYTHONUNBUFFERED=1 "$python" bench/compare_gpu.py)
+  local theirs=(env PYTHONUNBUFFERED=1 "$python" bench/against/compare_gpu.py)
   local options=("${host[@]}" --seconds "$seconds" "${size[@]}")
   step luge_training 90 "${ours[@]}" --groups "$training" --output "$work/luge_training.jsonl"
   step torch_training 150 "${theirs[@]}" torch "$work/torch_training.jsonl" --groups "$training" "${options[@]}"

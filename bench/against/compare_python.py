@@ -5,7 +5,7 @@ in one run.
 All sides of a row are timed in turns and their medians are compared. Prints a table and writes a JSON file with machine,
 versions and date. To be run by an interpreter that has luge and PyTorch (`make bench-python` does all that).
 
-    bench/compare_python.py --bench build/bench/luge_bench [--filter REGEX] [--repetitions N] [--output FILE]
+    bench/against/compare_python.py --bench build/bench/luge_bench [--filter REGEX] [--repetitions N] [--output FILE]
 """
 
 import os

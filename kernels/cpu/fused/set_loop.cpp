@@ -5,8 +5,8 @@
 #include <deque>
 
 #include "chain_walk.h"
-#include "kernels.h"
-#include "threads.h"
+#include "../kernels.h"
+#include "../threads.h"
 
 namespace luge::cpu {
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds what bench/gpu_check.sh runs on a machine with nvcc, a GPU not needed, and packs it with its libraries and
 # Fashion-MNIST where that is installed, so that a machine with a GPU need not spend its time on building.
-# Usage: bench/gpu_binaries.sh FILE.tar.xz
+# Usage: bench/gpu/binaries.sh FILE.tar.xz
 set -euo pipefail
-file=$(realpath -m "${1:?usage: bench/gpu_binaries.sh FILE.tar.xz}")
-cd "$(dirname "$0")/.."
+file=$(realpath -m "${1:?usage: bench/gpu/binaries.sh FILE.tar.xz}")
+cd "$(dirname "$0")/../.."
 build="build-gpu"
 folder=$build/binaries
 SHARED=ON BUILD_SECONDS=7200 bench/gpu_check.sh --parts build --limit 7200 "$build/log" || true

@@ -6,7 +6,7 @@
 
 #include <luge/base/detail/dispatch.h>
 
-#include "../reduce_space.h"
+#include "../../reduce_space.h"
 #include "code.h"
 
 namespace luge::cpu::jit {

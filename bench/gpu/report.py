@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What bench/gpu_check.sh left, as a summary; and all summaries, as docs/gpu-verification.md.
 
-    bench/gpu_report.py summary WORK OUT    writes OUT/summary.json from a run's own files, prints a table
-    bench/gpu_report.py merge OUT IN...     one summary of several, each of some parts, as OUT/summary.json
-    bench/gpu_report.py document [--check]  writes docs/gpu-verification.md from bench/results/gpu-*.json;
+    bench/gpu/report.py summary WORK OUT    writes OUT/summary.json from a run's own files, prints a table
+    bench/gpu/report.py merge OUT IN...     one summary of several, each of some parts, as OUT/summary.json
+    bench/gpu/report.py document [--check]  writes docs/gpu-verification.md from bench/results/gpu-*.json;
                                             with --check, fails if that would change it
 """
 
@@ -16,14 +16,14 @@ import re
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs/gpu-verification.md"
 KERNEL = re.compile(r"__global__ void\s+(?:__launch_bounds__\(\w+\)\s+)?(\w+)\(")
 
 
 def sources():
     """kernels/cuda, and what its results depend on: file -> hash of its text."""
-    files = [f for folder in ("cuda", "math") for f in sorted((ROOT / "kernels" / folder).rglob("*")) if f.is_file()]
+    files = [f for folder in ("kernels/cuda", "core/luge/math") for f in sorted((ROOT / folder).rglob("*")) if f.is_file()]
     return {str(f.relative_to(ROOT)): hashlib.sha256(f.read_bytes()).hexdigest()[:16] for f in files}
 
 
@@ -157,7 +157,7 @@ def document():
     now = sources()
     lines = [
         "# Where the CUDA kernels last ran on a GPU", "",
-        "Written by `bench/gpu_report.py document` from the files `bench/results/gpu-*.json` that `bench/gpu_check.sh`",
+        "Written by `bench/gpu/report.py document` from the files `bench/results/gpu-*.json` that `bench/gpu_check.sh`",
         "leaves on a machine with a GPU; never by hand. A kernel counts as run where all tests of its commit passed on",
         "the device. On every push all of them run on the host instead: [testing.md](testing.md).", "",
         "| kernel | file | last run | on | changed since |", "| --- | --- | --- | --- | --- |",
@@ -188,7 +188,7 @@ def main(arguments):
         if not arguments[1:]:
             DOCUMENT.write_text(text)
         elif not DOCUMENT.exists() or DOCUMENT.read_text() != text:
-            print("docs/gpu-verification.md is not what bench/gpu_report.py document writes: run it")
+            print("docs/gpu-verification.md is not what bench/gpu/report.py document writes: run it")
             return 1
         return 0
     print(__doc__)

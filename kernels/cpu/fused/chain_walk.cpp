@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "strided.h"
+#include "../strided.h"
 
 namespace luge::cpu {
 

@@ -10,7 +10,7 @@
 #include <luge/seam/detail/plan.h>
 
 #include "segment.h"
-#include "tile.h"
+#include "../tile.h"
 
 namespace luge::cpu {
 

@@ -1,5 +1,5 @@
 #pragma once
-// One thread's walk over tiles of a chain; chain_run.cpp and sets.cpp say in which order.
+// One thread's walk over tiles of a chain; chain_run.cpp and set_loop.cpp say in which order.
 
 #include <cstddef>
 #include <cstdint>
@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "chain.h"
-#include "reduce_space.h"
-#include "scratch.h"
-#include "update_loop.h"
+#include "../reduce_space.h"
+#include "../scratch.h"
+#include "../update_loop.h"
 
 namespace luge::cpu {
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What luge_device_bench measures, in PyTorch or JAX on the same machine, under the same names.
 
-    bench/compare_gpu.py torch|jax OUTPUT.jsonl [--groups a,b,...] [--device cuda|cpu] [--small] [--seconds S]
+    bench/against/compare_gpu.py torch|jax OUTPUT.jsonl [--groups a,b,...] [--device cuda|cpu] [--small] [--seconds S]
 
 Medians of groups of steps, a synchronisation after each group, nothing read in between; random data; errors against
 float64. Every case is a line, written as soon as it is known, a case that fails too. Where the library is not installed
@@ -21,7 +21,7 @@ SHORTEST = 2e-3  # seconds of a group; less would measure the clock and the wait
 
 
 class Session:
-    """As bench/device/session.h: sizes, timing, a line of JSON for each case."""
+    """As bench/gpu/session.h: sizes, timing, a line of JSON for each case."""
 
     def __init__(self, library, options, output):
         self.library, self.small, self.seconds, self.output = library, options.small, options.seconds, output

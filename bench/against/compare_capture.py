@@ -5,7 +5,7 @@ PyTorch's eager steps, on one thread, in one run.
 Both sides of a row are timed in turns and their medians are compared. Prints a table and writes a JSON file with
 machine, versions and date. Ends with status 0 also where a row misses its bar: the machine's neighbours may be why.
 
-    bench/compare_capture.py --bench build/bench/luge_bench [--filter REGEX] [--repetitions N] [--output FILE]
+    bench/against/compare_capture.py --bench build/bench/luge_bench [--filter REGEX] [--repetitions N] [--output FILE]
 """
 
 import os

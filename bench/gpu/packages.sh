@@ -1,9 +1,9 @@
 #!/bin/sh
 # Unpacks the Debian packages that building and testing luge needs into a folder, for a machine without a
 # network, and packs it into FOLDER.tar.xz: bench/gpu_check.sh --packages takes either.
-# Usage: bench/gpu_packages.sh FOLDER   (with a network)
+# Usage: bench/gpu/packages.sh FOLDER   (with a network)
 set -eu
-folder=${1:?usage: bench/gpu_packages.sh FOLDER}
+folder=${1:?usage: bench/gpu/packages.sh FOLDER}
 mkdir -p "$folder/debs"
 folder=$(cd "$folder" && pwd)
 cd "$folder/debs"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a few random images and labels in IDX files, for a rehearsal of `luge train`: bench/small_images.py FOLDER"""
+"""Writes a few random images and labels in IDX files, for a rehearsal of `luge train`: bench/gpu/small_images.py FOLDER"""
 
 import pathlib
 import random
