@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include <luge/luge.h>
+
 #include "devices.h"
 
 namespace luge::test {
