@@ -8,6 +8,8 @@
 
 #include "reducers.h"
 
+#include <luge/math/updates.h>
+
 #include <cmath>
 
 #include "kernels.h"
@@ -50,9 +52,7 @@ template <class T>
 T factor_of(const ClipNorm& call, std::int64_t set, double sum) {
   const T norm = static_cast<T>(std::sqrt(sum));
   static_cast<T*>(call.norm)[set] = norm;
-  const T most = static_cast<const T*>(call.max_norm.data)[set * call.max_norm.stride];
-  const T factor = most / (norm + T(1e-6));
-  return factor > T(1) ? T(1) : factor;  // a norm of NaN makes all gradients of the set NaN
+  return scalar_math::clip_factor(norm, static_cast<const T*>(call.max_norm.data)[set * call.max_norm.stride]);
 }
 
 template <class T>

@@ -18,12 +18,10 @@ namespace luge::cpu::HWY_NAMESPACE {
 
 template <class T>
 HWY_NOINLINE void forward_row(const CrossEntropy& call, const T* logits, std::int64_t target, T& lse, T& out) {
-  const T maximum = row_maximum(logits, call.columns);
-  // An infinite maximum is not subtracted: the sum is then infinite or zero by itself.
-  const T shift = maximum - maximum == T(0) ? maximum : T(0);
-  lse = static_cast<T>(std::log(row_sum<ShiftedExp>(logits, call.columns, shift)) + static_cast<double>(shift));
-  const bool valid = target >= 0 && target < call.columns;
-  const T loss = valid ? lse - logits[target] : std::numeric_limits<T>::quiet_NaN();
+  const T largest = row_maximum(logits, call.columns);
+  const double sum = row_sum<ShiftedExp>(logits, call.columns, largest);
+  lse = scalar_math::LogSumExp<T>::total(sum, largest);
+  const T loss = scalar_math::cross_entropy_loss(logits, call.columns, target, lse);
   out = call.store == Store::Accumulate ? out + loss : loss;
 }
 
@@ -31,13 +29,16 @@ HWY_NOINLINE void forward_row(const CrossEntropy& call, const T* logits, std::in
 template <class T>
 HWY_NOINLINE void backward_row(const CrossEntropy& call, const T* logits, std::int64_t target, T lse, T dy, T* out) {
   const bool valid = target >= 0 && target < call.columns;
-  const double gradient = valid ? static_cast<double>(dy) : std::numeric_limits<double>::quiet_NaN();
-  const Vec<T> shift(static_cast<double>(lse)), scale(gradient);
+  const Vec<T> gradient(valid ? static_cast<double>(dy) : std::numeric_limits<double>::quiet_NaN());
+  const Vec<T> shift(static_cast<double>(lse));
   const T before = valid ? out[target] : T(0);
-  write_row(out, call.columns, call.store,
-            [&](std::size_t i, Part part) HWY_ATTR { return scale * exp(load_lanes(logits + i, part) - shift); });
+  write_row(out, call.columns, call.store, [&](std::size_t i, Part part) HWY_ATTR {
+    return scalar_math::cross_entropy_gradient(gradient, load_lanes(logits + i, part), shift, Vec<T>(0.0));
+  });
   if (!valid) return;
-  const T at_target = dy * (single_exp(logits[target] - lse) - T(1));
+  // By vectors, too, so that it has the bits it would have had in the row.
+  const Vec<T> logit(static_cast<double>(logits[target]));
+  const T at_target = hn::GetLane(scalar_math::cross_entropy_gradient(gradient, logit, shift, Vec<T>(1.0)).raw);
   out[target] = call.store == Store::Accumulate ? before + at_target : at_target;
 }
 

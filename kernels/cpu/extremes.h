@@ -14,32 +14,23 @@ namespace luge::cpu::HWY_NAMESPACE {
 /// The extreme element and, where `positions` asks for it, where it is: the first of equals, and a NaN,
 /// the first one, before all.
 template <class T, bool largest, bool positions>
-struct Extreme {
+struct Extreme : scalar_math::ArgExtreme<T, largest> {
   using Element = T;
-  struct Partial {
-    T value;
-    std::int64_t position;
-  };
+  using Partial = typename scalar_math::ArgExtreme<T, largest>::State;
 
-  /// b is to take the place of an earlier a. Without short cuts, so that loops can be vectorised.
-  static HWY_INLINE bool beats(T b, T a) {
-    if constexpr (std::is_floating_point_v<T>)
-      return bool((largest ? a < b : b < a) | (bool(b != b) & bool(a == a)));
-    else
-      return largest ? a < b : b < a;
-  }
+  static HWY_INLINE bool beats(T b, T a) { return scalar_math::beats<largest>(b, a); }
 
   static HWY_NOINLINE Partial chunk(const T* x, std::int64_t n, std::int64_t first, T) {
     if constexpr (std::is_floating_point_v<T>) {
       const T extreme = extreme_value(x, n);
       // The first zero has the sign that counts.
-      if (!positions && extreme != T(0)) return {extreme, first};
+      if (!positions && extreme != T(0)) return {first, extreme};
       const std::int64_t i = find(x, n, extreme);
-      return {x[i], first + i};
+      return {first + i, x[i]};
     } else {
       T extreme = x[0];
       for (std::int64_t i = 1; i < n; ++i) extreme = beats(x[i], extreme) ? x[i] : extreme;
-      return {extreme, positions ? first + (std::find(x, x + n, extreme) - x) : first};
+      return {positions ? first + (std::find(x, x + n, extreme) - x) : first, extreme};
     }
   }
 
@@ -60,10 +51,8 @@ struct Extreme {
         if constexpr (positions) best_row[v] = better ? static_cast<Row>(r) : best_row[v];
       }
     }
-    for (std::int64_t v = 0; v < n; ++v) out[v] = {best[v], first + static_cast<std::int64_t>(best_row[v])};
+    for (std::int64_t v = 0; v < n; ++v) out[v] = {first + static_cast<std::int64_t>(best_row[v]), best[v]};
   }
-
-  static Partial merge(Partial a, Partial b) { return beats(b.value, a.value) ? b : a; }
 
  private:
   /// Where `wanted`, or a NaN if it is one, is for the first time.

@@ -1,10 +1,9 @@
 #pragma once
 // The monitor's summary of losses that are handed in piece by piece.
 
-#include <algorithm>
 #include <cstdint>
-#include <limits>
 
+#include <luge/math/losses.h>
 #include <luge/seam/call.h>
 
 namespace luge::cpu {
@@ -12,33 +11,21 @@ namespace luge::cpu {
 /// Losses of one partial summary; chunks are merged in order, so threads do not show.
 inline constexpr std::int64_t kLossChunk = 8192;
 
-struct LossPartial {
-  double sum = 0, min = std::numeric_limits<double>::infinity(), max = -std::numeric_limits<double>::infinity();
-  std::int64_t finite = 0;
-
-  void add(const LossPartial& other) {
-    sum += other.sum;
-    min = std::min(min, other.min);
-    max = std::max(max, other.max);
-    finite += other.finite;
-  }
-};
-
 /// A chunk of losses, which may come in parts; every part but the last is a multiple of kLanes.
 class LossChunk {
  public:
   void add(DType dtype, const void* losses, std::int64_t n);
-  LossPartial total() const;
+  math::Summary total() const;
 
   static constexpr std::int64_t kLanes = 16;
 
  private:
-  LossPartial all_;              ///< without the sum, which is
-  double sums_[kLanes] = {};     ///< of the losses number i, i + kLanes, ...
+  math::Summary all_ = math::Summarize::identity();  ///< without the sum, which is
+  double sums_[kLanes] = {};                         ///< of the losses number i, i + kLanes, ...
 };
 
 /// Of at most kLossChunk losses.
-LossPartial summarize(DType dtype, const void* losses, std::int64_t n);
+math::Summary summarize(DType dtype, const void* losses, std::int64_t n);
 
 /// Copies those of the losses [first, first + n) that the monitor keeps one by one, of the step that is recorded
 /// when `ahead` others are.
@@ -46,6 +33,6 @@ void keep_losses(const Record& call, std::int64_t ahead, DType dtype, const void
                  std::int64_t n);
 
 /// Ends the recording of a step whose losses are summarised in `all`.
-void record(const Record& call, const LossPartial& all);
+void record(const Record& call, const math::Summary& all);
 
 }  // namespace luge::cpu

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <cstddef>
 #include <limits>
 
@@ -39,7 +38,7 @@ HWY_INLINE void add_to(Vec<double>* first, Vec<float> losses) {
 
 /// Adds n losses to `sums` and `all`, whose own sum stays as it is. What is not finite adds nothing.
 template <class T>
-void add_losses_as(const T* losses, std::int64_t n, double* sums, LossPartial& all) {
+void add_losses_as(const T* losses, std::int64_t n, double* sums, math::Summary& all) {
   constexpr auto kN = static_cast<std::int64_t>(kLanes<T>), kWide = static_cast<std::int64_t>(kLanes<double>);
   const typename Vec<T>::D d;
   const Vec<T> infinity(std::numeric_limits<double>::infinity()), zero(0.0);
@@ -57,20 +56,17 @@ void add_losses_as(const T* losses, std::int64_t n, double* sums, LossPartial& a
       add_to(lanes + q * kN / kWide, select(known, x, zero));
     }
   for (std::int64_t q = 0; q < LossChunk::kLanes / kWide; ++q) store(sums + q * kWide, lanes[q]);
-  all.min = std::min(all.min, static_cast<double>(hn::GetLane(hn::MinOfLanes(d, least.raw))));
-  all.max = std::max(all.max, static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, most.raw))));
-  all.finite += finite;
+  all = math::Summarize::merge(all, {0, static_cast<double>(hn::GetLane(hn::MinOfLanes(d, least.raw))),
+                                     static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, most.raw))), finite});
   for (; i < n; ++i) {
-    const double loss = static_cast<double>(losses[i]);
-    if (!std::isfinite(loss)) continue;
-    sums[i % LossChunk::kLanes] += loss;
-    all.min = std::min(all.min, loss);
-    all.max = std::max(all.max, loss);
-    ++all.finite;
+    double& sum = sums[i % LossChunk::kLanes];
+    all.sum = sum;
+    all = math::Summarize::include(all, static_cast<double>(losses[i]));
+    sum = all.sum;
   }
 }
 
-void add_losses(DType dtype, const void* losses, std::int64_t n, double* sums, LossPartial& all) {
+void add_losses(DType dtype, const void* losses, std::int64_t n, double* sums, math::Summary& all) {
   with_floating(dtype, [&]<class T>() { add_losses_as(static_cast<const T*>(losses), n, sums, all); });
 }
 
@@ -85,26 +81,25 @@ void LossChunk::add(DType dtype, const void* losses, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(add_losses)(dtype, losses, n, sums_, all_);
 }
 
-LossPartial LossChunk::total() const {
-  LossPartial all = all_;
+math::Summary LossChunk::total() const {
+  math::Summary all = all_;
+  all.sum = 0;
   for (const double sum : sums_) all.sum += sum;
   return all;
 }
 
-LossPartial summarize(DType dtype, const void* losses, std::int64_t n) {
+math::Summary summarize(DType dtype, const void* losses, std::int64_t n) {
   LossChunk chunk;
   chunk.add(dtype, losses, n);
   return chunk.total();
 }
 
-void record(const Record& call, const LossPartial& all) {
+void record(const Record& call, const math::Summary& all) {
   const std::int64_t step = *call.counter, slot = step % call.capacity;
-  constexpr double kNothing = std::numeric_limits<double>::quiet_NaN();
   LossSummary& summary = call.ring[slot];
-  summary.mean = all.finite > 0 ? all.sum / static_cast<double>(all.finite) : kNothing;
-  // Of 0 and -0 either may be the extreme; plus 0 both are 0.
-  summary.min = all.finite > 0 ? all.min + 0.0 : kNothing;
-  summary.max = all.finite > 0 ? all.max + 0.0 : kNothing;
+  summary.mean = all.mean();
+  summary.min = all.least();
+  summary.max = all.most();
   summary.not_finite = call.n - all.finite;
   std::atomic_ref(summary.sequence).store(step + 1, std::memory_order_release);
   *call.counter = step + 1;
@@ -127,13 +122,13 @@ void run(const Record& call) {
   if (call.n <= kLossChunk) return record(call, summarize(dtype, losses, call.n));
   const std::int64_t chunks = (call.n + kLossChunk - 1) / kLossChunk;
   const auto chunk_bytes = kLossChunk * static_cast<std::int64_t>(size_of(dtype));
-  Scratch<LossPartial> partials(chunks);
+  Scratch<math::Summary> partials(chunks);
   parallel_for(chunks, kLossChunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c)
       partials[c] = summarize(dtype, losses + c * chunk_bytes, std::min(kLossChunk, call.n - c * kLossChunk));
   });
-  LossPartial all;
-  for (std::int64_t c = 0; c < chunks; ++c) all.add(partials[c]);
+  math::Summary all = partials[0];
+  for (std::int64_t c = 1; c < chunks; ++c) all = math::Summarize::merge(all, partials[c]);
   record(call, all);
 }
 

@@ -17,13 +17,11 @@ namespace luge::cpu::HWY_NAMESPACE {
 
 template <class T>
 void log_sum_exp(const Reduce& call, const ReduceSpace& space, const Sink<T>& sink) {
-  Scratch<T> shifts(space.outputs);
-  reduce_with<Extreme<T, true, false>>(space, call.in.data, nullptr, [&](std::int64_t o, const auto& p) {
-    // An infinite maximum is not subtracted: the sum is then infinite or zero by itself.
-    shifts[o] = p.value - p.value == T(0) ? p.value : T(0);
-  });
-  reduce_with<FloatSum<T, ShiftedExp>>(space, call.in.data, shifts.data(), [&](std::int64_t o, double sum) {
-    sink(o, static_cast<T>(std::log(sum) + static_cast<double>(shifts[o])));
+  Scratch<T> largest(space.outputs);
+  reduce_with<Extreme<T, true, false>>(space, call.in.data, nullptr,
+                                       [&](std::int64_t o, const auto& p) { largest[o] = p.value; });
+  reduce_with<FloatSum<T, ShiftedExp>>(space, call.in.data, largest.data(), [&](std::int64_t o, double sum) {
+    sink(o, scalar_math::LogSumExp<T>::total(sum, largest[o]));
   });
 }
 
@@ -34,12 +32,12 @@ void reduce_as(const Reduce& call, const ReduceSpace& space) {
   const Sink<std::int64_t> positions{space, static_cast<std::int64_t*>(call.out.data), accumulate};
   const auto value = [&](std::int64_t o, const auto& p) { sink(o, p.value); };
   const auto position = [&](std::int64_t o, const auto& p) { positions(o, p.position); };
-  const double divisor = call.op == ReduceOp::Mean ? static_cast<double>(space.length) : 1.0;
-  const auto quotient = [&](std::int64_t o, double total) { sink(o, static_cast<T>(total / divisor)); };
+  const auto total = [&](std::int64_t o, double sum) { sink(o, static_cast<T>(sum)); };
+  const auto mean = [&](std::int64_t o, double sum) { sink(o, scalar_math::Sum<T, true>::finish(sum, space.length)); };
   switch (call.op) {
-    case ReduceOp::Sum:
-    case ReduceOp::Mean: return reduce_with<FloatSum<T, Identity>>(space, call.in.data, nullptr, quotient);
-    case ReduceOp::Prod: return reduce_with<FloatProduct<T>>(space, call.in.data, nullptr, quotient);
+    case ReduceOp::Sum: return reduce_with<FloatSum<T, Identity>>(space, call.in.data, nullptr, total);
+    case ReduceOp::Mean: return reduce_with<FloatSum<T, Identity>>(space, call.in.data, nullptr, mean);
+    case ReduceOp::Prod: return reduce_with<FloatProduct<T>>(space, call.in.data, nullptr, total);
     case ReduceOp::Min: return reduce_with<Extreme<T, false, false>>(space, call.in.data, nullptr, value);
     case ReduceOp::Max: return reduce_with<Extreme<T, true, false>>(space, call.in.data, nullptr, value);
     case ReduceOp::ArgMin: return reduce_with<Extreme<T, false, true>>(space, call.in.data, nullptr, position);

@@ -11,23 +11,22 @@ namespace {
 using namespace HWY_NAMESPACE;
 
 /// Sums and products of integers and bools, modulo 2^64: the order does not matter.
-template <class T, bool product>
-struct IntegerFold {
-  using Element = T;
+template <class Reducer>
+struct IntegerFold : Reducer {
+  using Element = typename Reducer::Value;
   using Partial = std::int64_t;
 
-  static HWY_NOINLINE std::int64_t chunk(const T* x, std::int64_t n, std::int64_t, T) {
-    std::int64_t result = product ? 1 : 0;
-    for (std::int64_t i = 0; i < n; ++i) result = merge(result, static_cast<std::int64_t>(x[i]));
+  static HWY_NOINLINE std::int64_t chunk(const Element* x, std::int64_t n, std::int64_t, Element) {
+    std::int64_t result = Reducer::identity();
+    for (std::int64_t i = 0; i < n; ++i) result = Reducer::include(result, x[i], i);
     return result;
   }
-  static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t,
-                                   const T*, std::int64_t* out) {
-    std::fill_n(out, n, std::int64_t{product ? 1 : 0});
+  static HWY_NOINLINE void columns(const Element* x, std::int64_t stride, std::int64_t rows, std::int64_t n,
+                                   std::int64_t, const Element*, std::int64_t* out) {
+    std::fill_n(out, n, Reducer::identity());
     for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t v = 0; v < n; ++v) out[v] = merge(out[v], static_cast<std::int64_t>(x[r * stride + v]));
+      for (std::int64_t v = 0; v < n; ++v) out[v] = Reducer::include(out[v], x[r * stride + v], r);
   }
-  static std::int64_t merge(std::int64_t a, std::int64_t b) { return product ? a * b : a + b; }
 };
 
 template <class T>
@@ -38,8 +37,10 @@ void reduce_as(const Reduce& call, const ReduceSpace& space) {
   const auto value = [&](std::int64_t o, const auto& p) { values(o, p.value); };
   const auto position = [&](std::int64_t o, const auto& p) { numbers(o, p.position); };
   switch (call.op) {
-    case ReduceOp::Sum: return reduce_with<IntegerFold<T, false>>(space, call.in.data, nullptr, numbers);
-    case ReduceOp::Prod: return reduce_with<IntegerFold<T, true>>(space, call.in.data, nullptr, numbers);
+    case ReduceOp::Sum:
+      return reduce_with<IntegerFold<scalar_math::Sum<T, false>>>(space, call.in.data, nullptr, numbers);
+    case ReduceOp::Prod:
+      return reduce_with<IntegerFold<scalar_math::Product<T>>>(space, call.in.data, nullptr, numbers);
     case ReduceOp::Min: return reduce_with<Extreme<T, false, true>>(space, call.in.data, nullptr, value);
     case ReduceOp::Max: return reduce_with<Extreme<T, true, true>>(space, call.in.data, nullptr, value);
     case ReduceOp::ArgMin: return reduce_with<Extreme<T, false, true>>(space, call.in.data, nullptr, position);

@@ -3,12 +3,14 @@
 //   chunk(x, n, first, shift)      of n contiguous elements, the first of which is number `first`
 //   columns(x, stride, rows, n, first, shifts, out)
 //                                  the same of n columns at once; row r of all columns at x + r * stride
-//   merge(a, b)                    of two runs, a before b
+//   merge(a, b)                    of two runs, a before b, by core/luge/math/reducers.h
 // and gives the same bits on both ways, because both add in the same order: elements are added in
 // groups of 16 bytes, (x0 + x2) + (x1 + x3) or x0 + x1; group g of a chunk goes to lane g mod 16; a lane
 // runs over 512 elements' share in the element type, then into a float64 lane; at the end the lanes are
 // added pairwise. The groups keep the lanes of many columns out of the way of the memory stream.
 #include "vector.h"
+
+#include <luge/math/reducers.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -132,7 +134,7 @@ struct Squared {
 
 /// Sums of float32 or float64.
 template <class T, class Map>
-struct FloatSum {
+struct FloatSum : scalar_math::Sum<T, false> {
   using Element = T;
   using Partial = double;
 
@@ -200,8 +202,6 @@ struct FloatSum {
     }
     one_run ? fold(sums, used, width, n, out) : fold(lanes, used, width, n, out);
   }
-
-  static double merge(double a, double b) { return a + b; }
 
  private:
   static constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
@@ -297,7 +297,7 @@ struct FloatSum {
 
 /// Products of float32 or float64, in float64 throughout.
 template <class T>
-struct FloatProduct {
+struct FloatProduct : scalar_math::Product<T> {
   using Element = T;
   using Partial = double;
 
@@ -323,7 +323,6 @@ struct FloatProduct {
       std::copy_n(lanes[0], count, out + begin);
     }
   }
-  static double merge(double a, double b) { return a * b; }
 
  private:
   /// product[i] *= x[i]; a lane no element met holds 1.

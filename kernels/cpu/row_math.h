@@ -1,7 +1,7 @@
 // Whole contiguous rows of floats: maximum, sums, and writing a row by a formula; per target.
 #include "extremes.h"
 
-#include <cmath>
+#include <luge/math/rows.h>
 
 #include <luge/seam/call.h>
 
@@ -25,20 +25,15 @@ HWY_INLINE Vec<T> load_lanes(const T* from, Part part) {
   return part.lanes == kLanes<T> ? load(from) : load_part(from, part.lanes);
 }
 
-/// The vector exp of one number, so that it has the bits it would have in a row.
-template <class T>
-HWY_INLINE T single_exp(T x) {
-  return hn::GetLane(exp(Vec<T>(static_cast<double>(x))).raw);
-}
-
 /// NaN if there is one.
 template <class T>
 T row_maximum(const T* x, std::int64_t n) {
   using Maximum = Extreme<T, true, false>;
-  auto result = Maximum::chunk(x, std::min(n, kChunk), 0, T(0));
+  T result = Maximum::chunk(x, std::min(n, kChunk), 0, T(0)).value;
   for (std::int64_t i = kChunk; i < n; i += kChunk)
-    result = Maximum::merge(result, Maximum::chunk(x + i, std::min(kChunk, n - i), i, T(0)));
-  return result.value;
+    result = scalar_math::Extreme<T, true>::merge(
+        result, Maximum::chunk(x + i, std::min(kChunk, n - i), i, T(0)).value);
+  return result;
 }
 
 /// Sum of Map(x, shift), in the order of reducers.h.

@@ -14,25 +14,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
 
-/// y = e^(x - m) / sum, or x - m - log(sum), m the row's maximum.
-template <class T>
-struct SoftmaxForward {
-  Vec<T> maximum, scale, log_sum;
-  bool log;
-
-  HWY_INLINE Vec<T> operator()(const T* x, std::size_t i, Part part) const {
-    const Vec<T> v = load_lanes(x + i, part) - maximum;
-    return log ? v - log_sum : exp(v) * scale;
-  }
-};
-
 template <class T>
 HWY_NOINLINE void forward_row(const Softmax& call, const T* x, T* out) {
   const std::int64_t n = call.columns;
-  const T maximum = row_maximum(x, n);
-  const double sum = row_sum<ShiftedExp>(x, n, maximum);
-  const SoftmaxForward<T> f{Vec<T>(static_cast<double>(maximum)), Vec<T>(1.0 / sum), Vec<T>(std::log(sum)), call.log};
-  write_row(out, n, call.store, [&](std::size_t i, Part part) HWY_ATTR { return f(x, i, part); });
+  const T largest = row_maximum(x, n);
+  const double sum = row_sum<ShiftedExp>(x, n, largest);
+  const auto row = scalar_math::SoftmaxRow<Vec<T>>::of(static_cast<double>(largest), sum);
+  write_row(out, n, call.store, [&](std::size_t i, Part part) HWY_ATTR {
+    const Vec<T> v = load_lanes(x + i, part);
+    return call.log ? row.log_softmax(v) : row.softmax(v);
+  });
 }
 
 template <class T>
@@ -41,12 +32,12 @@ HWY_NOINLINE void backward_row(const Softmax& call, const T* dy, const T* y, T* 
   if (call.log) {
     const Vec<T> total(row_sum<Identity>(dy, n, T(0)));
     write_row(out, n, call.store, [&](std::size_t i, Part part) HWY_ATTR {
-      return load_lanes(dy + i, part) - exp(load_lanes(y + i, part)) * total;
+      return scalar_math::log_softmax_gradient(load_lanes(dy + i, part), load_lanes(y + i, part), total);
     });
   } else {
     const Vec<T> total(row_dot(dy, y, n));
     write_row(out, n, call.store, [&](std::size_t i, Part part) HWY_ATTR {
-      return load_lanes(y + i, part) * (load_lanes(dy + i, part) - total);
+      return scalar_math::softmax_gradient(load_lanes(dy + i, part), load_lanes(y + i, part), total);
     });
   }
 }

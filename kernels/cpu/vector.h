@@ -19,7 +19,7 @@
 #undef LUGE_TARGET_TOGGLE
 #endif
 
-#include <luge/math/dialect.h>
+#include <luge/math/gamma.h>
 
 #if defined(LUGE_CPU_VECTOR_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LUGE_CPU_VECTOR_H_

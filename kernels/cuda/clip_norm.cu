@@ -110,8 +110,8 @@ __global__ void __launch_bounds__(kThreads)
     for (int i = 0; i < n; ++i, cursor.advance()) {
       const std::int64_t at = pack * n + i;
       if (at >= arena.size || !cursor.inside()) continue;
-      const T factor = max_norm.at(cursor.set()) / (norm[cursor.set()] + T(1e-6));
-      if (!(factor >= T(1))) grad[at] *= factor;  // a norm of NaN makes all gradients of the set NaN
+      const T factor = math::scalar::clip_factor(norm[cursor.set()], max_norm.at(cursor.set()));
+      if (factor != T(1)) grad[at] *= factor;
     }
   }
 }

@@ -9,7 +9,6 @@ namespace luge::cuda {
 
 namespace {
 
-/// out = lse - logits[target]
 template <class Team, class T>
 __global__ void __launch_bounds__(kThreads)
     cross_entropy_kernel(const Rows<const T> logits, const Rows<const std::int64_t> target, const Rows<T> lse,
@@ -17,15 +16,12 @@ __global__ void __launch_bounds__(kThreads)
   for (std::int64_t r = Team::first(); r < rows; r += Team::step()) {
     const auto state = sum_exponentials<Team>(logits.row(r), columns);
     if (Team::rank() != 0) continue;
-    const T total = LogSumExp<T>{}.finish(state, columns);
-    const std::int64_t label = *target.row(r);
-    const bool exists = label >= 0 && label < columns;
+    const T total = LogSumExp<T>::finish(state, columns);
     *lse.row(r) = total;
-    put(out.row(r), exists ? total - logits.row(r)[label] : std::numeric_limits<T>::quiet_NaN(), accumulate);
+    put(out.row(r), math::scalar::cross_entropy_loss(logits.row(r), columns, *target.row(r), total), accumulate);
   }
 }
 
-/// dlogits = dy (exp(logits - lse) - [column is the label])
 template <class Team, class T>
 __global__ void __launch_bounds__(kThreads)
     cross_entropy_backward_kernel(const Rows<const T> logits, const Rows<const std::int64_t> target,
@@ -37,7 +33,8 @@ __global__ void __launch_bounds__(kThreads)
     const bool exists = label >= 0 && label < columns;
     const T shift = *lse.row(r), gradient = exists ? *dy.row(r) : std::numeric_limits<T>::quiet_NaN();
     for (std::int64_t c = Team::rank(); c < columns; c += Team::kSize)
-      put(out.row(r) + c, gradient * (math::scalar::exp(x[c] - shift) - (c == label ? T(1) : T(0))), accumulate);
+      put(out.row(r) + c, math::scalar::cross_entropy_gradient(gradient, x[c], shift, c == label ? T(1) : T(0)),
+          accumulate);
   }
 }
 

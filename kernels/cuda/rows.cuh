@@ -2,6 +2,7 @@
 // Matrices that are worked on row by row: a warp takes a short row, a block a long one. How a row is
 // computed depends on the number of its columns alone.
 
+#include <luge/math/rows.h>
 #include <luge/seam/call.h>
 
 #include "blocks.cuh"

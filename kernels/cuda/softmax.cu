@@ -9,7 +9,6 @@ namespace luge::cuda {
 
 namespace {
 
-/// y = exp(x - m) / sum, or x - m - log(sum), m the row's maximum and sum that of exp(x - m).
 template <class Team, class T>
 __global__ void __launch_bounds__(kThreads) softmax_kernel(const Rows<const T> in, const Rows<T> out, std::int64_t rows,
                                                            std::int64_t columns, bool log, bool accumulate) {
@@ -17,18 +16,15 @@ __global__ void __launch_bounds__(kThreads) softmax_kernel(const Rows<const T> i
     const T* const x = in.row(r);
     T* const y = out.row(r);
     const auto state = sum_exponentials<Team>(x, columns);
-    const auto largest = static_cast<T>(state.largest);
-    // Shares of an infinity are not numbers: the whole row is NaN, as on the CPU.
-    const double sum = largest - largest == T(0) ? state.sum : std::numeric_limits<double>::quiet_NaN();
-    const auto scale = static_cast<T>(1 / sum), log_sum = static_cast<T>(math::scalar::log(sum));
-    for (std::int64_t c = Team::rank(); c < columns; c += Team::kSize) {
-      const T shifted = x[c] - largest;
-      put(y + c, log ? shifted - log_sum : math::scalar::exp(shifted) * scale, accumulate);
-    }
+    // The one pass gives no NaN beside an infinity.
+    const bool finite = state.largest - state.largest == 0.0;
+    const double sum = finite ? state.sum : std::numeric_limits<double>::quiet_NaN();
+    const auto row = math::scalar::SoftmaxRow<T>::of(state.largest, sum);
+    for (std::int64_t c = Team::rank(); c < columns; c += Team::kSize)
+      put(y + c, log ? row.log_softmax(x[c]) : row.softmax(x[c]), accumulate);
   }
 }
 
-/// dx = y (dy - sum(dy y)), or dy - exp(y) sum(dy).
 template <class Team, class T>
 __global__ void __launch_bounds__(kThreads)
     softmax_backward_kernel(const Rows<const T> dy, const Rows<const T> y, const Rows<T> dx, std::int64_t rows,
@@ -41,7 +37,9 @@ __global__ void __launch_bounds__(kThreads)
       sum += static_cast<double>(gradient[c]) * (log ? 1.0 : static_cast<double>(result[c]));
     const auto total = static_cast<T>(Team::reduce(sum, reducer));
     for (std::int64_t c = Team::rank(); c < columns; c += Team::kSize)
-      put(dx.row(r) + c, log ? gradient[c] - math::scalar::exp(result[c]) * total : result[c] * (gradient[c] - total),
+      put(dx.row(r) + c,
+          log ? math::scalar::log_softmax_gradient(gradient[c], result[c], total)
+              : math::scalar::softmax_gradient(gradient[c], result[c], total),
           accumulate);
   }
 }

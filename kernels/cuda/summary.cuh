@@ -2,35 +2,16 @@
 // What the monitor keeps of a step's losses, as a reduction in the order of tree.cuh.
 
 #include <cstdint>
-#include <limits>
 
+#include <luge/math/losses.h>
 #include <luge/seam/loss_summary.h>
 
 #include "tree.cuh"
 
 namespace luge::cuda {
 
-/// Of some losses.
-struct Summary {
-  double sum, min, max;
-  std::int64_t finite;
-};
-
-struct Summarize {
-  using State = Summary;
-
-  __device__ Summary identity() const {
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    return {0, infinity, -infinity, 0};
-  }
-  __device__ Summary include(const Summary& s, double loss) const {
-    if (!(loss - loss == 0)) return s;
-    return {s.sum + loss, loss < s.min ? loss : s.min, loss > s.max ? loss : s.max, s.finite + 1};
-  }
-  __device__ Summary merge(const Summary& a, const Summary& b) const {
-    return {a.sum + b.sum, a.min < b.min ? a.min : b.min, a.max > b.max ? a.max : b.max, a.finite + b.finite};
-  }
-};
+using math::Summarize;
+using math::Summary;
 
 /// How many partials n losses need: the states of all chunks, and of the chunks that those make.
 constexpr std::int64_t summary_partials(std::int64_t n) {
@@ -57,13 +38,10 @@ struct Ring {
     const std::int64_t chunks = divide_up(n, kChunk);
     const Summary all = reduce_partials_in_block(Summarize{}, partials, partials + chunks, chunks);
     if (threadIdx.x != 0) return;
-    constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
-    const bool any = all.finite > 0;
     LossSummary& row = summaries[step % capacity];
-    row.mean = any ? all.sum / static_cast<double>(all.finite) : nothing;
-    // Of 0 and -0 either may be the extreme; plus 0 both are 0.
-    row.min = any ? all.min + 0.0 : nothing;
-    row.max = any ? all.max + 0.0 : nothing;
+    row.mean = all.mean();
+    row.min = all.least();
+    row.max = all.most();
     row.not_finite = n - all.finite;
     __threadfence_system();
     *const_cast<volatile std::int64_t*>(&row.sequence) = step + 1;

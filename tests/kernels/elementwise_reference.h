@@ -7,6 +7,8 @@
 
 #include <luge/seam/detail/op_traits.h>
 
+#include "gamma_reference.h"
+
 namespace luge::test {
 
 inline double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
@@ -31,6 +33,8 @@ inline double reference(Op op, double a, double b, double c, const double* p) {
     case Op::Atan: return std::atan(a);
     case Op::Tanh: return std::tanh(a);
     case Op::Erf: return std::erf(a);
+    case Op::Lgamma: return std::lgamma(a);
+    case Op::Digamma: return static_cast<double>(digamma(a));
     case Op::Sigmoid: return sigmoid(a);
     case Op::Relu: return a < 0 ? 0 : a;
     case Op::Gelu: return a * normal_cdf(a);
@@ -85,6 +89,8 @@ inline double reference_derivative(Op op, int which, double a, double b, double 
     case Op::Cos: return -std::sin(a);
     case Op::Atan: return 1 / (1 + a * a);
     case Op::Erf: return 2 / std::sqrt(std::acos(-1.0)) * std::exp(-a * a);
+    case Op::Lgamma: return static_cast<double>(digamma(a));
+    case Op::Digamma: return static_cast<double>(trigamma(a));
     case Op::Tanh: return 1 / (std::cosh(a) * std::cosh(a));
     case Op::Sigmoid: return sigmoid(a) * sigmoid(-a);
     case Op::Relu: return a > 0 ? 1 : 0;

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "gamma_reference.h"
+
 namespace luge::test {
 
 /// value + slope * epsilon with epsilon^2 = 0.
@@ -37,6 +39,10 @@ inline Dual cos(Dual x) { return Dual(std::cos(x.value), -std::sin(x.value) * x.
 inline Dual tanh(Dual x) { return Dual(std::tanh(x.value), x.slope / (std::cosh(x.value) * std::cosh(x.value))); }
 /// 2 / sqrt(pi) e^-x^2
 inline Dual erf(Dual x) { return Dual(std::erf(x.value), 1.12837916709551257390 * std::exp(-x.value * x.value) * x.slope); }
+inline Dual lgamma(Dual x) { return Dual(std::lgamma(x.value), static_cast<double>(digamma(x.value)) * x.slope); }
+inline Dual digamma(Dual x) {
+  return Dual(static_cast<double>(digamma(x.value)), static_cast<double>(trigamma(x.value)) * x.slope);
+}
 inline Dual floor(Dual x) { return Dual(std::floor(x.value)); }
 inline Dual atan(Dual x) { return Dual(std::atan(x.value), x.slope / (1 + x.value * x.value)); }
 inline Dual sqrt(Dual x) { return Dual(std::sqrt(x.value), x.slope / (2 * std::sqrt(x.value))); }

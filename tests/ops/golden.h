@@ -66,7 +66,8 @@ struct Allowance {
 inline Allowance forward_allowance(Op op) {
   switch (op) {
     case Op::Exp: case Op::Expm1: case Op::Log: case Op::Log1p: case Op::Sin: case Op::Cos: case Op::Tanh:
-    case Op::Erf: case Op::Atan: return {4, 0};
+    case Op::Erf: case Op::Atan: case Op::Lgamma: return {4, 0};
+    case Op::Digamma: return {4, 8};  // core/luge/math/gamma.h: 4 units of the larger of 1 and the result
     case Op::Pow: return {4, 0};
     case Op::Lerp: return {1, 4};  // two products of the size of 1 may cancel
     case Op::Rsqrt: return {1.5, 0};
@@ -88,6 +89,7 @@ inline Allowance backward_allowance(Op op) {
     case Op::Tanh: return {4, 12};           // 1 - y^2 with y near 1
     case Op::Sigmoid: return {10, 4};        // 1 - y with y near 1
     case Op::Gelu: case Op::Silu: return {12, 16};
+    case Op::Lgamma: return forward_allowance(Op::Digamma);
     default: return {8, 0};
   }
 }

@@ -65,6 +65,8 @@ UNARY = {
     "cos": (mp.cos, SMOOTH + [single(100), single(-5000)], ()),
     "atan": (mp.atan, SMOOTH, ()),
     "erf": (mp.erf, SMOOTH, ()),
+    "lgamma": (lambda x: mp.log(mp.gamma(x)) if x < 1e4 else mp.loggamma(x), POSITIVE + [2.0, 11.5, 400.0], ()),
+    "digamma": (lambda x: mp.psi(0, x), POSITIVE + [2.0, 11.5, 400.0], ()),
     "tanh": (mp.tanh, SMOOTH, ()),
     "sigmoid": (sigmoid, SMOOTH, ()),
     "relu": (lambda x: choose(x > 0, x, mp.mpf(0)), WIDE, ()),

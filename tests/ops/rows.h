@@ -19,6 +19,8 @@ struct Row {
   std::function<Tensor(const std::vector<Tensor>&)> call;
 
   bool differentiable() const { return is_differentiable(op); }
+  /// How many derivatives in turn there are: luge has no op of digamma's.
+  int orders() const { return op == Op::Digamma ? 1 : op == Op::Lgamma ? 2 : differentiable() ? 99 : 0; }
   /// Whether the row computes in this dtype without converting it first.
   bool claims(DType dtype) const { return takes(accepted(op), dtype); }
 };

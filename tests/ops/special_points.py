@@ -47,7 +47,7 @@ def pairs(dtype):
 # ---- element by element: name -> function of the library and the inputs
 
 UNARY = {name: (lambda m, x, name=name: getattr(m, name)(x))
-         for name in "neg square abs sign floor sqrt rsqrt exp expm1 log log1p sin cos atan erf tanh sigmoid relu gelu silu".split()}
+         for name in "neg square abs sign floor sqrt rsqrt exp expm1 log log1p sin cos atan erf lgamma digamma tanh sigmoid relu gelu silu".split()}
 UNARY.update({
     "leaky_relu": lambda m, x: m.leaky_relu(x, 0.25),
     "hardshrink": lambda m, x: m.hardshrink(x, 0.75),
@@ -146,6 +146,21 @@ def sign_of_tail(dtype, x, y, dx):
     return -0.0, 0.5 * math.erfc(-x * 0.5**0.5) + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
+def exact_trigamma(dtype, x, y, dx):
+    if not math.isfinite(x):
+        return None
+    if x <= 0 and x == math.floor(x):
+        return y, INF
+    if abs(x) < 2.0**-26:
+        return y, 1 / x / x if 1 / x / x <= LARGEST[dtype] else INF
+    turns = (math.pi / math.sin(math.pi * (x - round(x)))) ** 2 if x < 0 else 0.0
+    sign, x = (-1, 1 - x) if x < 0 else (1, x)
+    below = math.fsum(1 / (x + i) / (x + i) for i in range(40))
+    x += 40
+    above = 1 / x + 1 / x / x / 2 + (1 / 6 - (1 / 30 - 1 / 42 / x / x) / x / x) / x / x / x
+    return y, turns + sign * (below + above)
+
+
 def one_is_exact(dtype, a, b, y, da, db):
     return (a, da, db) if b == 1 and a == LARGEST[dtype] else None
 
@@ -179,6 +194,8 @@ CORRECTIONS = {
     "sign": ("the sign of NaN is NaN, not 0", sign_of_nan),
     "log1p": ("subnormal and largest float32 numbers have a log1p", exact_log1p),
     "gelu": ("a result that rounds to zero has the sign of x", sign_of_tail),
+    "digamma": ("its slope at -1, -2, ... is infinite and elsewhere exact; PyTorch's is huge there and has 10 digits",
+                exact_trigamma),
     "pow": ("the largest float64 to the power 1 is itself", one_is_exact),
     "amax": ("a NaN is the extreme; PyTorch divides by a count of no hits", nan_shares),
     "amin": ("a NaN is the extreme; PyTorch divides by a count of no hits", nan_shares),

@@ -152,6 +152,9 @@ bool either_zero(std::string_view name) {
          name == "clamp(tensors)";
 }
 
+/// Its error is one of numbers of the size of 1, which leave little.
+bool crosses_zero(std::string_view name) { return name == "gelu" || name == "digamma"; }
+
 class SpecialPointsTest : public DeviceTest {
  protected:
   Tensor made(const std::vector<double>& values, DType dtype, bool requires_grad) const {
@@ -208,7 +211,7 @@ TEST_P(SpecialPointsTest, ElementByElement) {
       for (int i = 0; i < entry.inputs; ++i) inputs.push_back(made(moved(i), entry.dtype, entry.has_derivative(i)));
       const Tensor y = call(inputs), dy = ones({static_cast<std::int64_t>(n + shift)}, on(entry.dtype));
       SCOPED_TRACE(std::string(entry.name) + " of " + std::string(name(entry.dtype)));
-      EXPECT_TRUE(agree(y.to_vector<double>(), moved(entry.inputs), entry.dtype, entry.name == "gelu" ? 1 : 0,
+      EXPECT_TRUE(agree(y.to_vector<double>(), moved(entry.inputs), entry.dtype, crosses_zero(entry.name) ? 1 : 0,
                         !either_zero(entry.name)));
       y.backward(dy);
       int column = entry.inputs;

@@ -14,10 +14,10 @@ _MISSING = {
     "torch torch.Tensor": """
         acos acosh addbmm addr angle argsort argwhere as_strided asin asinh atan2 atanh bincount bitwise_left_shift
         bitwise_right_shift ceil cholesky cholesky_inverse cholesky_solve conj conj_physical copysign corrcoef cosh cov cross
-        cummax cummin cumprod cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff digamma dsplit erfc
+        cummax cummin cumprod cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff dsplit erfc
         erfinv fix flip fliplr flipud float_power floor_divide fmax fmin fmod frac frexp gcd heaviside histc
         histogram hsplit i0 imag index_add index_reduce inner inverse is_complex is_signed isneginf isposinf isreal istft kron
-        kthvalue lcm ldexp lgamma logcumsumexp logdet logit lu masked_scatter matrix_exp matrix_power median mode msort
+        kthvalue lcm ldexp logcumsumexp logdet logit lu masked_scatter matrix_exp matrix_power median mode msort
         multinomial mvlgamma nan_to_num nanmean nanmedian nanquantile nextafter nonzero pinverse polygamma prelu put qr
         quantile rad2deg real remainder renorm repeat_interleave roll rot90 round scatter scatter_add scatter_reduce
         select_scatter signbit sinc sinh slice_scatter slogdet sort stft svd take_along_dim tile topk trace tril triu
@@ -44,9 +44,9 @@ _MISSING = {
         vander version view_as_complex view_as_real vmap xpu""",
     "torch.Tensor": """
         acos_ acosh_ addbmm_ addr_ apply_ as_strided_ asin_ asinh_ atan2_ atanh_ bernoulli_ cauchy_ cdouble
-        ceil_ cfloat copysign_ cosh_ cumprod_ cumsum_ deg2rad_ digamma_ eq_ erfc_ erfinv_ exponential_ fill_diagonal_
+        ceil_ cfloat copysign_ cosh_ cumprod_ cumsum_ deg2rad_ eq_ erfc_ erfinv_ exponential_ fill_diagonal_
         fix_ float_power_ floor_divide_ fmod_ frac_ ge_ geometric_ grad_fn gt_ hypot_ index_add_ index_reduce_ indices
-        is_pinned is_quantized is_shared is_sparse layout ldexp_ le_ lgamma_ log10_ log2_ log_normal_ logical_and_ logical_not_
+        is_pinned is_quantized is_shared is_sparse layout ldexp_ le_ log10_ log2_ log_normal_ logical_and_ logical_not_
         logical_or_ logical_xor_ logit_ lt_ map_ masked_scatter_ nan_to_num_ ne_ pin_memory rad2deg_ random_ register_hook
         register_post_accumulate_grad_hook remainder_ renorm_ repeat resize_ retain_grad retains_grad round_ scatter_
         scatter_add_ scatter_reduce_ share_memory_ sinc_ sinh_ storage tan_ to_dense to_sparse tril_ triu_ trunc_ unfold

@@ -9,8 +9,11 @@
 #ifndef LUGE_VECTOR_FUNCTIONS
 /// Functions of one number that kernels/cpu/vector.h has code for.
 #define LUGE_VECTOR_FUNCTIONS(X) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tanh) X(erf) X(floor)
-/// Those that a vector computes lane by lane. A line here is all that a new function of the C library takes.
-#define LUGE_LANE_FUNCTIONS(X) X(atan)
+/// Those that a vector computes lane by lane: of the C library, for which a word here is all that a new one takes, and
+/// of gamma.h.
+#define LUGE_LIBRARY_FUNCTIONS(X) X(atan)
+#define LUGE_GAMMA_FUNCTIONS(X) X(lgamma) X(digamma) X(trigamma)
+#define LUGE_LANE_FUNCTIONS(X) LUGE_LIBRARY_FUNCTIONS(X) LUGE_GAMMA_FUNCTIONS(X)
 #endif
 
 #if defined(LUGE_MATH_DIALECT_H_) == defined(LUGE_TARGET_TOGGLE)
@@ -27,7 +30,7 @@ namespace luge::math::LUGE_DIALECT {
   LUGE_FN float name(float x) { return ::name##f(x); } \
   LUGE_FN double name(double x) { return ::name(x); }
 LUGE_VECTOR_FUNCTIONS(LUGE_FUNCTION)
-LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
+LUGE_LIBRARY_FUNCTIONS(LUGE_FUNCTION)
 #undef LUGE_FUNCTION
 LUGE_FN float sqrt(float x) { return ::sqrtf(x); }
 LUGE_FN double sqrt(double x) { return ::sqrt(x); }

@@ -11,7 +11,7 @@
 //   kLow,kHigh where tests and benchmarks draw float inputs from
 //   kKink      a point whose neighbourhood gradient checks avoid (NaN: none)
 // and a row of op_table.h, which says what is made of it.
-#include <luge/math/dialect.h>
+#include <luge/math/gamma.h>
 
 #if defined(LUGE_MATH_ELEMENTWISE_H_) == defined(LUGE_TARGET_TOGGLE)
 #ifdef LUGE_MATH_ELEMENTWISE_H_
@@ -306,6 +306,24 @@ struct Erf : Traits<1, kSavesInputs> {
   /// 2 / sqrt(pi) e^(-x^2)
   template <class V>
   LUGE_FN static V backward(V dy, V x, V) { return dy * (V(1.12837916709551257390) * exp(-(x * x))); }
+};
+
+/// log |gamma(x)|
+struct Lgamma : Traits<1, kSavesInputs> {
+  static constexpr double kLow = 0.4, kHigh = 6;  // its poles are 0, -1, -2, ...
+  template <class V>
+  LUGE_FN static V forward(V x) { return lgamma(x); }
+  template <class V>
+  LUGE_FN static V backward(V dy, V x, V) { return dy * digamma(x); }
+};
+
+/// The derivative of lgamma. That of its own has no row, so create_graph refuses it by the name of trigamma.
+struct Digamma : Traits<1, kSavesInputs> {
+  static constexpr double kLow = 0.4, kHigh = 6;
+  template <class V>
+  LUGE_FN static V forward(V x) { return digamma(x); }
+  template <class V>
+  LUGE_FN static V backward(V dy, V x, V) { return dy * trigamma(x); }
 };
 
 // ---- activations --------------------------------------------------------------------------------

@@ -10,10 +10,10 @@
 //   Any      every type there is
 //   Logical  bool; any other type is converted by "is not zero" first
 //   Integral integers; of bools it is the Logical row of the same name
-// text is the formula in Python, of x, of a and b, or of a, b and c, with the functions of its math module: what the
-// documentation says, and what tests hold the op against. A parameter is (name, default), a double and part of the
-// call; the formula's kParameters counts them. A
-// row of three inputs has the names that Python gives to the second and third instead.
+// text is the formula in Python, of x, of a and b, or of a, b and c, with the functions of its math module and digamma:
+// what the documentation says, and what tests hold the op against. A parameter is (name, default), a double and part of
+// the call; the formula's kParameters counts them. A row of three inputs has the names that Python gives to the second
+// and third instead.
 
 /// f(x, parameters...), x.f(...), in place x.f_(...); a layer nn::Formula.
 #define LUGE_UNARY_OPS(X)                                                                       \
@@ -33,6 +33,8 @@
   X(atan, Atan, Float, "atan(x)")                                                               \
   X(tanh, Tanh, Float, "tanh(x)")                                                               \
   X(erf, Erf, Float, "erf(x)")                                                                  \
+  X(lgamma, Lgamma, Float, "lgamma(x)")                                                         \
+  X(digamma, Digamma, Float, "digamma(x)")                                                      \
   X(sigmoid, Sigmoid, Float, "1 / (1 + exp(-x))")                                               \
   X(relu, Relu, Numeric, "max(x, 0)")                                                           \
   X(gelu, Gelu, Float, "x * (1 + erf(x / sqrt(2))) / 2")                                        \

@@ -44,6 +44,13 @@ LUGE_FN V decayed(bool decays, V g, V weight_decay, V p) {
   return decays ? select(weight_decay == V(0.0), g, g + weight_decay * p) : g;
 }
 
+/// What clipping multiplies a gradient by whose norm is to be `most` at most. A norm of NaN makes all of it NaN.
+template <class T>
+LUGE_FN T clip_factor(T norm, T most) {
+  const T factor = most / (norm + T(1e-6));
+  return factor > T(1) ? T(1) : factor;
+}
+
 /// Stochastic gradient descent.
 struct Sgd {
   enum Hyper { kHypers = 2 };

@@ -68,7 +68,7 @@ void ChainLoop::run_chunks(std::int64_t steps) {
   const auto each_sum = static_cast<std::int64_t>(sums.size()), each_loss = static_cast<std::int64_t>(recordings.size());
   // By chunk, step and sum.
   Scratch<double> totals(rows * chunks * steps * each_sum);
-  Scratch<LossPartial> losses(rows * chunks * steps * each_loss);
+  Scratch<math::Summary> losses(rows * chunks * steps * each_loss);
   const auto sums_at = [&](std::int64_t chunk, std::int64_t step) { return &totals[(chunk * steps + step) * each_sum]; };
   const auto losses_at = [&](std::int64_t chunk, std::int64_t step) { return &losses[(chunk * steps + step) * each_loss]; };
   // A segment that does all takes a chunk as a whole; where steps are repeated, as much as a cache holds.
@@ -108,8 +108,8 @@ void ChainLoop::run_chunks(std::int64_t steps) {
         finish_row(sums[static_cast<std::size_t>(s)].call, row_, row, total);
       }
     for (std::int64_t r = 0; r < each_loss; ++r) {
-      LossPartial all = losses_at(0, step)[r];
-      for (std::int64_t c = 1; c < chunks; ++c) all.add(losses_at(c, step)[r]);
+      math::Summary all = losses_at(0, step)[r];
+      for (std::int64_t c = 1; c < chunks; ++c) all = math::Summarize::merge(all, losses_at(c, step)[r]);
       record(recordings[static_cast<std::size_t>(r)].call, all);
     }
   }

@@ -1,6 +1,7 @@
 // A tile of a chain: its loads, its jobs, its stores, and the sums over its rows.
 
 #include <luge/base/detail/dispatch.h>
+#include <luge/math/reducers.h>
 
 #include "chain_walk.h"
 
@@ -23,10 +24,10 @@ void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, doubl
   Extent kept = call.extent;
   kept.ndim -= call.reduced;
   const std::int64_t at = offset_at(kept, call.out.strides, row);
-  const double value = call.op == ReduceOp::Mean ? total / static_cast<double>(length) : total;
   with_floating(call.out.dtype, [&]<class T>() {
     T& out = static_cast<T*>(call.out.data)[at];
-    const auto own = static_cast<T>(value);
+    const T own = call.op == ReduceOp::Mean ? math::scalar::Sum<T, true>::finish(total, length)
+                                            : math::scalar::Sum<T, false>::finish(total, length);
     out = call.store == luge::Store::Accumulate ? static_cast<T>(out + own) : own;
   });
 }

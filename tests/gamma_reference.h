@@ -1,0 +1,35 @@
+#pragma once
+// The derivatives of lgamma a second time and in another way than core/luge/math/gamma.h: always by recurrence to large
+// arguments, in long double.
+
+#include <cmath>
+#include <limits>
+
+namespace luge::test {
+
+inline constexpr long double kLongPi = 3.14159265358979323846264338327950288L;
+
+/// Abramowitz and Stegun, 6.3.18, whose first term left out is below 1e-20 at 40.
+inline long double digamma(long double x) {
+  if (x < 0) return digamma(1 - x) - kLongPi / std::tan(kLongPi * (x - std::round(x)));
+  long double below = 0;
+  for (; x < 40; x += 1) below += 1 / x;
+  const long double w = 1 / (x * x);
+  return std::log(x) - 1 / (2 * x) - w * (1 / 12.0L - w * (1 / 120.0L - w * (1 / 252.0L - w * (1 / 240.0L - w / 132)))) -
+         below;
+}
+
+/// 6.4.12
+inline long double trigamma(long double x) {
+  if (x < 0) {
+    const long double slope = kLongPi / std::sin(kLongPi * (x - std::round(x)));
+    return slope * slope - trigamma(1 - x);
+  }
+  long double below = 0;
+  for (; x < 40; x += 1) below += 1 / (x * x);
+  const long double w = 1 / (x * x);
+  return below + 1 / x + w / 2 +
+         w / x * (1 / 6.0L - w * (1 / 30.0L - w * (1 / 42.0L - w * (1 / 30.0L - w * (5 / 66.0L)))));
+}
+
+}  // namespace luge::test
