@@ -11,6 +11,7 @@
 #include <luge/data/idx.h>
 #include <luge/base/error.h>
 #include <luge/base/memory.h>
+#include <luge/io/npy.h>
 #include <luge/nn/activation.h>
 #include <luge/nn/convert.h>
 #include <luge/nn/embedding.h>
