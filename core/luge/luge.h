@@ -12,6 +12,7 @@
 #include <luge/base/error.h>
 #include <luge/base/memory.h>
 #include <luge/io/npy.h>
+#include <luge/io/npz.h>
 #include <luge/nn/activation.h>
 #include <luge/nn/convert.h>
 #include <luge/nn/embedding.h>
