@@ -140,6 +140,7 @@ void bind_autograd(nb::module_& m);
 void bind_training(nb::module_& m);
 void bind_optimizers(nb::module_& m);
 void bind_capture(nb::module_& m);
+void bind_npy(nb::module_& m);
 void bind_system(nb::module_& m);
 
 /// What an iterable of tensors gives. `op` and `argument` are the names for errors.
