@@ -1,10 +1,11 @@
 # luge: `make demo` and `make test` do everything, packages included; `make help` lists the rest.
 # Variables: JOBS=2, REPORT=build/report, PREFIX=/usr/local, CUDA=AUTO|ON|OFF, CUDA_ARCHITECTURES="80-real;90",
-# BENCH_ARGS=...
+# FUZZ_SECONDS=20, BENCH_ARGS=...
 
 JOBS ?= $(shell nproc)
 REPORT ?= build/report
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 20
 
 # These are evaluated in the recipes, when the packages are there.
 # $(call configure,PRESET,FOLDER); a folder keeps the generator it began with.
@@ -21,7 +22,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples check test $(test_parts) test-kernels mutate bench bench-torch bench-capture bench-python install format lint clean
+.PHONY: help build demo examples check test $(test_parts) test-kernels fuzz mutate bench bench-torch bench-capture bench-python install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -93,6 +94,13 @@ test-kernels: test-simt test-asan  ## all there is for the CUDA kernels: races i
 	$(call configure,tsan,build-tsan) $(clang) -DLUGE_TEST_ALL_RACES=ON
 	$(call compile,build-tsan)
 	$(call run_tests,build-tsan,tsan,-L threads)
+
+fuzz:  ## random files for everything that reads files: FUZZ_SECONDS=20 for each format, under both sanitizers
+	@cmake/setup.sh test
+	$(call configure,asan,build-fuzz) -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DLUGE_CUDA=OFF -DLUGE_BUILD_TESTS=OFF \
+	  -DLUGE_BUILD_PROGRAM=OFF -DLUGE_BUILD_FUZZERS=ON
+	$(call compile,build-fuzz) --target fuzzers
+	tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
 
 mutate:  ## removes barriers, guards and shared memory of the CUDA kernels one by one: the tests must notice
 	@cmake/setup.sh test

@@ -43,3 +43,8 @@ pkg_check_modules(OPENBLAS QUIET IMPORTED_TARGET GLOBAL openblas)
 if(NOT OPENBLAS_FOUND)
   message(FATAL_ERROR "luge needs OpenBLAS; on Debian: apt-get install libopenblas-dev")
 endif()
+# libzip's own CMake package wants its command-line tools, which Debian has in a package of their own.
+pkg_check_modules(LIBZIP QUIET IMPORTED_TARGET GLOBAL libzip)
+if(NOT LIBZIP_FOUND)
+  message(FATAL_ERROR "luge needs libzip; on Debian: apt-get install libzip-dev")
+endif()

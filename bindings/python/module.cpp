@@ -12,6 +12,7 @@ NB_MODULE(_C, m) {
   bind_autograd(m);
   bind_training(m);
   bind_capture(m);
+  bind_npy(m);
   bind_system(m);
   bind_files(m);
   bind_checkpoint(m);

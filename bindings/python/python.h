@@ -143,6 +143,7 @@ void bind_autograd(nb::module_& m);
 void bind_training(nb::module_& m);
 void bind_optimizers(nb::module_& m);
 void bind_capture(nb::module_& m);
+void bind_npy(nb::module_& m);
 void bind_system(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_checkpoint(nb::module_& m);

@@ -11,6 +11,8 @@
 #include <luge/data/idx.h>
 #include <luge/base/error.h>
 #include <luge/base/memory.h>
+#include <luge/io/npy.h>
+#include <luge/io/npz.h>
 #include <luge/io/safetensors.h>
 #include <luge/nn/activation.h>
 #include <luge/nn/convert.h>

@@ -1,9 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
+#include <limits>
+#include <vector>
 
 #include <luge/data/idx.h>
 #include <luge/base/error.h>
+#include <luge/ops/create.h>
 
 #include "has_words.h"
 #include "idx_files.h"
@@ -39,6 +43,27 @@ TEST(Idx, ReadsEveryElementType) {
   EXPECT_EQ(values_of(idx_bytes<std::uint32_t, std::int32_t>(0x0C, {3}, {-2147483647, 16909060, 7})), (Values{-2147483647, 16909060, 7}));
   EXPECT_EQ(values_of(idx_bytes<std::uint32_t, float>(0x0D, {3}, {-0.5F, 1e30F, 3.0F})), (Values{-0.5, static_cast<double>(1e30F), 3}));
   EXPECT_EQ(values_of(idx_bytes<std::uint64_t, double>(0x0E, {3}, {-0.1, 1e300, 3})), (Values{-0.1, 1e300, 3}));
+}
+
+TEST(Idx, NumbersThatAnIntegerCannotHoldBecomeWhatTensorsMakeOfThem) {
+  const Folder folder;
+  const std::string path = folder.path("a");
+  const double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<double> values{nan, infinity, -infinity, 1e30, -1e30, 2147483648.0, 300.5, -1};
+  const Tensor tensor = from_host(values, {8});
+  write_plain(path, idx_bytes<std::uint64_t, double>(0x0E, {8}, values));
+  const IdxArray doubles = read_idx(path);
+  std::vector<float> floats(values.begin(), values.end());
+  write_plain(path, idx_bytes<std::uint32_t, float>(0x0D, {8}, floats));
+  for (const DType dtype : {boolean, uint8, int8, int16, int32, int64, float16, float32, float64}) {
+    const auto expected = tensor.to(dtype).to_vector<double>(), actual = doubles.to_tensor(dtype).to_vector<double>(),
+               of_floats = read_idx(path).to_tensor(dtype).to_vector<double>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto same = [&](double x) { return x == expected[i] || (std::isnan(x) && std::isnan(expected[i])); };
+      EXPECT_TRUE(same(actual[i])) << name(dtype) << " of " << values[i] << ": " << actual[i];
+      EXPECT_TRUE(same(of_floats[i]) || dtype == float64) << name(dtype) << " of " << floats[i] << ": " << of_floats[i];
+    }
+  }
 }
 
 TEST(Idx, ConvertsToTheAskedDType) {

@@ -147,6 +147,15 @@ void to_native_order(std::span<std::byte> bytes, std::size_t size) {
   if (size == 8) swap_each<8>(bytes);
 }
 
+/// The dtype of the tensor where none is asked for.
+DType own_dtype(IdxType type) {
+  switch (type) {
+    case IdxType::Float32: return float32;
+    case IdxType::Float64: return float64;
+    default: return int32;
+  }
+}
+
 template <class From, class To>
 void convert(const std::vector<std::byte>& bytes, void* out) {
   const std::size_t n = bytes.size() / sizeof(From);
@@ -165,8 +174,8 @@ void convert_from(const IdxArray& array, void* out) {
     case IdxType::Int8: return convert<std::int8_t, To>(array.bytes, out);
     case IdxType::Int16: return convert<std::int16_t, To>(array.bytes, out);
     case IdxType::Int32: return convert<std::int32_t, To>(array.bytes, out);
-    case IdxType::Float32: return convert<float, To>(array.bytes, out);
-    case IdxType::Float64: return convert<double, To>(array.bytes, out);
+    case IdxType::Float32:
+    case IdxType::Float64: std::memcpy(out, array.bytes.data(), array.bytes.size()); return;  // to_tensor asks for this dtype
   }
 }
 
@@ -214,15 +223,12 @@ IdxArray read_idx(const std::string& path) {
   return array;
 }
 
-Tensor IdxArray::to_tensor(SourceLocation location) const {
-  switch (type) {
-    case IdxType::Float32: return to_tensor(float32, location);
-    case IdxType::Float64: return to_tensor(float64, location);
-    default: return to_tensor(int32, location);
-  }
-}
+Tensor IdxArray::to_tensor(SourceLocation location) const { return to_tensor(own_dtype(type), location); }
 
 Tensor IdxArray::to_tensor(DType dtype, SourceLocation location) const {
+  const DType own = own_dtype(type);
+  // Numbers that an integer cannot hold, and NaN, are what Tensor::to makes of them.
+  if (is_floating(own) && dtype != own) return to_tensor(own, location).to(dtype);
   if (is_storage_only(dtype)) return to_tensor(is_floating(dtype) ? float64 : int32, location).to(dtype);
   refuse_capture("to_tensor", kHostWrite, location);
   Tensor result = empty(shape, {.dtype = dtype});

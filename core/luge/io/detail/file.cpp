@@ -104,6 +104,12 @@ std::span<const std::byte> InputFile::mapped() const {
   return {static_cast<const std::byte*>(mapping_), size_};
 }
 
+std::shared_ptr<std::byte> InputFile::map_privately() const {
+  void* const mapping = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor_.get(), 0);
+  if (mapping == MAP_FAILED) fail_to(op_, "map", path_, errno);
+  return {static_cast<std::byte*>(mapping), [size = size_](std::byte* first) { munmap(first, size); }};
+}
+
 // ---- writing ------------------------------------------------------------------------------------
 
 OutputFile::OutputFile(const char* op, const std::string& path) : op_(op), path_(path) {

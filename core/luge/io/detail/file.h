@@ -42,6 +42,9 @@ class InputFile {
   /// The whole file, mapped read-only at the first call. Reading a part that another process has cut off meanwhile
   /// raises SIGBUS.
   std::span<const std::byte> mapped() const;
+  /// The whole file, which must not be empty, mapped so that what is written to the memory stays in this process. It is
+  /// unmapped with the last pointer, which may outlive the InputFile.
+  std::shared_ptr<std::byte> map_privately() const;
 
  private:
   const char* op_;
