@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -14,21 +12,14 @@
 
 #include <luge/base/dtype.h>
 
+#include "folder.h"
+
 namespace luge::test {
 
 using namespace std::string_literals;
 
 /// All that NumPy has.
 inline constexpr std::array kNpyDTypes{boolean, uint8, int8, int16, int32, int64, float16, float32, float64};
-
-inline std::string text_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write_text(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary).write(text.data(), static_cast<std::streamsize>(text.size()));
-}
 
 /// A file without a name in any folder: thousands of them take little time.
 class MemoryFile {
