@@ -93,6 +93,7 @@ def test_differences_are_named_and_nothing_changes(tmp_path):
     with pytest.raises(ValueError, match="optimizer: the file has MomentumSgd, here it is Adam"):
         luge.checkpoint.load(path, optimizer=adam)
     loaded = luge.checkpoint.load(path, params={"w": luge.zeros(2, 3), "v": luge.zeros(1)}, strict=False)
+    assert isinstance(loaded, luge.checkpoint.Loaded)
     assert (loaded.missing, loaded.unexpected) == (["params/v"], [])
 
 
@@ -165,6 +166,7 @@ def test_a_save_behind_the_training_holds_what_was(tmp_path):
     pending = luge.checkpoint.save_async(tmp_path / "x", params=params, optimizer=optimizer, step=4)
     with luge.no_grad():
         params["w"].fill_(0)
+    assert isinstance(pending, luge.checkpoint.PendingSave)
     assert pending.wait() == str(tmp_path / "x") and pending.is_done
     assert luge.checkpoint.load(tmp_path / "x", params=params, optimizer=optimizer).step == 4
     assert params["w"].tolist() == before
