@@ -26,6 +26,7 @@
 #include <luge/ops/reduce.h>
 #include <luge/ops/softmax.h>
 #include <luge/tensor/tensor.h>
+#include <luge/report/report.h>
 #include <luge/base/threads.h>
 #include <luge/train/checkpoint.h>
 #include <luge/train/clip.h>
