@@ -35,3 +35,4 @@
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
 #include <luge/train/schedule.h>
+#include <luge/train/summary.h>

@@ -64,6 +64,12 @@ class Monitor {
   /// step is captured.
   void restore(std::vector<HistoryRow> rows, SourceLocation location = SourceLocation::current());
 
+  /// Quantiles of the kept sets' losses, a row for each step: of the finite ones, linear between neighbours in order. They
+  /// stand for all sets where the first keep_sets are a fair sample, as they are where sets differ by random starts alone.
+  /// Throws ValueError for a probability outside [0, 1], CaptureError while a step is captured.
+  std::vector<std::vector<double>> kept_quantiles(const std::vector<double>& probabilities,
+                                                  SourceLocation location = SourceLocation::current());
+
   /// Writes the history: step, seconds, mean, min, max, not_finite, then set_0 ... The file appears whole or not at all,
   /// and its numbers read back as they were. Throws IoError.
   void write_csv(const std::string& path, SourceLocation location = SourceLocation::current());

@@ -1,4 +1,4 @@
-// The history as files, for other programs. Numbers are written so that they read back as the same numbers.
+// What becomes of the history: quantiles, and files for other programs. Their numbers are written so that they read back as the same numbers.
 
 #include <iterator>
 
@@ -7,6 +7,7 @@
 
 #include <luge/io/detail/file.h>
 #include <luge/train/monitor.h>
+#include <luge/train/summary.h>
 
 namespace luge {
 
@@ -40,6 +41,12 @@ class Lines {
 };
 
 }  // namespace
+
+std::vector<std::vector<double>> Monitor::kept_quantiles(const std::vector<double>& probabilities, SourceLocation location) {
+  std::vector<std::vector<double>> result;
+  for (const HistoryRow& row : history(location)) result.push_back(quantiles_of(row.sets, probabilities));
+  return result;
+}
 
 void Monitor::write_csv(const std::string& path, SourceLocation location) {
   const std::vector<HistoryRow>& rows = history(location);
