@@ -15,7 +15,8 @@ inline bool gnuplot_is_there() { return std::system("command -v gnuplot >/dev/nu
 
 /// Every address in the page is a name space, a file beside it or a place in it.
 inline void expect_self_contained(const std::string& html) {
-  for (const char* tag : {"<script", "<link", "<img", "<iframe", "@import", "<?xml"}) EXPECT_EQ(html.find(tag), std::string::npos) << tag;
+  for (const char* tag : {"<script", "<link", "<img", "<iframe", "@import", "<?xml"})
+    EXPECT_EQ(html.find(tag), std::string::npos) << tag;
   for (std::size_t at = html.find("http"); at != std::string::npos; at = html.find("http", at + 1)) {
     const std::string address = html.substr(at, html.find('"', at) - at);
     EXPECT_TRUE(address == "http://www.w3.org/2000/svg" || address == "http://www.w3.org/1999/xlink") << address;

@@ -345,9 +345,10 @@ void bind_monitor(nb::module_& m) {
 }
 
 void bind_summary(nb::module_& m) {
-  nb::class_<Summary>(m, "Summary",
-                      "How the finite values of a tensor are spread; made by luge.summarize. Without a finite value, mean, "
-                      "bounds and quantiles are NaN and there is no histogram.")
+  nb::class_<Summary>(
+      m, "Summary",
+      "How the finite values of a tensor are spread; made by luge.summarize. Without a finite value, mean, "
+      "bounds and quantiles are NaN and there is no histogram.")
       .def_ro("count", &Summary::count, "How many values are finite.")
       .def_ro("not_finite", &Summary::not_finite, "How many values are not.")
       .def_ro("mean", &Summary::mean, "The mean.")
@@ -366,8 +367,8 @@ void bind_summary(nb::module_& m) {
       .def_ro("edges", &Summary::edges, "Edges of the histogram's bins: one more than there are bins.")
       .def_ro("counts", &Summary::counts, "How many values lie in each bin.")
       .def("__repr__", [](const Summary& self) {
-        return fmt::format("<luge.Summary of {} finite values: mean {:.6g}, from {:.6g} to {:.6g}>", self.count, self.mean,
-                           self.min, self.max);
+        return fmt::format("<luge.Summary of {} finite values: mean {:.6g}, from {:.6g} to {:.6g}>", self.count,
+                           self.mean, self.min, self.max);
       });
   m.def(
       "summarize",
@@ -377,9 +378,11 @@ void bind_summary(nb::module_& m) {
         return summarize(x, {.quantiles = quantiles, .bins = bins}, at);
       },
       "x"_a, "quantiles"_a = SummaryOptions().quantiles, "bins"_a = SummaryOptions().bins,
-      nb::sig("def summarize(x: Tensor, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), bins: int = 64) -> Summary"),
+      nb::sig("def summarize(x: Tensor, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), bins: int = 64) -> "
+              "Summary"),
       "Quantiles and a histogram of the finite values of a tensor of any shape: the final losses of a million sets, "
-      "their parameters.\n\nIt copies the values to the host, waits for the device, and selects there without sorting; meant "
+      "their parameters.\n\nIt copies the values to the host, waits for the device, and selects there without sorting; "
+      "meant "
       "for the end of a training and for every so many steps.\n\n"
       ">>> luge.summarize(luge.tensor([1.0, 2.0, 3.0, 10.0]), bins=3).counts\n[3, 0, 1]\n"
       ">>> luge.summarize(luge.arange(101).to(luge.float32)).quantiles[0.95]\n95.0");

@@ -35,8 +35,9 @@ TEST(MonitorReport, ShowsHistoryTableAndMachine) {
   const report::Written written = monitor.report(directory, {.title = "Mine & <yours>", .facts = {{"lr", "0.125"}}});
   EXPECT_EQ(written.page, directory + "/index.html");
   const std::string page = text_of(written.page);
-  EXPECT_TRUE(has_words(page, {"<title>Mine &amp; &lt;yours&gt;</title>", "30 steps in", "First and last step", "step 29", "set 1", "4.5",
-                               "<dt>lr</dt><dd>0.125</dd>", "Machine", "BLAS", "history.csv", "history.jsonl", "loss.csv"}));
+  EXPECT_TRUE(has_words(
+      page, {"<title>Mine &amp; &lt;yours&gt;</title>", "30 steps in", "First and last step", "step 29", "set 1", "4.5",
+             "<dt>lr</dt><dd>0.125</dd>", "Machine", "BLAS", "history.csv", "history.jsonl", "loss.csv"}));
   EXPECT_FALSE(has_words(page, {"A point stands for"}));
   expect_self_contained(page);
   expect_no_repeated_ids(page);
@@ -53,7 +54,8 @@ TEST(MonitorReport, ALongTrainingIsDrawnByStretches) {
   for (int step = 0; step < 1201; ++step) monitor.record(step == 100 ? losses * kNaN : losses);
   const Folder folder;
   const report::Written written = monitor.report(folder.path());
-  EXPECT_TRUE(has_words(text_of(written.page), {"A point stands for 3 steps", "the first 64 of 100 kept sets", "set 99", "1,201 steps"}));
+  EXPECT_TRUE(has_words(text_of(written.page),
+                        {"A point stands for 3 steps", "the first 64 of 100 kept sets", "set 99", "1,201 steps"}));
   EXPECT_EQ(lines_of(folder.path("history.csv")), 1202);
   std::istringstream points(text_of(folder.path("loss.csv")));
   std::string line;
@@ -111,7 +113,10 @@ TEST(MonitorReport, IsRefusedWhileAStepIsCaptured) {
   const Folder folder;
   Monitor monitor;
   Tensor x = ones({2});
-  auto step = capture([&] { monitor.report(folder.path("report")); return x * 2; });
+  auto step = capture([&] {
+    monitor.report(folder.path("report"));
+    return x * 2;
+  });
   EXPECT_THROW(step(), CaptureError);
   EXPECT_FALSE(std::filesystem::exists(folder.path("report")));
 }

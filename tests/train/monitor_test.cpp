@@ -143,7 +143,8 @@ TEST(Monitor, WritesNumbersThatReadBackAsTheyWere) {
     const HistoryRow& row = monitor.history()[step];
     char* at = const_cast<char*>(lines[step + 1].c_str());
     EXPECT_EQ(std::strtoll(at, &at, 10), row.step);
-    for (const double value : {row.seconds, losses[step], losses[step], losses[step]}) EXPECT_EQ(std::strtod(at + 1, &at), value);
+    for (const double value : {row.seconds, losses[step], losses[step], losses[step]})
+      EXPECT_EQ(std::strtod(at + 1, &at), value);
   }
   monitor.write_jsonl(csv.path());
   for (std::size_t step = 0; step < losses.size(); ++step) {

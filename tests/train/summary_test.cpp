@@ -54,8 +54,10 @@ TEST(Summary, AgreesWithSortingAndCountingOneByOne) {
       std::sort(sorted.begin(), sorted.end());
       for (std::size_t i = 0; i < probabilities.size(); ++i) {
         const double place = probabilities[i] * static_cast<double>(n - 1), beyond = place - std::floor(place);
-        const double below = sorted[static_cast<std::size_t>(place)], above = sorted[static_cast<std::size_t>(std::ceil(place))];
-        EXPECT_EQ(s.quantiles[i], beyond > 0 ? below * (1 - beyond) + above * beyond : below) << n << " " << probabilities[i];
+        const double below = sorted[static_cast<std::size_t>(place)],
+                     above = sorted[static_cast<std::size_t>(std::ceil(place))];
+        EXPECT_EQ(s.quantiles[i], beyond > 0 ? below * (1 - beyond) + above * beyond : below)
+            << n << " " << probabilities[i];
       }
       EXPECT_EQ(quantiles_of(x.to_vector<double>(), probabilities), s.quantiles);
       ASSERT_EQ(s.edges.size(), 8U);
@@ -80,9 +82,14 @@ TEST(Summary, OfNothingButNaN) {
 }
 
 TEST(Summary, HasBinsForValuesThatHardlyDifferAndForTheLargest) {
-  const std::vector<std::vector<double>> cases = {
-      {0, 0, 0},         {5, 5},   {1, 1 + 0x1p-52}, {-1e300, -1e300}, {0, std::numeric_limits<double>::denorm_min()},
-      {-kMost, 0, kMost}, {kMost}, {-kMost, -kMost / 2}};
+  const std::vector<std::vector<double>> cases = {{0, 0, 0},
+                                                  {5, 5},
+                                                  {1, 1 + 0x1p-52},
+                                                  {-1e300, -1e300},
+                                                  {0, std::numeric_limits<double>::denorm_min()},
+                                                  {-kMost, 0, kMost},
+                                                  {kMost},
+                                                  {-kMost, -kMost / 2}};
   for (const std::vector<double>& values : cases) {
     for (const std::int64_t bins : {1, 64, 4096}) {
       const Summary s = summarize(from_host(values, {static_cast<std::int64_t>(values.size())}), {.bins = bins});
@@ -101,10 +108,15 @@ TEST(Summary, RefusesWhatItCannotSummarise) {
   EXPECT_MESSAGE(ShapeError, "summarize: x of shape (0,) has no elements", summarize(zeros({0})));
   EXPECT_MESSAGE(ValueError, "summarize: x is an undefined tensor", summarize(Tensor()));
   EXPECT_MESSAGE(ValueError, "summarize: bins is 0; allowed is 1 to 4096", summarize(ones({1}), {.bins = 0}));
-  EXPECT_MESSAGE(ValueError, "summarize: quantiles has 1.5; allowed is 0 to 1", summarize(ones({1}), {.quantiles = {1.5}}));
-  EXPECT_MESSAGE(ValueError, "summarize: quantiles has nan; allowed is 0 to 1", summarize(ones({1}), {.quantiles = {kNaN}}));
+  EXPECT_MESSAGE(ValueError, "summarize: quantiles has 1.5; allowed is 0 to 1",
+                 summarize(ones({1}), {.quantiles = {1.5}}));
+  EXPECT_MESSAGE(ValueError, "summarize: quantiles has nan; allowed is 0 to 1",
+                 summarize(ones({1}), {.quantiles = {kNaN}}));
   const Tensor x = ones({2});
-  auto step = capture([&] { summarize(x); return x * 2; });
+  auto step = capture([&] {
+    summarize(x);
+    return x * 2;
+  });
   EXPECT_THROW(step(), CaptureError);
 }
 

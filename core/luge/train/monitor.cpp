@@ -5,9 +5,9 @@
 #include <chrono>
 
 #include <luge/autograd/grad_mode.h>
-#include <luge/seam/backend.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
+#include <luge/seam/backend.h>
 #include <luge/tensor/detail/iteration.h>
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/train/detail/progress.h>

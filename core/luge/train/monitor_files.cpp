@@ -1,4 +1,5 @@
-// What becomes of the history: quantiles, and files for other programs. Their numbers are written so that they read back as the same numbers.
+// What becomes of the history: quantiles, and files for other programs. Their numbers are written so that they read
+// back as the same numbers.
 
 #include <iterator>
 
@@ -42,7 +43,8 @@ class Lines {
 
 }  // namespace
 
-std::vector<std::vector<double>> Monitor::kept_quantiles(const std::vector<double>& probabilities, SourceLocation location) {
+std::vector<std::vector<double>> Monitor::kept_quantiles(const std::vector<double>& probabilities,
+                                                         SourceLocation location) {
   std::vector<std::vector<double>> result;
   for (const HistoryRow& row : history(location)) result.push_back(quantiles_of(row.sets, probabilities));
   return result;

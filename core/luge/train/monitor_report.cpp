@@ -42,7 +42,8 @@ double finite_mean(std::size_t first, std::size_t end, Value value) {
 }
 
 Point point_of(const std::vector<HistoryRow>& rows, std::size_t first, std::size_t end, std::size_t kept) {
-  Point point{.step = (static_cast<double>(rows[first].step) + static_cast<double>(rows[end - 1].step)) / 2, .sets = {}};
+  Point point{.step = (static_cast<double>(rows[first].step) + static_cast<double>(rows[end - 1].step)) / 2,
+              .sets = {}};
   point.mean = finite_mean(first, end, [&](std::size_t i) { return rows[i].mean; });
   for (std::size_t i = first; i < end; ++i) {
     point.min = std::fmin(point.min, rows[i].min);  // of NaN and a number the number
@@ -89,21 +90,26 @@ bool wants_logarithm(const Curve& curve) {
 }
 
 report::Plot plot_of(const Curve& curve, std::int64_t last_step, std::size_t kept, std::size_t all_kept) {
-  std::string script = fmt::format("set xlabel \"step\"\nset ylabel \"loss\"\nset xrange [0:{}]\nset key {}\n{}",
-                                   std::max<std::int64_t>(last_step, 1), kept > 0 ? "outside right center" : "top right",
-                                   wants_logarithm(curve) ? "set logscale y\nset format y \"10^{%T}\"\n" : "");
+  std::string script =
+      fmt::format("set xlabel \"step\"\nset ylabel \"loss\"\nset xrange [0:{}]\nset key {}\n{}",
+                  std::max<std::int64_t>(last_step, 1), kept > 0 ? "outside right center" : "top right",
+                  wants_logarithm(curve) ? "set logscale y\nset format y \"10^{%T}\"\n" : "");
   script += "plot 'loss.csv' skip 1 using 1:3:4 with filledcurves lc rgb \"#c0808890\" title \"smallest to largest\"";
   for (std::size_t set = 0; set < kept; ++set) {
-    const std::string title = kept <= kNamed ? fmt::format("title \"set {}\"", set) : set == 0 ? "title \"kept sets\"" : "notitle";
-    script += fmt::format(", \\\n  '' skip 1 using 1:{} with lines lw {} lc rgb \"{}\" {}", set + 5, kept <= kNamed ? 1.2 : 0.5,
+    const std::string title = kept <= kNamed ? fmt::format("title \"set {}\"", set)
+                              : set == 0     ? "title \"kept sets\""
+                                             : "notitle";
+    script += fmt::format(", \\\n  '' skip 1 using 1:{} with lines lw {} lc rgb \"{}\" {}", set + 5,
+                          kept <= kNamed ? 1.2 : 0.5,
                           kept <= kNamed ? report::kColours[(set + 1) % report::kColourCount] : "#808890", title);
   }
   script += fmt::format(", \\\n  '' skip 1 using 1:2 with {} lw 2 lc rgb \"{}\" title \"mean\"\n",
                         curve.points.size() > 1 ? "lines" : "points pt 7", report::kColours[0]);
   std::string caption = "The mean over all sets, and from the smallest to the largest of them.";
   if (curve.steps_per_point > 1)
-    caption += fmt::format(" A point stands for {} steps: the means of means and of single sets, the smallest and the largest loss.",
-                           curve.steps_per_point);
+    caption += fmt::format(
+        " A point stands for {} steps: the means of means and of single sets, the smallest and the largest loss.",
+        curve.steps_per_point);
   if (kept < all_kept) caption += fmt::format(" Drawn are the first {} of {} kept sets.", kept, all_kept);
   return {"loss", "Loss", std::move(caption), std::move(script)};
 }

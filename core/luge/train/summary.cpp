@@ -34,7 +34,8 @@ std::vector<double> select(std::vector<double>& values, const std::vector<double
   if (values.empty()) return result;
   std::vector<std::size_t> order(probabilities.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return probabilities[a] < probabilities[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return probabilities[a] < probabilities[b]; });
   auto done = values.begin();
   for (const std::size_t which : order) {
     const double place = probabilities[which] * static_cast<double>(values.size() - 1);
@@ -83,7 +84,8 @@ void count_bins(const std::vector<double>& values, std::int64_t bins, Summary& s
 Summary summarize(const Tensor& x, const SummaryOptions& options, SourceLocation location) {
   refuse_capture("summarize", kHostRead, location);
   const TensorImpl& impl = checked(x, "summarize", "x");
-  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "summarize: x is {}; allowed are the floating dtypes", name(impl.dtype));
+  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "summarize: x is {}; allowed are the floating dtypes",
+             name(impl.dtype));
   LUGE_CHECK(ShapeError, impl.numel > 0, "summarize: x of shape {} has no elements", to_string(impl.shape));
   LUGE_CHECK(ValueError, options.bins >= 1 && options.bins <= kMostBins, "summarize: bins is {}; allowed is 1 to {}",
              options.bins, kMostBins);
