@@ -20,7 +20,7 @@ namespace {
 
 using namespace luge::test;
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoLoss = std::numeric_limits<double>::quiet_NaN();
 
 int lines_of(const std::string& path) {
   const std::string text = text_of(path);
@@ -51,7 +51,7 @@ TEST(MonitorReport, ShowsHistoryTableAndMachine) {
 TEST(MonitorReport, ALongTrainingIsDrawnByStretches) {
   Monitor monitor({.keep_sets = 100});
   const Tensor losses = arange(100).to(float32);
-  for (int step = 0; step < 1201; ++step) monitor.record(step == 100 ? losses * kNaN : losses);
+  for (int step = 0; step < 1201; ++step) monitor.record(step == 100 ? losses * kNoLoss : losses);
   const Folder folder;
   const report::Written written = monitor.report(folder.path());
   EXPECT_TRUE(has_words(text_of(written.page),
@@ -74,7 +74,7 @@ TEST(MonitorReport, OfNothingOfOneStepAndOfNothingButNaN) {
   const Folder folder;
   Monitor none, one, diverged;
   one.record(tensor({2.5}));
-  diverged.record(tensor({kNaN, kNaN}));
+  diverged.record(tensor({kNoLoss, kNoLoss}));
   const report::Written empty = none.report(folder.path("none"));
   EXPECT_TRUE(has_words(text_of(empty.page), {"No step was recorded.", "Machine"}));
   EXPECT_FALSE(std::filesystem::exists(folder.path("none/loss.gp")));
