@@ -22,7 +22,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples check test $(test_parts) test-kernels fuzz mutate bench bench-torch bench-capture bench-python install format lint clean
+.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-python install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -71,6 +71,10 @@ test-cuda-build: test-release  ## the CUDA build on a machine without a GPU: sta
 test-python: test-release  ## the Python package, installed by pip into a virtual environment; a minute of it with random arguments
 	@cmake/setup.sh test python torch
 	LUGE_FUZZ_SECONDS=60 tests/python/run.sh build
+
+test-interchange: build  ## what other programs make of luge's logs: TensorBoard, W&B, MLflow, from PyPI, not part of `make test`
+	@cmake/setup.sh python
+	tests/interchange/run.sh build
 
 test-simt:  ## clang's warnings over everything; the CUDA kernels executed by the host, in every order of threads
 	@cmake/setup.sh test

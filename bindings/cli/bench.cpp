@@ -6,14 +6,17 @@
 #include <nlohmann/json.hpp>
 
 #include <luge/seam/backend.h>
+#include <luge/report/table.h>
 
 #include "bandwidth.h"
 #include "comparison.h"
 #include "options.h"
 #include "parabola.h"
-#include "table.h"
 
 namespace luge::cli {
+
+using namespace report;
+
 namespace {
 
 struct BenchOptions {

@@ -11,13 +11,16 @@
 #include <luge/ops/loss.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
+#include <luge/report/report.h>
 
 #include "parabola.h"
-#include "report.h"
 #include "timing.h"
 #include "train.h"
 
 namespace luge::cli {
+
+using namespace report;
+
 namespace {
 
 constexpr int kGroups = 9;

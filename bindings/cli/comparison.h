@@ -11,9 +11,11 @@
 
 #include "commands.h"
 
-namespace luge::cli {
-
+namespace luge::report {
 class Report;
+}
+
+namespace luge::cli {
 
 struct Comparison {
   std::int64_t sets = 0;
@@ -40,6 +42,6 @@ struct MlpShape {
 Comparison compare_training(std::int64_t sets, const MlpShape& shape, const Common& common, double seconds, bool eager);
 
 /// What a report says of one; it keeps the plan as plan.txt.
-void add_comparison(Report& report, const Comparison& comparison);
+void add_comparison(report::Report& report, const Comparison& comparison);
 
 }  // namespace luge::cli

@@ -10,13 +10,16 @@
 #include <luge/capture/step.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
+#include <luge/report/report.h>
+#include <luge/report/table.h>
 
 #include "options.h"
 #include "parabola.h"
-#include "report.h"
-#include "table.h"
 
 namespace luge::cli {
+
+using namespace report;
+
 namespace {
 
 constexpr std::int64_t kMost = 1'000'000'000'000;  // of anything that is counted
@@ -142,7 +145,7 @@ Command add_demo(CLI::App& program, Common& common) {
   add_report_option(*app, options->report);
   add_common_options(*app, common);
   return {app, [options, &common] {
-            if (!options->report.empty()) require_report_folder(options->report);
+            if (!options->report.empty()) require_folder(options->report);
             if (options->sets > 0) {
               run_demo_sets(*options, common);
             } else {

@@ -12,6 +12,9 @@
 #include "report.h"
 
 namespace luge::cli {
+
+using namespace report;
+
 namespace {
 
 /// "nan", which the plots skip, for numbers that cannot be drawn.
@@ -93,7 +96,7 @@ void write_demo_report(const DemoOptions& options, const Common& common, const s
                                {"dtype", std::string(name(options.dtype))}});
   report.add_file("history.csv", "epoch, x, f(x), gradient and closed form");
   report.add_file("history.jsonl", "the same, one JSON object a line");
-  report.finish(common.device);
+  finish_report(report, common.device);
 }
 
 }  // namespace luge::cli

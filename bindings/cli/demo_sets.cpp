@@ -16,14 +16,17 @@
 #include <luge/base/threads.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
+#include <luge/report/table.h>
 
 #include "bandwidth.h"
 #include "demo.h"
 #include "parabola.h"
-#include "table.h"
 #include "timing.h"
 
 namespace luge::cli {
+
+using namespace report;
+
 namespace {
 
 constexpr double kLeast = -2, kMost = 2, kMostLr = 0.3;

@@ -10,6 +10,9 @@
 #include "report.h"
 
 namespace luge::cli {
+
+using namespace report;
+
 namespace {
 
 double epsilon(DType dtype) { return dtype == float64 ? 0x1p-52 : 0x1p-23; }
@@ -113,7 +116,7 @@ void write_demo_sets_report(const DemoOptions& options, const Common& common, co
   report.add_file("errors_by_rate.csv", "worst error per range of learning rates");
   report.add_file("errors.csv", "histogram of the errors");
   report.add_file("losses.csv", "histogram of the final losses");
-  report.finish(common.device);
+  finish_report(report, common.device);
 }
 
 }  // namespace luge::cli

@@ -6,13 +6,16 @@
 #include <luge/base/cuda_status.h>
 #include <luge/base/memory.h>
 #include <luge/version.h>
+#include <luge/report/detail/machine.h>
+#include <luge/report/table.h>
 
 #include "commands.h"
-#include "machine.h"
 #include "options.h"
-#include "table.h"
 
 namespace luge::cli {
+
+using namespace report;
+
 namespace {
 
 using Json = nlohmann::ordered_json;

@@ -20,14 +20,16 @@
 #include <luge/ops/create.h>
 #include <luge/ops/loss.h>
 #include <luge/train/optimizer.h>
+#include <luge/report/report.h>
+#include <luge/report/table.h>
 
 #include "interruption.h"
 #include "options.h"
-#include "report.h"
-#include "table.h"
 #include "timing.h"
 
 namespace luge::cli {
+
+using namespace report;
 
 nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hidden, std::int64_t classes) {
   return nn::Sequential{nn::Linear(params, "hidden", inputs, hidden), nn::Relu{}, nn::Linear(params, "output", hidden, classes)};
@@ -213,7 +215,7 @@ std::string shell_word(const std::string& text) {
 
 void run(TrainOptions options, Common common) {
   if (options.resume) take_options(options, common);
-  if (!options.report.empty()) require_report_folder(options.report);
+  if (!options.report.empty()) require_folder(options.report);
   backend(common.device);  // a device that cannot be used is reported before the data are read
   const std::string directory = options.data.empty() ? find_dataset("fashion-mnist") : options.data;
   fmt::print(stderr, "reading {}\n", directory);

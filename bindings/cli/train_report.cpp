@@ -11,6 +11,9 @@
 #include "train.h"
 
 namespace luge::cli {
+
+using namespace report;
+
 namespace {
 
 /// Points of the loss curve; more steps than that are averaged.
@@ -158,7 +161,7 @@ void write_train_report(const TrainOptions& options, const Common& common, const
   report.add_file("history.jsonl", "the same, one JSON object a line");
   report.add_file("accuracy.csv", "test accuracy of every set after every epoch, in percent");
   report.add_file("ranking.csv", "final accuracy and learning rate of every set");
-  report.finish(common.device);
+  finish_report(report, common.device);
 }
 
 }  // namespace luge::cli

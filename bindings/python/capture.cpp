@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/map.h>
 
 #include <fmt/format.h>
 
@@ -322,12 +323,75 @@ void bind_monitor(nb::module_& m) {
       .def(
           "write_jsonl",
           [](Monitor& self, const std::filesystem::path& path) { self.write_jsonl(path.string(), location()); },
-          "path"_a);
+          "path"_a)
+      .def(
+          "_kept_quantiles",
+          [](Monitor& self, const std::vector<double>& q) {
+            const SourceLocation at = location();
+            const nb::gil_scoped_release unlocked;
+            return self.kept_quantiles(q, at);
+          },
+          "q"_a)
+      .def(
+          "_report",
+          [](Monitor& self, const std::filesystem::path& folder, const std::string& title,
+             const std::vector<std::pair<std::string, std::string>>& facts) {
+            const SourceLocation at = location();
+            const nb::gil_scoped_release unlocked;
+            const report::Written written = self.report(folder.string(), {.title = title, .facts = facts}, at);
+            return std::pair(written.page, written.trouble);
+          },
+          "folder"_a, "title"_a, "facts"_a, "The page, and why it has no pictures.");
+}
+
+void bind_summary(nb::module_& m) {
+  nb::class_<Summary>(
+      m, "Summary",
+      "How the finite values of a tensor are spread; made by luge.summarize. Without a finite value, mean, "
+      "bounds and quantiles are NaN and there is no histogram.")
+      .def_ro("count", &Summary::count, "How many values are finite.")
+      .def_ro("not_finite", &Summary::not_finite, "How many values are not.")
+      .def_ro("mean", &Summary::mean, "The mean.")
+      .def_ro("min", &Summary::min, "The smallest value.")
+      .def_ro("max", &Summary::max, "The largest value.")
+      .def_ro("sum", &Summary::sum, "The sum.")
+      .def_ro("sum_squares", &Summary::sum_squares, "The sum of squares.")
+      .def_prop_ro(
+          "quantiles",
+          [](const Summary& self) {
+            std::map<double, double> result;
+            for (std::size_t i = 0; i < self.quantiles.size(); ++i) result[self.probabilities[i]] = self.quantiles[i];
+            return result;
+          },
+          "Quantiles by probability: quantiles[0.5] is the median.")
+      .def_ro("edges", &Summary::edges, "Edges of the histogram's bins: one more than there are bins.")
+      .def_ro("counts", &Summary::counts, "How many values lie in each bin.")
+      .def("__repr__", [](const Summary& self) {
+        return fmt::format("<luge.Summary of {} finite values: mean {:.6g}, from {:.6g} to {:.6g}>", self.count,
+                           self.mean, self.min, self.max);
+      });
+  m.def(
+      "summarize",
+      [](const Tensor& x, const std::vector<double>& quantiles, std::int64_t bins) {
+        const SourceLocation at = location();
+        const nb::gil_scoped_release unlocked;
+        return summarize(x, {.quantiles = quantiles, .bins = bins}, at);
+      },
+      "x"_a, "quantiles"_a = SummaryOptions().quantiles, "bins"_a = SummaryOptions().bins,
+      nb::sig("def summarize(x: Tensor, quantiles: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), bins: int = 64) -> "
+              "Summary"),
+      "Quantiles and a histogram of the finite values of a tensor of any shape: the final losses of a million sets, "
+      "their parameters.\n\nIt copies the values to the host, waits for the device, and selects there without sorting; "
+      "meant "
+      "for the end of a training and for every so many steps.\n\n"
+      ">>> luge.summarize(luge.tensor([1.0, 2.0, 3.0, 10.0]), bins=3).counts\n[3, 0, 1]\n"
+      ">>> luge.summarize(luge.arange(101).to(luge.float32)).quantiles[0.95]\n95.0");
 }
 
 }  // namespace
 
 void bind_capture(nb::module_& m) {
+  bind_summary(m);
   bind_step(m);
   bind_monitor(m);
 }

@@ -28,6 +28,7 @@
 #include <luge/ops/reduce.h>
 #include <luge/ops/softmax.h>
 #include <luge/tensor/tensor.h>
+#include <luge/report/report.h>
 #include <luge/base/threads.h>
 #include <luge/train/checkpoint.h>
 #include <luge/train/clip.h>
@@ -36,3 +37,4 @@
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
 #include <luge/train/schedule.h>
+#include <luge/train/summary.h>

@@ -5,15 +5,9 @@ set -eu
 folder=$1
 shift
 venv=$folder/venv
-# NumPy and PyTorch are Debian's, the rest is PyPI's.
-[ -x "$venv/bin/python" ] || /usr/bin/python3 -m venv --system-site-packages "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-  'nanobind>=2.9,<3' 'scikit-build-core>=0.10' pytest mypy tqdm 'ml_dtypes>=0.4,<0.6' 'safetensors>=0.4.3,<1'
-cached() { sed -n "s/^$1:[^=]*=//p" "$folder/CMakeCache.txt"; }
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
-  --config-settings build-dir="$folder" --config-settings cmake.define.LUGE_WERROR=ON \
-  --config-settings cmake.define.LUGE_CUDA="$(cached LUGE_CUDA)" \
-  --config-settings cmake.define.LUGE_CUDA_ARCHITECTURES="$(cached LUGE_CUDA_ARCHITECTURES)" .
+tests/python/install.sh "$folder" "$venv/bin/python"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check pytest mypy tqdm tensorboardX 'ml_dtypes>=0.4,<0.6' \
+  'safetensors>=0.4.3,<1'
 # From elsewhere, so that nothing is imported from the sources.
 folder=$(cd "$folder" && pwd) tests=$(cd tests/python && pwd)
 cd "$folder"

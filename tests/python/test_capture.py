@@ -4,6 +4,8 @@ import functools
 import gc
 import math
 import os
+import pathlib
+import shutil
 import signal
 import sys
 import threading
@@ -227,6 +229,33 @@ def test_files(tmp_path):
         monitor.write_csv("/none/run.csv")
     with pytest.raises(OSError):
         monitor.write_jsonl("/none/run.jsonl")
+
+
+def test_report(tmp_path, recwarn):
+    monitor = luge.Monitor(keep_sets=2, progress=False)
+    for step in range(20):
+        monitor.record(luge.tensor([100.0 / 2**step, 3.0]))
+    page = monitor.report(tmp_path / "a" / "report", title="A <title>", options={"lr": 0.25, "rule": "Adam"})
+    text = pathlib.Path(page).read_text()
+    assert page == str(tmp_path / "a" / "report" / "index.html")
+    for words in ("A &lt;title&gt;", "<dt>lr</dt><dd>0.25</dd>", "<dd>Adam</dd>", "First and last step", "step 19", "history.jsonl", "Machine"):
+        assert words in text
+    assert len((tmp_path / "a/report/history.csv").read_text().splitlines()) == 21
+    if shutil.which("gnuplot"):
+        assert "<svg" in text and not recwarn.list
+    with pytest.raises(luge.IoError, match="report: /proc/report: cannot make the folder"):
+        monitor.report("/proc/report")
+    with pytest.raises(luge.CaptureError, match="Monitor::history"):
+        luge.capture(lambda: monitor.report(tmp_path / "never") and None)()
+
+
+def test_report_without_gnuplot(tmp_path, monkeypatch):
+    monitor = luge.Monitor(progress=False)
+    monitor.record(luge.ones(2))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.warns(RuntimeWarning, match="report without pictures: gnuplot is not installed; on Debian: apt-get install gnuplot-nox"):
+        page = monitor.report(tmp_path)
+    assert "No pictures" in pathlib.Path(page).read_text()
 
 
 def test_bad_monitors():

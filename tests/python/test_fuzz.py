@@ -19,7 +19,8 @@ luge.set_memory_limit(256 * 2**20)
 seconds, seed, journal = float(sys.argv[1]), int(sys.argv[2]), open(sys.argv[3], "w")
 draw = random.Random(seed)
 SKIPPED = {"set_memory_limit", "set_num_threads", "synchronize", "release_cache", "Monitor", "find_dataset", "gradcheck", "gradgradcheck", "set_grad_enabled",
-           "write_csv", "write_jsonl", "read_idx", "load_idx_dataset", "plot", "save_npy", "save_npz"}
+           "write_csv", "write_jsonl", "report", "_report", "write_tensorboard", "log_to", "read_idx", "load_idx_dataset", "plot",
+           "save_npy", "save_npz", "save_file", "save", "save_async"}
 
 def tensor():
     shape = tuple(draw.choice([0, 1, 2, 3, 7]) for _ in range(draw.randrange(4)))

@@ -1,7 +1,9 @@
 // The monitor: what it keeps, how it writes it, and the line it draws.
 
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -9,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -18,6 +21,7 @@
 #include <luge/train/detail/progress.h>
 
 #include "expect.h"
+#include "folder.h"
 #include "train/messages.h"
 
 namespace luge {
@@ -128,6 +132,50 @@ TEST(Monitor, WritesCsv) {
   EXPECT_NE(lines[2].find("nan,nan,nan,2,nan,inf"), std::string::npos) << lines[2];
 }
 
+TEST(Monitor, WritesNumbersThatReadBackAsTheyWere) {
+  Monitor monitor;
+  const std::vector<double> losses = {1.0 / 3, 1e-300, 123456789.123456789, std::numeric_limits<double>::denorm_min()};
+  for (const double loss : losses) monitor.record(tensor({loss}, {.dtype = float64}));
+  const TemporaryFile csv;
+  monitor.write_csv(csv.path());
+  const std::vector<std::string> lines = csv.lines();
+  ASSERT_EQ(lines.size(), losses.size() + 1);
+  for (std::size_t step = 0; step < losses.size(); ++step) {
+    const HistoryRow& row = monitor.history()[step];
+    char* at = const_cast<char*>(lines[step + 1].c_str());
+    EXPECT_EQ(std::strtoll(at, &at, 10), row.step);
+    for (const double value : {row.seconds, losses[step], losses[step], losses[step]})
+      EXPECT_EQ(std::strtod(at + 1, &at), value);
+  }
+  monitor.write_jsonl(csv.path());
+  for (std::size_t step = 0; step < losses.size(); ++step) {
+    const auto line = nlohmann::json::parse(csv.lines()[step]);
+    EXPECT_EQ(line["seconds"].get<double>(), monitor.history()[step].seconds);
+    EXPECT_EQ(line["mean"].get<double>(), losses[step]);
+  }
+}
+
+TEST(Monitor, FilesAppearWholeOrNotAtAll) {
+  Monitor monitor;
+  monitor.record(tensor({1}));
+  const test::Folder folder;
+  const std::string path = folder.path("history.csv");
+  monitor.write_csv(path);
+  const std::string before = test::text_of(path);
+  // A file may be no longer than 8 bytes: writing fails midway.
+  struct rlimit former = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &former), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const struct rlimit few = {8, former.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &few), 0);
+  EXPECT_THROW(monitor.write_csv(path), IoError);
+  EXPECT_THROW(monitor.write_jsonl(folder.path("history.jsonl")), IoError);
+  setrlimit(RLIMIT_FSIZE, &former);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(test::text_of(path), before);
+  EXPECT_EQ(folder.files(), 1);
+}
+
 TEST(Monitor, WritesJsonLines) {
   Monitor monitor({.keep_sets = 2});
   monitor.record(tensor({0.1, 2.5}, {.dtype = float64}));
@@ -192,8 +240,7 @@ TEST(Monitor, NamesTheFileItCannotWrite) {
   monitor.record(tensor({1}));
   EXPECT_MESSAGE(IoError, "Monitor: cannot write '/nowhere/at/all.csv': No such file or directory",
                  monitor.write_csv("/nowhere/at/all.csv"));
-  EXPECT_MESSAGE(IoError, "Monitor: cannot write '/dev/full': No space left on device",
-                 monitor.write_jsonl("/dev/full"));
+  EXPECT_MESSAGE(IoError, "Monitor: cannot write '/dev/full': it is no regular file", monitor.write_jsonl("/dev/full"));
 }
 
 TEST(Monitor, IsSilentWhereThereIsNoTerminal) {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import types
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import _C
-from ._C import Tensor
+from . import _C, _logging
+from ._C import Summary, Tensor
 
 
 def _array(values: list[Any], kind: str) -> Any:
@@ -71,6 +74,9 @@ class Monitor(_C._Monitor):
                 self._bar = tqdm(total=total or None, unit="step")
         super().__init__(total, keep_sets, capacity, progress and self._bar is None)
         self._drawn = 0.0
+        self._began = time.time()
+        self._distributions: list[tuple[int, str, Summary]] = []
+        self._handed_over: dict[str, tuple[int, int]] = {}  # to each logger: steps and distributions
 
     def record(self, loss: Tensor) -> None:
         """Notes the losses of one step: any shape of a floating dtype; with sets, one per set."""
@@ -90,6 +96,71 @@ class Monitor(_C._Monitor):
         """All steps so far; waits for the device."""
         return History(self.columns())
 
+    def distribution(self, name: str, x: Tensor, *, bins: int = 64) -> Summary:
+        """Summarises a tensor (luge.summarize) and keeps the summary, under the last recorded step, for the loggers.
+
+        For the end of a training and for every so many steps: it waits for the device and copies the values to the host.
+
+        >>> monitor = luge.Monitor(progress=False)
+        >>> monitor.record(luge.tensor([1.0, 3.0]))
+        >>> monitor.distribution("x", luge.tensor([1.0, 2.0, 3.0])).quantiles[0.5]
+        2.0
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"distribution: name is of type {type(name).__name__}; it must be a str")
+        summary = _C.summarize(x, bins=bins)
+        self._distributions.append((max(self.recorded() - 1, 0), name, summary))
+        return summary
+
+    def kept_quantiles(self, q: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> Any:
+        """Quantiles of the kept sets' losses, a row for each step: as a NumPy array where NumPy is installed, else lists.
+
+        They stand for all sets where the first keep_sets are a fair sample: where sets differ by random starts alone, not where
+        a learning rate rises from the first to the last.
+
+        >>> monitor = luge.Monitor(keep_sets=3, progress=False)
+        >>> monitor.record(luge.tensor([1.0, 2.0, 6.0]))
+        >>> monitor.kept_quantiles([0, 0.5]).tolist()
+        [[1.0, 2.0]]
+        """
+        return _array(self._kept_quantiles(list(q)), "float64")
+
+    def write_tensorboard(
+        self,
+        logdir: str | os.PathLike[str],
+        *,
+        hparams: _logging.Hyperparameters | None = None,
+        metrics: _logging.Metrics | None = None,
+        every: int = 1,
+    ) -> None:
+        """Writes the history for TensorBoard into a folder, which stands for one run; it needs tensorboardX.
+
+        Of every `every`-th step: loss/mean, loss/min, loss/max, loss/not_finite where there are such sets, and the kept sets:
+        loss/set_0 ... of up to 8, else quantiles, loss/kept_q50 and so on. Of what distribution() has kept: histograms and
+        quantiles. `hparams` and `metrics` are hyperparameters and results for the HPARAMS page. A later call for the same folder
+        adds what is new. TensorBoard holds float32.
+
+        Raises ImportError where tensorboardX is not installed.
+        """
+        _logging.write_tensorboard(self, logdir, hparams, metrics, every)
+
+    def log_to(
+        self,
+        run: Any,
+        *,
+        hparams: _logging.Hyperparameters | None = None,
+        metrics: _logging.Metrics | None = None,
+        every: int = 1,
+    ) -> None:
+        """Logs what write_tensorboard writes to a run of Weights & Biases (wandb.init()) or MLflow (mlflow.start_run()).
+
+        A later call for the same run adds what is new. W&B gets steps as the metric "step" and hyperparameters as config; MLflow
+        has no histograms and gets quantiles alone.
+
+        Raises TypeError for another kind of run.
+        """
+        _logging.log_to(self, run, hparams, metrics, every)
+
     def finish(self) -> None:
         """Ends the progress bar."""
         super().finish()
@@ -105,6 +176,31 @@ class Monitor(_C._Monitor):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> None:
         self.finish()
+
+    def report(
+        self, directory: str | os.PathLike[str], *, title: str = "Training", options: Mapping[str, object] | None = None
+    ) -> str:
+        """Writes a page about the training into a folder, which it makes, and returns the path of its index.html.
+
+        The page needs no other file and no network: the loss over the steps (mean, smallest to largest, kept sets), the first
+        and the last step as a table, `options` (names and values, for instance hyperparameters), the machine. Beside it lie
+        history.csv, history.jsonl and what the picture is made of. The program gnuplot draws; without it the page has no
+        picture, and a RuntimeWarning names the package to install.
+
+        >>> import os, tempfile, warnings
+        >>> monitor = luge.Monitor(progress=False)
+        >>> monitor.record(luge.tensor([1.0, 3.0]))
+        >>> with warnings.catch_warnings():  # gnuplot may be missing
+        ...     warnings.simplefilter("ignore")
+        ...     page = monitor.report(tempfile.mkdtemp(), options={"lr": 0.1})
+        >>> os.path.basename(page)
+        'index.html'
+        """
+        facts = [(str(name), str(value)) for name, value in (options or {}).items()]
+        page, trouble = self._report(directory, title, facts)
+        if trouble:
+            warnings.warn(f"report without pictures: {trouble}", RuntimeWarning, stacklevel=2)
+        return page
 
     def plot(self, ax: Any = None) -> Any:
         """Draws mean, smallest and largest loss over the steps by matplotlib; returns the axes.

@@ -2,18 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
-#include <fstream>
-
-#include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <luge/autograd/grad_mode.h>
-#include <luge/seam/backend.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
+#include <luge/seam/backend.h>
 #include <luge/tensor/detail/iteration.h>
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/train/detail/progress.h>
@@ -40,16 +34,6 @@ class HostVisible {
   std::size_t bytes_;
   void* data_;
 };
-
-void write_or_raise(const std::string& path, const std::string& text) {
-  errno = 0;
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  LUGE_CHECK(IoError, file.good(), "Monitor: cannot write '{}': {}", path, std::strerror(errno));
-}
-
-using Json = nlohmann::ordered_json;  // writes NaN and infinity as null
 
 }  // namespace
 
@@ -161,7 +145,7 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
     began_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(spent));
   }
 
-  std::int64_t kept() const { return kept_; }
+  Device device() const { return backend_ ? backend_->device() : Device::cpu(); }
   std::int64_t recorded() const { return static_cast<std::int64_t>(seconds_.size()); }
 
  private:
@@ -276,34 +260,12 @@ const std::vector<HistoryRow>& Monitor::history(SourceLocation location) {
   return impl_->history();
 }
 const HistoryRow* Monitor::latest() { return impl_->latest(); }
+Device Monitor::device() const { return impl_->device(); }
 std::int64_t Monitor::recorded() const { return impl_->recorded(); }
 void Monitor::finish() { impl_->finish(); }
 void Monitor::restore(std::vector<HistoryRow> rows, SourceLocation location) {
   refuse_capture("Monitor::restore", kHostWrite, location);
   impl_->restore(std::move(rows));
-}
-
-void Monitor::write_csv(const std::string& path, SourceLocation location) {
-  std::string text = "step,seconds,mean,min,max,not_finite";
-  for (std::int64_t s = 0; s < impl_->kept(); ++s) text += fmt::format(",set_{}", s);
-  text += '\n';
-  for (const HistoryRow& row : history(location)) {
-    text += fmt::format("{},{:.6f},{},{},{},{}", row.step, row.seconds, row.mean, row.min, row.max, row.not_finite);
-    for (const double loss : row.sets) text += fmt::format(",{}", loss);
-    text += '\n';
-  }
-  write_or_raise(path, text);
-}
-
-void Monitor::write_jsonl(const std::string& path, SourceLocation location) {
-  std::string text;
-  for (const HistoryRow& row : history(location)) {
-    Json line = {{"step", row.step}, {"seconds", row.seconds}, {"mean", row.mean},
-                 {"min", row.min},   {"max", row.max},         {"not_finite", row.not_finite}};
-    for (std::size_t set = 0; set < row.sets.size(); ++set) line[fmt::format("set_{}", set)] = row.sets[set];
-    text += line.dump() + "\n";
-  }
-  write_or_raise(path, text);
 }
 
 }  // namespace luge

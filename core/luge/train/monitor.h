@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <luge/report/report.h>
 #include <luge/tensor/tensor.h>
 
 namespace luge {
@@ -23,10 +25,17 @@ struct MonitorOptions {
 /// What one recorded step left: over the finite losses of all sets.
 struct HistoryRow {
   std::int64_t step = 0;
-  double seconds = 0;                ///< host time since the monitor began, when it was recorded
+  double seconds = 0;  ///< host time since the monitor began, when it was recorded
   double mean = 0, min = 0, max = 0;
   std::int64_t not_finite = 0;
-  std::vector<double> sets;          ///< losses of the first keep_sets sets
+  std::vector<double> sets;  ///< losses of the first keep_sets sets
+};
+
+/// What stands on the page of Monitor::report() beside the history.
+struct ReportOptions {
+  std::string title = "Training";
+  /// Names and values, for instance hyperparameters.
+  std::vector<std::pair<std::string, std::string>> facts = {};
 };
 
 /// Watches a training without slowing it: record() queues one small kernel that writes to a ring which
@@ -55,12 +64,27 @@ class Monitor {
   /// step is captured.
   void restore(std::vector<HistoryRow> rows, SourceLocation location = SourceLocation::current());
 
-  /// Writes the history: step, seconds, mean, min, max, not_finite, then set_0 ... Throws IoError.
+  /// Quantiles of the kept sets' losses, a row for each step: of the finite ones, linear between neighbours in order.
+  /// They stand for all sets where the first keep_sets are a fair sample, as they are where sets differ by random
+  /// starts alone. Throws ValueError for a probability outside [0, 1], CaptureError while a step is captured.
+  std::vector<std::vector<double>> kept_quantiles(const std::vector<double>& probabilities,
+                                                  SourceLocation location = SourceLocation::current());
+
+  /// Writes the history: step, seconds, mean, min, max, not_finite, then set_0 ... The file appears whole or not at
+  /// all, and its numbers read back as they were. Throws IoError.
   void write_csv(const std::string& path, SourceLocation location = SourceLocation::current());
-  /// One JSON object a line, the same fields. Numbers that JSON cannot hold (NaN) become null.
+  /// One JSON object a line, the same fields. Numbers that JSON cannot hold (NaN, infinity) become null.
   void write_jsonl(const std::string& path, SourceLocation location = SourceLocation::current());
+  /// Writes a page about the training into a folder, which it makes: the loss over the steps as a picture, the first
+  /// and the last step as a table, the machine, history.csv and history.jsonl. Waits for the device. Throws IoError,
+  /// CaptureError while a step is captured; without the program gnuplot the page has no picture and says so.
+  report::Written report(const std::string& directory, const ReportOptions& options = {},
+                         SourceLocation location = SourceLocation::current());
 
  private:
+  /// Of the losses; the CPU before the first.
+  Device device() const;
+
   class Impl;
   std::shared_ptr<Impl> impl_;  ///< one owner; shared so that a recorded step sees when it is gone
 };

@@ -1,4 +1,4 @@
-#include "gnuplot.h"
+#include <luge/report/detail/gnuplot.h>
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -14,7 +14,7 @@
 
 #include <fmt/format.h>
 
-namespace luge::cli {
+namespace luge::report {
 namespace {
 
 constexpr const char* kLog = "gnuplot.log";
@@ -72,4 +72,4 @@ DrawingError run_gnuplot(const std::string& directory, const std::string& file) 
   return fmt::format("gnuplot failed on {}: {}", file, words);
 }
 
-}  // namespace luge::cli
+}  // namespace luge::report

@@ -1,8 +1,9 @@
 #pragma once
+// Internal: drawing by the program gnuplot.
 
 #include <string>
 
-namespace luge::cli {
+namespace luge::report {
 
 /// Where a picture could not be drawn, why; empty otherwise.
 using DrawingError = std::string;
@@ -11,4 +12,4 @@ using DrawingError = std::string;
 /// missing or that fails: the reason is the result.
 DrawingError run_gnuplot(const std::string& directory, const std::string& file);
 
-}  // namespace luge::cli
+}  // namespace luge::report

@@ -1,4 +1,4 @@
-#include "machine.h"
+#include <luge/report/detail/machine.h>
 
 #include <unistd.h>
 
@@ -16,9 +16,9 @@
 #include <luge/base/threads.h>
 #include <luge/version.h>
 
-#include "table.h"
+#include <luge/report/table.h>
 
-namespace luge::cli {
+namespace luge::report {
 namespace {
 
 struct Processor {
@@ -92,4 +92,4 @@ std::vector<std::pair<std::string, std::string>> machine_facts(Device device) {
           {"date", fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))}};
 }
 
-}  // namespace luge::cli
+}  // namespace luge::report

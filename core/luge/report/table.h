@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-namespace luge::cli {
+namespace luge::report {
 
 /// A table of text. Numbers stand on the right of their column.
 class Table {
@@ -38,4 +38,4 @@ std::string bytes_text(double bytes);
 /// 1000000 as "1,000,000".
 std::string grouped(long long value);
 
-}  // namespace luge::cli
+}  // namespace luge::report

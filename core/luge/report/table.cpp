@@ -1,4 +1,4 @@
-#include "table.h"
+#include <luge/report/table.h>
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-namespace luge::cli {
+namespace luge::report {
 namespace {
 
 /// Three significant digits of value / base^n with the n-th prefix.
@@ -64,4 +64,4 @@ std::string grouped(long long value) {
   return result;
 }
 
-}  // namespace luge::cli
+}  // namespace luge::report

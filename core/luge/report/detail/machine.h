@@ -1,4 +1,5 @@
 #pragma once
+// Internal: what a report and `luge doctor` say of the machine.
 
 #include <cstddef>
 #include <string>
@@ -7,7 +8,7 @@
 
 #include <luge/base/device.h>
 
-namespace luge::cli {
+namespace luge::report {
 
 /// The machine and the program, as far as they matter for a result.
 struct Machine {
@@ -25,4 +26,4 @@ Machine describe_machine();
 /// The same in pairs of words for a report: luge, device, CPU, threads, compiler, date.
 std::vector<std::pair<std::string, std::string>> machine_facts(Device device);
 
-}  // namespace luge::cli
+}  // namespace luge::report
