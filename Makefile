@@ -22,7 +22,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-python install format lint clean
+.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-files bench-python install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -137,6 +137,11 @@ bench-python: build/bench/luge_bench  ## what a call costs from Python, beside C
 	@cmake/setup.sh python torch
 	tests/python/run.sh build -k none >/dev/null || [ $$? -eq 5 ]
 	build/venv/bin/python bench/against/compare_python.py --bench build/bench/luge_bench --output build/bench-python.json $(BENCH_ARGS)
+
+bench-files: build/bench/luge_bench  ## saving and loading, beside what dd and a mapped read reach on this disk
+	@cmake/setup.sh python torch
+	tests/python/run.sh build -k none >/dev/null || [ $$? -eq 5 ]
+	build/venv/bin/python bench/against/compare_files.py $(BENCH_ARGS)
 
 install: build  ## library, headers and program into PREFIX
 	cmake --install build --prefix $(PREFIX)

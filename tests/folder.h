@@ -16,7 +16,8 @@ class Folder {
   Folder() {
     const std::filesystem::path memory = "/dev/shm";
     std::string pattern =
-        ((std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path()) / "luge-XXXXXX").string();
+        ((std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path()) / "luge-XXXXXX")
+            .string();
     path_ = mkdtemp(pattern.data());
   }
   ~Folder() {
@@ -29,7 +30,8 @@ class Folder {
   std::string path() const { return path_.string(); }
   std::string path(std::string_view name) const { return (path_ / name).string(); }
   int files() const {
-    return static_cast<int>(std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
+    return static_cast<int>(
+        std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));
   }
 
  private:

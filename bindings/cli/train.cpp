@@ -12,16 +12,16 @@
 #include <nlohmann/json.hpp>
 
 #include <luge/autograd/grad_mode.h>
-#include <luge/seam/backend.h>
 #include <luge/capture/step.h>
 #include <luge/data/batches.h>
 #include <luge/data/dataset.h>
 #include <luge/nn/linear.h>
 #include <luge/ops/create.h>
 #include <luge/ops/loss.h>
-#include <luge/train/optimizer.h>
 #include <luge/report/report.h>
 #include <luge/report/table.h>
+#include <luge/seam/backend.h>
+#include <luge/train/optimizer.h>
 
 #include "interruption.h"
 #include "options.h"
@@ -32,7 +32,8 @@ namespace luge::cli {
 using namespace report;
 
 nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hidden, std::int64_t classes) {
-  return nn::Sequential{nn::Linear(params, "hidden", inputs, hidden), nn::Relu{}, nn::Linear(params, "output", hidden, classes)};
+  return nn::Sequential{nn::Linear(params, "hidden", inputs, hidden), nn::Relu{},
+                        nn::Linear(params, "output", hidden, classes)};
 }
 
 namespace {
@@ -60,7 +61,8 @@ std::vector<double> accuracies(const nn::Sequential& model, const Batches& sampl
     count += batch.labels.numel();
   }
   std::vector<double> result;
-  for (const auto n : right.to_vector<std::int64_t>()) result.push_back(static_cast<double>(n) / static_cast<double>(count));
+  for (const auto n : right.to_vector<std::int64_t>())
+    result.push_back(static_cast<double>(n) / static_cast<double>(count));
   return result;
 }
 
@@ -109,7 +111,8 @@ TrainResult train(const TrainOptions& options, const Common& common, Monitor& mo
   const Tensor lr = from_host(result.lr, {options.sets}).to(float32).to(common.device);
   Adam optimizer(params, {.lr = lr});
   BatchStream stream(Batches(data.train, {.batch = options.batch, .seed = common.seed, .device = common.device}));
-  const std::int64_t at_a_time = std::clamp<std::int64_t>(kHiddenNumbers / (options.sets * options.hidden), 1, data.test.count());
+  const std::int64_t at_a_time =
+      std::clamp<std::int64_t>(kHiddenNumbers / (options.sets * options.hidden), 1, data.test.count());
   const Batches test(data.test, {.batch = at_a_time, .shuffle = false, .device = common.device});
   data = {};  // it lives on the device now
   Backend& queue = backend(common.device);
@@ -134,7 +137,8 @@ TrainResult train(const TrainOptions& options, const Common& common, Monitor& mo
   while (stream.epoch() < options.epochs) {
     const std::int64_t epoch = stream.epoch();
     // Falls linearly, epoch by epoch, so that the last steps settle what the first have found.
-    if (stream.index() == 0) optimizer.set_lr(lr * (1 - static_cast<double>(epoch) / static_cast<double>(options.epochs)));
+    if (stream.index() == 0)
+      optimizer.set_lr(lr * (1 - static_cast<double>(epoch) / static_cast<double>(options.epochs)));
     const Batch batch = stream.next();
     options.eager ? body(batch) : captured.step(batch);
     ++result.steps;
@@ -170,13 +174,15 @@ TrainResult train(const TrainOptions& options, const Common& common, Monitor& mo
 }
 
 void print_results(const TrainOptions& options, const TrainResult& result) {
-  fmt::print("{} model{} with {} hidden units, Adam, batch {}, {} epoch{} over {} images; accuracy on {} test images\n\n", options.sets,
-             options.sets == 1 ? "" : "s", options.hidden, options.batch, options.epochs, options.epochs == 1 ? "" : "s",
-             grouped(result.train_images), grouped(result.test_images));
+  fmt::print(
+      "{} model{} with {} hidden units, Adam, batch {}, {} epoch{} over {} images; accuracy on {} test images\n\n",
+      options.sets, options.sets == 1 ? "" : "s", options.hidden, options.batch, options.epochs,
+      options.epochs == 1 ? "" : "s", grouped(result.train_images), grouped(result.test_images));
   Table table({{"rank"}, {"set"}, {"learning rate"}, {"accuracy"}});
   for (std::size_t i = 0; i < result.ranking.size(); ++i) {
     const TrainedSet& set = result.ranking[i];
-    table.add_row({fmt::format("{}", i + 1), fmt::format("{}", set.set), fmt::format("{:.3g}", set.lr), fmt::format("{:.2f} %", 100 * set.accuracy)});
+    table.add_row({fmt::format("{}", i + 1), fmt::format("{}", set.set), fmt::format("{:.3g}", set.lr),
+                   fmt::format("{:.2f} %", 100 * set.accuracy)});
   }
   fmt::print("{}\n", table.text());
   const double all = result.samples_per_second * static_cast<double>(options.sets);
@@ -188,7 +194,8 @@ void print_results(const TrainOptions& options, const TrainResult& result) {
 void print_json(const TrainOptions& options, const Common& common, const TrainResult& result) {
   using Json = nlohmann::ordered_json;
   Json sets = Json::array();
-  for (const TrainedSet& set : result.ranking) sets.push_back({{"set", set.set}, {"lr", set.lr}, {"accuracy", set.accuracy}});
+  for (const TrainedSet& set : result.ranking)
+    sets.push_back({{"set", set.set}, {"lr", set.lr}, {"accuracy", set.accuracy}});
   const Json json = {{"epochs", options.epochs},
                      {"batch", options.batch},
                      {"hidden", options.hidden},
@@ -207,7 +214,9 @@ void print_json(const TrainOptions& options, const Common& common, const TrainRe
 
 /// As a shell reads it.
 std::string shell_word(const std::string& text) {
-  if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") == std::string::npos) return text;
+  if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") ==
+      std::string::npos)
+    return text;
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return result + "'";
@@ -222,14 +231,16 @@ void run(TrainOptions options, Common common) {
   Dataset data = load_idx_dataset(directory);
   normalize(data);
   if (options.batch > data.train.count())
-    throw CLI::ValidationError("--batch", fmt::format("{} is more than the {} training images", options.batch, data.train.count()));
+    throw CLI::ValidationError(
+        "--batch", fmt::format("{} is more than the {} training images", options.batch, data.train.count()));
 
   const std::int64_t steps = options.epochs * ((data.train.count() + options.batch - 1) / options.batch);
   Monitor monitor({.total = steps, .keep_sets = std::min(options.sets, kKept)});
   const TrainResult result = train(options, common, monitor, data);
   if (result.interrupted) {
     fmt::print(stderr, "stopped after {} of {} steps; to go on:\n", grouped(result.steps), grouped(steps));
-    fmt::print("luge train --resume{}{}\n", options.checkpoint.empty() ? "" : " --checkpoint ", shell_word(options.checkpoint));
+    fmt::print("luge train --resume{}{}\n", options.checkpoint.empty() ? "" : " --checkpoint ",
+               shell_word(options.checkpoint));
     return;
   }
   if (common.json) {
@@ -243,25 +254,32 @@ void run(TrainOptions options, Common common) {
 }  // namespace
 
 Command add_train(CLI::App& program, Common& common) {
-  CLI::App* const app = program.add_subcommand("train", "Train image classifiers on Fashion-MNIST: one, or many at once.");
+  CLI::App* const app =
+      program.add_subcommand("train", "Train image classifiers on Fashion-MNIST: one, or many at once.");
   const auto options = std::make_shared<TrainOptions>();
   std::vector<CLI::Option*> fixed;  // what a training keeps for life
   const auto count = [&](const char* name, std::int64_t& value, std::int64_t most, const char* what) {
     fixed.push_back(app->add_option(name, value, what)->check(whole_number(1, most))->type_name("N"));
   };
-  count("--sets", options->sets, 1'000'000, "models trained at once, each with its own start and learning rate (default 1)");
+  count("--sets", options->sets, 1'000'000,
+        "models trained at once, each with its own start and learning rate (default 1)");
   count("--epochs", options->epochs, 1'000'000, "passes over the training images (default 5)");
   count("--batch", options->batch, std::numeric_limits<std::int32_t>::max(), "images per step (default 64)");
   count("--hidden", options->hidden, 1'000'000, "units of the hidden layer (default 256)");
-  fixed.push_back(app->add_option("--lr", options->lr, "learning rate of Adam in the first epoch (default 1e-3; it falls linearly), or first:last, spread geometrically over the sets")
-      ->check(number_range())
-      ->type_name("LR[:LR]"));
+  fixed.push_back(app->add_option("--lr", options->lr,
+                                  "learning rate of Adam in the first epoch (default 1e-3; it falls linearly), or "
+                                  "first:last, spread geometrically over the sets")
+                      ->check(number_range())
+                      ->type_name("LR[:LR]"));
   fixed.push_back(
-      app->add_option("--data", options->data, "folder of four IDX files (default: Fashion-MNIST, see $LUGE_DATA)")->type_name("DIR"));
-  app->add_option("--checkpoint", options->checkpoint,
-                  "write a checkpoint after every epoch (default: at Ctrl-C and SIGTERM alone, as luge-train.safetensors)")
+      app->add_option("--data", options->data, "folder of four IDX files (default: Fashion-MNIST, see $LUGE_DATA)")
+          ->type_name("DIR"));
+  app->add_option(
+         "--checkpoint", options->checkpoint,
+         "write a checkpoint after every epoch (default: at Ctrl-C and SIGTERM alone, as luge-train.safetensors)")
       ->type_name("FILE");
-  CLI::Option* const resume = app->add_flag("--resume", options->resume, "go on from the checkpoint, with the options that it was begun with");
+  CLI::Option* const resume =
+      app->add_flag("--resume", options->resume, "go on from the checkpoint, with the options that it was begun with");
   for (CLI::Option* const option : fixed) resume->excludes(option);
   add_eager_option(*app, options->eager);
   add_report_option(*app, options->report);
@@ -269,7 +287,9 @@ Command add_train(CLI::App& program, Common& common) {
   resume->excludes(app->get_option("--seed"));
   return {app, [options, &common] {
             if (parse_range(options->lr).is_range && options->sets < 2)
-              throw CLI::ValidationError("--lr", fmt::format("{} spreads learning rates over the sets; it needs --sets 2 or more", options->lr));
+              throw CLI::ValidationError(
+                  "--lr",
+                  fmt::format("{} spreads learning rates over the sets; it needs --sets 2 or more", options->lr));
             run(*options, common);
           }};
 }

@@ -32,9 +32,9 @@ struct TrainResult {
   std::vector<std::vector<double>> accuracy;  ///< of each epoch and set, on the test images
   std::vector<TrainedSet> ranking;            ///< best first
   std::int64_t steps = 0, train_images = 0, test_images = 0;
-  double seconds = 0;                         ///< of training alone
-  double samples_per_second = 0;              ///< images shown per second; every set sees each
-  bool interrupted = false;                   ///< the checkpoint has the rest
+  double seconds = 0;             ///< of training alone
+  double samples_per_second = 0;  ///< images shown per second; every set sees each
+  bool interrupted = false;       ///< the checkpoint has the rest
 };
 
 /// The network: inputs - hidden, relu - classes. One copy for every set of `params`.
@@ -44,7 +44,8 @@ nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hi
 inline std::string checkpoint_path(const TrainOptions& options) {
   return options.checkpoint.empty() ? "luge-train.safetensors" : options.checkpoint;
 }
-void save_training(const TrainOptions& options, const Common& common, const checkpoint::Parts& parts, const TrainResult& result);
+void save_training(const TrainOptions& options, const Common& common, const checkpoint::Parts& parts,
+                   const TrainResult& result);
 /// The options that the training was begun with. Throws IoError for a file that is no checkpoint of luge train.
 void take_options(TrainOptions& options, Common& common);
 void load_training(const TrainOptions& options, const checkpoint::Parts& parts, TrainResult& result);

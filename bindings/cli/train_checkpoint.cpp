@@ -17,8 +17,13 @@ constexpr const char* kProgram = "luge train";
 
 /// The options that make a training the same training; steps that are captured or not give the same bits.
 Json as_json(const TrainOptions& options, std::uint64_t seed) {
-  return {{"sets", options.sets}, {"epochs", options.epochs}, {"batch", options.batch}, {"hidden", options.hidden},
-          {"lr", options.lr},     {"data", options.data},     {"seed", seed}};
+  return {{"sets", options.sets},
+          {"epochs", options.epochs},
+          {"batch", options.batch},
+          {"hidden", options.hidden},
+          {"lr", options.lr},
+          {"data", options.data},
+          {"seed", seed}};
 }
 
 [[noreturn]] void not_ours(const std::string& path) {
@@ -44,7 +49,8 @@ Json told(const std::string& path, const checkpoint::Loaded& loaded) {
 
 }  // namespace
 
-void save_training(const TrainOptions& options, const Common& common, const checkpoint::Parts& parts, const TrainResult& result) {
+void save_training(const TrainOptions& options, const Common& common, const checkpoint::Parts& parts,
+                   const TrainResult& result) {
   Json json = as_json(options, common.seed);
   json["accuracy"] = result.accuracy;
   json["seconds"] = result.seconds;

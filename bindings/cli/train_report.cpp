@@ -61,7 +61,8 @@ std::string accuracy_csv(const TrainResult& result) {
     double sum = 0;
     for (const double a : sets) sum += a;
     const auto [low, high] = std::minmax_element(sets.begin(), sets.end());
-    csv += fmt::format("{},{:.4f},{:.4f},{:.4f}", epoch + 1, 100 * sum / static_cast<double>(sets.size()), 100 * *low, 100 * *high);
+    csv += fmt::format("{},{:.4f},{:.4f},{:.4f}", epoch + 1, 100 * sum / static_cast<double>(sets.size()), 100 * *low,
+                       100 * *high);
     for (const double a : sets) csv += fmt::format(",{:.4f}", 100 * a);
     csv += "\n";
   }
@@ -80,15 +81,18 @@ std::string ranking_csv(const TrainResult& result) {
 /// The series of a figure over epochs: band and mean of all sets, or every set by itself where they are few.
 std::string series(const std::string& file, const TrainResult& result, const char* style) {
   const std::size_t sets = result.lr.size();
-  if (sets == 1) return fmt::format("plot '{}' skip 1 using 1:2 with {} lc rgb \"{}\" notitle\n", file, style, kColours[0]);
+  if (sets == 1)
+    return fmt::format("plot '{}' skip 1 using 1:2 with {} lc rgb \"{}\" notitle\n", file, style, kColours[0]);
   if (sets > kSingle)
-    return fmt::format("plot '{0}' skip 1 using 1:3:4 with filledcurves lc rgb \"#c0808890\" title \"all sets\", \\\n"
-                       "  '{0}' skip 1 using 1:2 with {1} lc rgb \"{2}\" title \"mean\"\n",
-                       file, style, kColours[0]);
+    return fmt::format(
+        "plot '{0}' skip 1 using 1:3:4 with filledcurves lc rgb \"#c0808890\" title \"all sets\", \\\n"
+        "  '{0}' skip 1 using 1:2 with {1} lc rgb \"{2}\" title \"mean\"\n",
+        file, style, kColours[0]);
   std::string script = "plot ";
   for (std::size_t set = 0; set < sets; ++set)
-    script += fmt::format("{}'{}' skip 1 using 1:{} with {} lc rgb \"{}\" title \"lr {:.2g}\"", set == 0 ? "" : ", \\\n  ", file, set + 5,
-                          style, kColours[set % kColourCount], result.lr[set]);
+    script +=
+        fmt::format("{}'{}' skip 1 using 1:{} with {} lc rgb \"{}\" title \"lr {:.2g}\"", set == 0 ? "" : ", \\\n  ",
+                    file, set + 5, style, kColours[set % kColourCount], result.lr[set]);
   return script + "\n";
 }
 
@@ -100,29 +104,37 @@ std::string ranking_script(const TrainResult& result) {
     high = std::max(high, set.accuracy);
   }
   if (result.ranking.size() > kBars)
-    return "set xlabel \"learning rate\"\nset logscale x\nset format x \"10^{%T}\"\nset ylabel \"test accuracy in %\"\nunset key\n"
+    return "set xlabel \"learning rate\"\nset logscale x\nset format x \"10^{%T}\"\nset ylabel \"test accuracy in "
+           "%\"\nunset key\n"
            "plot 'ranking.csv' skip 1 using 3:4 with points pt 7 ps 0.6 lc rgb \"#3b82f6\"\n";
   // Bars begin at zero, so that their lengths compare; the numbers above them tell what the lengths cannot.
   const bool few = result.ranking.size() <= 12;
-  std::string script = fmt::format("set ylabel \"test accuracy in %\"\nset xlabel \"learning rate, best set first\"\nset yrange [0:{:.3f}]\n"
-                                   "set boxwidth 0.7\nset xrange [0.4:{}.6]\nunset key\nset grid noxtics\nset xtics scale 0\n{}",
-                                   std::min(100.0, 100 * high) * 1.12, result.ranking.size(), few ? "" : "set xtics rotate by 60 right\n");
+  std::string script = fmt::format(
+      "set ylabel \"test accuracy in %\"\nset xlabel \"learning rate, best set first\"\nset yrange [0:{:.3f}]\n"
+      "set boxwidth 0.7\nset xrange [0.4:{}.6]\nunset key\nset grid noxtics\nset xtics scale 0\n{}",
+      std::min(100.0, 100 * high) * 1.12, result.ranking.size(), few ? "" : "set xtics rotate by 60 right\n");
   script += "plot 'ranking.csv' skip 1 using 1:4:xtic(sprintf(\"%.2g\",$3)) with boxes lc rgb \"#3b82f6\"";
-  if (few) script += ", \\\n  'ranking.csv' skip 1 using 1:4:(sprintf(\"%.1f\",$4)) with labels offset 0,0.7 textcolor rgb \"#010203\"";
+  if (few)
+    script +=
+        ", \\\n  'ranking.csv' skip 1 using 1:4:(sprintf(\"%.1f\",$4)) with labels offset 0,0.7 textcolor rgb "
+        "\"#010203\"";
   return script + "\n";
 }
 
 }  // namespace
 
-void write_train_report(const TrainOptions& options, const Common& common, const TrainResult& result, Monitor& monitor) {
+void write_train_report(const TrainOptions& options, const Common& common, const TrainResult& result,
+                        Monitor& monitor) {
   const TrainedSet& best = result.ranking.front();
   const bool many = options.sets > 1;
-  Report report(options.report, many ? fmt::format("{} image classifiers at once", grouped(options.sets)) : "An image classifier",
-                fmt::format("{} with {} hidden units {} trained for {} epoch{} on {} images. {} {:.2f} % of the {} test images right, with "
-                            "learning rate {:.3g}.",
-                            many ? fmt::format("{} networks", grouped(options.sets)) : "A network", options.hidden, many ? "were" : "was",
-                            options.epochs, options.epochs == 1 ? "" : "s", grouped(result.train_images), many ? "The best gets" : "It gets",
-                            100 * best.accuracy, grouped(result.test_images), best.lr));
+  Report report(
+      options.report, many ? fmt::format("{} image classifiers at once", grouped(options.sets)) : "An image classifier",
+      fmt::format("{} with {} hidden units {} trained for {} epoch{} on {} images. {} {:.2f} % of the {} test images "
+                  "right, with "
+                  "learning rate {:.3g}.",
+                  many ? fmt::format("{} networks", grouped(options.sets)) : "A network", options.hidden,
+                  many ? "were" : "was", options.epochs, options.epochs == 1 ? "" : "s", grouped(result.train_images),
+                  many ? "The best gets" : "It gets", 100 * best.accuracy, grouped(result.test_images), best.lr));
   monitor.write_csv(report.path("history.csv"));
   monitor.write_jsonl(report.path("history.jsonl"));
   report.write_file("loss.csv", loss_csv(monitor.history(), std::max<std::int64_t>(result.steps / options.epochs, 1)));
@@ -131,23 +143,32 @@ void write_train_report(const TrainOptions& options, const Common& common, const
 
   const char* const key = many ? "set key outside right center\n" : "";
   report.add_plot({"loss", "Training loss", "Cross entropy over the training, averaged over neighbouring steps.",
-                   fmt::format("set xlabel \"epoch\"\nset ylabel \"loss\"\nset xrange [0:{}]\nset yrange [0:*]\n{}", options.epochs, key) +
+                   fmt::format("set xlabel \"epoch\"\nset ylabel \"loss\"\nset xrange [0:{}]\nset yrange [0:*]\n{}",
+                               options.epochs, key) +
                        series("loss.csv", result, "lines lw 1.6")});
-  report.add_plot({"accuracy", "Test accuracy", "The share of the test images that are classified correctly after every epoch.",
-                   fmt::format("set xlabel \"epoch\"\nset ylabel \"test accuracy in %\"\nset xrange [0.8:{}.2]\nset xtics 1,{}\nset offsets 0,0,0.5,0.5\n{}",
+  report.add_plot({"accuracy", "Test accuracy",
+                   "The share of the test images that are classified correctly after every epoch.",
+                   fmt::format("set xlabel \"epoch\"\nset ylabel \"test accuracy in %\"\nset xrange [0.8:{}.2]\nset "
+                               "xtics 1,{}\nset offsets 0,0,0.5,0.5\n{}",
                                options.epochs, std::max<std::int64_t>(1, options.epochs / 10), key) +
                        series("accuracy.csv", result, "linespoints lw 2 pt 7 ps 0.7")});
-  if (many) report.add_plot({"ranking", "Final accuracy of every set", "Test accuracy at the end and the learning rate of the set.", ranking_script(result)});
+  if (many)
+    report.add_plot({"ranking", "Final accuracy of every set",
+                     "Test accuracy at the end and the learning rate of the set.", ranking_script(result)});
 
   Table table({{"rank"}, {"set"}, {"learning rate"}, {"test accuracy"}});
   for (std::size_t i = 0; i < std::min<std::size_t>(result.ranking.size(), 100); ++i) {
     const TrainedSet& set = result.ranking[i];
-    table.add_row({fmt::format("{}", i + 1), fmt::format("{}", set.set), fmt::format("{:.3g}", set.lr), fmt::format("{:.2f} %", 100 * set.accuracy)});
+    table.add_row({fmt::format("{}", i + 1), fmt::format("{}", set.set), fmt::format("{:.3g}", set.lr),
+                   fmt::format("{:.2f} %", 100 * set.accuracy)});
   }
   report.add_table(result.ranking.size() > 100 ? "The hundred best sets" : "Result", table);
-  report.add_facts("Speed", {{"time of training", fmt::format("{:.2f} s, {} steps", result.seconds, grouped(result.steps))},
-                             {"images", grouped(std::llround(result.samples_per_second)) + " per second"},
-                             {"samples", fmt::format("{} per second: images times sets", grouped(std::llround(result.samples_per_second * static_cast<double>(options.sets))))}});
+  report.add_facts(
+      "Speed",
+      {{"time of training", fmt::format("{:.2f} s, {} steps", result.seconds, grouped(result.steps))},
+       {"images", grouped(std::llround(result.samples_per_second)) + " per second"},
+       {"samples", fmt::format("{} per second: images times sets",
+                               grouped(std::llround(result.samples_per_second * static_cast<double>(options.sets))))}});
   const MlpShape shape{.hidden = options.hidden, .batch = options.batch};
   add_comparison(report, compare_training(options.sets, shape, common, kCompared, false));
   report.add_facts("Options", {{"sets", grouped(options.sets)},

@@ -30,9 +30,28 @@ checkpoint::Parts parts_of(nb::handle params, const NamedTensors& tensors, nb::h
 
 checkpoint::SaveOptions options_of(std::int64_t step, const NamedTensors& extra, const Metadata& notes,
                                    const Metadata& json, std::int64_t keep, std::optional<double> metric) {
-  checkpoint::SaveOptions options{.step = step, .extra = {}, .notes = notes, .json = json, .keep = keep, .metric = metric};
+  checkpoint::SaveOptions options{
+      .step = step, .extra = {}, .notes = notes, .json = json, .keep = keep, .metric = metric};
   for (const auto& [name, tensor] : extra) options.extra[name] = as_tensor(tensor);
   return options;
+}
+
+template <auto save>
+void bind_save(nb::module_& m, const char* name) {
+  m.def(
+      name,
+      [](const std::filesystem::path& path, nb::handle params, const NamedTensors& tensors, nb::handle optimizer,
+         const std::vector<LrScheduler*>& schedules, nb::handle monitor, nb::handle loader, std::int64_t step,
+         const NamedTensors& extra, const Metadata& notes, const Metadata& json, std::int64_t keep,
+         std::optional<double> metric) {
+        const SourceLocation at = location();
+        const checkpoint::Parts parts = parts_of(params, tensors, optimizer, schedules, monitor, loader);
+        const checkpoint::SaveOptions options = options_of(step, extra, notes, json, keep, metric);
+        const nb::gil_scoped_release unlocked;
+        return save(path.string(), parts, options, at);
+      },
+      "path"_a, "params"_a.none(), "tensors"_a, "optimizer"_a.none(), "schedules"_a, "monitor"_a.none(),
+      "loader"_a.none(), "step"_a, "extra"_a, "notes"_a, "json"_a, "keep"_a, "metric"_a.none());
 }
 
 }  // namespace
@@ -48,34 +67,8 @@ void bind_checkpoint(nb::module_& m) {
           },
           "Waits until the file is on the disk and returns its path; raises what save() would have raised.")
       .def_prop_ro("is_done", &checkpoint::PendingSave::is_done, "Whether wait() would not wait.");
-  own.def(
-      "_save",
-      [](const std::filesystem::path& path, nb::handle params, const NamedTensors& tensors, nb::handle optimizer,
-         const std::vector<LrScheduler*>& schedules, nb::handle monitor, nb::handle loader, std::int64_t step,
-         const NamedTensors& extra, const Metadata& notes, const Metadata& json, std::int64_t keep,
-         std::optional<double> metric) {
-        const SourceLocation at = location();
-        const checkpoint::Parts parts = parts_of(params, tensors, optimizer, schedules, monitor, loader);
-        const checkpoint::SaveOptions options = options_of(step, extra, notes, json, keep, metric);
-        const nb::gil_scoped_release unlocked;
-        return checkpoint::save(path.string(), parts, options, at);
-      },
-      "path"_a, "params"_a.none(), "tensors"_a, "optimizer"_a.none(), "schedules"_a, "monitor"_a.none(),
-      "loader"_a.none(), "step"_a, "extra"_a, "notes"_a, "json"_a, "keep"_a, "metric"_a.none());
-  own.def(
-      "_save_async",
-      [](const std::filesystem::path& path, nb::handle params, const NamedTensors& tensors, nb::handle optimizer,
-         const std::vector<LrScheduler*>& schedules, nb::handle monitor, nb::handle loader, std::int64_t step,
-         const NamedTensors& extra, const Metadata& notes, const Metadata& json, std::int64_t keep,
-         std::optional<double> metric) {
-        const SourceLocation at = location();
-        const checkpoint::Parts parts = parts_of(params, tensors, optimizer, schedules, monitor, loader);
-        const checkpoint::SaveOptions options = options_of(step, extra, notes, json, keep, metric);
-        const nb::gil_scoped_release unlocked;
-        return checkpoint::save_async(path.string(), parts, options, at);
-      },
-      "path"_a, "params"_a.none(), "tensors"_a, "optimizer"_a.none(), "schedules"_a, "monitor"_a.none(),
-      "loader"_a.none(), "step"_a, "extra"_a, "notes"_a, "json"_a, "keep"_a, "metric"_a.none());
+  bind_save<&checkpoint::save>(own, "_save");
+  bind_save<&checkpoint::save_async>(own, "_save_async");
   own.def(
       "_load",
       [](const std::filesystem::path& path, nb::handle params, const NamedTensors& tensors, nb::handle optimizer,
@@ -89,15 +82,16 @@ void bind_checkpoint(nb::module_& m) {
           loaded = checkpoint::load(path.string(), parts,
                                     {.strict = strict, .sets = sets, .into_sets = into_sets, .random = random}, at);
         }
-        return nb::make_tuple(loaded.step, as_dict(loaded.extra), loaded.notes, loaded.json, loaded.metric, loaded.missing,
-                              loaded.unexpected);
+        return nb::make_tuple(loaded.step, as_dict(loaded.extra), loaded.notes, loaded.json, loaded.metric,
+                              loaded.missing, loaded.unexpected);
       },
       "path"_a, "params"_a.none(), "tensors"_a, "optimizer"_a.none(), "schedules"_a, "monitor"_a.none(),
       "loader"_a.none(), "strict"_a, "sets"_a, "into_sets"_a, "random"_a,
-      nb::sig("def _load(path: str | os.PathLike[str], params: Parameters | None, tensors: Sequence[tuple[str, Tensor]], "
-              "optimizer: Optimizer | None, schedules: Sequence[LRScheduler], monitor: _Monitor | None, loader: "
-              "BatchStream | None, strict: bool, sets: Sequence[int], into_sets: Sequence[int], random: bool) -> "
-              "tuple[int, dict[str, Tensor], dict[str, str], dict[str, str], float | None, list[str], list[str]]"));
+      nb::sig(
+          "def _load(path: str | os.PathLike[str], params: Parameters | None, tensors: Sequence[tuple[str, Tensor]], "
+          "optimizer: Optimizer | None, schedules: Sequence[LRScheduler], monitor: _Monitor | None, loader: "
+          "BatchStream | None, strict: bool, sets: Sequence[int], into_sets: Sequence[int], random: bool) -> "
+          "tuple[int, dict[str, Tensor], dict[str, str], dict[str, str], float | None, list[str], list[str]]"));
   own.def(
       "_latest", [](const std::filesystem::path& path) { return checkpoint::latest(path.string()); }, "path"_a);
 }

@@ -20,7 +20,8 @@ std::map<std::string, Tensor> named_tensors(const char* op, const char* argument
       throw TypeError(fmt::format("{}: {} has a key of type {}; names must be str", op, argument, type_of(name)));
     const std::string key = nb::cast<std::string>(name);
     if (!is_tensor(value))
-      throw TypeError(fmt::format("{}: {}['{}'] is of type {}; it must be a tensor", op, argument, key, type_of(value)));
+      throw TypeError(
+          fmt::format("{}: {}['{}'] is of type {}; it must be a tensor", op, argument, key, type_of(value)));
     tensors[key] = as_tensor(value);
   }
   return tensors;
@@ -41,7 +42,8 @@ Metadata texts(const char* op, nb::handle given) {
     throw TypeError(fmt::format("{}: metadata is {}; it must be a dict of str, or None", op, type_of(given)));
   for (const auto& [name, value] : nb::borrow<nb::dict>(given)) {
     if (!nb::isinstance<nb::str>(name) || !nb::isinstance<nb::str>(value))
-      throw TypeError(fmt::format("{}: metadata has a {} for a {}; both must be str", op, type_of(value), type_of(name)));
+      throw TypeError(
+          fmt::format("{}: metadata has a {} for a {}; both must be str", op, type_of(value), type_of(name)));
     result[nb::cast<std::string>(name)] = nb::cast<std::string>(value);
   }
   return result;
@@ -52,8 +54,8 @@ class SafeOpen {
  public:
   SafeOpen(const std::string& path, const std::string& framework, Device device) : device_(device) {
     if (framework != "luge" && framework != "pt")
-      throw ValueError(
-          fmt::format("safe_open: framework is '{}'; allowed are 'luge' and 'pt', and both give tensors of luge", framework));
+      throw ValueError(fmt::format(
+          "safe_open: framework is '{}'; allowed are 'luge' and 'pt', and both give tensors of luge", framework));
     backend(device);
     file_ = std::make_shared<const SafetensorsFile>("safe_open", path);
   }
@@ -96,11 +98,12 @@ void bind_safe_open(nb::module_& m) {
       .def(
           "get_dtype", [](const FileSlice& self) { return (*self.file)[self.name].dtype; },
           "The dtype as the file names it: \"F32\".");
-  nb::class_<SafeOpen>(m, "safe_open",
-                       "A safetensors file, open for reading; closed by `with` or close(). The header is checked whole "
-                       "first.\n\n>>> import tempfile, os\n>>> path = os.path.join(tempfile.mkdtemp(), 'x.safetensors')\n"
-                       ">>> luge.save_file({'w': luge.eye(3)}, path)\n>>> with luge.safe_open(path) as file:\n"
-                       "...     file.keys(), file.get_slice('w')[1:, :2]\n(['w'], tensor([[0., 1.],\n        [0., 0.]]))")
+  nb::class_<SafeOpen>(
+      m, "safe_open",
+      "A safetensors file, open for reading; closed by `with` or close(). The header is checked whole "
+      "first.\n\n>>> import tempfile, os\n>>> path = os.path.join(tempfile.mkdtemp(), 'x.safetensors')\n"
+      ">>> luge.save_file({'w': luge.eye(3)}, path)\n>>> with luge.safe_open(path) as file:\n"
+      "...     file.keys(), file.get_slice('w')[1:, :2]\n(['w'], tensor([[0., 1.],\n        [0., 0.]]))")
       .def(
           "__init__",
           [](SafeOpen* self, const std::filesystem::path& filename, const std::string& framework,
@@ -159,7 +162,8 @@ void bind_files(nb::module_& m) {
         save_file(given, filename.string(), told, at);
       },
       "tensors"_a.none(), "filename"_a, "metadata"_a = nb::none(),
-      nb::sig("def save_file(tensors: dict[str, Tensor], filename: str | os.PathLike[str], metadata: dict[str, str] | None = "
+      nb::sig("def save_file(tensors: dict[str, Tensor], filename: str | os.PathLike[str], metadata: dict[str, str] | "
+              "None = "
               "None) -> None"),
       "Writes a safetensors file. It appears whole or not at all; a tensor is written as it shows, whatever its "
       "strides.");
@@ -176,7 +180,8 @@ void bind_files(nb::module_& m) {
         return as_dict(tensors);
       },
       "filename"_a, "device"_a = nb::none(),
-      nb::sig("def load_file(filename: str | os.PathLike[str], device: device | str | None = None) -> dict[str, Tensor]"),
+      nb::sig(
+          "def load_file(filename: str | os.PathLike[str], device: device | str | None = None) -> dict[str, Tensor]"),
       "The tensors of a safetensors file.");
   bind_safe_open(m);
 }

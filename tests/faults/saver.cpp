@@ -1,5 +1,5 @@
-// Saves checkpoints for faults.py to get in the way of. `saver check PATH` prints the step of a checkpoint whose contents
-// are what they were; `saver save PATH STEP` writes one; `saver loop PATH` writes one after the other.
+// Saves checkpoints for faults.py to get in the way of. `saver check PATH` prints the step of a checkpoint whose
+// contents are what they were; `saver save PATH STEP` writes one; `saver loop PATH` writes one after the other.
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,6 +1,6 @@
-// Goes between a program and the system's calls on files (LD_PRELOAD), so that the n-th one fails, is cut short or kills.
-// FAULT="call,n,what": call is open, write, pwrite, fsync, rename or any; n counts from 1; what is an errno's number,
-// "short" (half of the bytes), "eintr" (fails once), or "kill" (SIGKILL before the call).
+// Goes between a program and the system's calls on files (LD_PRELOAD), so that the n-th one fails, is cut short or
+// kills. FAULT="call,n,what": call is open, write, pwrite, fsync, rename or any; n counts from 1; what is an errno's
+// number, "short" (half of the bytes), "eintr" (fails once), or "kill" (SIGKILL before the call).
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -64,8 +64,8 @@ bool fails(const char* name) {
   return true;
 }
 
-ssize_t moved(const char* name, ssize_t bytes, ssize_t (*call)(int, const void*, size_t, off_t), int file, const void* data,
-              off_t offset) {
+ssize_t moved(const char* name, ssize_t bytes, ssize_t (*call)(int, const void*, size_t, off_t), int file,
+              const void* data, off_t offset) {
   if (fault().hits(name)) {
     if (fault().error != 0) return errno = fault().error, -1;
     if (fault().is_short && bytes > 1) bytes /= 2;
@@ -88,8 +88,9 @@ int open(const char* path, int flags, ...) {
 
 ssize_t write(int file, const void* data, size_t bytes) {
   static const auto real = next<ssize_t (*)(int, const void*, size_t)>("write");
-  return moved("write", static_cast<ssize_t>(bytes),
-               [](int to, const void* from, size_t count, off_t) { return real(to, from, count); }, file, data, 0);
+  return moved(
+      "write", static_cast<ssize_t>(bytes),
+      [](int to, const void* from, size_t count, off_t) { return real(to, from, count); }, file, data, 0);
 }
 
 ssize_t pwrite(int file, const void* data, size_t bytes, off_t offset) {

@@ -1,4 +1,5 @@
-// Checkpoints: a training that was stopped and loaded equals one that never stopped, bit by bit; and what load() refuses.
+// Checkpoints: a training that was stopped and loaded equals one that never stopped, bit by bit; and what load()
+// refuses.
 
 #include <functional>
 #include <memory>
@@ -24,7 +25,8 @@ using MakeSchedules = std::function<std::vector<std::unique_ptr<LrScheduler>>(Op
 
 template <class Kind, class Options>
 MakeOptimizer optimizer(Options options) {
-  return [options](Parameters& params) -> std::unique_ptr<Optimizer> { return std::make_unique<Kind>(params, options); };
+  return
+      [options](Parameters& params) -> std::unique_ptr<Optimizer> { return std::make_unique<Kind>(params, options); };
 }
 
 std::vector<std::pair<std::string, MakeOptimizer>> optimizers() {
@@ -48,13 +50,22 @@ std::vector<std::unique_ptr<LrScheduler>> list(Schedules... schedules) {
 std::vector<std::pair<std::string, MakeSchedules>> schedules() {
   return {{"none", [](Optimizer&) { return list(); }},
           {"step", [](Optimizer& o) { return list(std::make_unique<StepLr>(o, StepLrOptions{.step_size = 3})); }},
-          {"multistep", [](Optimizer& o) { return list(std::make_unique<MultiStepLr>(o, MultiStepLrOptions{.milestones = {2, 7}})); }},
+          {"multistep",
+           [](Optimizer& o) {
+             return list(std::make_unique<MultiStepLr>(o, MultiStepLrOptions{.milestones = {2, 7}}));
+           }},
           {"constant", [](Optimizer& o) { return list(std::make_unique<ConstantLr>(o)); }},
           {"linear", [](Optimizer& o) { return list(std::make_unique<LinearLr>(o)); }},
-          {"exponential", [](Optimizer& o) { return list(std::make_unique<ExponentialLr>(o, ExponentialLrOptions{.gamma = 0.9})); }},
-          {"cosine", [](Optimizer& o) { return list(std::make_unique<CosineAnnealingLr>(o, CosineAnnealingLrOptions{.t_max = 10})); }},
-          {"two", [](Optimizer& o) {
-             return list(std::make_unique<LinearLr>(o), std::make_unique<ExponentialLr>(o, ExponentialLrOptions{.gamma = 0.9}));
+          {"exponential",
+           [](Optimizer& o) { return list(std::make_unique<ExponentialLr>(o, ExponentialLrOptions{.gamma = 0.9})); }},
+          {"cosine",
+           [](Optimizer& o) {
+             return list(std::make_unique<CosineAnnealingLr>(o, CosineAnnealingLrOptions{.t_max = 10}));
+           }},
+          {"two",
+           [](Optimizer& o) {
+             return list(std::make_unique<LinearLr>(o),
+                         std::make_unique<ExponentialLr>(o, ExponentialLrOptions{.gamma = 0.9}));
            }},
           {"sequential", [](Optimizer& o) {
              auto warmup = std::make_unique<LinearLr>(o);
@@ -68,8 +79,8 @@ std::vector<std::pair<std::string, MakeSchedules>> schedules() {
 /// A small training with everything that has a state: noise from the global generator too.
 class Training {
  public:
-  Training(std::optional<std::int64_t> sets, Device device, const MakeOptimizer& make, const MakeSchedules& make_schedules,
-           std::uint64_t seed)
+  Training(std::optional<std::int64_t> sets, Device device, const MakeOptimizer& make,
+           const MakeSchedules& make_schedules, std::uint64_t seed)
       : params({.sets = sets, .device = device, .seed = seed}),
         w(params.add("w", {3}, init::normal(0, 1))),
         b(params.add("layer.b", {}, init::normal(0, 1))),
@@ -111,7 +122,8 @@ class Training {
     std::string bits;
     const auto add = [&](const Tensor& tensor) {
       const Tensor packed = tensor.detach().to(Device::cpu()).contiguous();
-      bits.append(static_cast<const char*>(packed.data()), static_cast<std::size_t>(packed.numel()) * size_of(packed.dtype()));
+      bits.append(static_cast<const char*>(packed.data()),
+                  static_cast<std::size_t>(packed.numel()) * size_of(packed.dtype()));
     };
     for (const Tensor& tensor : params.tensors()) add(tensor);
     for (const auto& [name, tensor] : optimizer->named_state()) add(tensor);
@@ -120,7 +132,8 @@ class Training {
       bits += std::to_string(schedules[i]->steps_taken());
     }
     for (const HistoryRow& row : monitor.history()) {
-      for (const double value : {row.mean, row.min, row.max}) bits.append(reinterpret_cast<const char*>(&value), sizeof value);
+      for (const double value : {row.mean, row.min, row.max})
+        bits.append(reinterpret_cast<const char*>(&value), sizeof value);
       for (const double value : row.sets) bits.append(reinterpret_cast<const char*>(&value), sizeof value);
       bits += std::to_string(row.step) + " " + std::to_string(row.not_finite);
     }
@@ -139,7 +152,8 @@ TEST_P(CheckpointTest, AResumedTrainingEqualsOneThatNeverStopped) {
   const Folder folder;
   for (const auto& [optimizer_name, make] : optimizers())
     for (const auto& [schedule_name, make_schedules] : schedules())
-      for (const std::optional<std::int64_t> sets : {std::optional<std::int64_t>(), std::optional<std::int64_t>(1), std::optional<std::int64_t>(1000)})
+      for (const std::optional<std::int64_t> sets :
+           {std::optional<std::int64_t>(), std::optional<std::int64_t>(1), std::optional<std::int64_t>(1000)})
         for (const bool captured : {false, true}) {
           SCOPED_TRACE(optimizer_name + ", " + schedule_name + ", " + (sets ? std::to_string(*sets) : "no") + " sets" +
                        (captured ? ", captured" : ""));
@@ -167,7 +181,8 @@ TEST_P(CheckpointTest, AResumedTrainingEqualsOneThatNeverStopped) {
 
 MakeOptimizer adam() { return optimizer<Adam>(AdamOptions{.lr = 0.05}); }
 MakeSchedules cosine() {
-  return [](Optimizer& o) { return list(std::make_unique<CosineAnnealingLr>(o, CosineAnnealingLrOptions{.t_max = 10})); };
+  return
+      [](Optimizer& o) { return list(std::make_unique<CosineAnnealingLr>(o, CosineAnnealingLrOptions{.t_max = 10})); };
 }
 MakeSchedules none() {
   return [](Optimizer&) { return list(); };
@@ -216,12 +231,28 @@ TEST_P(CheckpointTest, HasNamesThatAPersonReads) {
   const SafetensorsFile file(folder.path("x"));
   std::vector<std::string> names;
   for (const auto& [name, stored] : file.tensors()) names.push_back(name);
-  EXPECT_EQ(names, (std::vector<std::string>{
-                       "extra/best", "monitor/max", "monitor/mean", "monitor/min", "monitor/not_finite", "monitor/seconds",
-                       "monitor/sets", "optimizer/beta1", "optimizer/beta2", "optimizer/epsilon",
-                       "optimizer/exp_avg.layer.b", "optimizer/exp_avg.w", "optimizer/exp_avg_sq.layer.b",
-                       "optimizer/exp_avg_sq.w", "optimizer/lr", "optimizer/step", "params/layer.b", "params/w",
-                       "schedule/0.last_lr", "schedule/0.steps", "schedule/base", "sets/active"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"extra/best",
+                                             "monitor/max",
+                                             "monitor/mean",
+                                             "monitor/min",
+                                             "monitor/not_finite",
+                                             "monitor/seconds",
+                                             "monitor/sets",
+                                             "optimizer/beta1",
+                                             "optimizer/beta2",
+                                             "optimizer/epsilon",
+                                             "optimizer/exp_avg.layer.b",
+                                             "optimizer/exp_avg.w",
+                                             "optimizer/exp_avg_sq.layer.b",
+                                             "optimizer/exp_avg_sq.w",
+                                             "optimizer/lr",
+                                             "optimizer/step",
+                                             "params/layer.b",
+                                             "params/w",
+                                             "schedule/0.last_lr",
+                                             "schedule/0.steps",
+                                             "schedule/base",
+                                             "sets/active"}));
   EXPECT_EQ(file.metadata().at("optimizer"), "Adam");
   EXPECT_EQ(file.metadata().at("step"), "1");
   const checkpoint::Loaded loaded = checkpoint::load(folder.path("x"), {});
@@ -258,7 +289,8 @@ TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
   const float next = rand({}).item<float>();
   manual_seed(3);
   static_cast<void>(next);
-  const auto fault = [&]<class E>(std::type_identity<E>, const checkpoint::Parts& parts, const checkpoint::LoadOptions& options = {}) {
+  const auto fault = [&]<class E>(std::type_identity<E>, const checkpoint::Parts& parts,
+                                  const checkpoint::LoadOptions& options = {}) {
     const std::string message = message_of<E>([&] { checkpoint::load(folder.path("x"), parts, options); });
     EXPECT_TRUE(training.state() == before);
     return message;
@@ -304,7 +336,8 @@ TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
     Training unscheduled(2, device(), adam(), none(), 8);
     checkpoint::save(folder.path("y"), unscheduled.parts());
     const std::string message = message_of<ValueError>([&] { checkpoint::load(folder.path("y"), training.parts()); });
-    EXPECT_EQ(message, "checkpoint.load: '" + folder.path("y") + "' differs: schedules: the file has (none), here it is 1");
+    EXPECT_EQ(message,
+              "checkpoint.load: '" + folder.path("y") + "' differs: schedules: the file has (none), here it is 1");
     EXPECT_TRUE(training.state() == before);
   }
   {
@@ -336,7 +369,8 @@ TEST(Checkpoint, ADamagedFileIsRefusedWhereverTheDamageIs) {
   const Folder folder;
   Training training(2, Device::cpu(), adam(), cosine(), 7);
   training.run(2, false);
-  checkpoint::save(folder.path("x"), training.parts(), {.step = 2, .extra = {{"e", ones({2})}}, .notes = {{"n", "text"}}});
+  checkpoint::save(folder.path("x"), training.parts(),
+                   {.step = 2, .extra = {{"e", ones({2})}}, .notes = {{"n", "text"}}});
   const std::string whole = text_of(folder.path("x")), before = training.state();
   for (std::size_t at = 0; at < whole.size(); ++at) {
     std::string bad = whole;
@@ -363,7 +397,9 @@ TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
   const checkpoint::Parts parts{.params = five.params, .optimizer = five.optimizer.get()};
   checkpoint::load(folder.path("three"), parts, {.sets = {0, 1, 2}, .into_sets = {0, 1, 2}});
   checkpoint::load(folder.path("two"), parts, {.sets = {1, 0}, .into_sets = {3, 4}});
-  const auto row = [](const Tensor& t, std::int64_t set) { return t.detach()[set].to(Device::cpu()).to_vector<float>(); };
+  const auto row = [](const Tensor& t, std::int64_t set) {
+    return t.detach()[set].to(Device::cpu()).to_vector<float>();
+  };
   const auto moments = [](Training& t) { return t.optimizer->named_state(); };
   for (std::int64_t set = 0; set < 5; ++set) {
     Training& from = set < 3 ? three : two;
@@ -376,7 +412,8 @@ TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
   EXPECT_EQ(five.optimizer->steps_taken(), 4);
   five.run(1, false);
   const std::string before = five.state();
-  const auto fault = [&]<class E>(std::type_identity<E>, const checkpoint::Parts& given, const checkpoint::LoadOptions& options) {
+  const auto fault = [&]<class E>(std::type_identity<E>, const checkpoint::Parts& given,
+                                  const checkpoint::LoadOptions& options) {
     const std::string message = message_of<E>([&] { checkpoint::load(folder.path("two"), given, options); });
     EXPECT_TRUE(five.state() == before);
     return message;
@@ -384,7 +421,8 @@ TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
   constexpr std::type_identity<ValueError> value;
   constexpr std::type_identity<IndexError> index;
   EXPECT_TRUE(has_words(fault(value, parts, {.sets = {0}, .into_sets = {0}}), {"has taken 4 steps, the one here 5"}));
-  EXPECT_TRUE(has_words(fault(index, parts, {.sets = {2}, .into_sets = {0}}), {"set 2 of sets is out of range", "has 2 sets"}));
+  EXPECT_TRUE(
+      has_words(fault(index, parts, {.sets = {2}, .into_sets = {0}}), {"set 2 of sets is out of range", "has 2 sets"}));
   EXPECT_TRUE(has_words(fault(index, parts, {.sets = {0}, .into_sets = {5}}), {"set 5 of into_sets", "5 sets"}));
   EXPECT_TRUE(has_words(fault(value, parts, {.sets = {0, 1}, .into_sets = {0}}), {"2 sets and 1 into_sets"}));
   EXPECT_TRUE(has_words(fault(value, parts, {.sets = {0, 1}, .into_sets = {1, 1}}), {"twice in into_sets"}));
@@ -408,9 +446,13 @@ TEST(Checkpoint, KeepsTheLastAndTheBest) {
   const checkpoint::Loaded best = checkpoint::load(folder.path("run-best.safetensors"), training.parts());
   EXPECT_EQ(best.step, 5);
   EXPECT_EQ(best.metric, 2);
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(folder.path("x"), training.parts(), {.keep = 2}); }), {"keep is given", "{step}"}));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(path, training.parts(), {.keep = -1}); }), {"keep is -1"}));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(path, training.parts(), {.step = -1}); }), {"step is -1"}));
+  EXPECT_TRUE(
+      has_words(message_of<ValueError>([&] { checkpoint::save(folder.path("x"), training.parts(), {.keep = 2}); }),
+                {"keep is given", "{step}"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(path, training.parts(), {.keep = -1}); }),
+                        {"keep is -1"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::save(path, training.parts(), {.step = -1}); }),
+                        {"step is -1"}));
 }
 
 TEST_P(CheckpointTest, SavesWhatWasThereWhenTheTrainingGoesOn) {
@@ -426,7 +468,8 @@ TEST_P(CheckpointTest, SavesWhatWasThereWhenTheTrainingGoesOn) {
   EXPECT_EQ(checkpoint::load(folder.path("x"), other.parts()).step, 3);
   EXPECT_TRUE(other.state() == before);
   checkpoint::PendingSave lost = checkpoint::save_async(folder.path("absent/x"), training.parts());
-  EXPECT_TRUE(has_words(message_of<IoError>([&] { lost.wait(); }), {"checkpoint.save_async: cannot write", "No such file"}));
+  EXPECT_TRUE(
+      has_words(message_of<IoError>([&] { lost.wait(); }), {"checkpoint.save_async: cannot write", "No such file"}));
 }
 
 TEST(CheckpointThread, ManySavesRunBehindOneTraining) {
@@ -469,7 +512,8 @@ TEST_P(CheckpointTest, ALoaderGoesOnWhereItWas) {
                         {"a loader whose batch is 3; here it is 4"}));
   EXPECT_TRUE(has_words(message_of<ValueError>([&] { other.seek(0, 3); }), {"epoch 0 and index 3", "0 to 2"}));
   checkpoint::save(folder.path("x"), {});
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder.path("x"), {.loader = &other}); }), {"loader: the file has none"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder.path("x"), {.loader = &other}); }),
+                        {"loader: the file has none"}));
 }
 
 }  // namespace

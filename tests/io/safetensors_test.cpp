@@ -52,7 +52,8 @@ TEST_P(SafetensorsTest, GivesBackEveryDTypeAndShape) {
     tensors[prefix + ".scalar"] = values[1][2][3];
     tensors[prefix + ".empty"] = values.slice(0, 0, 0);
   }
-  tensors["nan"] = tensor({std::numeric_limits<double>::quiet_NaN(), -0.0, std::numeric_limits<double>::infinity()}, on());
+  tensors["nan"] =
+      tensor({std::numeric_limits<double>::quiet_NaN(), -0.0, std::numeric_limits<double>::infinity()}, on());
   tensors["leaf"] = ones({2}, on(float32, true));
   const Metadata metadata{{"format", "pt"}, {"caf\u00e9 \"quoted\" \n", "\t\u0001 \\ text"}};
   save_file(tensors, folder.path("all.safetensors"), metadata);
@@ -75,7 +76,8 @@ TEST_P(SafetensorsTest, WritesTheBytesOfTheFormat) {
       R"({"__metadata__":{"key":"value"},"c":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},)"
       R"("a":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},"b":{"dtype":"U8","shape":[2],"data_offsets":[12,14]}})";
   const std::string padded = header + std::string((8 - header.size() % 8) % 8, ' ');
-  EXPECT_EQ(text_of(folder.path("x")), file_of(padded, std::string("\xff\xff\xff\xff\xff\xff\xff\xff\0\0\x80\x3f\1\2", 14)));
+  EXPECT_EQ(text_of(folder.path("x")),
+            file_of(padded, std::string("\xff\xff\xff\xff\xff\xff\xff\xff\0\0\x80\x3f\1\2", 14)));
   save_file({}, folder.path("none"));
   EXPECT_EQ(text_of(folder.path("none")), file_of("{}      "));
   EXPECT_TRUE(load_file(folder.path("none")).empty());
@@ -105,28 +107,36 @@ TEST(Safetensors, ReadsPartsWithoutTheRest) {
 
 TEST(Safetensors, ReadsWhatIsNotAligned) {
   const Folder folder;
-  write_text(folder.path("x"), file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})",
-                                   std::string("\x07\0\0\x80\x3f", 5)));
+  write_text(
+      folder.path("x"),
+      file_of(
+          R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})",
+          std::string("\x07\0\0\x80\x3f", 5)));
   EXPECT_EQ(load_file(folder.path("x")).at("b").item(), 1.0);
   EXPECT_EQ(SafetensorsFile(folder.path("x")).view("b").item(), 1.0);
 }
 
 TEST(Safetensors, BoolsAreZeroOrOneWhateverTheFileHolds) {
   const Folder folder;
-  write_text(folder.path("x"), file_of(R"({"a":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}})", std::string("\0\x02\xff", 3)));
+  write_text(folder.path("x"),
+             file_of(R"({"a":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}})", std::string("\0\x02\xff", 3)));
   EXPECT_EQ(load_file(folder.path("x")).at("a").to_vector<std::int32_t>(), (std::vector<std::int32_t>{0, 1, 1}));
 }
 
 TEST(Safetensors, NamesDTypesAndShapesThatLugeHasNot) {
   const Folder folder;
-  write_text(folder.path("x"), file_of(R"({"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"F4","shape":[2],"data_offsets":[2,3]},)"
-                                   R"("c":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[3,4]}})",
-                                   "abcd"));
+  write_text(
+      folder.path("x"),
+      file_of(
+          R"({"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"F4","shape":[2],"data_offsets":[2,3]},)"
+          R"("c":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[3,4]}})",
+          "abcd"));
   const SafetensorsFile file(folder.path("x"));
   EXPECT_EQ(file["b"].dtype, "F4");
   EXPECT_MESSAGE(DTypeError, "SafetensorsFile: tensor 'a' is F8_E4M3, which luge has no dtype for", file.tensor("a"));
   EXPECT_MESSAGE(ShapeError, "SafetensorsFile: tensor 'c' has 9 dimensions; allowed are 8", file.tensor("c"));
-  EXPECT_MESSAGE(DTypeError, "load_file: tensor 'a' is F8_E4M3, which luge has no dtype for", load_file(folder.path("x")));
+  EXPECT_MESSAGE(DTypeError, "load_file: tensor 'a' is F8_E4M3, which luge has no dtype for",
+                 load_file(folder.path("x")));
 }
 
 TEST(Safetensors, RefusesFilesThatAreNotWhatTheySay) {
@@ -155,19 +165,27 @@ TEST(Safetensors, RefusesFilesThatAreNotWhatTheySay) {
       {file_of(R"({"a":{"dtype":"U8","shape":[],"data_offsets":[0]}})"), "tensor 'a' has no two data_offsets"},
       {file_of(R"({"a":{"dtype":"U8","shape":[],"data_offsets":[0,1,2]}})"), "more than two numbers"},
       {file_of(R"({"a":{"dtype":"U8","shape":[],"data_offsets":[1,0]}})"), "data_offsets of tensor 'a' are 1 and 0"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})"), "the shape of 'a' is or holds a negative number"},
+      {file_of(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})"),
+       "the shape of 'a' is or holds a negative number"},
       {file_of(R"({"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}})"), "holds the number 1.0"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,1]}})"), "has the size 18446744073709551615"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}})"), "larger than 2^64 bits"},
+      {file_of(R"({"a":{"dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,1]}})"),
+       "has the size 18446744073709551615"},
+      {file_of(R"({"a":{"dtype":"U8","shape":[4294967296,4294967296],"data_offsets":[0,0]}})"),
+       "larger than 2^64 bits"},
       {file_of(R"({"a":{"dtype":"U8","shape":{},"data_offsets":[0,1]}})"), "the shape of 'a' is or holds an object"},
       {file_of(R"({"a":{"dtype":"U8","shape":[[1]],"data_offsets":[0,1]}})"), "the shape of 'a' is or holds a list"},
       {file_of(R"({"a":{"dtype":["U8"],"shape":[1],"data_offsets":[0,1]}})"), "the dtype of 'a' is or holds a list"},
-      {file_of(R"({"a":{"dtype":"u8","shape":[1],"data_offsets":[0,1]}})", "x"), "has the dtype 'u8', which the format does not know"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,1]}})", "x"), "tensor 'a' has 1 bytes; its dtype and shape take 16 bits"},
+      {file_of(R"({"a":{"dtype":"u8","shape":[1],"data_offsets":[0,1]}})", "x"),
+       "has the dtype 'u8', which the format does not know"},
+      {file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,1]}})", "x"),
+       "tensor 'a' has 1 bytes; its dtype and shape take 16 bits"},
       {file_of(R"({"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}})", "xx"), "take 12 bits"},
-      {file_of(R"({"a":{"dtype":"U8","dtype":"U8","shape":[2],"data_offsets":[0,2]}})", "xx"), "the dtype of tensor 'a' is given twice"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[2],"shape":[2],"data_offsets":[0,2]}})", "xx"), "the shape of tensor 'a' is given twice"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2],"strides":[1]}})", "xx"), "tensor 'a' has a 'strides'"},
+      {file_of(R"({"a":{"dtype":"U8","dtype":"U8","shape":[2],"data_offsets":[0,2]}})", "xx"),
+       "the dtype of tensor 'a' is given twice"},
+      {file_of(R"({"a":{"dtype":"U8","shape":[2],"shape":[2],"data_offsets":[0,2]}})", "xx"),
+       "the shape of tensor 'a' is given twice"},
+      {file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2],"strides":[1]}})", "xx"),
+       "tensor 'a' has a 'strides'"},
       {file_of("{" + good.substr(1, good.size() - 2) + "," + good.substr(1), "xx"), "'a' is given twice"},
       {file_of(R"({"__metadata__":{"a":1}})"), "is or holds a number"},
       {file_of(R"({"__metadata__":{"a":{}}})"), "is or holds an object"},
@@ -176,13 +194,21 @@ TEST(Safetensors, RefusesFilesThatAreNotWhatTheySay) {
       {file_of(R"({"__metadata__":{},"__metadata__":{}})"), "'__metadata__' is given twice"},
       {file_of(good, "x"), "its tensors take 2 bytes and 1 bytes of data are there"},
       {file_of(good, "xxx"), "its tensors take 2 bytes and 3 bytes of data are there"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", "xx"), "begins at byte 1 of the data and the one before it ends at 0"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})", "xxx"), "'b' begins at byte 2"},
-      {file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})", "xxx"), "'b' begins at byte 1"},
+      {file_of(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})", "xx"),
+       "begins at byte 1 of the data and the one before it ends at 0"},
+      {file_of(
+           R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]}})",
+           "xxx"),
+       "'b' begins at byte 2"},
+      {file_of(
+           R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}})",
+           "xxx"),
+       "'b' begins at byte 1"},
   };
   for (const auto& [text, what] : cases) {
     write_text(folder.path("bad"), text);
-    EXPECT_TRUE(has_words(message_of<IoError>([&] { load_file(folder.path("bad")); }), {"load_file: '", "no valid safetensors file", what}))
+    EXPECT_TRUE(has_words(message_of<IoError>([&] { load_file(folder.path("bad")); }),
+                          {"load_file: '", "no valid safetensors file", what}))
         << text;
   }
   std::string deep = R"({"a":)" + std::string(100'000, '[');
@@ -205,17 +231,28 @@ TEST(Safetensors, AFileThatIsCutAnywhereIsRefused) {
 TEST(Safetensors, SaysWhyAPathCannotBeUsed) {
   const Folder folder;
   const auto fault = [](auto&& body) { return message_of<IoError>(body); };
-  EXPECT_TRUE(has_words(fault([&] { load_file(folder.path("absent")); }), {"load_file: cannot read '", "absent': No such file"}));
+  EXPECT_TRUE(has_words(fault([&] { load_file(folder.path("absent")); }),
+                        {"load_file: cannot read '", "absent': No such file"}));
   EXPECT_TRUE(has_words(fault([&] { load_file(folder.path("")); }), {"it is a folder"}));
   EXPECT_TRUE(has_words(fault([] { load_file("/dev/null"); }), {"it is no regular file"}));
-  EXPECT_TRUE(has_words(fault([&] { save_file({}, folder.path("absent/x")); }), {"save_file: cannot write '", "No such file"}));
+  EXPECT_TRUE(
+      has_words(fault([&] { save_file({}, folder.path("absent/x")); }), {"save_file: cannot write '", "No such file"}));
   EXPECT_TRUE(has_words(fault([&] { save_file({}, folder.path("")); }), {"it is a folder"}));
   EXPECT_TRUE(has_words(fault([] { save_file({}, ""); }), {"the path is empty"}));
   EXPECT_TRUE(has_words(fault([] { save_file({}, "/dev/null"); }), {"it is no regular file"}));
   EXPECT_MESSAGE(ValueError, "save_file: tensor 'a' is undefined", save_file({{"a", Tensor()}}, folder.path("x")));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({{"__metadata__", ones({1})}}, folder.path("x")); }), {"'__metadata__'"}));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({{"\xff", ones({1})}}, folder.path("x")); }), {"no UTF-8"}));
-  EXPECT_TRUE(has_words(message_of<ValueError>([&] { save_file({}, folder.path("x"), {{"a", "\xc3"}}); }), {"no UTF-8"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] {
+                          save_file({{"__metadata__", ones({1})}}, folder.path("x"));
+                        }),
+                        {"'__metadata__'"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] {
+                          save_file({{"\xff", ones({1})}}, folder.path("x"));
+                        }),
+                        {"no UTF-8"}));
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] {
+                          save_file({}, folder.path("x"), {{"a", "\xc3"}});
+                        }),
+                        {"no UTF-8"}));
   EXPECT_EQ(folder.files(), 0);
 }
 

@@ -30,8 +30,8 @@ Batches::Batches(const LabelledImages& samples, BatchesOptions options) : option
   LUGE_CHECK(ShapeError, samples.images.ndim() >= 1 && samples.images.size(0) == count_,
              "batches: images are {}, labels are {}; the first sizes must be equal", to_string(samples.images.shape()),
              to_string(samples.labels.shape()));
-  LUGE_CHECK(ValueError, options.batch >= 1 && options.batch <= count_, "batches: batch is {}; allowed are 1 to {}, the number of samples",
-             options.batch, count_);
+  LUGE_CHECK(ValueError, options.batch >= 1 && options.batch <= count_,
+             "batches: batch is {}; allowed are 1 to {}, the number of samples", options.batch, count_);
   images_ = samples.images.reshape({count_, samples.images.numel() / count_}).to(options.device);
   labels_ = samples.labels.to(options.device);
 }
@@ -44,8 +44,8 @@ Batches::Epoch Batches::epoch(std::int64_t number, SourceLocation location) cons
 }
 
 Batch Batches::Epoch::operator[](std::int64_t index) const {
-  LUGE_CHECK(IndexError, index >= 0 && index < batches_.size(), "batches: index {} is out of range; allowed are 0 to {}", index,
-             batches_.size() - 1);
+  LUGE_CHECK(IndexError, index >= 0 && index < batches_.size(),
+             "batches: index {} is out of range; allowed are 0 to {}", index, batches_.size() - 1);
   const std::int64_t start = index * batches_.options_.batch;
   const std::int64_t stop = std::min(start + batches_.options_.batch, batches_.count_);
   if (!order_.defined()) return {batches_.images_.slice(0, start, stop), batches_.labels_.slice(0, start, stop)};

@@ -16,7 +16,7 @@ struct Batch {
 
 struct BatchesOptions {
   std::int64_t batch = 64;
-  std::uint64_t seed = 0;   ///< of the shuffling
+  std::uint64_t seed = 0;  ///< of the shuffling
   bool shuffle = true;
   Device device = Device::cpu();
 };

@@ -173,7 +173,8 @@ std::map<std::string, Tensor> load_file(const std::string& path, Device device, 
   refuse_capture("load_file", kHostWrite, location);
   backend(device);  // a device that cannot be used is reported before anything is read
   const SafetensorsFile file("load_file", path);
-  for (const auto& [name, stored] : file.tensors()) static_cast<void>(file.dtype(name)), static_cast<void>(file.shape(name));
+  for (const auto& [name, stored] : file.tensors())
+    static_cast<void>(file.dtype(name)), static_cast<void>(file.shape(name));
   std::map<std::string, Tensor> result;
   for (const std::string& name : file.offset_names()) result.emplace(name, file.tensor(name, device, location));
   return result;
@@ -234,8 +235,8 @@ void write_safetensors(const char* op, const std::string& path, std::vector<Name
                        const Metadata& metadata, bool checksums) {
   for (const NamedTensor& entry : tensors) {
     LUGE_CHECK(ValueError, entry.tensor.defined(), "{}: tensor '{}' is undefined", op, entry.name);
-    LUGE_CHECK(ValueError, entry.name != "__metadata__", "{}: a tensor has the name '__metadata__', which the format keeps for texts",
-               op);
+    LUGE_CHECK(ValueError, entry.name != "__metadata__",
+               "{}: a tensor has the name '__metadata__', which the format keeps for texts", op);
   }
   std::ranges::sort(tensors, [](const NamedTensor& a, const NamedTensor& b) {
     const int left = safetensors_rank(a.tensor.dtype()), right = safetensors_rank(b.tensor.dtype());

@@ -19,8 +19,8 @@ using Metadata = std::map<std::string, std::string>;
 /// byte what the reference library writes for the same tensors and at most one text of metadata. A tensor is written as
 /// it shows, whatever its strides; tensors on a GPU come to the host piece by piece. The file appears whole or not at
 /// all: it is written beside `path`, brought to the disk, and renamed.
-/// Throws IoError naming path and reason, ValueError for an undefined tensor, the name "__metadata__" and texts that are
-/// no UTF-8, CaptureError while a step is captured.
+/// Throws IoError naming path and reason, ValueError for an undefined tensor, the name "__metadata__" and texts that
+/// are no UTF-8, CaptureError while a step is captured.
 void save_file(const std::map<std::string, Tensor>& tensors, const std::string& path, const Metadata& metadata = {},
                SourceLocation location = SourceLocation::current());
 

@@ -112,7 +112,8 @@ std::string inlined(const std::string& file, const std::string& name) {
   svg.erase(0, start);
   for (const char* const ink : kInkInSvg) replace_all(svg, ink, "currentColor");
   replace_all(svg, "color=\"black\"", "color=\"currentColor\"");
-  for (const char* const reference : {" id='", " id=\"", "'#", "url(#"}) replace_all(svg, reference, reference + name + "_");
+  for (const char* const reference : {" id='", " id=\"", "'#", "url(#"})
+    replace_all(svg, reference, reference + name + "_");
   return svg;
 }
 
@@ -145,7 +146,8 @@ void Report::write_file(std::string_view file, std::string_view text) {
 
 void Report::add_facts(std::string heading, std::vector<std::pair<std::string, std::string>> facts) {
   tables_ += fmt::format("<section><h2>{}</h2><dl>\n", escape(heading));
-  for (const auto& [name, value] : facts) tables_ += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value));
+  for (const auto& [name, value] : facts)
+    tables_ += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value));
   tables_ += "</dl></section>\n";
 }
 
@@ -175,7 +177,8 @@ void Report::add_plot(const Plot& plot) {
     if (trouble_.empty()) trouble_ = error;  // once is enough where gnuplot is missing altogether
     return;
   }
-  pictures_ += fmt::format("<section><h2>{}</h2><figure>{}</figure><p>{}</p></section>\n", escape(plot.title), svg, escape(plot.caption));
+  pictures_ += fmt::format("<section><h2>{}</h2><figure>{}</figure><p>{}</p></section>\n", escape(plot.title), svg,
+                           escape(plot.caption));
   add_file(picture, plot.title);
 }
 
@@ -187,12 +190,14 @@ Written Report::finish(Device device) {
   add_facts("Machine", machine_facts(device));
   std::string warning;
   if (!trouble_.empty())
-    warning = fmt::format("<section class=\"warning\"><h2>No pictures</h2><p>{}. The data and the scripts of the pictures are "
-                          "there.</p></section>\n",
-                          escape(trouble_));
-  write_file("index.html", fmt::format(fmt::runtime(kPage), fmt::arg("title", escape(title_)), fmt::arg("summary", escape(summary_)),
-                                       fmt::arg("warning", warning), fmt::arg("pictures", pictures_),
-                                       fmt::arg("tables", tables_), fmt::arg("files", files_)));
+    warning = fmt::format(
+        "<section class=\"warning\"><h2>No pictures</h2><p>{}. The data and the scripts of the pictures are "
+        "there.</p></section>\n",
+        escape(trouble_));
+  write_file("index.html",
+             fmt::format(fmt::runtime(kPage), fmt::arg("title", escape(title_)), fmt::arg("summary", escape(summary_)),
+                         fmt::arg("warning", warning), fmt::arg("pictures", pictures_), fmt::arg("tables", tables_),
+                         fmt::arg("files", files_)));
   return {path("index.html"), trouble_};
 }
 

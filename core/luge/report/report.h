@@ -14,7 +14,7 @@ namespace luge::report {
 /// A picture of a report: `script` holds the gnuplot commands after those that all pictures share. It
 /// runs in the report's folder, so data files are named without a folder; they hold comma-separated values.
 struct Plot {
-  std::string name;     ///< of its files: name.svg, name.gp
+  std::string name;  ///< of its files: name.svg, name.gp
   std::string title;
   std::string caption;  ///< what is to be seen, in a sentence
   std::string script;

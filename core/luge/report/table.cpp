@@ -50,9 +50,7 @@ std::string si(double value, std::string_view unit) {
   return scaled(value, 1000, std::array{"", "k", "M", "G", "T", "P"}, unit);
 }
 
-std::string bytes_text(double bytes) {
-  return scaled(bytes, 1024, std::array{"", "Ki", "Mi", "Gi", "Ti"}, "B");
-}
+std::string bytes_text(double bytes) { return scaled(bytes, 1024, std::array{"", "Ki", "Mi", "Gi", "Ti"}, "B"); }
 
 std::string grouped(long long value) {
   const std::string digits = fmt::format("{}", std::abs(value));

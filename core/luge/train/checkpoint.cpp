@@ -60,8 +60,8 @@ std::map<std::int64_t, std::string> files_of(const std::string& path) {
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::string other = entry->path().filename().string();
     if (other.size() <= before.size() + after.size() || !other.starts_with(before) || !other.ends_with(after)) continue;
-    const auto step = parse<std::int64_t>(
-        std::string_view(other).substr(before.size(), other.size() - before.size() - after.size()));
+    const auto step =
+        parse<std::int64_t>(std::string_view(other).substr(before.size(), other.size() - before.size() - after.size()));
     if (step && *step >= 0) files[*step] = (pattern.parent_path() / other).string();
   }
   return files;
@@ -87,7 +87,8 @@ Snapshot snapshot_of(const char* op, const std::string& path, const Parts& parts
              "{}: {} is given; the file name '{}' must then hold \"{{step}}\"", op, options.keep ? "keep" : "a metric",
              path);
   const CheckpointParts all(op, parts);
-  Snapshot result{path, with_step(path, std::to_string(options.step)), {}, all.identity(), options.keep, options.metric};
+  Snapshot result{path,          with_step(path, std::to_string(options.step)), {}, all.identity(), options.keep,
+                  options.metric};
   const NoGrad guard;
   const auto add = [&](const std::string& name, const Tensor& value) {
     result.tensors.push_back({name, copies ? value.detach().clone() : value});
@@ -218,8 +219,8 @@ class Loader {
  public:
   Loader(const std::string& path, const Parts& parts, const LoadOptions& options)
       : path_(path), options_(options), file_(kOp, path), parts_(kOp, parts), loader_(parts.loader) {
-    LUGE_CHECK(IoError, text("format") == kFormat, "{}: '{}' is no checkpoint of luge; load_file reads its tensors", kOp,
-               path);
+    LUGE_CHECK(IoError, text("format") == kFormat, "{}: '{}' is no checkpoint of luge; load_file reads its tensors",
+               kOp, path);
     LUGE_CHECK(IoError, text("version") == kVersion, "{}: '{}' is of version {}; this luge reads version {}", kOp, path,
                text("version"), kVersion);
     LUGE_CHECK(IoError, !file_.header_is_damaged() && file_.metadata().contains(kHeaderChecksum),
@@ -274,8 +275,8 @@ class Loader {
     std::ranges::sort(seen);
     LUGE_CHECK(ValueError, std::ranges::adjacent_find(seen) == seen.end(), "{}: a set stands twice in into_sets", kOp);
     for (const std::int64_t set : options_.into_sets)
-      LUGE_CHECK(IndexError, set >= 0 && set < own, "{}: set {} of into_sets is out of range; the model has {} sets", kOp,
-                 set, own);
+      LUGE_CHECK(IndexError, set >= 0 && set < own, "{}: set {} of into_sets is out of range; the model has {} sets",
+                 kOp, set, own);
     for (const std::int64_t set : options_.sets)
       LUGE_CHECK(IndexError, set >= 0 && set < stored, "{}: set {} of sets is out of range; '{}' has {} sets", kOp, set,
                  path_, stored);
@@ -292,8 +293,9 @@ class Loader {
   void compare() {
     for (const auto& [name, own] : parts_.identity()) {
       const auto told = file_.metadata().find(name);
-      LUGE_CHECK(ValueError, (told == file_.metadata().end() && !options_.strict) ||
-                                 (told != file_.metadata().end() && told->second == own),
+      LUGE_CHECK(ValueError,
+                 (told == file_.metadata().end() && !options_.strict) ||
+                     (told != file_.metadata().end() && told->second == own),
                  "{}: '{}' differs: {}: the file has {}, here it is {}", kOp, path_, name, text(name), own);
     }
     std::map<std::string, bool> known;
@@ -305,11 +307,11 @@ class Loader {
         continue;
       }
       const DType dtype = file_.dtype(slot.name);
-      LUGE_CHECK(DTypeError, dtype == slot.value.dtype(), "{}: '{}' differs: {}: the file has {}, here it is {}", kOp, path_,
-                 slot.name, luge::name(dtype), luge::name(slot.value.dtype()));
+      LUGE_CHECK(DTypeError, dtype == slot.value.dtype(), "{}: '{}' differs: {}: the file has {}, here it is {}", kOp,
+                 path_, slot.name, luge::name(dtype), luge::name(slot.value.dtype()));
       const Shape shape = file_.shape(slot.name);
-      LUGE_CHECK(ShapeError, takes(slot, shape), "{}: '{}' differs: {}: the file has shape {}, here it is {}", kOp, path_,
-                 slot.name, to_string(shape), to_string(slot.value.shape()));
+      LUGE_CHECK(ShapeError, takes(slot, shape), "{}: '{}' differs: {}: the file has shape {}, here it is {}", kOp,
+                 path_, slot.name, to_string(shape), to_string(slot.value.shape()));
     }
     for (const auto& [name, stored] : file_.tensors()) {
       if (!parts_.covers(name) || known.contains(name)) continue;
@@ -327,13 +329,15 @@ class Loader {
       return shape == own;
     }
     if (slot.fits == Fits::OneOrSets)
-      return shape.empty() || shape == own || (parts_.arena() && parts_.arena()->batched() && shape == Shape{parts_.arena()->sets()});
+      return shape.empty() || shape == own ||
+             (parts_.arena() && parts_.arena()->batched() && shape == Shape{parts_.arena()->sets()});
     if (slot.fits == Fits::Rows && shape.ndim() == own.ndim()) shape[0] = own[0], shape[shape.ndim() - 1] = own.back();
     return shape == own;
   }
 
   static bool is_hyper(const CheckpointSlot& slot) {
-    return slot.name.starts_with("optimizer/") && slot.name.find('.') == std::string::npos && slot.name != "optimizer/step";
+    return slot.name.starts_with("optimizer/") && slot.name.find('.') == std::string::npos &&
+           slot.name != "optimizer/step";
   }
 
   /// Reads a tensor and looks at its checksum.

@@ -15,12 +15,14 @@
 #include <luge/train/parameters.h>
 #include <luge/train/schedule.h>
 
-/// A training that is kept on disk: stopped at any step and loaded, it goes on bit by bit as if it had not been stopped.
+/// A training that is kept on disk: stopped at any step and loaded, it goes on bit by bit as if it had not been
+/// stopped.
 ///
 /// A checkpoint is one safetensors file, which any tool reads: "params/hidden.weight",
-/// "optimizer/exp_avg.hidden.weight", "optimizer/step", "schedule/0.steps", "monitor/mean", "sets/active", "extra/NAME".
-/// Its metadata say "format": "luge.checkpoint", "version": "1", the step, the optimizer's rule, the random generator's
-/// place, the loader's place, notes, and the checksum of every tensor. Gradients are not kept: save between steps.
+/// "optimizer/exp_avg.hidden.weight", "optimizer/step", "schedule/0.steps", "monitor/mean", "sets/active",
+/// "extra/NAME". Its metadata say "format": "luge.checkpoint", "version": "1", the step, the optimizer's rule, the
+/// random generator's place, the loader's place, notes, and the checksum of every tensor. Gradients are not kept: save
+/// between steps.
 namespace luge::checkpoint {
 
 /// What a checkpoint is of. What is left out is neither saved nor loaded.
@@ -43,7 +45,8 @@ struct SaveOptions {
   Metadata notes = {}, json = {};
   /// With k, and a path that holds "{step}": of the files of that path only the k with the highest steps stay. 0: all.
   std::int64_t keep = 0;
-  /// With a metric, which is better the lower it is, the best file yet also stays under the name with "best" in place of
+  /// With a metric, which is better the lower it is, the best file yet also stays under the name with "best" in place
+  /// of
   /// "{step}".
   std::optional<double> metric = {};
 };
@@ -99,8 +102,8 @@ struct Loaded {
   std::vector<std::string> missing, unexpected;
 };
 
-/// Loads a checkpoint into the parts, in place: steps that were captured before stay as they are. Everything is read and
-/// checked first, the checksums too. Throws IoError naming the path for what is no checkpoint, is newer than this
+/// Loads a checkpoint into the parts, in place: steps that were captured before stay as they are. Everything is read
+/// and checked first, the checksums too. Throws IoError naming the path for what is no checkpoint, is newer than this
 /// version or is damaged, ValueError, ShapeError or DTypeError naming the first difference between file and parts,
 /// CaptureError while a step is captured; nothing has changed then.
 Loaded load(const std::string& path, const Parts& parts, const LoadOptions& options = {},

@@ -73,7 +73,8 @@ InputFile::InputFile(const char* op, std::string path) : op_(op), path_(std::mov
   struct stat status;
   if (fstat(descriptor_.get(), &status) != 0) fail_to(op_, "read", path_, errno);
   if (!S_ISREG(status.st_mode))
-    raise<IoError>("{}: cannot read '{}': it is {}", op_, path_, S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
+    raise<IoError>("{}: cannot read '{}': it is {}", op_, path_,
+                   S_ISDIR(status.st_mode) ? "a folder" : "no regular file");
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
@@ -84,8 +85,8 @@ InputFile::~InputFile() {
 void InputFile::read(std::uint64_t offset, void* destination, std::size_t bytes) const {
   auto* to = static_cast<char*>(destination);
   while (bytes > 0) {
-    const ssize_t count = retried(
-        [&] { return pread(descriptor_.get(), to, std::min(bytes, kMostAtOnce), static_cast<off_t>(offset)); });
+    const ssize_t count =
+        retried([&] { return pread(descriptor_.get(), to, std::min(bytes, kMostAtOnce), static_cast<off_t>(offset)); });
     if (count < 0) fail_to(op_, "read", path_, errno);
     if (count == 0) raise<IoError>("{}: cannot read '{}': it ends at byte {}", op_, path_, offset);
     to += count;
@@ -170,8 +171,7 @@ void OutputFile::write(const void* data, std::size_t bytes) {
 void OutputFile::rewrite(std::uint64_t offset, const void* data, std::size_t bytes) {
   const auto* from = static_cast<const char*>(data);
   while (bytes > 0) {
-    const ssize_t count =
-        retried([&] { return pwrite(descriptor_.get(), from, bytes, static_cast<off_t>(offset)); });
+    const ssize_t count = retried([&] { return pwrite(descriptor_.get(), from, bytes, static_cast<off_t>(offset)); });
     if (count < 0) fail("write", errno);
     from += count;
     offset += static_cast<std::uint64_t>(count);

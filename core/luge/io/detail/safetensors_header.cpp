@@ -170,8 +170,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (tensor_.dtype.empty()) fail("tensor '{}' has no dtype", name_);
     if (!has_shape_) fail("tensor '{}' has no shape", name_);
     if (offsets_ != 2) fail("tensor '{}' has no two data_offsets", name_);
-    if (range_[1] < range_[0])
-      fail("the data_offsets of tensor '{}' are {} and {}", name_, range_[0], range_[1]);
+    if (range_[1] < range_[0]) fail("the data_offsets of tensor '{}' are {} and {}", name_, range_[0], range_[1]);
     std::uint64_t bits = find_type(tensor_.dtype)->bits;
     for (const std::int64_t size : tensor_.shape)
       if (__builtin_mul_overflow(bits, static_cast<std::uint64_t>(size), &bits))
@@ -217,8 +216,8 @@ SafetensorsHeader parse_safetensors_header(const char* op, const std::string& pa
   std::uint64_t end = 0;
   for (const Place& place : places) {
     if (place.begin != end)
-      reader.fail("tensor '{}' begins at byte {} of the data and the one before it ends at {}", *place.name, place.begin,
-                  end);
+      reader.fail("tensor '{}' begins at byte {} of the data and the one before it ends at {}", *place.name,
+                  place.begin, end);
     if (__builtin_add_overflow(end, place.bytes, &end)) reader.fail("its tensors are larger than 2^64 bytes");
   }
   if (end != data_bytes) reader.fail("its tensors take {} bytes and {} bytes of data are there", end, data_bytes);

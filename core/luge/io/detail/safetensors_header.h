@@ -22,7 +22,8 @@ struct SafetensorsHeader {
   Metadata metadata;
 };
 
-/// The header of a file whose data are `data_bytes` long. Throws IoError: "op: 'path' is no valid safetensors file: ...".
+/// The header of a file whose data are `data_bytes` long. Throws IoError: "op: 'path' is no valid safetensors file:
+/// ...".
 SafetensorsHeader parse_safetensors_header(const char* op, const std::string& path, std::string_view text,
                                            std::uint64_t data_bytes);
 
@@ -40,9 +41,9 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-/// Writes them in the order of the format, then by name. Throws what save_file does. With `checksums`, metadata tell the
-/// XXH3 (64 bits, as 16 hexadecimal digits) of each tensor, "xxh3:NAME", and of the header, "xxh3", as it is with zeros
-/// in that place.
+/// Writes them in the order of the format, then by name. Throws what save_file does. With `checksums`, metadata tell
+/// the XXH3 (64 bits, as 16 hexadecimal digits) of each tensor, "xxh3:NAME", and of the header, "xxh3", as it is with
+/// zeros in that place.
 void write_safetensors(const char* op, const std::string& path, std::vector<NamedTensor> tensors,
                        const Metadata& metadata, bool checksums);
 inline constexpr const char* kHeaderChecksum = "xxh3";

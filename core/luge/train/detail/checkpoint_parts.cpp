@@ -32,9 +32,12 @@ std::vector<std::pair<std::string, Tensor>> columns_of(const std::vector<History
     sets.insert(sets.end(), row.sets.begin(), row.sets.end());
   }
   const std::int64_t kept = rows.empty() ? 0 : static_cast<std::int64_t>(rows.front().sets.size());
-  return {{"seconds", column(&HistoryRow::seconds)}, {"mean", column(&HistoryRow::mean)},
-          {"min", column(&HistoryRow::min)},         {"max", column(&HistoryRow::max)},
-          {"not_finite", from_host(not_finite, {count})}, {"sets", from_host(sets, {count, kept})}};
+  return {{"seconds", column(&HistoryRow::seconds)},
+          {"mean", column(&HistoryRow::mean)},
+          {"min", column(&HistoryRow::min)},
+          {"max", column(&HistoryRow::max)},
+          {"not_finite", from_host(not_finite, {count})},
+          {"sets", from_host(sets, {count, kept})}};
 }
 
 std::vector<HistoryRow> rows_of(const char* op, const std::vector<Tensor>& columns) {
@@ -68,8 +71,8 @@ CheckpointParts::CheckpointParts(const char* op, const checkpoint::Parts& parts)
   arena_ = parts.params;
   if (parts.optimizer) {
     Parameters& own = parts.optimizer->parameters();
-    LUGE_CHECK(ValueError, !arena_ || *arena_ == own,
-               "{}: the optimizer steps other parameters than the params given", op);
+    LUGE_CHECK(ValueError, !arena_ || *arena_ == own, "{}: the optimizer steps other parameters than the params given",
+               op);
     arena_ = own;
   }
   add_monitor();
@@ -108,8 +111,8 @@ void CheckpointParts::add_optimizer() {
   }
   if (!parts_.optimizer) return;
   sections_.emplace_back("optimizer/");
-  identity_["optimizer"] = fmt::format("{}{}", traits(parts_.optimizer->rule()).rule,
-                                       parts_.optimizer->maximize() ? ", maximize" : "");
+  identity_["optimizer"] =
+      fmt::format("{}{}", traits(parts_.optimizer->rule()).rule, parts_.optimizer->maximize() ? ", maximize" : "");
   // A model's names for what an optimizer's own arena only has numbers for.
   std::map<std::string, std::string> names;
   for (const std::string& member : arena_->names()) {
@@ -121,12 +124,14 @@ void CheckpointParts::add_optimizer() {
     const std::size_t dot = name.find('.');
     if (dot == std::string::npos) {
       std::function<void(const Tensor&)> put;
-      if (name == "lr") put = [rate = parts_.optimizer->lr_](const Tensor& lr) { rate->assign(lr.to(rate->values.device())); };
+      if (name == "lr")
+        put = [rate = parts_.optimizer->lr_](const Tensor& lr) { rate->assign(lr.to(rate->values.device())); };
       add("optimizer/" + name, value, name == "lr" ? Fits::OneOrSets : Fits::Same, std::move(put));
       continue;
     }
     const auto shown = names.find(name.substr(dot + 1));
-    add(fmt::format("optimizer/{}.{}", name.substr(0, dot), shown == names.end() ? name.substr(dot + 1) : shown->second),
+    add(fmt::format("optimizer/{}.{}", name.substr(0, dot),
+                    shown == names.end() ? name.substr(dot + 1) : shown->second),
         value);
   }
 }
@@ -150,9 +155,8 @@ void CheckpointParts::add_schedules() {
       if (given->term_ == term) scheduler = given;
     add(fmt::format("schedule/{}.steps", i), term->count);
     if (!scheduler) continue;
-    add(fmt::format("schedule/{}.last_lr", i), scheduler->last_, Fits::OneOrSets, [scheduler](const Tensor& value) {
-      assign_in_place(scheduler->last_, value.to(scheduler->last_.device()));
-    });
+    add(fmt::format("schedule/{}.last_lr", i), scheduler->last_, Fits::OneOrSets,
+        [scheduler](const Tensor& value) { assign_in_place(scheduler->last_, value.to(scheduler->last_.device())); });
   }
 }
 
@@ -169,23 +173,22 @@ bool CheckpointParts::covers(std::string_view name) const {
 std::string CheckpointParts::loader_place() const {
   if (!parts_.loader) return {};
   const Batches& batches = parts_.loader->batches();
-  return Json{{"epoch", parts_.loader->epoch()},
-              {"index", parts_.loader->index()},
-              {"samples", batches.count()},
-              {"batch", batches.options().batch},
-              {"seed", batches.options().seed},
-              {"shuffle", batches.options().shuffle}}
+  return Json{{"epoch", parts_.loader->epoch()}, {"index", parts_.loader->index()},
+              {"samples", batches.count()},      {"batch", batches.options().batch},
+              {"seed", batches.options().seed},  {"shuffle", batches.options().shuffle}}
       .dump();
 }
 
 CheckpointParts::Place CheckpointParts::parse_loader_place(const std::string& path, const std::string& text) const {
   const Json told = Json::parse(text, nullptr, false), own = Json::parse(loader_place());
-  LUGE_CHECK(ValueError, told.is_object() && told.contains("epoch") && told["epoch"].is_number_integer() &&
-                             told.contains("index") && told["index"].is_number_integer(),
+  LUGE_CHECK(ValueError,
+             told.is_object() && told.contains("epoch") && told["epoch"].is_number_integer() &&
+                 told.contains("index") && told["index"].is_number_integer(),
              "{}: '{}' has no place of such a loader", op_, path);
   for (const char* const key : {"samples", "batch", "seed", "shuffle"})
-    LUGE_CHECK(ValueError, told.contains(key) && told[key] == own[key], "{}: '{}' is of a loader whose {} is {}; here it is {}",
-               op_, path, key, told.contains(key) ? told[key].dump() : "absent", own[key].dump());
+    LUGE_CHECK(ValueError, told.contains(key) && told[key] == own[key],
+               "{}: '{}' is of a loader whose {} is {}; here it is {}", op_, path, key,
+               told.contains(key) ? told[key].dump() : "absent", own[key].dump());
   const Place place{told["epoch"].get<std::int64_t>(), told["index"].get<std::int64_t>()};
   LUGE_CHECK(ValueError, place.epoch >= 0 && place.index >= 0 && place.index < parts_.loader->batches().size(),
              "{}: '{}' has a loader's place at epoch {}, index {}", op_, path, place.epoch, place.index);
