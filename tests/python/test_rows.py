@@ -266,7 +266,8 @@ def test_more_in_place(operator):
 
 
 @pytest.mark.parametrize("name, arguments", [("leaky_relu_", (0.2,)), ("softplus_", (2.0,)), ("hardshrink_", (0.25,)),
-                                             ("hardshrink_", ()), ("floor_", ()), ("atan_", ()), ("erf_", ())])
+                                             ("hardshrink_", ()), ("floor_", ()), ("atan_", ()), ("erf_", ()),
+                                             ("lgamma_", ()), ("digamma_", ())])
 def test_in_place_with_parameters(name, arguments):
     x = luge.tensor([-1.5, -0.3, 0.3, 2.5])
     expected = getattr(luge, name[:-1])(x, *arguments)
