@@ -109,6 +109,8 @@ def test_wrong_arguments_are_named(tmp_path):
         ({"loader": [1]}, "loader is of type list; it must be a luge.data.BatchStream, or have"),
         ({"extra": [1]}, "extra is of type list; it must be a dict"),
         ({"extra": {1: 2}}, "extra has a key of type int"),
+        ({"step": 1.5}, "step is of type float; it must be an int"),
+        ({"keep": "2"}, "keep is of type str; it must be an int"),
         ({"extra": {"a": {1, 2}}}, r"extra\['a'\] cannot be kept: .*set.*; allowed are tensors and what JSON has"),
     ]:
         with pytest.raises(TypeError, match=f"^checkpoint.save: {words}"):

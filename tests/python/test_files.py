@@ -164,6 +164,9 @@ def test_save_and_load_take_state_dicts_and_give_other_names(tmp_path):
         luge.save(model, path)
     with pytest.raises(luge.IoError, match="load: cannot read '.*nowhere': No such file"):
         luge.load(tmp_path / "nowhere")
+    luge.save_npy(path, luge.ones(2))
+    with pytest.raises(luge.IoError, match="load: '.*' is an npy file; luge.load_npy reads it"):
+        luge.load(path)
     path.write_bytes(b"{}")
     with pytest.raises(luge.IoError, match="load: '.*' is no valid safetensors file"):
         luge.load(path)

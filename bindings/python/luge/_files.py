@@ -63,6 +63,8 @@ def load(
             head = file.read(8)
     except OSError as error:
         raise _C.IoError(f"load: cannot read '{os.fspath(path)}': {error.strerror}") from None
+    if head[:6] == b"\x93NUMPY":
+        raise _C.IoError(f"load: '{os.fspath(path)}' is an npy file; luge.load_npy reads it")
     if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04":
         raise _C.IoError(
             f"load: '{os.fspath(path)}' is a pickle or an archive, as torch.save writes; luge does not run pickles: write the "

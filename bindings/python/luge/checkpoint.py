@@ -85,6 +85,12 @@ class _Parts:
         self.arguments = (arena, self.tensors, optimizer, schedules, monitor, own)
 
 
+def _whole(op: str, name: str, given: _Any) -> int:
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
+        raise TypeError(f"{op}: {name} is of type {type(given).__name__}; it must be an int")
+    return int(given.__index__())
+
+
 def _json_of(op: str, what: str, value: _Any) -> str:
     try:
         return _json.dumps(value)
@@ -105,7 +111,8 @@ def _save_arguments(op: str, parts: _Parts, extra: _Any, step: int, keep: int, m
             json[_EXTRA + name] = _json_of(op, f"extra['{name}']", value)
     if parts.loader is not None:
         json[_LOADER] = _json_of(op, "the loader's state_dict()", parts.loader.state_dict())
-    return *parts.arguments, step, tensors, {}, json, keep, None if metric is None else float(metric)
+    counts = _whole(op, "step", step), _whole(op, "keep", keep)
+    return *parts.arguments, counts[0], tensors, {}, json, counts[1], None if metric is None else float(metric)
 
 
 def save(
