@@ -223,6 +223,8 @@ std::string shell_word(const std::string& text) {
 }
 
 void run(TrainOptions options, Common common) {
+  if (options.checkpoint.find("{step}") != std::string::npos)
+    throw CLI::ValidationError("--checkpoint", fmt::format("'{}' holds {{step}}; it names one file", options.checkpoint));
   if (options.resume) take_options(options, common);
   if (!options.report.empty()) require_folder(options.report);
   backend(common.device);  // a device that cannot be used is reported before the data are read

@@ -252,6 +252,7 @@ TEST(Train, SaysWhyItCannotGoOn) {
   EXPECT_TRUE(has_words(absent.err, {"luge: error: ", folder.path("x"), "No such file"}));
   checkpoint::save(folder.path("y"), {});
   EXPECT_TRUE(has_words(run_luge("train --resume --checkpoint " + folder.path("y")).err, {"y' is no checkpoint of luge train"}));
+  EXPECT_TRUE(has_words(run_luge("train --checkpoint 'x-{step}'").err, {"--checkpoint", "{step}"}));
   for (const char* option : {"--sets 2", "--epochs 2", "--lr 1", "--seed 1", "--hidden 3", "--batch 3", "--data ."}) {
     const Outcome both = run_luge("train --resume " + std::string(option));
     EXPECT_EQ(both.code, 2) << option;

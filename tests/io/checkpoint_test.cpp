@@ -463,6 +463,28 @@ TEST(Checkpoint, KeepsTheLastAndTheBest) {
                         {"step is -1"}));
 }
 
+TEST(Checkpoint, KeepsWhatWasJustWrittenAndNoOtherNames) {
+  const Folder folder;
+  const std::string path = folder.path("run-{step}");
+  checkpoint::save(path, {}, {.step = 300, .keep = 1});
+  write_text(folder.path("run-0099"), "somebody's");
+  const std::string written = checkpoint::save(path, {}, {.step = 10, .keep = 1});
+  EXPECT_EQ(checkpoint::load(written, {}).step, 10);
+  EXPECT_EQ(checkpoint::latest(path), written);
+  EXPECT_TRUE(std::filesystem::exists(folder.path("run-0099")));
+  EXPECT_FALSE(std::filesystem::exists(folder.path("run-300")));
+}
+
+TEST(Checkpoint, RefusesTensorsThatCannotBeWrittenInPlace) {
+  const Folder folder;
+  checkpoint::save(folder.path("x"), {.tensors = {{"a", ones({2})}, {"e", ones({3})}}});
+  const Tensor a = zeros({2});
+  const checkpoint::Parts parts{.tensors = {{"a", a}, {"e", ones({1}).expand({3})}}};
+  EXPECT_TRUE(has_words(message_of<ValueError>([&] { checkpoint::load(folder.path("x"), parts); }),
+                        {"checkpoint.load: tensor 'e' of shape ", "repeats its elements"}));
+  EXPECT_EQ(a.sum().item(), 0);
+}
+
 TEST_P(CheckpointTest, SavesWhatWasThereWhenTheTrainingGoesOn) {
   const Folder folder;
   Training training(100, device(), adam(), cosine(), 7);
@@ -478,6 +500,7 @@ TEST_P(CheckpointTest, SavesWhatWasThereWhenTheTrainingGoesOn) {
   checkpoint::PendingSave lost = checkpoint::save_async(folder.path("absent/x"), training.parts());
   EXPECT_TRUE(
       has_words(message_of<IoError>([&] { lost.wait(); }), {"checkpoint.save_async: cannot write", "No such file"}));
+  EXPECT_THROW(lost.wait(), IoError);  // as often as it is asked
 }
 
 TEST(CheckpointThread, ManySavesRunBehindOneTraining) {

@@ -131,8 +131,8 @@ def save(
     """Writes a checkpoint and returns its path. The file appears whole or not at all.
 
     `loader` is a luge.data.BatchStream, or has state_dict() and load_state_dict(). `extra` holds tensors and what JSON has.
-    "{step}" in the path becomes the step; of such files only the `keep` with the highest steps stay, and, with a `metric` (the
-    lower the better), the best one, named with "best" in place of the step.
+    "{step}" in the path becomes the step; of such files only this one and those with the highest steps stay, `keep` in all, and,
+    with a `metric` (the lower the better), the best one, named with "best" in place of the step.
 
     >>> import tempfile, os
     >>> params = luge.Parameters(sets=3)

@@ -60,9 +60,10 @@ std::map<std::int64_t, std::string> files_of(const std::string& path) {
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     const std::string other = entry->path().filename().string();
     if (other.size() <= before.size() + after.size() || !other.starts_with(before) || !other.ends_with(after)) continue;
-    const auto step =
-        parse<std::int64_t>(std::string_view(other).substr(before.size(), other.size() - before.size() - after.size()));
-    if (step && *step >= 0) files[*step] = (pattern.parent_path() / other).string();
+    const std::string digits = other.substr(before.size(), other.size() - before.size() - after.size());
+    const auto step = parse<std::int64_t>(digits);
+    // "0099" is no name that save() gives.
+    if (step && *step >= 0 && std::to_string(*step) == digits) files[*step] = (pattern.parent_path() / other).string();
   }
   return files;
 }
@@ -142,8 +143,11 @@ void write(const char* op, Snapshot& snapshot) {
   write_safetensors(op, snapshot.written, std::move(snapshot.tensors), snapshot.texts, true);
   if (snapshot.metric) keep_best(op, snapshot);
   if (snapshot.keep == 0) return;
+  // The one just written stays, even if a training that went back to an earlier step had left higher ones.
   std::map<std::int64_t, std::string> files = files_of(snapshot.path);
-  for (; std::cmp_greater(files.size(), snapshot.keep); files.erase(files.begin())) {
+  const fs::path written = fs::path(snapshot.written).filename();
+  std::erase_if(files, [&](const auto& file) { return fs::path(file.second).filename() == written; });
+  for (; std::cmp_greater_equal(files.size(), snapshot.keep); files.erase(files.begin())) {
     std::error_code error;
     fs::remove(files.begin()->second, error);
     if (error) raise<IoError>("{}: cannot remove '{}': {}", op, files.begin()->second, error.message());
@@ -174,7 +178,7 @@ class PendingSave::Impl {
 
   ~Impl() {
     if (thread_.joinable()) thread_.join();
-    if (!error_) return;
+    if (!error_ || was_told_) return;
     try {
       std::rethrow_exception(error_);
     } catch (const std::exception& error) {
@@ -184,7 +188,8 @@ class PendingSave::Impl {
 
   std::string wait() {
     if (thread_.joinable()) thread_.join();
-    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+    was_told_ = true;
+    if (error_) std::rethrow_exception(error_);
     return snapshot_.written;
   }
 
@@ -193,6 +198,7 @@ class PendingSave::Impl {
  private:
   Snapshot snapshot_;
   std::exception_ptr error_;
+  bool was_told_ = false;
   std::atomic<bool> done_ = false;
   std::thread thread_;
 };

@@ -43,7 +43,8 @@ struct SaveOptions {
   /// Tensors that load() gives back, texts, and other values as JSON.
   std::map<std::string, Tensor> extra = {};
   Metadata notes = {}, json = {};
-  /// With k, and a path that holds "{step}": of the files of that path only the k with the highest steps stay. 0: all.
+  /// With k, and a path that holds "{step}": of the files of that path only this one and those with the highest steps
+  /// stay, k in all. 0: all.
   std::int64_t keep = 0;
   /// With a metric, which is better the lower it is, the best file yet also stays under the name with "best" in place
   /// of

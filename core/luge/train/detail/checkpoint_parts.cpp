@@ -94,6 +94,10 @@ void CheckpointParts::add_params() {
     for (const std::string& name : parts_.params->names()) add("params/" + name, (*parts_.params)[name].detach());
   for (const auto& [name, tensor] : parts_.tensors) {
     LUGE_CHECK(ValueError, tensor.defined(), "{}: tensor '{}' is undefined", op_, name);
+    for (int d = 0; d < tensor.ndim(); ++d)
+      LUGE_CHECK(ValueError, tensor.strides()[d] != 0 || tensor.size(d) <= 1,
+                 "{}: tensor '{}' of shape {} repeats its elements, as expand() does; give a clone() of it", op_, name,
+                 to_string(tensor.shape()));
     for (const CheckpointSlot& slot : slots_)
       LUGE_CHECK(ValueError, slot.name != "params/" + name, "{}: the name '{}' is given twice", op_, name);
     add("params/" + name, tensor.detach());
