@@ -11,6 +11,14 @@
 
 namespace luge::python {
 
+nb::dict as_dict(const std::map<std::string, Tensor>& tensors) {
+  nb::dict result;
+  for (const auto& [name, tensor] : tensors) result[nb::str(name.data(), name.size())] = wrap(tensor);
+  return result;
+}
+
+namespace {
+
 std::map<std::string, Tensor> named_tensors(const char* op, const char* argument, nb::handle given) {
   if (!nb::isinstance<nb::dict>(given))
     throw TypeError(fmt::format("{}: {} is {}; it must be a dict of names and tensors", op, argument, type_of(given)));
@@ -26,14 +34,6 @@ std::map<std::string, Tensor> named_tensors(const char* op, const char* argument
   }
   return tensors;
 }
-
-nb::dict as_dict(const std::map<std::string, Tensor>& tensors) {
-  nb::dict result;
-  for (const auto& [name, tensor] : tensors) result[nb::str(name.data(), name.size())] = wrap(tensor);
-  return result;
-}
-
-namespace {
 
 Metadata texts(const char* op, nb::handle given) {
   Metadata result;

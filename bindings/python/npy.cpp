@@ -84,9 +84,7 @@ void bind_npy(nb::module_& m) {
           const nb::gil_scoped_release unlocked;
           tensors = load_npz(path.string(), to, at);
         }
-        nb::dict result;
-        for (auto& [name, tensor] : tensors) result[nb::str(name.c_str(), name.size())] = wrap(std::move(tensor));
-        return result;
+        return as_dict(tensors);
       },
       "path"_a, "device"_a = nb::none(),
       nb::sig("def load_npz(path: str | os.PathLike, device: device | str | None = None) -> dict[str, Tensor]"),

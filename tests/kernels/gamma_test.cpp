@@ -10,10 +10,9 @@
 #include <random>
 #include <vector>
 
-#include <hwy/highway.h>
-
 #include "gamma_reference.h"
 #include "kernels/cpu/tile.h"
+#include "kernels/every_target.h"
 
 namespace luge::test {
 namespace {
@@ -119,21 +118,6 @@ void check_poles(const cpu::TileTable& table, const char* target) {
                    std::fabs(found[i] - y[i]) <= 4 * std::numeric_limits<T>::epsilon() * std::fabs(y[i])))
           << "function " << function << " of " << x[i] << " on " << target << " is " << found[i];
   }
-}
-
-void on_every_target(void (*test)(const cpu::TileTable&, const char*)) {
-  const std::int64_t supported = hwy::SupportedTargets();
-  for (std::int64_t targets = supported & (HWY_AVX3 | HWY_AVX2 | HWY_NEON | HWY_SCALAR); targets != 0;
-       targets &= targets - 1) {
-    const std::int64_t target = targets & -targets;
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    cpu::TileTable table;
-    cpu::add_unary_tiles(table);
-    test(table, hwy::TargetName(target));
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 TEST(Gamma, Float32WithinItsStatedErrors) { on_every_target(&check<float>); }

@@ -8,9 +8,8 @@
 #include <random>
 #include <vector>
 
-#include <hwy/highway.h>
-
 #include "kernels/cpu/tile.h"
+#include "kernels/every_target.h"
 
 namespace luge::test {
 namespace {
@@ -150,21 +149,6 @@ void check_gelu(const cpu::TileTable& table, const char* target) {
         worst, static_cast<double>(error / std::max(scale, static_cast<long double>(std::numeric_limits<T>::min()))));
   }
   EXPECT_LE(worst, 3) << "gelu of " << name(kDType) << " on " << target;
-}
-
-void on_every_target(void (*test)(const cpu::TileTable&, const char*)) {
-  const std::int64_t supported = hwy::SupportedTargets();
-  for (std::int64_t targets = supported & (HWY_AVX3 | HWY_AVX2 | HWY_NEON | HWY_SCALAR); targets != 0;
-       targets &= targets - 1) {
-    const std::int64_t target = targets & -targets;
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    cpu::TileTable table;
-    cpu::add_unary_tiles(table);
-    test(table, hwy::TargetName(target));
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
 TEST(VectorMath, Float32WithinFourUlpOfLibmEverywhere) { on_every_target(&check<float>); }

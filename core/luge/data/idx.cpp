@@ -16,13 +16,10 @@
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/base/detail/dispatch.h>
+#include <luge/io/detail/deflate.h>
 
 namespace luge {
 namespace {
-
-/// One bit of deflate gives at most 1032 / 8 bytes (zlib's technical notes), so a compressed file
-/// bounds the size of its contents.
-constexpr std::int64_t kMaxDeflateRatio = 1032;
 
 struct TypeRow {
   IdxType type;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <luge/base/detail/check.h>
+#include <luge/io/detail/deflate.h>
 #include <luge/io/detail/file.h>
 #include <luge/io/detail/npy_format.h>
 #include <luge/seam/observer.h>
@@ -18,8 +19,6 @@ namespace luge {
 
 namespace {
 
-/// One bit of deflate gives at most 1032 / 8 bytes (zlib's technical notes).
-constexpr std::uint64_t kMaxDeflateRatio = 1032;
 /// DOS's 1980-01-01.
 constexpr std::uint16_t kFirstDate = 1 << 5 | 1;
 constexpr std::string_view kEnding = ".npy";

@@ -13,6 +13,7 @@
 
 #include <luge/base/detail/check.h>
 #include <luge/io/detail/file.h>
+#include <luge/io/detail/host_bytes.h>
 #include <luge/io/detail/safetensors_header.h>
 #include <luge/ops/create.h>
 #include <luge/seam/backend.h>
@@ -184,9 +185,6 @@ std::map<std::string, Tensor> load_file(const std::string& path, Device device, 
 
 namespace {
 
-/// What comes to the host at a time from another device.
-constexpr std::size_t kPiece = std::size_t{32} << 20;
-
 std::string header_text(const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
   using Json = nlohmann::ordered_json;
   std::string text = "{";
@@ -206,27 +204,6 @@ std::string header_text(const std::vector<NamedTensor>& tensors, const Metadata&
   text += "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
   return text;
-}
-
-/// visit(data, bytes) for the tensor's bytes in row-major order, in one piece or several.
-template <class Visit>
-void for_each_piece(const Tensor& tensor, const Visit& visit) {
-  const Tensor packed = tensor.detach().contiguous();
-  const std::size_t bytes = static_cast<std::size_t>(packed.numel()) * size_of(packed.dtype());
-  if (bytes == 0) return;
-  Backend& backend = packed.storage()->backend();
-  const auto* const data = static_cast<const char*>(packed.data());
-  if (packed.device().is_cpu()) {
-    backend.synchronize();
-    visit(data, bytes);
-    return;
-  }
-  std::vector<char> piece(std::min(bytes, kPiece));
-  for (std::size_t at = 0; at < bytes; at += kPiece) {
-    const std::size_t count = std::min(kPiece, bytes - at);
-    backend.copy_to_host(piece.data(), data + at, count);
-    visit(piece.data(), count);
-  }
 }
 
 }  // namespace
@@ -265,10 +242,11 @@ void write_safetensors(const char* op, const std::string& path, std::vector<Name
   for (const NamedTensor& entry : tensors) {
     XXH3_state_t state;
     XXH3_64bits_reset(&state);
-    for_each_piece(entry.tensor, [&](const char* data, std::size_t bytes) {
-      if (checksums) XXH3_64bits_update(&state, data, bytes);
-      file.write(data, bytes);
-    });
+    HostBytes bytes(entry.tensor);
+    for (auto piece = bytes.next(); !piece.empty(); piece = bytes.next()) {
+      if (checksums) XXH3_64bits_update(&state, piece.data(), piece.size());
+      file.write(piece.data(), piece.size());
+    }
     if (checksums) texts[checksum_name(entry.name)] = checksum_text(XXH3_64bits_digest(&state));
   }
   if (checksums) {

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include <luge/autograd/grad_mode.h>
@@ -304,9 +305,9 @@ class Loader {
                      (told != file_.metadata().end() && told->second == own),
                  "{}: '{}' differs: {}: the file has {}, here it is {}", kOp, path_, name, text(name), own);
     }
-    std::map<std::string, bool> known;
+    std::set<std::string> known;
     for (const CheckpointSlot& slot : parts_.slots()) {
-      known[slot.name] = true;
+      known.insert(slot.name);
       if (!file_.contains(slot.name)) {
         differs(slot.name, "the file has no such tensor");
         result_.missing.push_back(slot.name);
@@ -330,7 +331,7 @@ class Loader {
     const Shape& own = slot.value.shape();
     if (by_sets()) {
       // A hyperparameter that one of them has for each set and the other for all stays as it is.
-      if (slot.fits == Fits::OneOrSets || is_hyper(slot)) return true;
+      if (slot.fits == Fits::OneOrSets || slot.fits == Fits::Hyper) return true;
       if (slot.by_sets && shape.ndim() == own.ndim() && shape[0] == file_sets()) shape[0] = own[0];
       return shape == own;
     }
@@ -339,11 +340,6 @@ class Loader {
              (parts_.arena() && parts_.arena()->batched() && shape == Shape{parts_.arena()->sets()});
     if (slot.fits == Fits::Rows && shape.ndim() == own.ndim()) shape[0] = own[0], shape[shape.ndim() - 1] = own.back();
     return shape == own;
-  }
-
-  static bool is_hyper(const CheckpointSlot& slot) {
-    return slot.name.starts_with("optimizer/") && slot.name.find('.') == std::string::npos &&
-           slot.name != "optimizer/step";
   }
 
   /// Reads a tensor and looks at its checksum.

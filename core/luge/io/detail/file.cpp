@@ -35,6 +35,20 @@ auto retried(Call call) {
   return result;
 }
 
+/// Calls write(data, bytes) until all bytes are written; one call may write fewer than it is given. Returns whether
+/// none failed; errno then says why.
+template <class Write>
+bool write_all(const void* data, std::size_t bytes, const Write& write) {
+  const auto* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t count = retried([&] { return write(from, std::min(bytes, kMostAtOnce)); });
+    if (count < 0) return false;
+    from += count;
+    bytes -= static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
 /// What temporary files for the file `name` begin with.
 std::string temporary_prefix(const std::string& name) { return "." + name + ".partial-"; }
 
@@ -117,7 +131,7 @@ OutputFile::OutputFile(const char* op, const std::string& path) : op_(op), path_
   namespace fs = std::filesystem;
   if (path.empty()) raise<IoError>("{}: cannot write '': the path is empty", op);
   struct stat existing;
-  bool replaces = stat(path.c_str(), &existing) == 0;
+  const bool replaces = stat(path.c_str(), &existing) == 0;
   if (replaces) {
     if (S_ISDIR(existing.st_mode)) raise<IoError>("{}: cannot write '{}': it is a folder", op, path);
     if (!S_ISREG(existing.st_mode)) raise<IoError>("{}: cannot write '{}': it is no regular file", op, path);
@@ -159,24 +173,16 @@ OutputFile::~OutputFile() {
 void OutputFile::fail(const char* what, int error) const { fail_to(op_, what, path_, error); }
 
 void OutputFile::write(const void* data, std::size_t bytes) {
-  const auto* from = static_cast<const char*>(data);
-  while (bytes > 0) {
-    const ssize_t count = retried([&] { return ::write(descriptor_.get(), from, std::min(bytes, kMostAtOnce)); });
-    if (count < 0) fail("write", errno);
-    from += count;
-    bytes -= static_cast<std::size_t>(count);
-  }
+  const auto append = [&](const char* from, std::size_t count) { return ::write(descriptor_.get(), from, count); };
+  if (!write_all(data, bytes, append)) fail("write", errno);
 }
 
 void OutputFile::rewrite(std::uint64_t offset, const void* data, std::size_t bytes) {
-  const auto* from = static_cast<const char*>(data);
-  while (bytes > 0) {
-    const ssize_t count = retried([&] { return pwrite(descriptor_.get(), from, bytes, static_cast<off_t>(offset)); });
-    if (count < 0) fail("write", errno);
-    from += count;
-    offset += static_cast<std::uint64_t>(count);
-    bytes -= static_cast<std::size_t>(count);
-  }
+  const auto overwrite = [&](const char* from, std::size_t count) {
+    const auto at = static_cast<off_t>(offset) + (from - static_cast<const char*>(data));
+    return pwrite(descriptor_.get(), from, count, at);
+  };
+  if (!write_all(data, bytes, overwrite)) fail("write", errno);
 }
 
 void OutputFile::commit() {

@@ -340,29 +340,14 @@ NpyPieces::NpyPieces(const char* op, const std::string& argument, const Tensor& 
 }
 
 void NpyPieces::begin() {
-  done_ = 0;
+  values_.reset();
   header_done_ = false;
 }
 
 std::span<const std::byte> NpyPieces::next() {
   if (!std::exchange(header_done_, true)) return std::as_bytes(std::span(header_));
-  if (done_ == bytes_) {
-    packed_ = {};
-    staging_ = {};
-    return {};
-  }
-  if (done_ == 0) packed_ = tensor_.contiguous();
-  const auto* const data = static_cast<const std::byte*>(packed_.data()) + done_;
-  std::size_t bytes = bytes_ - done_;
-  const std::byte* host = data;
-  if (!packed_.device().is_cpu()) {
-    bytes = std::min(bytes, static_cast<std::size_t>(kPiece));
-    staging_.resize(bytes);
-    packed_.storage()->backend().copy_to_host(staging_.data(), data, bytes);
-    host = staging_.data();
-  }
-  done_ += bytes;
-  return {host, bytes};
+  if (!values_) values_.emplace(tensor_);
+  return values_->next();
 }
 
 }  // namespace luge

@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
+#include <luge/io/detail/host_bytes.h>
 #include <luge/tensor/tensor.h>
 
 namespace luge {
@@ -59,10 +60,9 @@ class NpyPieces {
  private:
   Tensor tensor_;
   std::string header_;
-  std::size_t bytes_ = 0, done_ = 0;
+  std::size_t bytes_ = 0;
   bool header_done_ = false;
-  Tensor packed_;
-  std::vector<std::byte> staging_;
+  std::optional<HostBytes> values_;
 };
 
 }  // namespace luge

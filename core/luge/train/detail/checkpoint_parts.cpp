@@ -130,7 +130,8 @@ void CheckpointParts::add_optimizer() {
       std::function<void(const Tensor&)> put;
       if (name == "lr")
         put = [rate = parts_.optimizer->lr_](const Tensor& lr) { rate->assign(lr.to(rate->values.device())); };
-      add("optimizer/" + name, value, name == "lr" ? Fits::OneOrSets : Fits::Same, std::move(put));
+      const Fits fits = name == "lr" ? Fits::OneOrSets : name == "step" ? Fits::Same : Fits::Hyper;
+      add("optimizer/" + name, value, fits, std::move(put));
       continue;
     }
     const auto shown = names.find(name.substr(dot + 1));

@@ -17,6 +17,7 @@ struct CheckpointSlot {
   /// What shapes it takes from a file.
   enum class Fits : std::uint8_t {
     Same,       ///< its own
+    Hyper,      ///< its own; by sets, one that the file has in another form leaves it as it is
     OneOrSets,  ///< (), or (sets): a hyperparameter that may change between the two
     Rows,       ///< its own but for the first size: a history
   };
