@@ -72,7 +72,7 @@ test-python: test-release  ## the Python package, installed by pip into a virtua
 	@cmake/setup.sh test python torch
 	LUGE_FUZZ_SECONDS=60 tests/python/run.sh build
 
-test-interchange: build  ## what other programs make of luge's logs: TensorBoard, W&B, MLflow, from PyPI, not part of `make test`
+test-interchange: build  ## luge with other packages from PyPI: loggers, and arrays of JAX, MLX, NumPy, ...; not part of `make test`
 	@cmake/setup.sh python
 	tests/interchange/run.sh build
 
