@@ -163,7 +163,8 @@ Tensor from_numpy(nb::handle array) {
   if (!nb::isinstance(array, numpy_module("from_numpy").attr("ndarray")))
     throw nb::type_error(
         fmt::format("from_numpy: the object is of type {}; it must be a numpy.ndarray", name_of_type(array)).c_str());
-  ForeignMemory memory = from_interface("from_numpy", array, "__array_interface__", Device::Type::Cpu);
+  ForeignMemory memory =
+      from_interface("from_numpy", resolved("from_numpy", array, true), "__array_interface__", Device::Type::Cpu);
   const bool read_only = memory.read_only;
   Tensor result = share("from_numpy", std::move(memory));
   if (read_only &&
@@ -215,8 +216,7 @@ ForeignMemory from_interface(const char* op, nb::handle array, const char* proto
       nb::len(data) != 2)
     throw ValueError(fmt::format("{}: {} of {} must have a \"typestr\", a tuple \"shape\" and a pair \"data\"", op,
                                  protocol, name_of_type(array)));
-  if (!entry(interface, "mask").is_none())
-    throw ValueError(fmt::format("{}: the array has a mask; tensors have none", op));
+  if (!entry(interface, "mask").is_none()) refuse_mask(op);
   ForeignMemory memory;
   memory.dtype = dtype_from(op, array, nb::cast<std::string>(code));
   memory.shape = sizes(op, shape);

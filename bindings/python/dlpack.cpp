@@ -259,22 +259,6 @@ bool can_reach(dlpack::Device device) {
          (device.type == dlpack::kCuda && cuda_status().usable);
 }
 
-/// Whether the array's own library lets nobody write it, JAX for instance. On the CPU the array that NumPy gets says
-/// so; from a GPU that one would have to be copied, so there only JAX is known.
-bool is_immutable(nb::handle array, Device device) {
-  if (device.is_cuda()) {
-    const std::string module = nb::str(nb::getattr(array.type(), "__module__", nb::str(""))).c_str();
-    return module.starts_with("jax");
-  }
-  if (!nb::hasattr(array, "__array__")) return false;
-  try {
-    const nb::object flags = nb::getattr(array.attr("__array__")(), "flags", nb::none());
-    return !flags.is_none() && nb::hasattr(flags, "writeable") && !nb::cast<bool>(flags.attr("writeable"));
-  } catch (nb::python_error&) {
-    return false;  // it gives none to NumPy
-  }
-}
-
 ForeignMemory borrow(const char* op, nb::handle array, std::optional<Device> device, std::optional<bool> copy) {
   if (PyCapsule_CheckExact(array.ptr())) return take(op, array);
   if (!nb::hasattr(array, "__dlpack__") || !nb::hasattr(array, "__dlpack_device__"))
@@ -293,7 +277,7 @@ ForeignMemory borrow(const char* op, nb::handle array, std::optional<Device> dev
   const nb::object capsule = request(op, array, own, device == Device::cpu() && !can_reach(own), copy);
   const bool silent = PyCapsule_IsValid(capsule.ptr(), dlpack::Managed::kName);  // capsules of old have no flags
   ForeignMemory memory = take(op, capsule);
-  if (silent && is_immutable(array, memory.device)) memory.read_only = true;
+  mark_kept(memory, array, silent);
   return memory;
 }
 
@@ -301,8 +285,9 @@ ForeignMemory borrow(const char* op, nb::handle array, std::optional<Device> dev
 
 Tensor from_dlpack(const char* op, nb::handle array, std::optional<Device> device, std::optional<bool> copy) {
   refuse_capture(op, kHostWrite, location());
-  ForeignMemory memory = borrow(op, array, device, copy);
   const bool never = copy && !*copy;
+  ForeignMemory memory = borrow(op, resolved(op, array, !never), device, copy);
+  if (never) memory.read_later = false;  // sharing is what was asked for
   if (never && memory.read_only)
     raise_as(PyExc_BufferError,
              fmt::format("{}: the array is read-only and copy is False; a tensor can always be written", op));
@@ -351,9 +336,10 @@ void bind_dlpack(nb::module_& m, nb::class_<Tensor>& tensor) {
       "x"_a.none(), nb::kw_only(), "device"_a = nb::none(), "copy"_a = nb::none(),
       nb::sig("def from_dlpack(x: object, *, device: device | str | None = None, copy: bool | None = None) -> Tensor"),
       "An array of another library as a tensor that shares its memory, or a DLPack capsule, which is used up.\n\n"
-      "It is copied where it must be, to get to `device` or because it is read-only; always, if `copy`; never, if "
-      "`copy` "
-      "is False, which raises BufferError instead. Raises DTypeError and DeviceError for what no tensor can be.\n\n"
+      "It is copied where it must be: to get to `device`, because it is read-only, because PyTorch negates it when it "
+      "is read, because it is MLX's, which computes from it later; always, if `copy`; never, if `copy` is False, which "
+      "shares MLX's and raises BufferError for the others. Raises DTypeError and DeviceError for what no tensor can "
+      "be.\n\n"
       ">>> x = luge.arange(3)\n>>> y = luge.from_dlpack(x)\n>>> y.zero_()\ntensor([0, 0, 0])\n>>> x\ntensor([0, 0, "
       "0])");
 }

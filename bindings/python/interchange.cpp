@@ -25,8 +25,7 @@ void refuse_dtype(const char* op, const std::string& given) {
   std::string names;
   for (int i = 0; i < kDTypeCount; ++i)
     names += fmt::format("{}{}", i == 0 ? "" : i + 1 < kDTypeCount ? ", " : " and ", name(static_cast<DType>(i)));
-  throw DTypeError(
-      fmt::format("{}: the array's dtype is {}; allowed are {}", op, given, names));
+  throw DTypeError(fmt::format("{}: the array's dtype is {}; allowed are {}", op, given, names));
 }
 
 std::string name_of_type(nb::handle object) { return nb::cast<std::string>(object.type().attr("__name__")); }
@@ -76,9 +75,9 @@ Tensor share(const char* op, ForeignMemory memory) {
 }
 
 Tensor share_or_copy(const char* op, ForeignMemory memory) {
-  const bool read_only = memory.read_only;
+  const bool kept = memory.read_only || memory.read_later;
   Tensor result = share(op, std::move(memory));
-  if (!read_only) return result;
+  if (!kept) return result;
   const Unlocked unlocked(result);
   return result.clone();
 }
@@ -91,8 +90,9 @@ Tensor held(const Tensor& x) {
                                bytes / static_cast<std::int64_t>(size_of(x.dtype())), x.numel()));
 }
 
-Tensor from_foreign(const char* op, nb::handle array) {
+Tensor from_foreign(const char* op, nb::handle given) {
   refuse_capture(op, kHostWrite, location());
+  const nb::object array = resolved(op, given, true);
   const bool on_gpu = nb::hasattr(array, "__cuda_array_interface__");
   const bool on_host = !on_gpu && nb::hasattr(array, "__array_interface__");
   // NumPy before 2.1 exports no read-only arrays and before 1.25 no bools, PyTorch before 2.0 no bools.
@@ -108,7 +108,9 @@ Tensor from_foreign(const char* op, nb::handle array) {
   if (on_host) return share_or_copy(op, from_interface(op, array, "__array_interface__", Device::Type::Cpu));
   if (as_numpy) {
     const nb::object numpy = array.attr("__array__")();
-    return share_or_copy(op, from_interface(op, numpy, "__array_interface__", Device::Type::Cpu));
+    ForeignMemory memory = from_interface(op, numpy, "__array_interface__", Device::Type::Cpu);
+    mark_kept(memory, array, false);
+    return share_or_copy(op, std::move(memory));
   }
   throw nb::type_error(fmt::format("{}: the object is of type {}; it must be an array with __dlpack__, "
                                    "__cuda_array_interface__ or __array_interface__",

@@ -17,6 +17,7 @@ struct ForeignMemory {
   DType dtype = DType::Float32;
   Device device;
   bool read_only = false;
+  bool read_later = false;      ///< its library takes it to be constant and computes from it later: see mark_kept()
   std::shared_ptr<void> owner;  ///< gives it back when nobody has it any more
 };
 
@@ -25,8 +26,17 @@ Strides row_major(const Shape& shape);
 
 /// A tensor over it. Throws ValueError for what no tensor can look like, and then gives the memory back.
 Tensor share(const char* op, ForeignMemory memory);
-/// The same for a caller that may get a copy: read-only memory is copied, because every tensor can be written.
+/// The same for a caller that may get a copy: memory that is read-only or read later is copied, because every tensor
+/// can be written.
 Tensor share_or_copy(const char* op, ForeignMemory memory);
+
+/// The array with the values that its library shows. PyTorch's conjugate views and the like share the memory that they
+/// show with another sign, and nothing in it says so; they are copied, or refused with BufferError unless `may_copy`.
+/// NumPy's masked arrays are refused, because the memory holds values where none are.
+nb::object resolved(const char* op, nb::handle array, bool may_copy);
+/// Says of memory that was lent whether its library takes it to be constant. `silent`: it was lent by a protocol that
+/// cannot say that it is read-only.
+void mark_kept(ForeignMemory& memory, nb::handle array, bool silent);
 
 /// A NumPy array as an operand beside a tensor; nothing for anything else, subclasses of the array included.
 std::optional<Tensor> numpy_operand(const char* op, nb::handle object);
@@ -58,6 +68,7 @@ Device gpu_of(const void* data);
 
 [[noreturn]] void raise_as(PyObject* type, const std::string& message);
 [[noreturn]] void refuse_dtype(const char* op, const std::string& given);
+[[noreturn]] void refuse_mask(const char* op);
 std::string name_of_type(nb::handle object);
 
 /// By __dlpack__, or from a DLPack capsule, on `device` where it is said. `copy`: always, never (BufferError), or
