@@ -4,171 +4,22 @@ Run as a program it prints the rows of the libraries that are installed.
 """
 
 import functools
-import importlib
-import importlib.metadata
 import pathlib
+import tempfile
 import warnings
 
 import numpy
 import pytest
 
 import luge
+from libraries import (CASES, DTYPES, Missing, address_of, dtype_of, have, jax_array, luge_tensor, mlx_array, numpy_array,
+                       numpy_of, only, tinygrad_array, torch_array, version, write_luge)  # fmt: skip
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "interchange.md"
-DTYPES = ("float32", "float64", "bool", "int64")
-CASES = (*DTYPES, "transposed", "every second", "read-only", "0-d", "empty", "negative stride", "needs gradient",
-         "address 4 mod 64", "lazy negation")  # fmt: skip
-LIBRARIES = {"numpy": "numpy", "jax": "jax", "mlx": "mlx.core", "tinygrad": "tinygrad", "torch": "torch",
-             "safetensors": "safetensors"}  # fmt: skip
-
-
-class Missing(Exception):
-    """The case does not exist in this library."""
-
-
-def version(library):
-    return f"{library} {importlib.metadata.version(library).partition('+')[0]}"
-
-
-def have(name):
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def aligned(count, dtype, offset=0):
-    """A NumPy array that begins `offset` bytes after a multiple of 64."""
-    raw = numpy.zeros(count * numpy.dtype(dtype).itemsize + 128, numpy.uint8)
-    start = -raw.ctypes.data % 64 + offset
-    result = raw[start : start + count * numpy.dtype(dtype).itemsize].view(dtype)
-    assert result.ctypes.data % 64 == offset
-    result[:] = numpy.arange(count)
-    return result
-
-
-def numpy_array(case):
-    if case in ("needs gradient", "lazy negation"):
-        raise Missing
-    dtype = case if case in DTYPES else "float32"
-    if case == "empty":
-        return numpy.zeros((0, 3), dtype)
-    if case == "0-d":
-        return aligned(1, dtype).reshape(())
-    if case == "address 4 mod 64":
-        return aligned(12, dtype, 4).reshape(3, 4)
-    if case == "every second":
-        return aligned(24, dtype).reshape(3, 8)[:, ::2]
-    array = aligned(12, dtype).reshape(3, 4)
-    if case == "transposed":
-        return array.T
-    if case == "negative stride":
-        return array[::-1]
-    if case == "read-only":
-        array.flags.writeable = False
-    return array
-
-
-def luge_tensor(case):
-    if case in ("read-only", "negative stride", "lazy negation"):
-        raise Missing
-    if case == "needs gradient":
-        return luge.ones(3, 4).requires_grad_()
-    if case == "address 4 mod 64":
-        x = luge.arange(13).to(luge.float32)[1:]
-        assert x.data_ptr() % 64 == 4
-        return x
-    if case == "empty":
-        return luge.zeros(0, 3)
-    if case == "0-d":
-        return luge.zeros(())
-    if case == "every second":
-        return luge.arange(24).to(luge.float32).reshape(3, 8)[:, ::2]
-    x = luge.arange(12).reshape(3, 4).to(getattr(luge, case if case in DTYPES else "float32")).clone()
-    assert x.data_ptr() % 64 == 0
-    return x.t() if case == "transposed" else x
-
-
-# ---- each library's array for a case
-
-
-def write_luge(x):
-    first = x[(0,) * x.ndim] if x.ndim else x
-    first.copy_(luge.tensor(1 - int(first.item()), dtype=x.dtype))
-
-
-def jax_array(case):
-    if case not in (*DTYPES, "0-d", "empty"):
-        raise Missing  # JAX has no strides, no leaves, chooses its addresses, and all of its arrays are read-only
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    return jax.numpy.array(numpy_array(case))
-
-
-def mlx_array(case):
-    if case in ("needs gradient", "address 4 mod 64", "read-only", "lazy negation"):
-        raise Missing
-    import mlx.core as mx
-
-    if case in ("transposed", "every second", "negative stride"):
-        base = mx.array(numpy_array("float32"))
-        view = {"transposed": lambda: base.T, "every second": lambda: base[:, ::2],
-                "negative stride": lambda: base[::-1]}  # fmt: skip
-        result = view[case]()
-    else:
-        dtype = case if case in DTYPES else "float32"
-        result = mx.array(numpy_array(case), dtype=getattr(mx, "bool_" if dtype == "bool" else dtype))
-    mx.eval(result)
-    return result
-
-
-def tinygrad_array(case):
-    if case in ("needs gradient", "address 4 mod 64", "read-only", "lazy negation"):
-        raise Missing
-    from tinygrad import Tensor
-
-    return Tensor(numpy_array(case)).realize()
-
-
-def torch_array(case):
-    import torch
-
-    if case in ("read-only", "negative stride"):
-        raise Missing
-    if case == "needs gradient":
-        return torch.ones(3, 4, requires_grad=True)
-    if case == "lazy negation":
-        return torch.complex(torch.ones(3), torch.ones(3)).conj().imag
-    return torch.from_numpy(numpy_array(case))
-
-
-def numpy_of(array):
-    """The values as they are now, copied."""
-    if isinstance(array, luge.Tensor):
-        return numpy.array(array.detach().numpy())
-    if hasattr(array, "resolve_neg"):  # PyTorch's
-        array = array.detach().resolve_neg()
-    if type(array).__module__.startswith("jax"):
-        import jax
-
-        array = jax.numpy.array(array, copy=True)  # the array itself keeps what NumPy got of it the first time
-    if type(array).__module__.startswith("tinygrad"):
-        return numpy.array(array.numpy())
-    return numpy.array(array)
-
-
-def address_of(array):
-    """Of the first element, where the library tells."""
-    if hasattr(array, "data_ptr"):  # luge's and PyTorch's
-        return array.data_ptr()
-    if isinstance(array, numpy.ndarray):
-        return array.ctypes.data
-    return array.unsafe_buffer_pointer() if hasattr(array, "unsafe_buffer_pointer") else None
 
 
 def outcome(make, way, writes):
-    """'shared', 'copied', 'taken' without elements, the error, 'WRONG VALUES', or '' for no such case."""
+    """'shared' or 'copied' with what else is seen, 'taken' without elements, the error, 'WRONG VALUES', '' for no case."""
     try:
         source = make()
     except Missing:
@@ -191,6 +42,8 @@ def outcome(make, way, writes):
     addresses = [address_of(source), address_of(result)]
     assert None in addresses or (addresses[0] == addresses[1]) == same
     told = ", warns" if any(issubclass(w.category, UserWarning) for w in warned) else ""
+    if dtype_of(result) != dtype_of(source):
+        told += f", as {dtype_of(result)}"
     return ("shared" if same else "copied") + told
 
 
@@ -209,16 +62,23 @@ def ways():
     def to(library, heading, make, way):
         found.append((library, "to luge", heading, make, way, into_luge))
 
-    def out(library, heading, way):
-        found.append((library, "from luge", heading, luge_tensor, way, from_luge))
+    def out(library, heading, make, way):
+        found.append((library, "from luge", heading, make, way, from_luge))
 
-    to("numpy", "`luge.from_numpy(a)`", numpy_array, luge.from_numpy)
-    to("numpy", "`luge.as_tensor(a)`", numpy_array, luge.as_tensor)
-    to("numpy", "`luge.tensor(a)`", numpy_array, luge.tensor)
-    to("numpy", "`luge.from_dlpack(a)`", numpy_array, luge.from_dlpack)
-    out("numpy", "`x.numpy()`", lambda x: x.numpy())
-    out("numpy", "`np.asarray(x)`", numpy.asarray)
-    out("numpy", "`np.from_dlpack(x)`", numpy.from_dlpack)
+    share = functools.partial(luge.from_dlpack, copy=False)
+
+    for library, dtypes in (("numpy", [d for d in DTYPES if d != "bfloat16"]), ("ml_dtypes", ["bfloat16"])):
+        if not have(library):
+            continue
+        make, give = only(dtypes, numpy_array), only(dtypes, luge_tensor)
+        to(library, "`luge.from_numpy(a)`", make, luge.from_numpy)
+        to(library, "`luge.as_tensor(a)`", make, luge.as_tensor)
+        to(library, "`luge.tensor(a)`", make, luge.tensor)
+        to(library, "`luge.from_dlpack(a)`", make, luge.from_dlpack)
+        to(library, "`luge.from_dlpack(a, copy=False)`", make, share)
+        out(library, "`x.numpy()`", give, lambda x: x.numpy())
+        out(library, "`np.asarray(x)`", give, numpy.asarray)
+        out(library, "`np.from_dlpack(x)`", give, numpy.from_dlpack)
     if have("jax"):
         import jax
 
@@ -226,41 +86,75 @@ def ways():
         to("jax", "`luge.as_tensor(a)`", jax_array, luge.as_tensor)
         to("jax", "`luge.tensor(a)`", jax_array, luge.tensor)
         to("jax", "`luge.from_dlpack(a)`", jax_array, luge.from_dlpack)
-        to("jax", "`luge.from_dlpack(a, copy=False)`", jax_array, functools.partial(luge.from_dlpack, copy=False))
+        to("jax", "`luge.from_dlpack(a, copy=False)`", jax_array, share)
         to("jax", "`luge.from_dlpack(a.__dlpack__())`", jax_array, lambda a: luge.from_dlpack(a.__dlpack__()))
         to("jax", "`luge.from_numpy(np.asarray(a))`", jax_array, lambda a: luge.from_numpy(numpy.asarray(a)))
-        out("jax", "`jax.dlpack.from_dlpack(x)`", jax.dlpack.from_dlpack)
-        out("jax", "`jax.numpy.asarray(x)`", jax.numpy.asarray)
+        out("jax", "`jax.dlpack.from_dlpack(x)`", luge_tensor, jax.dlpack.from_dlpack)
+        out("jax", "`jax.numpy.asarray(x)`", luge_tensor, jax.numpy.asarray)
     if have("mlx.core"):
         import mlx.core as mx
 
         to("mlx", "`luge.as_tensor(a)`", mlx_array, luge.as_tensor)
         to("mlx", "`luge.tensor(a)`", mlx_array, luge.tensor)
         to("mlx", "`luge.from_dlpack(a)`", mlx_array, luge.from_dlpack)
+        to("mlx", "`luge.from_dlpack(a, copy=False)`", mlx_array, share)
+        to("mlx", "`luge.from_dlpack(a.__dlpack__())`", mlx_array, lambda a: luge.from_dlpack(a.__dlpack__()))
         to("mlx", "`luge.from_numpy(np.asarray(a))`", mlx_array, lambda a: luge.from_numpy(numpy.asarray(a)))
-        out("mlx", "`mlx.core.array(x)`", lambda x: evaluated(mx.array(x)))
-        out("mlx", "`mlx.core.array(x.numpy())`", lambda x: evaluated(mx.array(x.numpy())))
+        out("mlx", "`mlx.core.array(x)`", luge_tensor, lambda x: evaluated(mx.array(x)))
+        out("mlx", "`mlx.core.array(x.numpy())`", luge_tensor, lambda x: evaluated(mx.array(x.numpy())))
     if have("tinygrad"):
         from tinygrad import Tensor
 
         to("tinygrad", "`luge.as_tensor(a)`", tinygrad_array, luge.as_tensor)
         to("tinygrad", "`luge.from_numpy(a.numpy())`", tinygrad_array, lambda a: luge.from_numpy(a.numpy()))
-        out("tinygrad", "`tinygrad.Tensor(x)`", lambda x: Tensor(x).realize())
-        out("tinygrad", "`tinygrad.Tensor(x.numpy())`", lambda x: Tensor(x.numpy()).realize())
+        out("tinygrad", "`tinygrad.Tensor(x)`", luge_tensor, lambda x: Tensor(x).realize())
+        out("tinygrad", "`tinygrad.Tensor(x.numpy())`", luge_tensor, lambda x: Tensor(x.numpy()).realize())
     if have("torch"):
         import torch
 
         to("torch", "`luge.as_tensor(a)`", torch_array, luge.as_tensor)
         to("torch", "`luge.tensor(a)`", torch_array, luge.tensor)
         to("torch", "`luge.from_dlpack(a)`", torch_array, luge.from_dlpack)
-        out("torch", "`torch.from_dlpack(x)`", torch.from_dlpack)
+        to("torch", "`luge.from_dlpack(a, copy=False)`", torch_array, share)
+        to("torch", "`luge.from_dlpack(a.__dlpack__())`", torch_array, lambda a: luge.from_dlpack(a.__dlpack__()))
         to("torch", "`luge.from_numpy(a.numpy())`", torch_array, lambda a: luge.from_numpy(a.numpy()))
-        out("torch", "`torch.as_tensor(x.numpy())`", lambda x: torch.as_tensor(x.numpy()))
+        out("torch", "`torch.from_dlpack(x)`", luge_tensor, torch.from_dlpack)
+        out("torch", "`torch.as_tensor(x.numpy())`", luge_tensor, lambda x: torch.as_tensor(x.numpy()))
     if have("safetensors"):
-        from safetensors.numpy import load, save
+        import safetensors.numpy
 
-        out("safetensors", "`save({\"w\": x.numpy()})`, `load(b)`", lambda x: load(save({"w": x.numpy()}))["w"])
+        files = safetensors.numpy
+        to("safetensors", "`safetensors.numpy.save_file`, `luge.load_file`", numpy_array,
+           by_file(files.save_file, luge.load_file))  # fmt: skip
+        out("safetensors", "`safetensors.numpy.save_file({name: x.numpy()}, path)`, `load_file`", luge_tensor,
+            by_file(lambda x, path: files.save_file({"w": x["w"].numpy()}, path), files.load_file))  # fmt: skip
+        out("safetensors", "`luge.save_file`, `safetensors.numpy.load_file`", luge_tensor,
+            by_file(luge.save_file, files.load_file))  # fmt: skip
+    if have("safetensors") and have("torch"):
+        import safetensors.torch
+        import torch
+
+        torch_files = safetensors.torch
+        to("torch", "`safetensors.torch.save_file`, `luge.load_file`", torch_array,
+           by_file(torch_files.save_file, luge.load_file))  # fmt: skip
+        out("torch", "`safetensors.torch.save_file({name: torch.from_dlpack(x)}, path)`, `load_file`", luge_tensor,
+            by_file(lambda x, path: torch_files.save_file({"w": torch.from_dlpack(x["w"])}, path),
+                    torch_files.load_file))  # fmt: skip
+        out("torch", "`luge.save_file`, `safetensors.torch.load_file`", luge_tensor,
+            by_file(luge.save_file, torch_files.load_file))  # fmt: skip
     return found
+
+
+def by_file(save, load):
+    """What `load` reads of the file that `save` writes."""
+
+    def copied(array):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "w.safetensors"
+            save({"w": array}, path)
+            return load(path)["w"]
+
+    return copied
 
 
 def evaluated(array):
@@ -280,7 +174,7 @@ def row(way):
 
 
 def documented():
-    """The cells of the document by (direction, version, way, case)."""
+    """The cells of the document by (direction, version, way) and case; a case without a column is missing."""
     cells, head = {}, None
     for line in DOCUMENT.read_text().splitlines():
         parts = [part.strip() for part in line.strip("|").split("|")]
@@ -289,8 +183,7 @@ def documented():
         elif head is None:
             head = parts
         elif parts[0] != "---":
-            for case, cell in zip(head[2:], parts[2:]):
-                cells[head[0], parts[0], parts[1], case] = cell
+            cells[head[0], parts[0], parts[1]] = dict(zip(head[2:], parts[2:], strict=True))
     return cells
 
 
@@ -300,29 +193,53 @@ WAYS = ways()
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("way", WAYS, ids=[f"{way[0]} {way[1]} {way[2]}" for way in WAYS])
 def test_cell(way, case):
-    assert (measure(way, case) or "–") == documented()[way[1], version(way[0]), way[2], case]
+    cells = documented()[way[1], version(way[0]), way[2]]
+    assert (measure(way, case) or "–") == cells.get(case, "–")
 
 
 def test_no_row_is_left_over():
     """Of the versions that are installed here."""
     here = {(way[1], version(way[0]), way[2]) for way in WAYS}
     versions = {key[1] for key in here}
-    assert {key[:3] for key in documented() if key[1] in versions} == here
+    assert {key for key in documented() if key[1] in versions} == here
 
 
 # ---- what the document warns of
 
 
-def test_mlx_expressions_read_what_luge_writes():
+def test_mlx_expressions_keep_their_values_unless_sharing_is_asked_for():
     mx = pytest.importorskip("mlx.core")
-    a = mx.array(numpy.ones(4, numpy.float32))
-    later = a * 2
-    luge.as_tensor(a).zero_()
-    assert numpy.array(later).tolist() == [0, 0, 0, 0]
-    a = mx.array(numpy.ones(4, numpy.float32))
-    later = a * 2
-    luge.tensor(a).zero_()
-    assert numpy.array(later).tolist() == [2, 2, 2, 2]
+    share = functools.partial(luge.from_dlpack, copy=False)
+    for take, values in ((luge.as_tensor, 2), (luge.tensor, 2), (luge.from_dlpack, 2), (share, 0)):
+        for dtype in (mx.float32, mx.bfloat16):
+            a = mx.ones(4, dtype=dtype)
+            later = a * 2
+            take(a).zero_()
+            assert later.tolist() == [values] * 4
+
+
+def test_mlx_keeps_float64_where_it_is_asked_to():
+    mx = pytest.importorskip("mlx.core")
+    x = luge.tensor([1 + 1e-12], dtype=luge.float64)
+    assert mx.array(x, dtype=mx.float64).item() == x.item() and mx.array(x).item() == 1
+
+
+def test_jax_arrays_keep_their_values():
+    jax = pytest.importorskip("jax")
+    for take in (luge.as_tensor, luge.tensor, luge.from_dlpack):
+        a = jax.numpy.ones(4)
+        take(a).zero_()
+        assert a.tolist() == [1, 1, 1, 1]
+
+
+def test_capsules_of_jax_and_mlx_do_not_say_that_they_are_constant():
+    """Once they do, luge copies them, and the document can say so."""
+    for name in ("jax.numpy", "mlx.core"):
+        make = have(name)
+        if make:
+            a = make.ones(4)
+            luge.from_dlpack(a.__dlpack__(max_version=(1, 0))).zero_()
+            assert numpy_of(a).tolist() == [0, 0, 0, 0]
 
 
 def test_jax_sees_what_luge_writes_later():
@@ -333,10 +250,38 @@ def test_jax_sees_what_luge_writes_later():
     assert shared.tolist() == [0, 0, 0, 0] and copied.tolist() == [1, 1, 1, 1]
 
 
-def test_resolve_neg_keeps_the_sign():
-    pytest.importorskip("torch")
-    a = torch_array("lazy negation")
-    assert a.tolist() == [-1, -1, -1] and luge.as_tensor(a.resolve_neg()).tolist() == [-1, -1, -1]
+def test_pytorchs_derivatives_read_what_luge_writes():
+    torch = pytest.importorskip("torch")
+    x, w = torch.ones(3), torch.ones(3, requires_grad=True)
+    loss = (w * x).sum()
+    luge.as_tensor(x).zero_()
+    loss.backward()
+    assert w.grad.tolist() == [0, 0, 0]
+
+
+def test_what_pytorch_negates_late_has_its_values():
+    torch = pytest.importorskip("torch")
+    z = torch.complex(torch.arange(6.0), torch.arange(6.0)).reshape(2, 3).conj()
+    for part in (z.imag, z.imag.t(), z[1].imag, z[1, 2].imag, torch._neg_view(torch.arange(3.0))):
+        for take in (luge.as_tensor, luge.tensor, luge.from_dlpack):
+            assert take(part).tolist() == part.tolist()
+
+
+@pytest.mark.parametrize("name", ["complex64", "uint16", "uint64"])
+def test_dtypes_that_luge_lacks_are_refused_by_name(name):
+    with pytest.raises(luge.DTypeError, match=f"dtype is {name}; allowed are bool, "):
+        luge.as_tensor(numpy.ones(3, name))
+    for library in ("jax.numpy", "mlx.core"):
+        make = have(library)
+        if make:
+            with pytest.raises(luge.DTypeError, match=f"dtype is {name}; allowed are bool, "):
+                luge.as_tensor(make.ones(3, dtype=getattr(make, name)))
+
+
+def test_float8_of_ml_dtypes_is_refused():
+    types = pytest.importorskip("ml_dtypes")
+    with pytest.raises(luge.DTypeError, match="dtype is float8_e4m3fn"):
+        luge.as_tensor(numpy.ones(3).astype(types.float8_e4m3fn))
 
 
 def test_contiguous_saves_transposed_tensors():
