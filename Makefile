@@ -82,9 +82,9 @@ test-simt:  ## clang's warnings over everything; the CUDA kernels executed by th
 	$(call compile,build-simt)
 	$(call run_tests,build-simt,simt)
 
-test-asan:  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA kernels included
+test-asan:  ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer, the CUDA kernels included; some random files
 	@cmake/setup.sh test
-	$(call configure,asan,build-asan) $(clang)
+	$(call configure,asan,build-asan) $(clang) $(if $(clang),-DLUGE_BUILD_FUZZERS=ON)
 	$(call compile,build-asan)
 	$(call run_tests,build-asan,asan)
 
@@ -104,7 +104,7 @@ fuzz:  ## random files for everything that reads files: FUZZ_SECONDS=20 for each
 	$(call configure,asan,build-fuzz) -B build-fuzz -DCMAKE_CXX_COMPILER=clang++ -DLUGE_CUDA=OFF -DLUGE_BUILD_TESTS=OFF \
 	  -DLUGE_BUILD_PROGRAM=OFF -DLUGE_BUILD_FUZZERS=ON
 	$(call compile,build-fuzz) --target fuzzers
-	tests/fuzz/run.sh build-fuzz $(FUZZ_SECONDS)
+	tests/fuzz/run.sh build-fuzz -max_total_time=$(FUZZ_SECONDS)
 
 mutate:  ## removes barriers, guards and shared memory of the CUDA kernels one by one: the tests must notice
 	@cmake/setup.sh test

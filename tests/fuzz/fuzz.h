@@ -3,8 +3,8 @@
 // NAME.cpp here is one; main/fuzz.cpp calls it.
 //
 // An error of luge's own is as good as a result. Whatever else happens is a crash, and so is memory that the input does
-// not account for: no allocation, and no tensors together, may be larger than kBytesOfInput times the input's size plus
-// bytes_of_any_input.
+// not account for: no allocation, and no tensors together, may be larger than bytes_of_input times the input's size
+// plus bytes_of_any_input.
 
 #include <cstddef>
 #include <string>
@@ -13,9 +13,11 @@
 
 namespace luge::fuzz {
 
-/// Deflate gives at most 1032 bytes for one.
-inline constexpr std::size_t kBytesOfInput = 1032;
-/// Buffers that do not depend on the input.
+/// What deflate gives for one byte at most.
+inline constexpr std::size_t kDeflated = 1032;
+/// Bytes in memory for one byte of input: 1, or kDeflated for a format that compresses.
+extern const std::size_t bytes_of_input;
+/// Buffers that do not depend on the input, and what is known about an input of 4096 bytes beside its data.
 extern const std::size_t bytes_of_any_input;
 
 /// Looks at every element of a tensor of the CPU without taking memory. Aborts for a bool that is neither 0 nor 1.

@@ -8,6 +8,7 @@
 
 namespace luge::fuzz {
 
+const std::size_t bytes_of_input = kDeflated;
 /// Buffers of zlib.
 const std::size_t bytes_of_any_input = std::size_t{512} << 10;
 

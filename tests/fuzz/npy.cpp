@@ -7,6 +7,7 @@
 
 namespace luge::fuzz {
 
+const std::size_t bytes_of_input = 1;
 const std::size_t bytes_of_any_input = std::size_t{16} << 10;
 
 void read(const std::string& path) {
@@ -27,6 +28,7 @@ void make_seeds(const std::string& folder) {
   }
   save_npy(folder + "scalar", scalar(1.5));
   save_npy(folder + "empty", zeros({0, 3}));
+  save_npy(folder + "rows", zeros({100000, 0}));  // a byte away from more than the file holds
 }
 
 }  // namespace luge::fuzz

@@ -6,6 +6,7 @@
 
 namespace luge::fuzz {
 
+const std::size_t bytes_of_input = kDeflated;
 /// libzip makes room for 65,536 members when a directory holds more than it says.
 const std::size_t bytes_of_any_input = std::size_t{3} << 20;
 
@@ -26,6 +27,7 @@ void make_seeds(const std::string& folder) {
     const std::string suffix = compressed ? ".deflated" : ".stored";
     save_npz(folder + "one" + suffix, {{"x", x}}, compressed);
     save_npz(folder + "two" + suffix, {{"x", x.t()}, {"ü", zeros({500}, {.dtype = int8})}}, compressed);
+    save_npz(folder + "rows" + suffix, {{"x", zeros({100000, 0})}}, compressed);
   }
 }
 

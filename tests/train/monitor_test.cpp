@@ -226,6 +226,25 @@ TEST(Monitor, RefusesWhatItCannotRecord) {
   EXPECT_EQ(monitor.history().size(), 1U);
 }
 
+TEST(Monitor, RefusesToRestoreTimesThatNoClockHas) {
+  Monitor monitor;
+  monitor.record(tensor({1}));
+  const auto at = [](double seconds) {
+    HistoryRow row;
+    row.seconds = seconds;
+    return row;
+  };
+  for (const double seconds : {-kInfinity, kInfinity, kNaN, -1.0, 1.1e9})
+    EXPECT_THROW(monitor.restore({at(1), at(seconds)}), ValueError) << seconds;
+  EXPECT_MESSAGE(ValueError, "Monitor::restore: a row has seconds of inf; allowed are 0 to 1000000000",
+                 monitor.restore({at(kInfinity)}));
+  ASSERT_EQ(monitor.history().size(), 1U);
+  EXPECT_EQ(monitor.history()[0].mean, 1);
+  monitor.restore({at(1e9)});
+  monitor.record(tensor({2}));
+  EXPECT_GE(monitor.history()[1].seconds, 1e9);
+}
+
 TEST(Monitor, RefusesImpossibleOptions) {
   EXPECT_MESSAGE(ValueError, "Monitor: capacity is 0; it must be 1 or more", Monitor({.capacity = 0}));
   EXPECT_MESSAGE(ValueError, "Monitor: total is -1 and keep_sets is 0; both must be 0 or more", Monitor({.total = -1}));

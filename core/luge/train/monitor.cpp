@@ -117,10 +117,13 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
 
   void restore(std::vector<HistoryRow> rows) {
     const std::size_t sets = rows.empty() ? static_cast<std::size_t>(kept_) : rows.front().sets.size();
-    for (const HistoryRow& row : rows)
+    for (const HistoryRow& row : rows) {
       LUGE_CHECK(ValueError, row.sets.size() == sets,
                  "Monitor::restore: a row has losses of {} sets and the first one of {}; all must have as many",
                  row.sets.size(), sets);
+      LUGE_CHECK(ValueError, row.seconds >= 0 && row.seconds <= kMostSeconds,
+                 "Monitor::restore: a row has seconds of {}; allowed are 0 to {}", row.seconds, kMostSeconds);
+    }
     const auto kept = static_cast<std::int64_t>(sets);
     LUGE_CHECK(ValueError, ring_ ? kept == kept_ : kept <= options_.keep_sets,
                "Monitor::restore: the rows have losses of {} sets; the monitor keeps {}{}", kept, ring_ ? "" : "up to ",
@@ -150,6 +153,8 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
 
  private:
   static constexpr std::int64_t kPollEvery = 64;
+  /// Of a history that is restored: thirty years, which the clock can go back.
+  static constexpr double kMostSeconds = 1e9;
 
   double elapsed() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
 

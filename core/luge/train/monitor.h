@@ -60,8 +60,8 @@ class Monitor {
   void finish();
   /// Takes these steps for its own, in place of what it has recorded, and goes on after them; time goes on from the
   /// last one's seconds. Waits for the device. Throws ValueError unless every row has losses of the same number of
-  /// sets, and of no more than keep_sets (once something was recorded: of as many as are kept), CaptureError while a
-  /// step is captured.
+  /// sets, of no more than keep_sets (once something was recorded: of as many as are kept), and seconds from 0 to 10^9;
+  /// CaptureError while a step is captured.
   void restore(std::vector<HistoryRow> rows, SourceLocation location = SourceLocation::current());
 
   /// Quantiles of the kept sets' losses, a row for each step: of the finite ones, linear between neighbours in order.
