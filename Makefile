@@ -11,7 +11,8 @@ FUZZ_SECONDS ?= 20
 # $(call configure,PRESET,FOLDER); a folder keeps the generator it began with.
 configure = cmake $(if $(wildcard $(2)/CMakeCache.txt),,-G "$(if $(shell command -v ninja),Ninja,Unix Makefiles)") \
   --preset $(1)
-configure_release = $(call configure,release,build) -DLUGE_BUILD_PYTHON=OFF $(if $(CUDA),-DLUGE_CUDA=$(CUDA)) \
+# pip, which may share the folder, builds without TensorBoard.
+configure_release = $(call configure,release,build) -DLUGE_BUILD_PYTHON=OFF -DLUGE_TENSORBOARD=AUTO $(if $(CUDA),-DLUGE_CUDA=$(CUDA)) \
   $(if $(CUDA_ARCHITECTURES),-DLUGE_CUDA_ARCHITECTURES="$(CUDA_ARCHITECTURES)")
 compile = cmake --build $(1) --parallel $(JOBS)
 # $(call run_tests,FOLDER,PART,OPTIONS); the log stays behind for the summary.
@@ -73,7 +74,9 @@ test-python: test-release  ## the Python package, installed by pip into a virtua
 	LUGE_FUZZ_SECONDS=60 tests/python/run.sh build
 
 test-interchange: build  ## luge with other packages from PyPI: loggers, and arrays of JAX, MLX, NumPy, ...; not part of `make test`
-	@cmake/setup.sh python
+	@cmake/setup.sh test python
+	$(configure_release) -DLUGE_BUILD_TESTS=ON
+	$(call compile,build) --target tensorboard_training
 	tests/interchange/run.sh build
 
 test-simt:  ## clang's warnings over everything; the CUDA kernels executed by the host, in every order of threads

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import struct
+import subprocess
 
 import numpy
 import pytest
@@ -86,6 +87,38 @@ def test_tensorboard_reads_hyperparameters(tmp_path):
     start = plugin_data_pb2.HParamsPluginData.FromString(contents).session_start_info
     assert start.hparams["lr"].number_value == 0.25 and start.hparams["rule"].string_value == "Adam"
     assert start.hparams["nesterov"].bool_value is True
+
+
+def test_tensorboard_reads_what_cpp_writes(tmp_path):
+    from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+
+    subprocess.run(["tests/tensorboard_training", tmp_path], check=True)
+    assert len(list(tmp_path.iterdir())) == 2
+    found = events(tmp_path)
+    assert curve(found, "loss/mean") == [(step, 1 + step / 8) for step in range(20)]
+    assert curve(found, "loss/set_2") == [(step, 2 + step / 8) for step in range(20)]
+    assert curve(found, "x/q50") == [(19, 2.5)] and curve(found, "x/not_finite") == [(19, 1)]
+    times = [event.wall_time for event in found.Scalars("loss/mean")]
+    assert times == sorted(times)
+    (event,) = found.Histograms("x")
+    histogram = event.histogram_value
+    assert event.step == 19 and (histogram.min, histogram.max, histogram.num, histogram.sum) == (1, 10, 4, 16)
+    assert histogram.sum_squares == 114 and list(histogram.bucket_limit) == [4, 7, 10] and list(histogram.bucket) == [3, 0, 1]
+    assert curve(found, "accuracy") == [(19, 0.5)]
+
+    def plugin(name):
+        content = found.SummaryMetadata(f"_hparams_/{name}").plugin_data.content
+        return plugin_data_pb2.HParamsPluginData.FromString(content)
+
+    start = plugin("session_start_info").session_start_info
+    assert start.hparams["lr"].number_value == 0.25 and start.hparams["layers"].number_value == 3
+    assert start.hparams["rule"].string_value == "Adam" and start.hparams["nesterov"].bool_value is True
+    experiment = plugin("experiment").experiment
+    kinds = {info.name: info.type for info in experiment.hparam_infos}
+    assert kinds == {"lr": api_pb2.DATA_TYPE_FLOAT64, "rule": api_pb2.DATA_TYPE_STRING, "nesterov": api_pb2.DATA_TYPE_BOOL,
+                     "layers": api_pb2.DATA_TYPE_FLOAT64}  # fmt: skip
+    assert [info.name.tag for info in experiment.metric_infos] == ["accuracy"]
+    assert plugin("session_end_info").session_end_info.status == api_pb2.STATUS_SUCCESS
 
 
 def test_nan_reaches_tensorboard(tmp_path):

@@ -148,6 +148,7 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
     began_ = Clock::now() - std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(spent));
   }
 
+  double elapsed() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
   Device device() const { return backend_ ? backend_->device() : Device::cpu(); }
   std::int64_t recorded() const { return static_cast<std::int64_t>(seconds_.size()); }
 
@@ -155,8 +156,6 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
   static constexpr std::int64_t kPollEvery = 64;
   /// Of a history that is restored: thirty years, which the clock can go back.
   static constexpr double kMostSeconds = 1e9;
-
-  double elapsed() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
 
   /// So that the ring takes up to `steps` more steps of `times` records each, one at least; returns how many.
   std::int64_t make_room(std::int64_t steps, std::int64_t times) {
@@ -265,6 +264,7 @@ const std::vector<HistoryRow>& Monitor::history(SourceLocation location) {
   return impl_->history();
 }
 const HistoryRow* Monitor::latest() { return impl_->latest(); }
+double Monitor::elapsed() const { return impl_->elapsed(); }
 Device Monitor::device() const { return impl_->device(); }
 std::int64_t Monitor::recorded() const { return impl_->recorded(); }
 void Monitor::finish() { impl_->finish(); }

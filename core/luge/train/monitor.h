@@ -4,10 +4,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <luge/report/report.h>
 #include <luge/tensor/tensor.h>
+#include <luge/train/summary.h>
 
 namespace luge {
 
@@ -36,6 +38,17 @@ struct ReportOptions {
   std::string title = "Training";
   /// Names and values, for instance hyperparameters.
   std::vector<std::pair<std::string, std::string>> facts = {};
+};
+
+/// A hyperparameter for a logger.
+using Hyperparameter = std::variant<bool, std::int64_t, double, std::string>;
+
+struct TensorboardOptions {
+  /// Every that many steps is written.
+  std::int64_t every = 1;
+  /// Hyperparameters and results, for the page HPARAMS.
+  std::vector<std::pair<std::string, Hyperparameter>> hparams = {};
+  std::vector<std::pair<std::string, double>> metrics = {};
 };
 
 /// Watches a training without slowing it: record() queues one small kernel that writes to a ring which
@@ -75,6 +88,18 @@ class Monitor {
   void write_csv(const std::string& path, SourceLocation location = SourceLocation::current());
   /// One JSON object a line, the same fields. Numbers that JSON cannot hold (NaN, infinity) become null.
   void write_jsonl(const std::string& path, SourceLocation location = SourceLocation::current());
+  /// Summarises a tensor (summarize) and keeps the summary, under the last recorded step, for write_tensorboard. For
+  /// the end of a training and for every so many steps: it waits for the device and copies the values to the host.
+  Summary distribution(const std::string& name, const Tensor& x, const SummaryOptions& options = {},
+                       SourceLocation location = SourceLocation::current());
+  /// Writes the history for TensorBoard into a folder, which it makes and which stands for one run. Each of the steps
+  /// has loss/mean, loss/min, loss/max, loss/not_finite where there are such sets, and the kept sets: loss/set_0 ... of
+  /// up to 8, else quantiles, loss/kept_q50 and so on; each distribution() has its quantiles and a histogram. A later
+  /// call for the same folder adds what is new, as a file of its own, which appears whole or not at all. TensorBoard
+  /// holds float32. Throws IoError, also where luge was built without protobuf, ValueError for an `every` below 1,
+  /// CaptureError while a step is captured.
+  void write_tensorboard(const std::string& folder, const TensorboardOptions& options = {},
+                         SourceLocation location = SourceLocation::current());
   /// Writes a page about the training into a folder, which it makes: the loss over the steps as a picture, the first
   /// and the last step as a table, the machine, history.csv and history.jsonl. Waits for the device. Throws IoError,
   /// CaptureError while a step is captured; without the program gnuplot the page has no picture and says so.
@@ -85,8 +110,15 @@ class Monitor {
   /// Of the losses; the CPU before the first.
   Device device() const;
 
+  /// Seconds since the monitor began.
+  double elapsed() const;
+
+  struct Logged;
+  Logged& logged();
+
   class Impl;
-  std::shared_ptr<Impl> impl_;  ///< one owner; shared so that a recorded step sees when it is gone
+  std::shared_ptr<Impl> impl_;      ///< one owner; shared so that a recorded step sees when it is gone
+  std::shared_ptr<Logged> logged_;  ///< distributions, and what was written of them; null: none yet
 };
 
 }  // namespace luge
