@@ -344,15 +344,23 @@ TEST_P(CheckpointTest, NamesTheFirstDifferenceAndChangesNothing) {
     Training unscheduled(2, device(), adam(), none(), 8);
     checkpoint::save(folder.path("y"), unscheduled.parts());
     const std::string message = message_of<ValueError>([&] { checkpoint::load(folder.path("y"), training.parts()); });
-    EXPECT_EQ(message,
-              "checkpoint.load: '" + folder.path("y") + "' differs: schedules: the file has (none), here it is 1");
+    EXPECT_EQ(message, "checkpoint.load: '" + folder.path("y") +
+                           "' differs: schedules: the file has (none), here it is CosineAnnealingLr");
     EXPECT_TRUE(training.state() == before);
   }
   {
     Monitor narrow({.keep_sets = 1, .progress = false});
     checkpoint::Parts parts = training.parts();
     parts.monitor = &narrow;
-    EXPECT_TRUE(has_words(fault(value, parts), {"Monitor::restore", "losses of 2 sets"}));
+    EXPECT_EQ(fault(value, parts), head + "monitor: the file has keep_sets 2, here it is keep_sets 1");
+    Monitor wide({.keep_sets = 5, .progress = false});
+    parts.monitor = &wide;
+    EXPECT_EQ(fault(value, parts), head + "monitor: the file has keep_sets 2, here it is keep_sets 5");
+    Monitor one({.keep_sets = 2, .progress = false});
+    one.record(ones({1}, on()));
+    parts.monitor = &one;
+    EXPECT_EQ(fault(value, parts), head + "monitor/sets: the file has losses of 2 sets, the monitor keeps 1");
+    EXPECT_EQ(one.history().size(), 1U);
   }
   {
     Training apart(2, device(), adam(), none(), 8);
@@ -437,6 +445,135 @@ TEST_P(CheckpointTest, SomeSetsAreLoadedAppendedAndReplaced) {
   EXPECT_TRUE(has_words(fault(value, five.parts(), {.sets = {0}, .into_sets = {0}}), {"by sets"}));
   checkpoint::load(folder.path("two"), {.params = five.params}, {.sets = {0}, .into_sets = {2}});
   EXPECT_EQ(row(five.w, 2), row(two.w, 0));
+}
+
+/// In that order of making.
+MakeSchedules warmup_then_decay() {
+  return [](Optimizer& o) {
+    auto warmup = std::make_unique<LinearLr>(o);
+    return list(std::move(warmup), std::make_unique<ExponentialLr>(o, ExponentialLrOptions{.gamma = 0.9}));
+  };
+}
+
+TEST_P(CheckpointTest, SchedulesMustBeOfTheSameKinds) {
+  const Folder folder;
+  const MakeSchedules two = warmup_then_decay();
+  const MakeSchedules reversed = [](Optimizer& o) {
+    auto decay = std::make_unique<ExponentialLr>(o, ExponentialLrOptions{.gamma = 0.9});
+    return list(std::move(decay), std::make_unique<LinearLr>(o));
+  };
+  const MakeSchedules sequence = [](Optimizer& o) {
+    auto warmup = std::make_unique<LinearLr>(o);
+    auto decay = std::make_unique<StepLr>(o, StepLrOptions{.step_size = 3});
+    auto both =
+        std::make_unique<SequentialLr>(o, SequentialLrOptions{.schedulers = {*warmup, *decay}, .milestones = {4}});
+    return list(std::move(both), std::move(warmup), std::move(decay));
+  };
+  Training saved(2, device(), adam(), two, 7);
+  saved.run(3, false);
+  checkpoint::save(folder.path("x"), saved.parts());
+  const auto message = [&](const MakeSchedules& make) {
+    Training other(2, device(), adam(), make, 8);
+    const std::string before = other.state();
+    const std::string text = message_of<ValueError>([&] { checkpoint::load(folder.path("x"), other.parts()); });
+    EXPECT_TRUE(other.state() == before);
+    return text;
+  };
+  const std::string head = "checkpoint.load: '" + folder.path("x") +
+                           "' differs: schedules: the file has LinearLr, ExponentialLr, here it is ";
+  EXPECT_EQ(message(reversed), head + "ExponentialLr, LinearLr");
+  EXPECT_EQ(message(cosine()), head + "CosineAnnealingLr");
+  EXPECT_EQ(message(sequence), head + "SequentialLr(LinearLr, StepLr)");
+}
+
+TEST_P(CheckpointTest, AnyScheduleOfTheOptimizerStandsForAll) {
+  const Folder folder;
+  const MakeSchedules two = warmup_then_decay();
+  Training saved(2, device(), adam(), two, 7);
+  saved.run(3, false);
+  for (const std::vector<std::size_t>& given : {std::vector<std::size_t>{1}, {1, 0}}) {
+    checkpoint::Parts parts = saved.parts();
+    parts.schedules = {saved.schedules[0].get()};
+    checkpoint::save(folder.path("x"), parts);
+    Training other(2, device(), adam(), two, 8);
+    parts = other.parts();
+    parts.schedules.clear();
+    for (const std::size_t i : given) parts.schedules.push_back(other.schedules[i].get());
+    checkpoint::load(folder.path("x"), parts);
+    EXPECT_TRUE(other.state() == saved.state());
+  }
+}
+
+TEST_P(CheckpointTest, HyperparametersOfTheSetsComeWithThem) {
+  const Folder folder;
+  const auto rates = [](const Training& t) { return t.optimizer->lr().to(Device::cpu()).to_vector<float>(); };
+  const auto with = [&](std::int64_t sets, const PerSet& lr, const PerSet& beta1 = 0.9) {
+    return std::make_unique<Training>(sets, device(), optimizer<Adam>(AdamOptions{.lr = lr, .beta1 = beta1}), none(),
+                                      7);
+  };
+  const auto parts = [](Training& t) { return checkpoint::Parts{.params = t.params, .optimizer = t.optimizer.get()}; };
+  const auto save = [&](Training& t) { checkpoint::save(folder.path("x"), parts(t)); };
+  const auto load = [&](Training& t, std::vector<std::int64_t> sets, std::vector<std::int64_t> into) {
+    checkpoint::load(folder.path("x"), parts(t), {.sets = std::move(sets), .into_sets = std::move(into)});
+  };
+  save(*with(2, tensor({0.5, 0.25})));
+  auto one = with(3, 1.0);
+  load(*one, {1}, {2});  // one number becomes one for each
+  EXPECT_EQ(rates(*one), (std::vector<float>{1, 1, 0.25}));
+  one->run(1, false);
+  save(*with(2, 0.5));
+  auto each = with(3, tensor({1.0, 2.0, 3.0}));
+  load(*each, {0, 1}, {0, 2});
+  EXPECT_EQ(rates(*each), (std::vector<float>{0.5, 2, 0.5}));
+  auto all = with(2, 1.0);
+  load(*all, {1, 0}, {0, 1});  // all sets agree: one number stays one
+  EXPECT_EQ(rates(*all), (std::vector<float>{0.5}));
+  // Other hyperparameters keep their form, and then must not differ.
+  auto other = with(3, 1.0, 0.5);
+  const std::string before = other->state();
+  EXPECT_EQ(message_of<ValueError>([&] { load(*other, {0}, {1}); }),
+            "checkpoint.load: '" + folder.path("x") +
+                "' differs: optimizer/beta1: all sets here have 0.5, the sets of the file have other values; give the "
+                "optimizer one for each set");
+  EXPECT_TRUE(other->state() == before);
+  auto betas = with(3, 1.0, tensor({0.5, 0.5, 0.5}));
+  load(*betas, {0}, {1});
+  EXPECT_EQ(betas->optimizer->named_state()[2].first, "beta1");
+  EXPECT_EQ(betas->optimizer->named_state()[2].second.to(Device::cpu()).to_vector<float>(),
+            (std::vector<float>{0.5F, 0.9F, 0.5F}));
+}
+
+TEST_P(CheckpointTest, RefusesAnOptimizerOfOtherLeaves) {
+  const Folder folder;
+  const auto leaf = [&](double value) { return full({2}, value, on(float32, true)); };
+  const Tensor a = leaf(1), b = leaf(2);
+  Adam optimizer({a, b}, {});
+  const std::string words =
+      "the optimizer steps a tensor of shape (2,), its parameter '1', that is not among the params given";
+  const checkpoint::Parts parts{.tensors = {{"first", a}, {"other", leaf(3)}}, .optimizer = &optimizer};
+  EXPECT_EQ(message_of<ValueError>([&] { checkpoint::save(folder.path("x"), parts); }), "checkpoint.save: " + words);
+  EXPECT_EQ(folder.files(), 0);
+  checkpoint::save(folder.path("x"), {.tensors = {{"first", a}, {"second", b}}, .optimizer = &optimizer});
+  EXPECT_EQ(message_of<ValueError>([&] { checkpoint::load(folder.path("x"), parts); }), "checkpoint.load: " + words);
+  checkpoint::save(folder.path("x"), {.optimizer = &optimizer});  // of no params at all
+  const Tensor c = leaf(3);
+  Adam head({c}, {});
+  checkpoint::save(folder.path("x"), {.tensors = {{"first", a}, {"second", c}}, .optimizer = &head});  // of some
+}
+
+TEST_P(CheckpointTest, AcceptRunsBeforeAnythingChanges) {
+  const Folder folder;
+  Training saved(2, device(), adam(), cosine(), 7), training(2, device(), adam(), cosine(), 8);
+  saved.run(2, false);
+  checkpoint::save(folder.path("x"), saved.parts(), {.step = 2, .notes = {{"place", "7"}}});
+  const std::string before = training.state();
+  const auto refuse = [](const checkpoint::Loaded& loaded) { throw ValueError(loaded.notes.at("place")); };
+  EXPECT_EQ(message_of<ValueError>([&] { checkpoint::load(folder.path("x"), training.parts(), {.accept = refuse}); }),
+            "7");
+  EXPECT_TRUE(training.state() == before);
+  const auto accept = [&](const checkpoint::Loaded&) { EXPECT_TRUE(training.state() == before); };
+  checkpoint::load(folder.path("x"), training.parts(), {.accept = accept});
+  EXPECT_TRUE(training.state() == saved.state());
 }
 
 TEST(Checkpoint, KeepsTheLastAndTheBest) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,8 +22,8 @@
 /// A checkpoint is one safetensors file, which any tool reads: "params/hidden.weight",
 /// "optimizer/exp_avg.hidden.weight", "optimizer/step", "schedule/0.steps", "monitor/mean", "sets/active",
 /// "extra/NAME". Its metadata say "format": "luge.checkpoint", "version": "1", the step, the optimizer's rule, the
-/// random generator's place, the loader's place, notes, and the checksum of every tensor. Gradients are not kept: save
-/// between steps.
+/// kinds of its schedules, how many sets the monitor keeps, the random generator's place, the loader's place, notes,
+/// and the checksum of every tensor. Gradients are not kept: save between steps.
 namespace luge::checkpoint {
 
 /// What a checkpoint is of. What is left out is neither saved nor loaded.
@@ -31,8 +32,9 @@ struct Parts {
   /// More tensors that belong to the model, by name: a module's leaves, buffers. They are saved beside the parameters,
   /// and written in place by load().
   std::vector<std::pair<std::string, Tensor>> tensors = {};
+  /// What it steps must be among `params` or `tensors`, if any are given.
   Optimizer* optimizer = nullptr;
-  /// Schedules of the optimizer. All schedules of the optimizer are saved with any of them.
+  /// Schedules of the optimizer. All schedules of the optimizer are saved and loaded with any of them.
   std::vector<LrScheduler*> schedules = {};
   Monitor* monitor = nullptr;
   BatchStream* loader = nullptr;
@@ -81,18 +83,6 @@ class PendingSave {
 [[nodiscard]] PendingSave save_async(const std::string& path, const Parts& parts, const SaveOptions& options = {},
                                      SourceLocation location = SourceLocation::current());
 
-struct LoadOptions {
-  /// Whether everything of the parts must be in the file, and all that the file has of a part in the part. Without it
-  /// what only one of them has is passed over; shapes, dtypes and the optimizer's rule must fit anyway.
-  bool strict = true;
-  /// The sets of the file to be loaded, by number, and the sets of the model that take them; both empty: all of them,
-  /// and the model must have as many. Parameters and the optimizer's moments alone are loaded so: no schedule, monitor
-  /// or loader may be given, and the model's step count must be that of the file (or 0, and is then taken).
-  std::vector<std::int64_t> sets = {}, into_sets = {};
-  /// Whether the global generator goes on as when the checkpoint was written. Never with `sets`.
-  bool random = true;
-};
-
 /// What a checkpoint says beside its parts.
 struct Loaded {
   std::int64_t step = 0;
@@ -101,6 +91,23 @@ struct Loaded {
   std::optional<double> metric;
   /// With strict = false: what the parts have and the file has not, and the other way around.
   std::vector<std::string> missing, unexpected;
+};
+
+struct LoadOptions {
+  /// Whether everything of the parts must be in the file, and all that the file has of a part in the part. Without it
+  /// what only one of them has is passed over; shapes, dtypes and the optimizer's rule must fit anyway.
+  bool strict = true;
+  /// The sets of the file to be loaded, by number, and the sets of the model that take them; both empty: all of them,
+  /// and the model must have as many. Parameters and the optimizer alone are loaded so: no schedule, monitor or loader
+  /// may be given, and the model's step count must be that of the file (or 0, and is then taken). A learning rate that
+  /// is one number for all sets becomes one for each where they then differ; another hyperparameter must not differ
+  /// then.
+  std::vector<std::int64_t> sets = {}, into_sets = {};
+  /// Whether the global generator goes on as when the checkpoint was written. Never with `sets`.
+  bool random = true;
+  /// Called when everything is read and checked and nothing has changed yet: for a loader of another kind, whose state
+  /// is among the notes. What it throws leaves everything as it was.
+  std::function<void(const Loaded&)> accept = {};
 };
 
 /// Loads a checkpoint into the parts, in place: steps that were captured before stay as they are. Everything is read

@@ -125,9 +125,10 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
                  "Monitor::restore: a row has seconds of {}; allowed are 0 to {}", row.seconds, kMostSeconds);
     }
     const auto kept = static_cast<std::int64_t>(sets);
-    LUGE_CHECK(ValueError, ring_ ? kept == kept_ : kept <= options_.keep_sets,
-               "Monitor::restore: the rows have losses of {} sets; the monitor keeps {}{}", kept, ring_ ? "" : "up to ",
-               ring_ ? kept_ : options_.keep_sets);
+    const auto [most, exactly] = kept_sets();
+    LUGE_CHECK(ValueError, exactly ? kept == most : kept <= most,
+               "Monitor::restore: the rows have losses of {} sets; the monitor keeps {}{}", kept,
+               exactly ? "" : "up to ", most);
     if (ring_) {
       backend_->synchronize();
       auto* const ring = static_cast<LossSummary*>(ring_->data());
@@ -149,6 +150,8 @@ class Monitor::Impl : public std::enable_shared_from_this<Monitor::Impl> {
   }
 
   double elapsed() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
+  KeptSets kept_sets() const { return ring_ ? KeptSets{kept_, true} : KeptSets{options_.keep_sets, false}; }
+  std::int64_t keep_sets() const { return options_.keep_sets; }
   Device device() const { return backend_ ? backend_->device() : Device::cpu(); }
   std::int64_t recorded() const { return static_cast<std::int64_t>(seconds_.size()); }
 
@@ -267,6 +270,8 @@ const HistoryRow* Monitor::latest() { return impl_->latest(); }
 double Monitor::elapsed() const { return impl_->elapsed(); }
 Device Monitor::device() const { return impl_->device(); }
 std::int64_t Monitor::recorded() const { return impl_->recorded(); }
+Monitor::KeptSets Monitor::kept_sets() const { return impl_->kept_sets(); }
+std::int64_t Monitor::keep_sets() const { return impl_->keep_sets(); }
 void Monitor::finish() { impl_->finish(); }
 void Monitor::restore(std::vector<HistoryRow> rows, SourceLocation location) {
   refuse_capture("Monitor::restore", kHostWrite, location);

@@ -69,12 +69,20 @@ class Monitor {
   const HistoryRow* latest();
   /// Steps recorded so far, whether or not their losses have arrived.
   std::int64_t recorded() const;
+  /// How many sets' losses a history that restore() takes may have.
+  struct KeptSets {
+    std::int64_t most = 0;
+    bool exactly = false;  ///< as many; else so many at most
+  };
+  /// `keep_sets` before the first loss has come; then as many as that loss had sets to keep.
+  KeptSets kept_sets() const;
+  /// The option.
+  std::int64_t keep_sets() const;
   /// Ends the progress line.
   void finish();
   /// Takes these steps for its own, in place of what it has recorded, and goes on after them; time goes on from the
   /// last one's seconds. Waits for the device. Throws ValueError unless every row has losses of the same number of
-  /// sets, of no more than keep_sets (once something was recorded: of as many as are kept), and seconds from 0 to 10^9;
-  /// CaptureError while a step is captured.
+  /// sets, which kept_sets() allows, and seconds from 0 to 10^9; CaptureError while a step is captured.
   void restore(std::vector<HistoryRow> rows, SourceLocation location = SourceLocation::current());
 
   /// Quantiles of the kept sets' losses, a row for each step: of the finite ones, linear between neighbours in order.

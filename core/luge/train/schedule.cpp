@@ -28,35 +28,38 @@ void check_factor(const char* schedule, const char* option, double value) {
 
 }  // namespace
 
-LrScheduler::LrScheduler(Optimizer& optimizer, Formula formula) : lr_(optimizer.lr_) {
+LrScheduler::LrScheduler(const char* kind, Optimizer& optimizer, Formula formula) : lr_(optimizer.lr_) {
   const NoGrad guard;
   const Tensor& lr = lr_->values;
   lr_->renew_base();
   const Tensor count = zeros({}, {.dtype = DType::Int64, .device = lr.device()});
-  term_ = std::make_shared<ScheduleTerm>(ScheduleTerm{.formula = std::move(formula), .count = count});
+  term_ = std::make_shared<ScheduleTerm>(ScheduleTerm{.formula = std::move(formula), .count = count, .kind = kind});
   lr_->schedules.push_back(term_);
   set_rates();
 }
 
-LrScheduler::LrScheduler(const char* name, const Several& parts,
+LrScheduler::LrScheduler(const char* kind, const Several& parts,
                          const std::function<Formula(std::vector<Part>)>& combine) {
   const NoGrad guard;
-  LUGE_CHECK(ValueError, !parts.empty(), "{}: there are no schedulers; at least one is needed", name);
+  LUGE_CHECK(ValueError, !parts.empty(), "{}: there are no schedulers; at least one is needed", kind);
   lr_ = parts[0].get().lr_;
   std::vector<Part> taken;
+  std::string kinds;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const LrScheduler& part = parts[i];
-    LUGE_CHECK(ValueError, part.lr_ == lr_, "{}: scheduler {} is of another optimizer than scheduler 0", name, i);
-    LUGE_CHECK(ValueError, !part.term_->part_of, "{}: scheduler {} is part of a {} already", name, i,
+    LUGE_CHECK(ValueError, part.lr_ == lr_, "{}: scheduler {} is of another optimizer than scheduler 0", kind, i);
+    LUGE_CHECK(ValueError, !part.term_->part_of, "{}: scheduler {} is part of a {} already", kind, i,
                part.term_->part_of);
     for (std::size_t j = 0; j < i; ++j)
-      LUGE_CHECK(ValueError, parts[j].get().term_ != part.term_, "{}: schedulers {} and {} are the same", name, j, i);
+      LUGE_CHECK(ValueError, parts[j].get().term_ != part.term_, "{}: schedulers {} and {} are the same", kind, j, i);
+    kinds += (i > 0 ? ", " : "") + part.term_->kind;
     taken.push_back({part.term_->formula, part.term_->count.to(DType::Float64)});
   }
   const Tensor count = zeros({}, {.dtype = DType::Int64, .device = lr_->values.device()});
-  term_ = std::make_shared<ScheduleTerm>(ScheduleTerm{.formula = combine(std::move(taken)), .count = count});
+  term_ = std::make_shared<ScheduleTerm>(
+      ScheduleTerm{.formula = combine(std::move(taken)), .count = count, .kind = fmt::format("{}({})", kind, kinds)});
   for (const LrScheduler& part : parts) {
-    part.term_->part_of = name;
+    part.term_->part_of = kind;
     std::erase(lr_->schedules, part.term_);
   }
   lr_->renew_base();
@@ -75,10 +78,11 @@ void LrScheduler::check_optimizer(const char* name, const Several& parts, const 
 void LrScheduler::set_rates() {
   const Tensor rates = lr_->scheduled();
   lr_->assign(rates);
-  if (last_.defined() && last_.shape() == rates.shape())
-    last_.copy_(rates);  // a recorded step goes on at that address
+  Tensor& last = term_->last;
+  if (last.defined() && last.shape() == rates.shape())
+    last.copy_(rates);  // a recorded step goes on at that address
   else
-    last_ = rates.clone();
+    last = rates.clone();
 }
 
 void LrScheduler::step() {
@@ -88,7 +92,7 @@ void LrScheduler::step() {
   set_rates();
 }
 
-Tensor LrScheduler::last_lr() const { return last_.clone(); }
+Tensor LrScheduler::last_lr() const { return term_->last.clone(); }
 
 std::int64_t LrScheduler::steps_taken(SourceLocation location) const {
   return term_->count.item<std::int64_t>(location);
@@ -97,7 +101,7 @@ std::int64_t LrScheduler::steps_taken(SourceLocation location) const {
 // ---- the schedules ------------------------------------------------------------------------------
 
 StepLr::StepLr(Optimizer& optimizer, const StepLrOptions& options)
-    : LrScheduler(optimizer, [&]() -> Formula {
+    : LrScheduler("StepLr", optimizer, [&]() -> Formula {
         check_count("StepLr", "step_size", options.step_size);
         check_gamma("StepLr", options.gamma);
         return [options](const Tensor& base, const Tensor& n) {
@@ -107,7 +111,7 @@ StepLr::StepLr(Optimizer& optimizer, const StepLrOptions& options)
       }()) {}
 
 MultiStepLr::MultiStepLr(Optimizer& optimizer, const MultiStepLrOptions& options)
-    : LrScheduler(optimizer, [&]() -> Formula {
+    : LrScheduler("MultiStepLr", optimizer, [&]() -> Formula {
         const std::vector<std::int64_t>& milestones = options.milestones;
         LUGE_CHECK(ValueError, !milestones.empty(), "MultiStepLr: milestones is empty; it must have 1 or more");
         for (std::size_t i = 0; i < milestones.size(); ++i)
@@ -122,7 +126,7 @@ MultiStepLr::MultiStepLr(Optimizer& optimizer, const MultiStepLrOptions& options
       }()) {}
 
 ConstantLr::ConstantLr(Optimizer& optimizer, const ConstantLrOptions& options)
-    : LrScheduler(optimizer, [&]() -> Formula {
+    : LrScheduler("ConstantLr", optimizer, [&]() -> Formula {
         check_factor("ConstantLr", "factor", options.factor);
         check_count("ConstantLr", "total_iters", options.total_iters);
         return [options](const Tensor& base, const Tensor& n) {
@@ -131,7 +135,7 @@ ConstantLr::ConstantLr(Optimizer& optimizer, const ConstantLrOptions& options)
       }()) {}
 
 LinearLr::LinearLr(Optimizer& optimizer, const LinearLrOptions& options)
-    : LrScheduler(optimizer, [&]() -> Formula {
+    : LrScheduler("LinearLr", optimizer, [&]() -> Formula {
         LUGE_CHECK(ValueError, options.start_factor > 0 && options.start_factor <= 1,
                    "LinearLr: start_factor is {}; it must be above 0 and at most 1", options.start_factor);
         check_factor("LinearLr", "end_factor", options.end_factor);
@@ -143,13 +147,13 @@ LinearLr::LinearLr(Optimizer& optimizer, const LinearLrOptions& options)
       }()) {}
 
 ExponentialLr::ExponentialLr(Optimizer& optimizer, const ExponentialLrOptions& options)
-    : LrScheduler(optimizer, [&]() -> Formula {
+    : LrScheduler("ExponentialLr", optimizer, [&]() -> Formula {
         check_gamma("ExponentialLr", options.gamma);
         return [options](const Tensor& base, const Tensor& n) { return base * pow(options.gamma, n); };
       }()) {}
 
 CosineAnnealingLr::CosineAnnealingLr(Optimizer& optimizer, const CosineAnnealingLrOptions& options)
-    : LrScheduler(optimizer, [&]() -> Formula {
+    : LrScheduler("CosineAnnealingLr", optimizer, [&]() -> Formula {
         check_count("CosineAnnealingLr", "t_max", options.t_max);
         LUGE_CHECK(ValueError, options.eta_min >= 0 && std::isfinite(options.eta_min),
                    "CosineAnnealingLr: eta_min is {}; it must be 0 or more and finite", options.eta_min);

@@ -44,7 +44,8 @@ class LrScheduler {
  protected:
   /// The learning rates, of the shape of `base`, after `n` steps; both are float64, n of shape (). Affine in base.
   using Formula = std::function<Tensor(const Tensor& base, const Tensor& n)>;
-  LrScheduler(Optimizer& optimizer, Formula formula);
+  /// `kind` names the schedule to a checkpoint, which is loaded into schedules of the same kinds alone.
+  LrScheduler(const char* kind, Optimizer& optimizer, Formula formula);
 
   using Several = std::vector<std::reference_wrapper<LrScheduler>>;
   /// Takes the place of these schedules, all of one optimizer, which from then on cannot be stepped one by one.
@@ -53,7 +54,7 @@ class LrScheduler {
     Formula formula;
     Tensor count;  ///< float64
   };
-  LrScheduler(const char* name, const Several& parts, const std::function<Formula(std::vector<Part>)>& combine);
+  LrScheduler(const char* kind, const Several& parts, const std::function<Formula(std::vector<Part>)>& combine);
   /// Throws ValueError unless they are schedules of this optimizer.
   static void check_optimizer(const char* name, const Several& parts, const Optimizer& optimizer);
 
@@ -63,7 +64,6 @@ class LrScheduler {
 
   std::shared_ptr<LearningRate> lr_;
   std::shared_ptr<ScheduleTerm> term_;
-  Tensor last_;
 };
 
 struct StepLrOptions {

@@ -14,6 +14,12 @@
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 namespace luge {
 
@@ -35,6 +41,13 @@ auto retried(Call call) {
   return result;
 }
 
+/// The system would take what stands before a zero byte for the whole path.
+void check_path(const char* op, const char* what, const std::string& path) {
+  if (path.empty()) raise<IoError>("{}: cannot {} '': the path is empty", op, what);
+  if (const std::size_t at = path.find('\0'); at != std::string::npos)
+    raise<IoError>("{}: cannot {} '{}...': the path holds a zero byte", op, what, path.substr(0, at));
+}
+
 /// Calls write(data, bytes) until all bytes are written; one call may write fewer than it is given. Returns whether
 /// none failed; errno then says why.
 template <class Write>
@@ -49,8 +62,67 @@ bool write_all(const void* data, std::size_t bytes, const Write& write) {
   return true;
 }
 
+namespace fs = std::filesystem;
+
+/// Longer names give way to a checksum in those of temporary files, which the file system would find too long.
+constexpr std::size_t kLongestName = 100;
+
 /// What temporary files for the file `name` begin with.
-std::string temporary_prefix(const std::string& name) { return "." + name + ".partial-"; }
+std::string temporary_prefix(const std::string& name) {
+  return fmt::format(".{}.partial-", name.size() <= kLongestName
+                                         ? name
+                                         : fmt::format("luge-{:016x}", XXH3_64bits(name.data(), name.size())));
+}
+
+/// A name in the folder of `target` that no other process or call gives.
+std::string temporary_for(const fs::path& target) {
+  static std::atomic<unsigned> made{0};
+  const std::string name = fmt::format("{}{}-{}", temporary_prefix(target.filename().string()), getpid(), ++made);
+  return (target.parent_path() / name).string();
+}
+
+fs::path folder_of(const fs::path& target) { return target.has_parent_path() ? target.parent_path() : fs::path("."); }
+
+/// The file that a path names where nothing is there yet: the end of symbolic links, as open() would make it.
+fs::path end_of_links(const char* op, const std::string& path) {
+  constexpr int kMostLinks = 40;  // Linux's own bound
+  fs::path target(path);
+  std::error_code error;
+  for (int links = 0; fs::is_symlink(fs::symlink_status(target, error)); ++links) {
+    if (links == kMostLinks) fail_to(op, "write", path, ELOOP);
+    const fs::path next = fs::read_symlink(target, error);
+    if (error) fail_to(op, "write", path, error.value());
+    target = target.parent_path() / next;  // an absolute one stands for itself
+  }
+  return target;
+}
+
+/// The file that is to be written at a path. `existing` tells of the one that is there; returns false: there is none.
+bool find_target(const char* op, const std::string& path, struct stat& existing, std::string& target) {
+  check_path(op, "write", path);
+  const bool replaces = stat(path.c_str(), &existing) == 0;
+  if (!replaces) {
+    target = end_of_links(op, path).string();
+  } else {
+    if (S_ISDIR(existing.st_mode)) raise<IoError>("{}: cannot write '{}': it is a folder", op, path);
+    if (!S_ISREG(existing.st_mode)) raise<IoError>("{}: cannot write '{}': it is no regular file", op, path);
+    std::error_code error;
+    target = fs::canonical(path, error).string();
+    if (error) fail_to(op, "write", path, error.value());
+  }
+  if (!fs::path(target).has_filename()) raise<IoError>("{}: cannot write '{}': it names a folder", op, path);
+  return replaces;
+}
+
+/// Gives the temporary file its name and brings the name to the disk.
+void rename_durably(const char* op, const std::string& temporary, const std::string& target) {
+  if (rename(temporary.c_str(), target.c_str()) != 0) fail_to(op, "write", target, errno);
+  const Descriptor folder(retried([&] { return open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  // The file is complete under its name; what may still be lost by a failing machine is the change of the name.
+  // Some network file systems cannot do that for folders.
+  if (!folder.is_open() || (retried([&] { return fsync(folder.get()); }) != 0 && errno != EINVAL))
+    fail_to(op, "make durable", target, errno);
+}
 
 /// Removes what killed processes have left of the same file. A live one holds a lock on its own.
 void remove_abandoned(const std::filesystem::path& folder, const std::string& prefix) {
@@ -81,6 +153,7 @@ int Descriptor::release() { return std::exchange(number_, -1); }
 // ---- reading ------------------------------------------------------------------------------------
 
 InputFile::InputFile(const char* op, std::string path) : op_(op), path_(std::move(path)) {
+  check_path(op_, "read", path_);
   // A pipe without a writer would block.
   descriptor_ = Descriptor(retried([&] { return open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); }));
   if (!descriptor_.is_open()) fail_to(op_, "read", path_, errno);
@@ -127,27 +200,12 @@ std::shared_ptr<std::byte> InputFile::map_privately() const {
 
 // ---- writing ------------------------------------------------------------------------------------
 
-OutputFile::OutputFile(const char* op, const std::string& path) : op_(op), path_(path) {
-  namespace fs = std::filesystem;
-  if (path.empty()) raise<IoError>("{}: cannot write '': the path is empty", op);
+OutputFile::OutputFile(const char* op, const std::string& path) : op_(op) {
   struct stat existing;
-  const bool replaces = stat(path.c_str(), &existing) == 0;
-  if (replaces) {
-    if (S_ISDIR(existing.st_mode)) raise<IoError>("{}: cannot write '{}': it is a folder", op, path);
-    if (!S_ISREG(existing.st_mode)) raise<IoError>("{}: cannot write '{}': it is no regular file", op, path);
-    std::error_code error;
-    const fs::path real = fs::canonical(path, error);
-    if (error) fail_to(op, "write", path, error.value());
-    path_ = real.string();
-  }
+  const bool replaces = find_target(op, path, existing, path_);
   const fs::path target(path_);
-  if (!target.has_filename()) raise<IoError>("{}: cannot write '{}': it names a folder", op, path);
-  const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
-  folder_ = folder.string();
-  const std::string prefix = temporary_prefix(target.filename().string());
-  remove_abandoned(folder, prefix);
-  static std::atomic<unsigned> made{0};
-  temporary_ = (folder / (prefix + std::to_string(getpid()) + "-" + std::to_string(++made))).string();
+  remove_abandoned(folder_of(target), temporary_prefix(target.filename().string()));
+  temporary_ = temporary_for(target);
   struct stat created = {};
   while (created.st_nlink == 0) {  // until it is locked, another process may take it for abandoned
     descriptor_ = Descriptor(
@@ -187,14 +245,37 @@ void OutputFile::rewrite(std::uint64_t offset, const void* data, std::size_t byt
 
 void OutputFile::commit() {
   if (retried([&] { return fsync(descriptor_.get()); }) != 0) fail("write", errno);
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("write", errno);
+  const std::string temporary = temporary_;
+  rename_durably(op_, temporary, path_);
   temporary_.clear();
-  const Descriptor folder(retried([&] { return open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-  // The file is complete under its name; what may still be lost by a failing machine is the change of the name.
-  // Some network file systems cannot do that for folders.
-  if (!folder.is_open() || (retried([&] { return fsync(folder.get()); }) != 0 && errno != EINVAL))
-    fail("make durable", errno);
   if (close(descriptor_.release()) != 0 && errno != EINTR) fail("write", errno);
+}
+
+void give_second_name(const char* op, const std::string& file, const std::string& name) {
+  struct stat existing;
+  std::string target;
+  find_target(op, name, existing, target);
+  const std::string temporary = temporary_for(target);
+  if (link(file.c_str(), temporary.c_str()) == 0) {
+    try {
+      rename_durably(op, temporary, target);
+    } catch (...) {
+      unlink(temporary.c_str());
+      throw;
+    }
+    unlink(temporary.c_str());  // rename() leaves it where both are names of one file already
+    return;
+  }
+  // A file system without links.
+  const InputFile from(op, file);
+  OutputFile to(op, name);
+  std::vector<char> piece(std::size_t{1} << 20);
+  for (std::uint64_t at = 0; at < from.size(); at += piece.size()) {
+    piece.resize(std::min<std::uint64_t>(piece.size(), from.size() - at));
+    from.read(at, piece.data(), piece.size());
+    to.write(piece.data(), piece.size());
+  }
+  to.commit();
 }
 
 }  // namespace luge

@@ -58,7 +58,7 @@ class InputFile {
 /// process that is killed leaves its temporary file behind; the next OutputFile of that name removes it.
 class OutputFile {
  public:
-  /// A symbolic link is followed: the file that it points to is replaced.
+  /// A symbolic link is followed: the file that it points to is replaced, or made.
   OutputFile(const char* op, const std::string& path);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
@@ -76,8 +76,12 @@ class OutputFile {
   [[noreturn]] void fail(const char* what, int error) const;
 
   const char* op_;
-  std::string path_, folder_, temporary_;
+  std::string path_, temporary_;
   Descriptor descriptor_;
 };
+
+/// Gives a file a second name, which may have stood for another one, in one step, and brings the name to the disk. A
+/// copy where the file system has no links.
+void give_second_name(const char* op, const std::string& file, const std::string& name);
 
 }  // namespace luge

@@ -40,12 +40,7 @@ std::vector<std::pair<std::string, Tensor>> columns_of(const std::vector<History
           {"sets", from_host(sets, {count, kept})}};
 }
 
-std::vector<HistoryRow> rows_of(const char* op, const std::vector<Tensor>& columns) {
-  const std::int64_t count = columns[0].size(0);
-  for (const Tensor& column : columns)
-    LUGE_CHECK(ValueError, column.size(0) == count,
-               "{}: the monitor's history has columns of {} and of {} steps; all must have as many", op, count,
-               column.size(0));
+std::vector<HistoryRow> rows_of(const std::vector<Tensor>& columns) {
   const auto seconds = columns[0].to_vector<double>({}), mean = columns[1].to_vector<double>({}),
              min = columns[2].to_vector<double>({}), max = columns[3].to_vector<double>({}),
              sets = columns[5].to_vector<double>({});
@@ -67,7 +62,8 @@ std::vector<HistoryRow> rows_of(const char* op, const std::vector<Tensor>& colum
 
 // ---- the parts ----------------------------------------------------------------------------------
 
-CheckpointParts::CheckpointParts(const char* op, const checkpoint::Parts& parts) : op_(op), parts_(parts) {
+CheckpointParts::CheckpointParts(const char* op, const checkpoint::Parts& parts, Purpose purpose)
+    : op_(op), parts_(parts) {
   arena_ = parts.params;
   if (parts.optimizer) {
     Parameters& own = parts.optimizer->parameters();
@@ -75,7 +71,7 @@ CheckpointParts::CheckpointParts(const char* op, const checkpoint::Parts& parts)
                op);
     arena_ = own;
   }
-  add_monitor();
+  add_monitor(purpose);
   add_params();
   add_optimizer();
   add_schedules();
@@ -123,6 +119,9 @@ void CheckpointParts::add_optimizer() {
     const Tensor leaf = (*arena_)[member];
     for (const auto& [name, tensor] : parts_.tensors)
       if (tensor.storage() == leaf.storage()) names.emplace(member, name);
+    LUGE_CHECK(ValueError, parts_.params || parts_.tensors.empty() || names.contains(member),
+               "{}: the optimizer steps a tensor of shape {}, its parameter '{}', that is not among the params given",
+               op_, to_string(leaf.shape()), member);
   }
   for (const auto& [name, value] : parts_.optimizer->named_state()) {
     const std::size_t dot = name.find('.');
@@ -150,25 +149,26 @@ void CheckpointParts::add_schedules() {
     LUGE_CHECK(ValueError, parts_.schedules[i], "{}: schedule {} is null", op_, i);
     LUGE_CHECK(ValueError, parts_.schedules[i]->lr_ == rate, "{}: schedule {} is not of the optimizer given", op_, i);
   }
-  identity_["schedules"] = std::to_string(rate->schedules.size());
+  std::string& kinds = identity_["schedules"];
   add("schedule/base", rate->base, Fits::OneOrSets,
       [rate](const Tensor& base) { rate->assign_base(base.to(rate->values.device())); });
   for (std::size_t i = 0; i < rate->schedules.size(); ++i) {
     const std::shared_ptr<ScheduleTerm>& term = rate->schedules[i];
-    LrScheduler* scheduler = nullptr;
-    for (LrScheduler* const given : parts_.schedules)
-      if (given->term_ == term) scheduler = given;
+    kinds += (i > 0 ? ", " : "") + term->kind;
     add(fmt::format("schedule/{}.steps", i), term->count);
-    if (!scheduler) continue;
-    add(fmt::format("schedule/{}.last_lr", i), scheduler->last_, Fits::OneOrSets,
-        [scheduler](const Tensor& value) { assign_in_place(scheduler->last_, value.to(scheduler->last_.device())); });
+    add(fmt::format("schedule/{}.last_lr", i), term->last, Fits::OneOrSets,
+        [term](const Tensor& value) { assign_in_place(term->last, value.to(term->last.device())); });
   }
 }
 
-void CheckpointParts::add_monitor() {
+void CheckpointParts::add_monitor(Purpose purpose) {
   if (!parts_.monitor) return;
   sections_.emplace_back("monitor/");
-  for (auto& [name, column] : columns_of(parts_.monitor->history({}))) add("monitor/" + name, column, Fits::Rows);
+  // A history goes on with losses of as many sets.
+  identity_["monitor"] = fmt::format("keep_sets {}", parts_.monitor->keep_sets());
+  for (auto& [name, column] :
+       columns_of(purpose == Purpose::Save ? parts_.monitor->history({}) : std::vector<HistoryRow>()))
+    add("monitor/" + name, column, Fits::Rows);
 }
 
 bool CheckpointParts::covers(std::string_view name) const {
@@ -205,7 +205,7 @@ void CheckpointParts::take(const std::vector<Tensor>& values) {
   std::vector<Tensor> columns;
   for (std::size_t i = 0; i < slots_.size(); ++i)
     if (slots_[i].fits == Fits::Rows && values[i].defined()) columns.push_back(values[i]);
-  if (columns.size() == 6) parts_.monitor->restore(rows_of(op_, columns), {});
+  if (columns.size() == 6) parts_.monitor->restore(rows_of(columns), {});
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const CheckpointSlot& slot = slots_[i];
     if (slot.fits == Fits::Rows || !values[i].defined()) continue;

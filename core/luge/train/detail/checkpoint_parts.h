@@ -17,9 +17,9 @@ struct CheckpointSlot {
   /// What shapes it takes from a file.
   enum class Fits : std::uint8_t {
     Same,       ///< its own
-    Hyper,      ///< its own; by sets, one that the file has in another form leaves it as it is
+    Hyper,      ///< its own; by sets, () or the file's sets: a hyperparameter
     OneOrSets,  ///< (), or (sets): a hyperparameter that may change between the two
-    Rows,       ///< its own but for the first size: a history
+    Rows,       ///< its own but for the first size and the last: a history
   };
 
   std::string name;
@@ -33,13 +33,17 @@ struct CheckpointSlot {
 
 class CheckpointParts {
  public:
+  enum class Purpose : std::uint8_t {
+    Save,
+    Load,  ///< the history is not collected: its columns are empty
+  };
   /// Throws ValueError for parts that do not belong together.
-  CheckpointParts(const char* op, const checkpoint::Parts& parts);
+  CheckpointParts(const char* op, const checkpoint::Parts& parts, Purpose purpose);
 
   const std::vector<CheckpointSlot>& slots() const { return slots_; }
   /// Whether tensors of that name belong to a part that was given.
   bool covers(std::string_view name) const;
-  /// What must be the same in the file: "optimizer": "Adam".
+  /// What must be the same in the file: "optimizer": "Adam", "schedules": "LinearLr, StepLr", "monitor": "keep_sets 2".
   const Metadata& identity() const { return identity_; }
   /// The arena of the parameters; absent: loose tensors alone.
   const std::optional<Parameters>& arena() const { return arena_; }
@@ -52,7 +56,8 @@ class CheckpointParts {
   /// Throws ValueError for another loader's place than this one's.
   Place parse_loader_place(const std::string& path, const std::string& text) const;
 
-  /// Takes the tensors, one for each slot. The monitor's history comes first, because the monitor may refuse it.
+  /// Takes the tensors, one for each slot; undefined: it stays as it is. The columns of the history must be of one
+  /// length, with losses of as many sets as the monitor takes.
   void take(const std::vector<Tensor>& values);
   void take(Place place);
 
@@ -60,7 +65,7 @@ class CheckpointParts {
   void add_params();
   void add_optimizer();
   void add_schedules();
-  void add_monitor();
+  void add_monitor(Purpose purpose);
   void add(std::string name, const Tensor& value, CheckpointSlot::Fits fits = CheckpointSlot::Fits::Same,
            std::function<void(const Tensor&)> put = {});
 
@@ -72,9 +77,8 @@ class CheckpointParts {
   Metadata identity_;
 };
 
-/// A history as the columns that a checkpoint has: seconds, mean, min, max, not_finite, sets. And back; throws
-/// ValueError where they are not of one length.
+/// A history as the columns that a checkpoint has: seconds, mean, min, max, not_finite, sets. And back.
 std::vector<std::pair<std::string, Tensor>> columns_of(const std::vector<HistoryRow>& rows);
-std::vector<HistoryRow> rows_of(const char* op, const std::vector<Tensor>& columns);
+std::vector<HistoryRow> rows_of(const std::vector<Tensor>& columns);
 
 }  // namespace luge

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <luge/seam/backend.h>
@@ -31,6 +32,8 @@ Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allow
 struct ScheduleTerm {
   std::function<Tensor(const Tensor& base, const Tensor& n)> formula;  ///< all in float64
   Tensor count;                                                        ///< n, int64, of shape ()
+  std::string kind;                                                    ///< "StepLr", "SequentialLr(LinearLr, StepLr)"
+  Tensor last = {};                                                    ///< the learning rate that it set last
   const char* part_of = nullptr;  ///< the schedule that steps it; null: the user does
 };
 
