@@ -600,6 +600,21 @@ TEST(Checkpoint, KeepsTheLastAndTheBest) {
                         {"step is -1"}));
 }
 
+TEST(Checkpoint, TheBestMayHaveALongNameOrBeALink) {
+  const Folder folder;
+  const std::string stem(240, 'n');
+  for (const double metric : {2.0, 1.0, 3.0})
+    checkpoint::save(folder.path(stem + "{step}"), {}, {.step = static_cast<std::int64_t>(metric), .metric = metric});
+  EXPECT_EQ(checkpoint::load(folder.path(stem + "best"), {}).metric, 1);
+  EXPECT_EQ(folder.files(), 4);
+  std::filesystem::create_symlink("aside", folder.path("best"));
+  checkpoint::save(folder.path("{step}"), {}, {.metric = 5});
+  checkpoint::save(folder.path("{step}"), {}, {.metric = 4});
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path("best")));
+  EXPECT_EQ(checkpoint::load(folder.path("aside"), {}).metric, 4);
+  EXPECT_EQ(folder.files(), 7);
+}
+
 TEST(Checkpoint, KeepsWhatWasJustWrittenAndNoOtherNames) {
   const Folder folder;
   const std::string path = folder.path("run-{step}");

@@ -17,6 +17,8 @@
 namespace luge::test {
 namespace {
 
+using namespace std::string_literals;
+
 class SafetensorsTest : public DeviceTest {};
 LUGE_ON_EVERY_DEVICE(SafetensorsTest);
 
@@ -275,6 +277,41 @@ TEST(Safetensors, AFileIsReplacedInOneStepAndKeepsItsPermissions) {
   save_file({{"a", ones({2})}}, folder.path("x"));
   EXPECT_FALSE(std::filesystem::exists(folder.path(".x.partial-1-1")));
   EXPECT_TRUE(std::filesystem::exists(folder.path(".y.partial-1-1")));
+}
+
+TEST(Safetensors, ALinkToNothingIsFollowed) {
+  const Folder folder;
+  std::filesystem::create_directory(folder.path("there"));
+  std::filesystem::create_symlink("there/second", folder.path("first"));
+  std::filesystem::create_symlink("file", folder.path("there/second"));
+  save_file({{"a", ones({2})}}, folder.path("first"));
+  EXPECT_TRUE(std::filesystem::is_symlink(folder.path("first")));
+  EXPECT_TRUE(std::filesystem::is_regular_file(folder.path("there/file")));
+  EXPECT_EQ(load_file(folder.path("first")).at("a").sum().item(), 2);
+  std::filesystem::create_symlink("absent/file", folder.path("nowhere"));
+  std::filesystem::create_symlink("circle", folder.path("circle"));
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { save_file({}, folder.path("nowhere")); }),
+                        {"save_file: cannot write '", "absent/file': No such file"}));
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { save_file({}, folder.path("circle")); }),
+                        {"save_file: cannot write '", "circle': Too many levels of symbolic links"}));
+  EXPECT_EQ(folder.files(), 4);
+}
+
+TEST(Safetensors, LongNamesAndZeroBytes) {
+  const Folder folder;
+  for (const std::size_t length : {100U, 101U, 230U, 255U}) {
+    const std::string name(length, 'n');
+    save_file({{"a", ones({2})}}, folder.path(name));
+    EXPECT_EQ(load_file(folder.path(name)).at("a").sum().item(), 2) << length;
+  }
+  EXPECT_EQ(folder.files(), 4);
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { save_file({}, folder.path(std::string(256, 'n'))); }),
+                        {"save_file: cannot write '", "File name too long"}));
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { save_file({}, folder.path("a\0b"s)); }),
+                        {"save_file: cannot write '", "a...': the path holds a zero byte"}));
+  EXPECT_TRUE(has_words(message_of<IoError>([&] { load_file(folder.path("a\0b"s)); }),
+                        {"load_file: cannot read '", "a...': the path holds a zero byte"}));
+  EXPECT_EQ(folder.files(), 4);
 }
 
 TEST(Safetensors, ThreadsSaveTheSameFileAtOnce) {

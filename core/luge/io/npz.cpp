@@ -268,6 +268,20 @@ void check_member(const NpyPlace& place, const zip_stat_t& found) {
              stored ? found.comp_size : found.comp_size * kMaxDeflateRatio, found.size);
 }
 
+/// Opens an archive for reading; calls fail(why), which throws, where that cannot be.
+template <class Fail>
+Archive open_archive(ArchiveInput& input, const std::exception_ptr& thrown, int flags, const Fail& fail) {
+  ZipError error;
+  zip_source_t* const source = input.make(error.get());
+  Archive archive(source ? zip_open_from_source(source, ZIP_RDONLY | flags, error.get()) : nullptr);
+  if (!archive) {
+    zip_source_free(source);
+    if (thrown) std::rethrow_exception(thrown);
+    fail(error.text());
+  }
+  return archive;
+}
+
 }  // namespace
 
 void save_npz(const std::string& path, const std::map<std::string, Tensor>& tensors, bool compressed,
@@ -327,14 +341,9 @@ std::map<std::string, Tensor> load_npz(const std::string& path, Device device, S
   LUGE_CHECK(IoError, file.size() > 0, "load_npz: '{}': the file is empty; an npz file is a zip archive", path);
   std::exception_ptr thrown;
   ArchiveInput input(thrown, file);
-  ZipError error;
-  zip_source_t* const source = input.make(error.get());
-  Archive archive(source ? zip_open_from_source(source, ZIP_RDONLY, error.get()) : nullptr);
-  if (!archive) {
-    zip_source_free(source);
-    if (thrown) std::rethrow_exception(thrown);
-    raise<IoError>("load_npz: '{}': {}; an npz file is a zip archive", path, error.text());
-  }
+  const Archive archive = open_archive(input, thrown, 0, [&](const char* why) {
+    raise<IoError>("load_npz: '{}': {}; an npz file is a zip archive", path, why);
+  });
 
   std::map<std::string, Tensor> result;
   const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
@@ -365,6 +374,11 @@ std::map<std::string, Tensor> load_npz(const std::string& path, Device device, S
     member.end();
     result.emplace(std::move(name), std::move(tensor));
   }
+  // Names and sizes stand before each member, too. It is looked at last: libzip does not say which member it is about.
+  ArchiveInput again(thrown, file);
+  open_archive(again, thrown, ZIP_CHECKCONS, [&](const char* why) {
+    raise<IoError>("load_npz: '{}': the archive's directory and the headers of its members differ: {}", path, why);
+  });
   return result;
 }
 

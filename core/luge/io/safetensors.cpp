@@ -185,25 +185,45 @@ std::map<std::string, Tensor> load_file(const std::string& path, Device device, 
 
 namespace {
 
-std::string header_text(const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+struct HeaderText {
+  std::string text;
+  std::map<std::string, std::size_t> places;  ///< of the texts of the metadata, by name
+
+  /// Writes over a text of the metadata, which needs no escapes and stays as long.
+  void put(const std::string& name, const std::string& value) { text.replace(places.at(name), value.size(), value); }
+};
+
+HeaderText header_text(const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
   using Json = nlohmann::ordered_json;
-  std::string text = "{";
-  const auto add = [&](const std::string& name, const Json& value) {
-    text += fmt::format("{}{}:{}", text.size() > 1 ? "," : "", Json(name).dump(), value.dump());
+  HeaderText header{"{", {}};
+  std::string& text = header.text;
+  const auto add_key = [&](const std::string& name) {
+    text += fmt::format("{}{}:", text.back() == '{' ? "" : ",", Json(name).dump());
   };
-  if (!metadata.empty()) add("__metadata__", metadata);
+  if (!metadata.empty()) {
+    add_key("__metadata__");
+    text += '{';
+    for (const auto& [name, value] : metadata) {
+      add_key(name);
+      header.places[name] = text.size() + 1;  // after the quote
+      text += Json(value).dump();
+    }
+    text += '}';
+  }
   std::uint64_t offset = 0;
   for (const NamedTensor& entry : tensors) {
     const std::uint64_t end = offset + static_cast<std::uint64_t>(entry.tensor.numel()) * size_of(entry.tensor.dtype());
     const Shape& shape = entry.tensor.shape();
-    add(entry.name, {{"dtype", safetensors_name(entry.tensor.dtype())},
-                     {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())},
-                     {"data_offsets", {offset, end}}});
+    add_key(entry.name);
+    text += Json{{"dtype", safetensors_name(entry.tensor.dtype())},
+                 {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())},
+                 {"data_offsets", {offset, end}}}
+                .dump();
     offset = end;
   }
   text += "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  return text;
+  return header;
 }
 
 }  // namespace
@@ -225,20 +245,18 @@ void write_safetensors(const char* op, const std::string& path, std::vector<Name
     texts[kHeaderChecksum] = kNoChecksum;
     for (const NamedTensor& entry : tensors) texts[checksum_name(entry.name)] = kNoChecksum;
   }
-  const auto text = [&] {
-    try {
-      return header_text(tensors, texts);
-    } catch (const nlohmann::json::exception&) {
-      raise<ValueError>("{}: a name or a text of the metadata is no UTF-8", op);
-    }
-  };
-  std::string header = text();
-  LUGE_CHECK(ValueError, header.size() <= kMostHeaderBytes, "{}: names and metadata take {} bytes; allowed are {}", op,
-             header.size(), kMostHeaderBytes);
+  HeaderText header;
+  try {
+    header = header_text(tensors, texts);
+  } catch (const nlohmann::json::exception&) {
+    raise<ValueError>("{}: a name or a text of the metadata is no UTF-8", op);
+  }
+  LUGE_CHECK(ValueError, header.text.size() <= kMostHeaderBytes, "{}: names and metadata take {} bytes; allowed are {}",
+             op, header.text.size(), kMostHeaderBytes);
   OutputFile file(op, path);
-  const std::uint64_t length = header.size();
+  const std::uint64_t length = header.text.size();
   file.write(&length, sizeof length);
-  file.write(header.data(), header.size());
+  file.write(header.text.data(), header.text.size());
   for (const NamedTensor& entry : tensors) {
     XXH3_state_t state;
     XXH3_64bits_reset(&state);
@@ -247,12 +265,11 @@ void write_safetensors(const char* op, const std::string& path, std::vector<Name
       if (checksums) XXH3_64bits_update(&state, piece.data(), piece.size());
       file.write(piece.data(), piece.size());
     }
-    if (checksums) texts[checksum_name(entry.name)] = checksum_text(XXH3_64bits_digest(&state));
+    if (checksums) header.put(checksum_name(entry.name), checksum_text(XXH3_64bits_digest(&state)));
   }
   if (checksums) {
-    texts[kHeaderChecksum] = header_checksum(text());
-    header = text();
-    file.rewrite(sizeof length, header.data(), header.size());
+    header.put(kHeaderChecksum, header_checksum(header.text));
+    file.rewrite(sizeof length, header.text.data(), header.text.size());
   }
   file.commit();
 }

@@ -120,6 +120,9 @@ std::string inlined(const std::string& file, const std::string& name) {
 }  // namespace
 
 void require_folder(const std::string& directory) {
+  LUGE_CHECK(IoError, !directory.empty(), "report: cannot make the folder '': the path is empty");
+  LUGE_CHECK(IoError, directory.find('\0') == std::string::npos,
+             "report: cannot make the folder '{}...': the path holds a zero byte", directory.c_str());
   std::error_code failure;
   std::filesystem::create_directories(directory, failure);
   LUGE_CHECK(IoError, !failure, "report: {}: cannot make the folder: {}", directory, failure.message());
