@@ -212,6 +212,18 @@ void print_json(const TrainOptions& options, const Common& common, const TrainRe
   fmt::print("{}\n", json.dump(2));
 }
 
+/// Throws IoError for other data than the training was begun with.
+void check_data(const TrainOptions& options, const std::string& directory, const DataIdentity& found) {
+  if (found == options.identity) return;
+  const auto [train_images, test_images, checksum] = options.identity;
+  throw IoError(fmt::format(
+      "the data in '{}' are not those that '{}' was begun with: {} training and {} test images, now {}", directory,
+      checkpoint_path(options), grouped(train_images), grouped(test_images),
+      found.train_images == train_images && found.test_images == test_images
+          ? "as many, and others"
+          : fmt::format("{} and {}", grouped(found.train_images), grouped(found.test_images))));
+}
+
 /// As a shell reads it.
 std::string shell_word(const std::string& text) {
   if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-") ==
@@ -222,15 +234,33 @@ std::string shell_word(const std::string& text) {
   return result + "'";
 }
 
+/// The command that goes on with the training and does with its results what this one was to do.
+std::string resuming(const TrainOptions& options, const Common& common) {
+  std::string command = "luge train --resume";
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) command += fmt::format(" {} {}", option, shell_word(value));
+  };
+  add("--checkpoint", options.checkpoint);
+  add("--report", options.report);
+  if (!common.device.is_cpu()) add("--device", to_string(common.device));
+  if (options.eager) command += " --eager";
+  if (common.json) command += " --json";
+  return command;
+}
+
 void run(TrainOptions options, Common common) {
   if (options.checkpoint.find("{step}") != std::string::npos)
     throw CLI::ValidationError("--checkpoint", fmt::format("'{}' holds {{step}}; it names one file", options.checkpoint));
   if (options.resume) take_options(options, common);
   if (!options.report.empty()) require_folder(options.report);
+  try_place(options);
   backend(common.device);  // a device that cannot be used is reported before the data are read
   const std::string directory = options.data.empty() ? find_dataset("fashion-mnist") : options.data;
   fmt::print(stderr, "reading {}\n", directory);
   Dataset data = load_idx_dataset(directory);
+  const DataIdentity found = identity_of(data);
+  if (options.resume) check_data(options, directory, found);
+  options.identity = found;
   normalize(data);
   if (options.batch > data.train.count())
     throw CLI::ValidationError(
@@ -241,8 +271,14 @@ void run(TrainOptions options, Common common) {
   const TrainResult result = train(options, common, monitor, data);
   if (result.interrupted) {
     fmt::print(stderr, "stopped after {} of {} steps; to go on:\n", grouped(result.steps), grouped(steps));
-    fmt::print("luge train --resume{}{}\n", options.checkpoint.empty() ? "" : " --checkpoint ",
-               shell_word(options.checkpoint));
+    const std::string command = resuming(options, common);
+    if (common.json) {
+      const nlohmann::ordered_json json = {
+          {"interrupted", true}, {"steps", result.steps}, {"of_steps", steps}, {"resume", command}};
+      fmt::print("{}\n", json.dump(2));
+    } else {
+      fmt::print("{}\n", command);
+    }
     return;
   }
   if (common.json) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <luge/data/dataset.h>
 #include <luge/nn/sequential.h>
 #include <luge/train/checkpoint.h>
 #include <luge/train/monitor.h>
@@ -14,11 +15,20 @@
 
 namespace luge::cli {
 
+/// What tells the data of a training from others.
+struct DataIdentity {
+  std::int64_t train_images = 0, test_images = 0;
+  std::string checksum;
+  friend bool operator==(const DataIdentity&, const DataIdentity&) = default;
+};
+DataIdentity identity_of(const Dataset& data);
+
 struct TrainOptions {
   std::int64_t sets = 1, epochs = 5, batch = 64, hidden = 256;
   std::string lr = "1e-3", data, report;
   std::string checkpoint;  ///< empty: of the usual name, and written at an interruption alone
   bool eager = false, resume = false;
+  DataIdentity identity;  ///< of the data that it was begun with
 };
 
 /// One model at the end.
@@ -44,6 +54,8 @@ nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hi
 inline std::string checkpoint_path(const TrainOptions& options) {
   return options.checkpoint.empty() ? "luge-train.safetensors" : options.checkpoint;
 }
+/// Throws IoError unless --checkpoint can be written; says so where there is none and Ctrl-C could keep nothing.
+void try_place(const TrainOptions& options);
 void save_training(const TrainOptions& options, const Common& common, const checkpoint::Parts& parts,
                    const TrainResult& result);
 /// The options that the training was begun with. Throws IoError for a file that is no checkpoint of luge train.

@@ -1,10 +1,14 @@
 // Where luge train stops and goes on.
 
+#include <filesystem>
+
 #include <nlohmann/json.hpp>
 
 #include <fmt/format.h>
 
 #include <luge/base/error.h>
+#include <luge/io/detail/file.h>
+#include <luge/io/detail/safetensors_header.h>
 
 #include "train.h"
 
@@ -22,7 +26,11 @@ Json as_json(const TrainOptions& options, std::uint64_t seed) {
           {"batch", options.batch},
           {"hidden", options.hidden},
           {"lr", options.lr},
-          {"data", options.data},
+          // It may go on in another folder.
+          {"data", options.data.empty() ? "" : std::filesystem::absolute(options.data).lexically_normal().string()},
+          {"train_images", options.identity.train_images},
+          {"test_images", options.identity.test_images},
+          {"data_checksum", options.identity.checksum},
           {"seed", seed}};
 }
 
@@ -49,6 +57,22 @@ Json told(const std::string& path, const checkpoint::Loaded& loaded) {
 
 }  // namespace
 
+DataIdentity identity_of(const Dataset& data) {
+  DataIdentity identity{data.train.count(), data.test.count(), {}};
+  for (const Tensor& part : {data.train.images, data.train.labels, data.test.images, data.test.labels})
+    identity.checksum += checksum_of(part.contiguous());
+  return identity;
+}
+
+void try_place(const TrainOptions& options) {
+  try {
+    const OutputFile nothing_is_left_of("--checkpoint", checkpoint_path(options));
+  } catch (const IoError& error) {
+    if (!options.checkpoint.empty()) throw;
+    fmt::print(stderr, "luge: Ctrl-C will not keep this training; give it a place by {}\n", error.what());
+  }
+}
+
 void save_training(const TrainOptions& options, const Common& common, const checkpoint::Parts& parts,
                    const TrainResult& result) {
   Json json = as_json(options, common.seed);
@@ -67,6 +91,8 @@ void take_options(TrainOptions& options, Common& common) {
   options.hidden = value<std::int64_t>(path, json, "hidden");
   options.lr = value<std::string>(path, json, "lr");
   options.data = value<std::string>(path, json, "data");
+  options.identity = {value<std::int64_t>(path, json, "train_images"), value<std::int64_t>(path, json, "test_images"),
+                      value<std::string>(path, json, "data_checksum")};
   common.seed = value<std::uint64_t>(path, json, "seed");
 }
 

@@ -233,8 +233,12 @@ TEST(Train, AnInterruptedTrainingGoesOnAsIfItHadNotBeen) {
     const Outcome first = run_and_signal(options + extra + " --checkpoint '" + file + "'", "epoch 2:", signal, folder.path("out"));
     EXPECT_EQ(first.code, 0) << first.err;
     EXPECT_TRUE(has_words(first.err, {"stopped after", "of 3,300 steps"}));
-    EXPECT_EQ(first.out, "luge train --resume --checkpoint '" + file + "'\n");
-    const Outcome second = run_luge(first.out.substr(5, first.out.size() - 6) + " --json");
+    const Json told = Json::parse(first.out);
+    EXPECT_EQ(told["interrupted"], true);
+    EXPECT_EQ(told["of_steps"], 3300);
+    const std::string command = "luge train --resume --checkpoint '" + file + "'" + extra + " --json";
+    EXPECT_EQ(told["resume"], command);
+    const Outcome second = run_luge(command.substr(5));
     ASSERT_EQ(second.code, 0) << second.err;
     const Json resumed = Json::parse(second.out);
     for (const char* field : {"sets", "accuracy_by_epoch", "steps", "epochs", "seed", "hidden", "batch"})
@@ -243,6 +247,49 @@ TEST(Train, AnInterruptedTrainingGoesOnAsIfItHadNotBeen) {
   // What is finished was kept after its last epoch, and has nothing to go on with but its results.
   const Outcome again = run_luge("train --resume --json --checkpoint '" + file + "'");
   EXPECT_EQ(Json::parse(again.out)["accuracy_by_epoch"], whole["accuracy_by_epoch"]);
+}
+
+TEST(Train, AnInterruptedTrainingSaysHowItGoesOn) {
+  const Folder folder;
+  write_dataset(folder, 105, 30, 4);
+  const std::string file = folder.path("x");
+  const std::string options = "train --batch 10 --hidden 8 --epochs 300 --report '" + folder.path("a page") + "' --data " + folder.path();
+  const Outcome first = run_and_signal(options + " --checkpoint " + file, "epoch 2:", SIGINT, folder.path("out"));
+  EXPECT_EQ(first.code, 0) << first.err;
+  EXPECT_EQ(first.out, "luge train --resume --checkpoint " + file + " --report '" + folder.path("a page") + "'\n");
+}
+
+TEST(Train, GoesOnFromAnotherFolderAndWithTheSameDataAlone) {
+  const Folder folder;
+  write_dataset(folder, 105, 30, 4);
+  const std::filesystem::path here = std::filesystem::current_path();
+  const std::string relative = std::filesystem::relative(folder.path(), here).string();
+  const std::string file = folder.path("x"), resume = "train --resume --json --checkpoint " + file;
+  const Outcome first = run_luge("train --json --epochs 1 --hidden 8 --data " + relative + " --checkpoint " + file);
+  ASSERT_EQ(first.code, 0) << first.err;
+  std::filesystem::current_path("/");
+  const Outcome elsewhere = run_luge(resume);
+  std::filesystem::current_path(here);
+  EXPECT_EQ(elsewhere.code, 0) << elsewhere.err;
+  const std::string labels = folder.path("train-labels-idx1-ubyte");
+  std::string text = text_of(labels);
+  text.back() = static_cast<char>(text.back() ^ 1);
+  write_text(labels, text);
+  const Outcome changed = run_luge(resume);
+  EXPECT_EQ(changed.code, 1);
+  EXPECT_TRUE(has_words(changed.err, {"the data in '", "are not those that '" + file + "' was begun with",
+                                      "105 training and 30 test images, now as many, and others"}));
+  write_dataset(folder, 105, 40, 4);
+  EXPECT_TRUE(has_words(run_luge(resume).err, {"105 training and 30 test images, now 105 and 40"}));
+}
+
+TEST(Train, TriesThePlaceOfTheCheckpointFirst) {
+  const Folder folder;
+  const Outcome absent = run_luge("train --data " + folder.path() + " --checkpoint " + folder.path("absent/x"));
+  EXPECT_EQ(absent.code, 1);
+  EXPECT_TRUE(has_words(absent.err, {"luge: error: --checkpoint: cannot write '", "absent/x': No such file"}));
+  EXPECT_EQ(absent.err.find("reading"), std::string::npos);
+  EXPECT_EQ(folder.files(), 0);
 }
 
 TEST(Train, SaysWhyItCannotGoOn) {
