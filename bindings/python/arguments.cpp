@@ -34,6 +34,28 @@ std::optional<std::int64_t> whole(const char* op, const char* argument, nb::hand
 
 }  // namespace
 
+std::string PathArgument::native(const char* op) const {
+  if (!fault.empty()) throw ValueError(fmt::format("{}: the path {} names no file: {}", op, shown, fault));
+  return bytes;
+}
+
+nb::str path_object(const std::string& path) {
+  nb::str result =
+      nb::steal<nb::str>(PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size())));
+  if (!result.is_valid()) nb::raise_python_error();
+  return result;
+}
+
+std::string text_of(const char* op, const std::string& what, nb::handle text) {
+  Py_ssize_t size = 0;
+  if (const char* const bytes = PyUnicode_AsUTF8AndSize(text.ptr(), &size))
+    return {bytes, static_cast<std::size_t>(size)};
+  PyErr_Clear();
+  const nb::object shown = nb::steal(PyObject_ASCII(text.ptr()));
+  if (!shown.is_valid()) nb::raise_python_error();
+  throw ValueError(fmt::format("{}: {} is {}, which holds a lone surrogate", op, what, PyUnicode_AsUTF8(shown.ptr())));
+}
+
 std::string type_of(nb::handle object) { return nb::cast<std::string>(object.type().attr("__name__")); }
 
 std::optional<Scalar> number(nb::handle object) {

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/map.h>
 
 #include <fmt/format.h>
@@ -319,10 +318,10 @@ void bind_monitor(nb::module_& m) {
            })
       .def(
           "write_csv",
-          [](Monitor& self, const std::filesystem::path& path) { self.write_csv(path.string(), location()); }, "path"_a)
+          [](Monitor& self, const PathArgument& path) { self.write_csv(path.native("Monitor.write_csv"), location()); }, "path"_a)
       .def(
           "write_jsonl",
-          [](Monitor& self, const std::filesystem::path& path) { self.write_jsonl(path.string(), location()); },
+          [](Monitor& self, const PathArgument& path) { self.write_jsonl(path.native("Monitor.write_jsonl"), location()); },
           "path"_a)
       .def(
           "_kept_quantiles",
@@ -334,12 +333,16 @@ void bind_monitor(nb::module_& m) {
           "q"_a)
       .def(
           "_report",
-          [](Monitor& self, const std::filesystem::path& folder, const std::string& title,
+          [](Monitor& self, const PathArgument& folder, const std::string& title,
              const std::vector<std::pair<std::string, std::string>>& facts) {
             const SourceLocation at = location();
-            const nb::gil_scoped_release unlocked;
-            const report::Written written = self.report(folder.string(), {.title = title, .facts = facts}, at);
-            return std::pair(written.page, written.trouble);
+            const std::string path = folder.native("report");
+            report::Written written;
+            {
+              const nb::gil_scoped_release unlocked;
+              written = self.report(path, {.title = title, .facts = facts}, at);
+            }
+            return std::pair(path_object(written.page), written.trouble);
           },
           "folder"_a, "title"_a, "facts"_a, "The page, and why it has no pictures.");
 }

@@ -1,5 +1,6 @@
 // luge's exceptions as Python's: each is also the built-in exception that fits.
 
+#include <cstring>
 #include <new>
 
 #include "python.h"
@@ -21,6 +22,14 @@ PyObject* add(nb::module_& m, const char* name, PyObject* base, const char* doc)
   return type;
 }
 
+/// A path in a message may be no UTF-8.
+void set_text(PyObject* type, const char* text) noexcept {
+  PyObject* const words = PyUnicode_DecodeUTF8(text, static_cast<Py_ssize_t>(std::strlen(text)), "backslashreplace");
+  if (!words) return;
+  PyErr_SetObject(type, words);
+  Py_DECREF(words);
+}
+
 }  // namespace
 
 void set_error() noexcept {
@@ -29,37 +38,37 @@ void set_error() noexcept {
   } catch (nb::python_error& error) {
     error.restore();
   } catch (const ShapeError& error) {
-    PyErr_SetString(types.shape, error.what());
+    set_text(types.shape, error.what());
   } catch (const DTypeError& error) {
-    PyErr_SetString(types.dtype, error.what());
+    set_text(types.dtype, error.what());
   } catch (const DeviceError& error) {
-    PyErr_SetString(types.device, error.what());
+    set_text(types.device, error.what());
   } catch (const IndexError& error) {
-    PyErr_SetString(PyExc_IndexError, error.what());
+    set_text(PyExc_IndexError, error.what());
   } catch (const ValueError& error) {
-    PyErr_SetString(PyExc_ValueError, error.what());
+    set_text(PyExc_ValueError, error.what());
   } catch (const TypeError& error) {
-    PyErr_SetString(PyExc_TypeError, error.what());
+    set_text(PyExc_TypeError, error.what());
   } catch (const AutogradError& error) {
-    PyErr_SetString(types.autograd, error.what());
+    set_text(types.autograd, error.what());
   } catch (const CaptureError& error) {
-    PyErr_SetString(types.capture, error.what());
+    set_text(types.capture, error.what());
   } catch (const OutOfMemoryError& error) {
-    PyErr_SetString(types.memory, error.what());
+    set_text(types.memory, error.what());
   } catch (const IoError& error) {
-    PyErr_SetString(types.file, error.what());
+    set_text(types.file, error.what());
   } catch (const CudaError& error) {
-    PyErr_SetString(types.cuda, error.what());
+    set_text(types.cuda, error.what());
   } catch (const nb::builtin_exception& error) {
-    PyErr_SetString(error.type() == nb::exception_type::type_error    ? PyExc_TypeError
-                    : error.type() == nb::exception_type::index_error ? PyExc_IndexError
-                    : error.type() == nb::exception_type::value_error ? PyExc_ValueError
-                                                                      : PyExc_RuntimeError,
-                    error.what());
+    set_text(error.type() == nb::exception_type::type_error    ? PyExc_TypeError
+             : error.type() == nb::exception_type::index_error ? PyExc_IndexError
+             : error.type() == nb::exception_type::value_error ? PyExc_ValueError
+                                                               : PyExc_RuntimeError,
+             error.what());
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
+    set_text(PyExc_RuntimeError, error.what());
   }
 }
 

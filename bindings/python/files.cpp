@@ -1,6 +1,5 @@
 // Safetensors files.
 
-#include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/map.h>
 
 #include <fmt/format.h>
@@ -17,8 +16,6 @@ nb::dict as_dict(const std::map<std::string, Tensor>& tensors) {
   return result;
 }
 
-namespace {
-
 std::map<std::string, Tensor> named_tensors(const char* op, const char* argument, nb::handle given) {
   if (!nb::isinstance<nb::dict>(given))
     throw TypeError(fmt::format("{}: {} is {}; it must be a dict of names and tensors", op, argument, type_of(given)));
@@ -26,14 +23,16 @@ std::map<std::string, Tensor> named_tensors(const char* op, const char* argument
   for (const auto& [name, value] : nb::borrow<nb::dict>(given)) {
     if (!nb::isinstance<nb::str>(name))
       throw TypeError(fmt::format("{}: {} has a key of type {}; names must be str", op, argument, type_of(name)));
-    const std::string key = nb::cast<std::string>(name);
+    std::string key = text_of(op, fmt::format("a name in {}", argument), name);
     if (!is_tensor(value))
       throw TypeError(
           fmt::format("{}: {}['{}'] is of type {}; it must be a tensor", op, argument, key, type_of(value)));
-    tensors[key] = as_tensor(value);
+    tensors.insert_or_assign(std::move(key), as_tensor(value));
   }
   return tensors;
 }
+
+namespace {
 
 Metadata texts(const char* op, nb::handle given) {
   Metadata result;
@@ -44,7 +43,7 @@ Metadata texts(const char* op, nb::handle given) {
     if (!nb::isinstance<nb::str>(name) || !nb::isinstance<nb::str>(value))
       throw TypeError(
           fmt::format("{}: metadata has a {} for a {}; both must be str", op, type_of(value), type_of(name)));
-    result[nb::cast<std::string>(name)] = nb::cast<std::string>(value);
+    result[text_of(op, "a name in metadata", name)] = text_of(op, "a text in metadata", value);
   }
   return result;
 }
@@ -106,10 +105,10 @@ void bind_safe_open(nb::module_& m) {
       "...     file.keys(), file.get_slice('w')[1:, :2]\n(['w'], tensor([[0., 1.],\n        [0., 0.]]))")
       .def(
           "__init__",
-          [](SafeOpen* self, const std::filesystem::path& filename, const std::string& framework,
+          [](SafeOpen* self, const PathArgument& filename, const std::string& framework,
              std::optional<DeviceArgument> device) {
             refuse_capture("safe_open", kHostWrite, location());
-            new (self) SafeOpen(filename.string(), framework, device.value_or(Device::cpu()));
+            new (self) SafeOpen(filename.native("safe_open"), framework, device.value_or(Device::cpu()));
           },
           "filename"_a, "framework"_a = "luge", "device"_a = nb::none())
       .def(
@@ -143,7 +142,7 @@ void bind_safe_open(nb::module_& m) {
       .def(
           "get_slice",
           [](const SafeOpen& self, const std::string& name) {
-            self.file().dtype(name);
+            static_cast<void>(self.file()[name]);
             return FileSlice{self.shared(), name, self.device()};
           },
           "name"_a, "A tensor to be read in parts, by indexing.");
@@ -154,12 +153,13 @@ void bind_safe_open(nb::module_& m) {
 void bind_files(nb::module_& m) {
   m.def(
       "save_file",
-      [](nb::handle tensors, const std::filesystem::path& filename, nb::handle metadata) {
+      [](nb::handle tensors, const PathArgument& filename, nb::handle metadata) {
         const SourceLocation at = location();
         const auto given = named_tensors("save_file", "tensors", tensors);
         const Metadata told = texts("save_file", metadata);
+        const std::string path = filename.native("save_file");
         const nb::gil_scoped_release unlocked;
-        save_file(given, filename.string(), told, at);
+        save_file(given, path, told, at);
       },
       "tensors"_a.none(), "filename"_a, "metadata"_a = nb::none(),
       nb::sig("def save_file(tensors: dict[str, Tensor], filename: str | os.PathLike[str], metadata: dict[str, str] | "
@@ -169,13 +169,14 @@ void bind_files(nb::module_& m) {
       "strides.");
   m.def(
       "load_file",
-      [](const std::filesystem::path& filename, std::optional<DeviceArgument> device) {
+      [](const PathArgument& filename, std::optional<DeviceArgument> device) {
         const SourceLocation at = location();
         const Device where = device.value_or(Device::cpu());
+        const std::string path = filename.native("load_file");
         std::map<std::string, Tensor> tensors;
         {
           const nb::gil_scoped_release unlocked;
-          tensors = load_file(filename.string(), where, at);
+          tensors = load_file(path, where, at);
         }
         return as_dict(tensors);
       },

@@ -93,7 +93,13 @@ int taken(nb::handle item) {
 
 Tensor sliced(const Tensor& x, int dim, nb::handle item) {
   Py_ssize_t start = 0, stop = 0, step = 0;
-  if (PySlice_Unpack(item.ptr(), &start, &stop, &step) < 0) nb::raise_python_error();
+  if (PySlice_Unpack(item.ptr(), &start, &stop, &step) < 0) {
+    const bool is_zero = PyErr_ExceptionMatches(PyExc_ValueError), is_no_int = PyErr_ExceptionMatches(PyExc_TypeError);
+    if (!is_zero && !is_no_int) nb::raise_python_error();
+    PyErr_Clear();
+    if (is_zero) throw ValueError(fmt::format("{}: the step of a slice is 0; it must be positive", kOp));
+    throw TypeError(fmt::format("{}: a slice is {}; its parts must be int or None", kOp, nb::repr(item).c_str()));
+  }
   if (step < 0) throw ValueError(fmt::format("{}: the step of a slice is {}; it must be positive", kOp, step));
   const Py_ssize_t count = PySlice_AdjustIndices(x.size(dim), &start, &stop, step);
   return x.slice(dim, start, count == 0 ? start : stop, step);

@@ -4,49 +4,30 @@
 #include <string>
 #include <utility>
 
-#include <nanobind/stl/filesystem.h>
-
-#include <fmt/format.h>
-
 #include "python.h"
 
 namespace luge::python {
 
-namespace {
-
-std::map<std::string, Tensor> tensors_in(const nb::dict& given) {
-  std::map<std::string, Tensor> tensors;
-  for (const auto& [key, value] : given) {
-    if (!PyUnicode_Check(key.ptr()))
-      throw TypeError(fmt::format("save_npz: the keys of tensors must be str; one is {}", type_of(key)));
-    const std::string name = nb::cast<std::string>(key);
-    if (!is_tensor(value))
-      throw TypeError(fmt::format("save_npz: tensors['{}'] must be a Tensor, not {}", name, type_of(value)));
-    tensors.emplace(name, as_tensor(value));
-  }
-  return tensors;
-}
-
-}  // namespace
-
 void bind_npy(nb::module_& m) {
   m.def(
       "save_npy",
-      [](const std::filesystem::path& path, const Tensor& tensor) {
+      [](const PathArgument& path, const Tensor& tensor) {
         const SourceLocation at = location();
+        const std::string file = path.native("save_npy");
         const nb::gil_scoped_release unlocked;
-        save_npy(path.string(), tensor, at);
+        save_npy(file, tensor, at);
       },
       "path"_a, "tensor"_a,
       "Writes the values to a file as `numpy.save` does, byte by byte. Nothing is added to the path. The file appears "
       "whole or not at all.\n\nRaises DTypeError for bfloat16, which NumPy does not know, and IoError.");
   m.def(
       "load_npy",
-      [](const std::filesystem::path& path, std::optional<DeviceArgument> device, bool mmap) {
+      [](const PathArgument& path, std::optional<DeviceArgument> device, bool mmap) {
         const SourceLocation at = location();
+        const std::string file = path.native("load_npy");
         const Device to = device.value_or(Device::cpu());
         const nb::gil_scoped_release unlocked;
-        return load_npy(path.string(), to, mmap, at);
+        return load_npy(file, to, mmap, at);
       },
       "path"_a, "device"_a = nb::none(), "mmap"_a = false,
       "Reads an array that `numpy.save` has written; one in Fortran order has such strides here, too. Pickles are "
@@ -62,13 +43,14 @@ void bind_npy(nb::module_& m) {
       "...     luge.load_npy(path)\ntensor([1., 1.])");
   m.def(
       "save_npz",
-      [](const std::filesystem::path& path, const nb::dict& tensors, bool compressed) {
+      [](const PathArgument& path, nb::handle tensors, bool compressed) {
         const SourceLocation at = location();
-        const std::map<std::string, Tensor> given = tensors_in(tensors);
+        const std::string file = path.native("save_npz");
+        const std::map<std::string, Tensor> given = named_tensors("save_npz", "tensors", tensors);
         const nb::gil_scoped_release unlocked;
-        save_npz(path.string(), given, compressed, at);
+        save_npz(file, given, compressed, at);
       },
-      "path"_a, "tensors"_a, "compressed"_a = false,
+      "path"_a, "tensors"_a.none(), "compressed"_a = false,
       nb::sig("def save_npz(path: str | os.PathLike, tensors: dict[str, Tensor], compressed: bool = False) -> None"),
       "Writes tensors to an archive that `numpy.load` reads, as `numpy.savez` and `numpy.savez_compressed` do, sorted "
       "by "
@@ -76,13 +58,14 @@ void bind_npy(nb::module_& m) {
       "bfloat16, which NumPy does not know, and IoError.");
   m.def(
       "load_npz",
-      [](const std::filesystem::path& path, std::optional<DeviceArgument> device) {
+      [](const PathArgument& path, std::optional<DeviceArgument> device) {
         const SourceLocation at = location();
+        const std::string file = path.native("load_npz");
         const Device to = device.value_or(Device::cpu());
         std::map<std::string, Tensor> tensors;
         {
           const nb::gil_scoped_release unlocked;
-          tensors = load_npz(path.string(), to, at);
+          tensors = load_npz(file, to, at);
         }
         return as_dict(tensors);
       },

@@ -40,6 +40,17 @@ struct DeviceArgument {
   std::string text;
 };
 
+/// A path as an argument: str, bytes or os.PathLike. Whether it can name a file is said where an error can be raised.
+struct PathArgument {
+  /// As the system takes it. Throws ValueError for a path with a zero byte or a lone surrogate.
+  std::string native(const char* op) const;
+
+  std::string bytes;
+  std::string shown, fault;  ///< for the error; empty: there is none
+};
+/// A path as Python shows it.
+nb::str path_object(const std::string& path);
+
 /// The one object that stands for it.
 nb::object dtype_object(DType dtype);
 
@@ -56,6 +67,8 @@ Tensor& self_of(nb::handle object);
 nb::object wrap(Tensor tensor);
 /// A dict of names, which may hold any character, and tensors.
 nb::dict as_dict(const std::map<std::string, Tensor>& tensors);
+/// The other way. Throws TypeError for what is no dict of names and tensors.
+std::map<std::string, Tensor> named_tensors(const char* op, const char* argument, nb::handle given);
 
 /// An array of another library as a tensor that shares its memory: by __dlpack__, __cuda_array_interface__ or
 /// __array_interface__ (interchange.cpp).
@@ -69,6 +82,8 @@ class TypeError : public Error {
   using Error::Error;
 };
 
+/// A str as UTF-8. Throws ValueError for one with a lone surrogate; `what` says which one it is.
+std::string text_of(const char* op, const std::string& what, nb::handle text);
 /// The name of an object's type.
 std::string type_of(nb::handle object);
 /// A Python number: bool, int, float, or what converts itself (NumPy's scalars).
@@ -196,5 +211,36 @@ struct nanobind::detail::type_caster<luge::python::DeviceArgument> {
   }
   static handle from_cpp(const luge::python::DeviceArgument& device, rv_policy policy, cleanup_list* cleanup) noexcept {
     return make_caster<luge::Device>::from_cpp(luge::Device(device), policy, cleanup);
+  }
+};
+
+/// str, bytes or os.PathLike.
+template <>
+struct nanobind::detail::type_caster<luge::python::PathArgument> {
+  NB_TYPE_CASTER(luge::python::PathArgument, const_name("str | os.PathLike"))
+
+  bool from_python(handle given, uint8_t, cleanup_list*) noexcept {
+    const object path = steal(PyOS_FSPath(given.ptr()));
+    if (!path.is_valid()) {
+      PyErr_Clear();
+      return false;
+    }
+    PyObject* native = nullptr;
+    if (PyUnicode_FSConverter(path.ptr(), &native)) {
+      value.bytes.assign(PyBytes_AS_STRING(native), static_cast<size_t>(PyBytes_GET_SIZE(native)));
+      Py_DECREF(native);
+      return true;
+    }
+    value.fault = PyErr_ExceptionMatches(PyExc_UnicodeError) ? "it holds a lone surrogate" : "it holds a zero byte";
+    PyErr_Clear();
+    const object shown = steal(PyObject_ASCII(path.ptr()));
+    if (!shown.is_valid())
+      PyErr_Clear();
+    else
+      value.shown = PyUnicode_AsUTF8(shown.ptr());
+    return true;
+  }
+  static handle from_cpp(const luge::python::PathArgument& path, rv_policy, cleanup_list*) noexcept {
+    return PyUnicode_DecodeFSDefaultAndSize(path.bytes.data(), static_cast<Py_ssize_t>(path.bytes.size()));
   }
 };

@@ -1,7 +1,5 @@
 // The machine: CUDA, memory, threads; and data sets.
 
-#include <nanobind/stl/filesystem.h>
-
 #include <fmt/format.h>
 
 #include <luge/version.h>
@@ -94,10 +92,11 @@ void bind_data(nb::module_& m) {
   nb::module_ data = m.def_submodule("_data", "Data sets and mini-batches.");
   data.def(
       "read_idx",
-      [](const std::filesystem::path& path) {
+      [](const PathArgument& path) {
         const SourceLocation at = location();
+        const std::string file = path.native("read_idx");
         const nb::gil_scoped_release unlocked;
-        return read_idx(path.string()).to_tensor(at);
+        return read_idx(file).to_tensor(at);
       },
       "path"_a, "A file in the IDX format, plain or compressed by gzip. Raises IoError naming file and offset.");
   data.def(
@@ -121,10 +120,11 @@ void bind_data(nb::module_& m) {
           "(images - mean) / deviation, in place, with the moments of the training images, which are returned.");
   data.def(
       "load_idx_dataset",
-      [](const std::filesystem::path& directory) {
+      [](const PathArgument& directory) {
         const SourceLocation at = location();
+        const std::string folder = directory.native("load_idx_dataset");
         const nb::gil_scoped_release unlocked;
-        return load_idx_dataset(directory.string(), at);
+        return load_idx_dataset(folder, at);
       },
       "directory"_a, "Reads the four files of MNIST and its relatives from a folder. Raises IoError naming the file.");
 

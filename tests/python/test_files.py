@@ -156,6 +156,11 @@ def test_save_and_load_take_state_dicts_and_give_other_names(tmp_path):
     assert other(x).tolist() == model(x).tolist()
     assert sorted(luge.load(path, rename={"0": "hidden", "2.bias": "out.b"})) == ["2.weight", "hidden.bias", "hidden.weight", "out.b"]
     assert sorted(luge.load(path, rename=lambda name: None if "bias" in name else name[:1])) == ["0", "2"]
+    assert sorted(luge.load(path, rename={"2": None, "0.bias": "b"})) == ["0.weight", "b"]
+    with pytest.raises(TypeError, match="^load: rename is of type int; it must be a function or a dict of names"):
+        luge.load(path, rename=3)
+    with pytest.raises(TypeError, match="^load: rename gives an object of type int for '0.bias'; it must give a str or None"):
+        luge.load(path, rename={"0": 3})
     with pytest.raises(ValueError, match="load: rename gives 'x' to both '0.bias' and '0.weight'"):
         luge.load(path, rename=lambda name: "x")
     with pytest.raises(TypeError, match="load: rename gives an object of type int for '0.bias'"):
@@ -199,3 +204,91 @@ def test_files_are_refused_while_a_step_is_captured(tmp_path):
         with pytest.raises(luge.CaptureError):
             luge.capture(body)()
     assert not (tmp_path / "y").exists()
+
+
+def test_paths_and_names_that_are_no_text(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    luge.save_file({"a": luge.ones(2)}, path)
+    assert sorted(luge.load_file(path)) == sorted(luge.load(path)) == ["a"]
+    luge.save_npy(path, luge.ones(2))
+    luge.save_npz(path + "z", {"a": luge.ones(2)})
+    assert len(os.listdir(os.fsencode(tmp_path))) == 2
+    with pytest.raises(luge.IoError, match=r"^load: '.*' is an npy file"):
+        luge.load(path)
+    monitor = luge.Monitor(progress=False)
+    tensors = {"a": luge.ones(1)}
+    calls = {
+        "save_file": lambda path: luge.save_file(tensors, path),
+        "load_file": luge.load_file,
+        "save": lambda path: luge.save(tensors, path),
+        "load": luge.load,
+        "safe_open": luge.safe_open,
+        "save_npy": lambda path: luge.save_npy(path, luge.ones(1)),
+        "load_npy": luge.load_npy,
+        "save_npz": lambda path: luge.save_npz(path, tensors),
+        "load_npz": luge.load_npz,
+        "Monitor.write_csv": monitor.write_csv,
+        "Monitor.write_jsonl": monitor.write_jsonl,
+        "report": monitor.report,
+        "read_idx": luge.data.read_idx,
+        "load_idx_dataset": luge.data.load_idx_dataset,
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=rf"^{name}: the path '.*a\\x00b' names no file: it holds a zero byte"):
+            call(str(tmp_path / "a\0b"))
+        with pytest.raises(ValueError, match=rf"^{name}: the path '.*\\ud800' names no file: it holds a lone surrogate"):
+            call(str(tmp_path / "\ud800"))
+    for save in (lambda names: luge.save_file(names, path), lambda names: luge.save_npz(path, names)):
+        with pytest.raises(ValueError, match=r"^save_(file|npz): a name in tensors is '\\udcff', which holds a lone surrogate"):
+            save({"\udcff": luge.ones(1)})
+    with pytest.raises(ValueError, match=r"^save_file: a text in metadata is '\\udcff', which holds a lone surrogate"):
+        luge.save_file({}, path, {"a": "\udcff"})
+    with pytest.raises(luge.IoError, match=r"^load_npy: cannot read '.*\\xff\\xfe': No such file"):
+        luge.load_npy(path + "\udcfe")
+    assert len(os.listdir(os.fsencode(tmp_path))) == 2
+
+
+def test_long_names_and_links_to_nothing(tmp_path):
+    path = tmp_path / ("n" * 255)
+    luge.save_file({"a": luge.ones(2)}, path)
+    luge.save_npy(path, luge.ones(2))
+    assert luge.load_npy(path).tolist() == [1, 1]
+    (tmp_path / "link").symlink_to("target")
+    luge.save_npy(tmp_path / "link", luge.zeros(1))
+    assert (tmp_path / "link").is_symlink() and luge.load_npy(tmp_path / "target").tolist() == [0]
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_dtypes_that_luge_has_not_show_what_they_are(tmp_path):
+    path = tmp_path / "x"
+    safetensors.numpy.save_file({"a": np.ones((2, 3), np.uint16), "b": np.ones(4, np.uint64), "c": np.ones(2, np.float32)}, path)
+    with luge.safe_open(path) as file:
+        for name, dtype, shape in (("a", "U16", [2, 3]), ("b", "U64", [4])):
+            part = file.get_slice(name)
+            assert (part.get_dtype(), list(part.get_shape())) == (dtype, shape)
+            with pytest.raises(luge.DTypeError, match=f"^safe_open: tensor '{name}' is {dtype}, which luge has no dtype for"):
+                part[:1]
+        for key in (slice(None, None, 0), slice(0, 1, -1), slice("a", None), 2.5, "a"):
+            with pytest.raises((IndexError, ValueError, TypeError), match="^indexing: "):
+                file.get_slice("c")[key]
+        with pytest.raises(IndexError, match="has no tensor 'd'"):
+            file.get_slice("d")
+
+
+def test_places_of_reports_are_checked(tmp_path):
+    monitor = luge.Monitor(progress=False)
+    monitor.record(luge.ones(1))
+    with pytest.raises(luge.IoError, match="^report: cannot make the folder '': the path is empty"):
+        monitor.report("")
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(luge.IoError, match="^report: .*file: cannot make the folder: "):
+        monitor.report(file)
+    pytest.importorskip("tensorboardX")
+    with pytest.raises(luge.IoError, match="^write_tensorboard: cannot write '.*file': it is no folder"):
+        monitor.write_tensorboard(file)
+    with pytest.raises(luge.IoError, match="^write_tensorboard: cannot write '.*file/run': Not a directory"):
+        monitor.write_tensorboard(file / "run")
+    for wrong, kind in (("", ValueError), ("a\0b", ValueError), (3, TypeError)):
+        with pytest.raises(kind, match="^write_tensorboard: logdir "):
+            monitor.write_tensorboard(wrong)

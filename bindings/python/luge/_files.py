@@ -10,7 +10,7 @@ from typing import Union
 from . import _C
 from ._C import Tensor, device
 
-Rename = Union[Mapping[str, str], Callable[[str], Union[str, None]]]
+Rename = Union[Mapping[str, Union[str, None]], Callable[[str], Union[str, None]]]
 
 
 @contextlib.contextmanager
@@ -23,7 +23,7 @@ def _as(name: str, inner: str) -> Iterator[None]:
 
 
 def _checked(name: str, path: object) -> None:
-    if not isinstance(path, (str, os.PathLike)):
+    if not isinstance(path, (str, bytes, os.PathLike)):
         raise TypeError(f"{name}: path is of type {type(path).__name__}; it must be a str or an os.PathLike")
 
 
@@ -50,29 +50,39 @@ def load(
 ) -> dict[str, Tensor]:
     """Names and tensors from a safetensors file, which PyTorch users write with safetensors.torch.save_file.
 
-    `rename` gives them other names: a function from name to name (None leaves the tensor out), or a dict of names, which also
-    stand for all that begins with them and a dot: {"fc1": "hidden"} makes "fc1.weight" into "hidden.weight".
+    `rename` gives them other names: a function from name to name, or a dict of names, which also stand for all that begins with
+    them and a dot: {"fc1": "hidden"} makes "fc1.weight" into "hidden.weight". None for a name leaves the tensors out.
 
     Raises IoError for another kind of file, ValueError where two tensors get one name.
     """
     _checked("load", path)
     if device is not None and not isinstance(device, (str, _C.device)):
         raise TypeError(f"load: device is of type {type(device).__name__}; it must be a luge.device or a str")
+    if rename is not None and not callable(rename) and not isinstance(rename, Mapping):
+        raise TypeError(f"load: rename is of type {type(rename).__name__}; it must be a function or a dict of names")
+    try:
+        with _as("load", "load_file"):
+            tensors = _C.load_file(path, device)
+    except _C.IoError as error:
+        raise _C.IoError(_other_format(path) or str(error)) from None
+    return tensors if rename is None else _renamed(tensors, rename)
+
+
+def _other_format(path: str | os.PathLike[str]) -> str | None:
+    """What to say of a file of another well-known format."""
     try:
         with open(path, "rb") as file:
             head = file.read(8)
-    except OSError as error:
-        raise _C.IoError(f"load: cannot read '{os.fspath(path)}': {error.strerror}") from None
+    except OSError:
+        return None
     if head[:6] == b"\x93NUMPY":
-        raise _C.IoError(f"load: '{os.fspath(path)}' is an npy file; luge.load_npy reads it")
+        return f"load: '{os.fsdecode(path)}' is an npy file; luge.load_npy reads it"
     if head[:1] == b"\x80" or head[:4] == b"PK\x03\x04":
-        raise _C.IoError(
-            f"load: '{os.fspath(path)}' is a pickle or an archive, as torch.save writes; luge does not run pickles: write the "
+        return (
+            f"load: '{os.fsdecode(path)}' is a pickle or an archive, as torch.save writes; luge does not run pickles: write the "
             "state_dict with safetensors.torch.save_file, or read NumPy's with load_npz"
         )
-    with _as("load", "load_file"):
-        tensors = _C.load_file(path, device)
-    return tensors if rename is None else _renamed(tensors, rename)
+    return None
 
 
 def _renamed(tensors: dict[str, Tensor], rename: Rename) -> dict[str, Tensor]:
@@ -91,12 +101,13 @@ def _renamed(tensors: dict[str, Tensor], rename: Rename) -> dict[str, Tensor]:
     return result
 
 
-def _mapped(name: str, names: Mapping[str, str]) -> str:
+def _mapped(name: str, names: Mapping[str, str | None]) -> str | None:
     """The longest of `names` that is all of `name`, or its beginning up to a dot, replaced."""
     end = len(name)
     while end > 0:
         if name[:end] in names:
-            return names[name[:end]] + name[end:]
+            new = names[name[:end]]
+            return new + name[end:] if isinstance(new, str) else new
         end = name.rfind(".", 0, end)
     return name
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
-if TYPE_CHECKING:
-    from ._C import Summary
-    from ._monitor import Monitor
+from . import _C
+from ._C import Summary, _Monitor
 
 Hyperparameters = Mapping[str, Union[bool, str, float, int]]
 Metrics = Mapping[str, float]
@@ -30,6 +29,40 @@ class Entry(NamedTuple):
     distributions: dict[str, Summary]
 
 
+class Logged:
+    """What of a training the loggers have got, each by its place: a folder, a run."""
+
+    def __init__(self) -> None:
+        self.began = time.time()
+        self.distributions: list[tuple[int, str, Summary]] = []
+        self._places: dict[str, tuple[int, int]] = {}  # steps and distributions
+        self._rewritten: set[str] | None = None
+
+    def place(self, name: str) -> tuple[int, int]:
+        """How many steps and distributions a place has got."""
+        return self._places.get(name, (0, 0))
+
+    def put(self, name: str, steps: int) -> None:
+        """A place has got that many steps, and all distributions."""
+        self._places[name] = (steps, len(self.distributions))
+        if self._rewritten is not None:
+            self._rewritten.add(name)
+
+    def places(self) -> dict[str, int]:
+        """The steps that each place has got, for a checkpoint."""
+        return {name: steps for name, (steps, _) in self._places.items()}
+
+    def go_back(self, places: Mapping[str, int]) -> None:
+        """The history is that of a checkpoint now. What a place has got since then is not of this training."""
+        self.distributions.clear()
+        self._places = {name: (steps, 0) for name, steps in places.items()}
+        self._rewritten = set()
+
+    def may_have_more(self, name: str) -> bool:
+        """Whether a place may have got steps that the history does not know of."""
+        return self._rewritten is not None and name not in self._rewritten
+
+
 def _quantile_name(q: float) -> str:
     return f"q{100 * q:g}"
 
@@ -42,19 +75,19 @@ def _scalars(name: str, summary: Summary) -> dict[str, float]:
     return result
 
 
-def entries(monitor: Monitor, place: str, every: int) -> Iterator[Entry]:
+def entries(monitor: _Monitor, logged: Logged, place: str, every: int) -> Iterator[Entry]:
     """What `place` has not got yet: every `every`-th step, and the steps with distributions."""
     if isinstance(every, bool) or not isinstance(every, int) or every < 1:
         raise ValueError(f"Monitor: every is {every!r}; it must be a whole number of 1 or more")
     columns = monitor.columns()
     count = len(columns["step"])
     # After a checkpoint was loaded, the seconds go on from those of the earlier process.
-    began = min(monitor._began, time.time() - columns["seconds"][-1]) if count else monitor._began
+    began = min(logged.began, time.time() - columns["seconds"][-1]) if count else logged.began
     kept = len(columns["sets"][0]) if count else 0
     quantiles = monitor._kept_quantiles(list(_QUANTILES)) if kept > _SINGLE_SETS else []
     summaries: dict[int, dict[str, Summary]] = {}
-    begun, noted = monitor._handed_over.get(place, (0, 0))
-    for step, name, summary in monitor._distributions[noted:]:
+    begun, noted = logged.place(place)
+    for step, name, summary in logged.distributions[noted:]:
         summaries.setdefault(step, {})[name] = summary
     for step in sorted(set(range(begun - begun % -every, count, every)) | summaries.keys()):
         scalars: dict[str, float] = {}
@@ -74,7 +107,7 @@ def entries(monitor: Monitor, place: str, every: int) -> Iterator[Entry]:
             scalars.update(_scalars(name, summary))
         seconds = columns["seconds"][min(step, count - 1)] if count else 0.0
         yield Entry(step, began + seconds, scalars, distributions)
-    monitor._handed_over[place] = (count, len(monitor._distributions))
+    logged.put(place, count)
 
 
 def check(function: str, hparams: object, metrics: object) -> None:
@@ -90,8 +123,31 @@ def check(function: str, hparams: object, metrics: object) -> None:
                 raise TypeError(f"{function}: {what} has {name!r} of type {type(value).__name__}; names must be str, values {words}")
 
 
+def _folder(logdir: Union[str, os.PathLike[str]]) -> str:
+    """The folder, which is made if it is not there yet."""
+    if not isinstance(logdir, (str, os.PathLike)):
+        raise TypeError(f"write_tensorboard: logdir is of type {type(logdir).__name__}; it must be a str or an os.PathLike")
+    folder = os.fspath(logdir)
+    if not folder:
+        raise ValueError("write_tensorboard: logdir is empty; it must name a folder")
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError:
+        raise _C.IoError(f"write_tensorboard: cannot write '{folder}': it is no folder") from None
+    except OSError as error:
+        raise _C.IoError(f"write_tensorboard: cannot write '{folder}': {error.strerror}") from None
+    except ValueError as error:  # a zero byte, a lone surrogate
+        raise ValueError(f"write_tensorboard: logdir {folder!a} names no folder: {error}") from None
+    return folder
+
+
 def write_tensorboard(
-    monitor: Monitor, logdir: Union[str, os.PathLike[str]], hparams: Optional[Hyperparameters], metrics: Optional[Metrics], every: int
+    monitor: _Monitor,
+    logged: Logged,
+    logdir: Union[str, os.PathLike[str]],
+    hparams: Optional[Hyperparameters],
+    metrics: Optional[Metrics],
+    every: int,
 ) -> None:
     check("write_tensorboard", hparams, metrics)
     try:
@@ -99,11 +155,14 @@ def write_tensorboard(
         from tensorboardX.summary import hparams as hparams_summaries
     except ImportError as error:
         raise ImportError("Monitor.write_tensorboard needs tensorboardX: pip install tensorboardX") from error
-    folder = os.fspath(logdir)
+    folder = _folder(logdir)
+    place = os.path.abspath(folder)
+    # TensorBoard then hides what the folder has from that step on.
+    purge = logged.place(place)[0] if logged.may_have_more(place) else None
     # The files of two calls within a second would have one name.
-    with SummaryWriter(folder, filename_suffix=f".{time.time_ns()}") as writer:
+    with SummaryWriter(folder, purge_step=purge, filename_suffix=f".{time.time_ns()}") as writer:
         last = None
-        for entry in entries(monitor, os.path.abspath(folder), every):
+        for entry in entries(monitor, logged, place, every):
             last = entry.step
             for name, value in entry.scalars.items():
                 writer.add_scalar(name, value, entry.step, entry.time)
@@ -118,18 +177,18 @@ def write_tensorboard(
                 writer.add_scalar(name, value, last)
 
 
-def log_to(monitor: Monitor, run: Any, hparams: Optional[Hyperparameters], metrics: Optional[Metrics], every: int) -> None:
+def log_to(monitor: _Monitor, logged: Logged, run: Any, hparams: Optional[Hyperparameters], metrics: Optional[Metrics], every: int) -> None:
     check("log_to", hparams, metrics)
     packages = {kind.__module__.split(".")[0] for kind in type(run).__mro__}
     if "wandb" in packages:
-        _to_wandb(monitor, run, hparams, metrics, every)
+        _to_wandb(monitor, logged, run, hparams, metrics, every)
     elif "mlflow" in packages:
-        _to_mlflow(monitor, run, hparams, metrics, every)
+        _to_mlflow(monitor, logged, run, hparams, metrics, every)
     else:
         raise TypeError(f"log_to: run is of type {type(run).__name__}; allowed are the runs of wandb.init() and mlflow.start_run()")
 
 
-def _to_wandb(monitor: Monitor, run: Any, hparams: Optional[Hyperparameters], metrics: Optional[Metrics], every: int) -> None:
+def _to_wandb(monitor: _Monitor, logged: Logged, run: Any, hparams: Optional[Hyperparameters], metrics: Optional[Metrics], every: int) -> None:
     import wandb
 
     if hparams:
@@ -137,7 +196,7 @@ def _to_wandb(monitor: Monitor, run: Any, hparams: Optional[Hyperparameters], me
     # W&B's own step never goes back, and it may have moved on by what the user has logged.
     run.define_metric("step")
     known: set[str] = set()
-    for entry in entries(monitor, f"wandb {run.id}", every):
+    for entry in entries(monitor, logged, f"wandb {run.id}", every):
         values: dict[str, Any] = dict(entry.scalars)
         for name, summary in entry.distributions.items():
             if summary.count:
@@ -150,7 +209,7 @@ def _to_wandb(monitor: Monitor, run: Any, hparams: Optional[Hyperparameters], me
         run.summary.update(dict(metrics))
 
 
-def _to_mlflow(monitor: Monitor, run: Any, hparams: Optional[Hyperparameters], metrics: Optional[Metrics], every: int) -> None:
+def _to_mlflow(monitor: _Monitor, logged: Logged, run: Any, hparams: Optional[Hyperparameters], metrics: Optional[Metrics], every: int) -> None:
     from mlflow.entities import Metric, Param
     from mlflow.tracking import MlflowClient
 
@@ -159,7 +218,7 @@ def _to_mlflow(monitor: Monitor, run: Any, hparams: Optional[Hyperparameters], m
         client.log_batch(run_id, params=[Param(name, str(value)) for name, value in hparams.items()])
     waiting: list[Any] = []
     last, now = 0, time.time()
-    for entry in entries(monitor, f"mlflow {run_id}", every):
+    for entry in entries(monitor, logged, f"mlflow {run_id}", every):
         last = entry.step
         for name, value in entry.scalars.items():
             waiting.append(Metric(name, value, int(1000 * entry.time), entry.step))

@@ -74,9 +74,7 @@ class Monitor(_C._Monitor):
                 self._bar = tqdm(total=total or None, unit="step")
         super().__init__(total, keep_sets, capacity, progress and self._bar is None)
         self._drawn = 0.0
-        self._began = time.time()
-        self._distributions: list[tuple[int, str, Summary]] = []
-        self._handed_over: dict[str, tuple[int, int]] = {}  # to each logger: steps and distributions
+        self._logged = _logging.Logged()
 
     def record(self, loss: Tensor) -> None:
         """Notes the losses of one step: any shape of a floating dtype; with sets, one per set."""
@@ -109,7 +107,7 @@ class Monitor(_C._Monitor):
         if not isinstance(name, str):
             raise TypeError(f"distribution: name is of type {type(name).__name__}; it must be a str")
         summary = _C.summarize(x, bins=bins)
-        self._distributions.append((max(self.recorded() - 1, 0), name, summary))
+        self._logged.distributions.append((max(self.recorded() - 1, 0), name, summary))
         return summary
 
     def kept_quantiles(self, q: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> Any:
@@ -138,11 +136,12 @@ class Monitor(_C._Monitor):
         Of every `every`-th step: loss/mean, loss/min, loss/max, loss/not_finite where there are such sets, and the kept sets:
         loss/set_0 ... of up to 8, else quantiles, loss/kept_q50 and so on. Of what distribution() has kept: histograms and
         quantiles. `hparams` and `metrics` are hyperparameters and results for the HPARAMS page. A later call for the same folder
-        adds what is new. TensorBoard holds float32.
+        adds what is new. After a checkpoint was loaded, the next call goes on from what the folder had when it was saved, and
+        TensorBoard hides what the folder has got since. TensorBoard holds float32.
 
         Raises ImportError where tensorboardX is not installed.
         """
-        _logging.write_tensorboard(self, logdir, hparams, metrics, every)
+        _logging.write_tensorboard(self, self._logged, logdir, hparams, metrics, every)
 
     def log_to(
         self,
@@ -155,11 +154,12 @@ class Monitor(_C._Monitor):
         """Logs what write_tensorboard writes to a run of Weights & Biases (wandb.init()) or MLflow (mlflow.start_run()).
 
         A later call for the same run adds what is new. W&B gets steps as the metric "step" and hyperparameters as config; MLflow
-        has no histograms and gets quantiles alone.
+        has no histograms and gets quantiles alone. After a checkpoint was loaded, the next call goes on from what the run had when
+        it was saved; what it has got since stays there, too.
 
         Raises TypeError for another kind of run.
         """
-        _logging.log_to(self, run, hparams, metrics, every)
+        _logging.log_to(self, self._logged, run, hparams, metrics, every)
 
     def finish(self) -> None:
         """Ends the progress bar."""
