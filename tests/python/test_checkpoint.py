@@ -105,7 +105,14 @@ def test_wrong_arguments_are_named(tmp_path):
         ({"params": {"a": 3}}, r"params\['a'\] is of type int; it must be a tensor"),
         ({"optimizer": params}, "optimizer is of type Parameters; it must be an optimizer of luge.optim"),
         ({"monitor": params}, "monitor is of type Parameters; it must be a luge.Monitor"),
-        ({"schedule": [optimizer]}, "schedule is of type SGD; it must be a schedule"),
+        ({"schedule": [optimizer]}, r"schedule\[0\] is of type SGD; schedule must be a schedule of"),
+        ({"schedule": optimizer}, "schedule is of type SGD; it must be a schedule of"),
+        ({"schedule": "cosine"}, "schedule is of type str; it must be a schedule of"),
+        ({"params": {1: luge.ones(1)}}, "params has a key of type int; names must be str"),
+        ({"params": {"a": None}}, r"params\['a'\] is of type NoneType; it must be a tensor"),
+        ({"metric": "a"}, "metric is of type str; it must be a number or a tensor of one element"),
+        ({"metric": [1.0]}, "metric is of type list; it must be a number or a tensor of one element"),
+        ({"extra": {"a": {"b": [{1: 2}]}}}, r"extra\['a'\]\['b'\]\[0\] has a key of type int; keys must be str"),
         ({"loader": [1]}, "loader is of type list; it must be a luge.data.BatchStream, or have"),
         ({"extra": [1]}, "extra is of type list; it must be a dict"),
         ({"extra": {1: 2}}, "extra has a key of type int"),
@@ -115,6 +122,16 @@ def test_wrong_arguments_are_named(tmp_path):
     ]:
         with pytest.raises(TypeError, match=f"^checkpoint.save: {words}"):
             luge.checkpoint.save(path, **arguments)
+    for wrong, kind in ((luge.ones(2), ValueError), (10**400, OverflowError)):
+        with pytest.raises(kind, match="^checkpoint.save: metric is no number: "):
+            luge.checkpoint.save(tmp_path / "{step}", params=params, metric=wrong)
+    for call in (luge.checkpoint.save, luge.checkpoint.save_async, luge.checkpoint.load, luge.checkpoint.latest):
+        with pytest.raises(TypeError, match=f"^checkpoint.{call.__name__}: path is of type int; it must be a str or an os.PathLike"):
+            call(3)
+        with pytest.raises(ValueError, match=f"^checkpoint.{call.__name__}: the path 'a.x00b{{step}}' names no file: it holds a zero byte"):
+            call("a\0b{step}")
+        with pytest.raises(ValueError, match=f"^checkpoint.{call.__name__}: the path '.ud800{{step}}' names no file: it holds a lone"):
+            call("\ud800{step}")
     with pytest.raises(ValueError, match=r'keep is given; the file name .* must then hold "\{step\}"'):
         luge.checkpoint.save(path, params=params, keep=2)
     assert os.listdir(tmp_path) == []
@@ -125,6 +142,120 @@ def test_wrong_arguments_are_named(tmp_path):
         luge.checkpoint.load(path)
     with pytest.raises(luge.CaptureError):
         luge.capture(lambda: luge.checkpoint.save(path, params=params))()
+
+
+def test_wrong_arguments_of_load_are_named(tmp_path):
+    path = tmp_path / "x"
+    params, optimizer = small(2)
+    luge.checkpoint.save(path, params=params, optimizer=optimizer)
+    before = params["w"].tolist()
+    for arguments, words in [
+        ({"sets": [0.5], "into_sets": [0]}, r"sets\[0\] is of type float; it must be an int"),
+        ({"sets": [0], "into_sets": [True]}, r"into_sets\[0\] is of type bool; it must be an int"),
+        ({"sets": 5, "into_sets": [0]}, "sets is of type int; it must be a sequence of int"),
+        ({"sets": slice(0, 1), "into_sets": [0]}, "sets is of type slice; it must be a sequence of int"),
+        ({"sets": "01", "into_sets": [0]}, "sets is of type str; it must be a sequence of int"),
+        ({"strict": 1}, "strict is of type int; it must be a bool"),
+        ({"random": None}, "random is of type NoneType; it must be a bool"),
+    ]:
+        with pytest.raises(TypeError, match=f"^checkpoint.load: {words}"):
+            luge.checkpoint.load(path, params=params, **arguments)
+    with pytest.raises(ValueError, match="^checkpoint.load: sets are given; parameters and their optimizer alone"):
+        luge.checkpoint.load(path, params=params, sets=[0], into_sets=[0], loader=Loader(1))
+    assert params["w"].tolist() == before
+    luge.checkpoint.load(path, params=params, sets=range(2), into_sets=(1, 0))
+    assert params["w"].tolist() == before[::-1]
+
+
+def test_names_that_are_no_text_are_kept_or_refused(tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff{step}")  # what the system has for bytes that are no UTF-8
+    written = luge.checkpoint.save(path, step=4)
+    assert written == path.replace("{step}", "4") == luge.checkpoint.latest(path) and os.path.exists(written)
+    assert luge.checkpoint.save_async(path, step=5).wait() == path.replace("{step}", "5")
+    assert luge.checkpoint.load(written).step == 4
+    with pytest.raises(luge.IoError, match=r"^checkpoint.load: cannot read '.*\\xff6': No such file"):
+        luge.checkpoint.load(path.replace("{step}", "6"))
+
+
+def test_a_history_of_other_sets_is_refused(tmp_path):
+    path = tmp_path / "x"
+    saved = luge.Monitor(keep_sets=2, progress=False)
+    saved.record(luge.ones(3))
+    luge.checkpoint.save(path, monitor=saved)
+    for keep in (1, 3):
+        monitor = luge.Monitor(keep_sets=keep, progress=False)
+        with pytest.raises(ValueError, match=f"^checkpoint.load: '.*x' differs: monitor: the file has keep_sets 2, here it is keep_sets {keep}$"):
+            luge.checkpoint.load(path, monitor=monitor)
+        assert len(monitor.history) == 0
+    monitor = luge.Monitor(keep_sets=2, progress=False)
+    luge.checkpoint.load(path, monitor=monitor)
+    monitor.record(luge.ones(3))
+    assert monitor.history.sets.shape == (2, 2)
+
+
+def test_schedules_of_other_kinds_are_refused(tmp_path):
+    path = tmp_path / "x"
+    schedules = luge.optim.lr_scheduler
+
+    def made(*kinds):
+        params, optimizer = small()
+        return optimizer, [kind(optimizer) for kind in kinds]
+
+    def warmup(optimizer):
+        return schedules.LinearLR(optimizer)
+
+    def decay(optimizer):
+        return schedules.ExponentialLR(optimizer, 0.5)
+
+    optimizer, both = made(warmup, decay)
+    for one in both:
+        one.step()
+    luge.checkpoint.save(path, optimizer=optimizer, schedule=both[0])
+    optimizer, reversed_ = made(decay, warmup)
+    with pytest.raises(ValueError, match="differs: schedules: the file has LinearLr, ExponentialLr, here it is ExponentialLr, LinearLr"):
+        luge.checkpoint.load(path, optimizer=optimizer, schedule=reversed_)
+    optimizer, (one, other) = made(warmup, decay)  # in any order, and any of them for all
+    luge.checkpoint.load(path, optimizer=optimizer, schedule=other)
+    assert one.steps_taken() == other.steps_taken() == 1 and one.get_last_lr().item() == both[0].get_last_lr().item()
+
+
+def test_an_optimizer_of_other_leaves_is_refused(tmp_path):
+    model, other = luge.nn.Linear(2, 3), luge.nn.Linear(2, 3)
+    optimizer = luge.optim.Adam(other.parameters())
+    with pytest.raises(ValueError, match=r"^checkpoint.save: the optimizer steps a tensor of shape \(3, 2\), its parameter '0', that is not among"):
+        luge.checkpoint.save(tmp_path / "x", params=model, optimizer=optimizer)
+    assert os.listdir(tmp_path) == []
+
+
+def test_loggers_go_on_from_a_checkpoint(tmp_path):
+    logging = pytest.importorskip("luge._logging")
+    path, folder = tmp_path / "x", "/a folder"
+
+    def steps(monitor):
+        return [entry.step for entry in logging.entries(monitor, monitor._logged, folder, 1)]
+
+    def record(monitor, count):
+        for _ in range(count):
+            monitor.record(luge.ones(1))
+
+    monitor = luge.Monitor(progress=False)
+    record(monitor, 3)
+    assert steps(monitor) == [0, 1, 2]
+    record(monitor, 2)
+    luge.checkpoint.save(path, monitor=monitor)
+    record(monitor, 4)
+    monitor.distribution("x", luge.ones(2))
+    assert steps(monitor) == [3, 4, 5, 6, 7, 8] and not monitor._logged.may_have_more(folder)
+    for loaded in (monitor, luge.Monitor(progress=False)):
+        luge.checkpoint.load(path, monitor=loaded)
+        assert loaded._logged.may_have_more(folder)
+        record(loaded, 1)
+        assert steps(loaded) == [3, 4, 5] and steps(loaded) == []
+        assert not loaded._logged.may_have_more(folder)
+    # A file that C++ has written knows of no logger; a load without the monitor changes nothing.
+    luge.checkpoint.save(path)
+    luge.checkpoint.load(path, monitor=monitor, strict=False)
+    assert steps(monitor) == []
 
 
 class Loader:
@@ -146,8 +277,45 @@ def test_any_loader_with_a_state_is_kept(tmp_path):
     luge.checkpoint.load(path, loader=loader)
     assert loader.at == 7
     luge.checkpoint.save(path)
-    with pytest.raises(ValueError, match="loader: the file has none"):
+    with pytest.raises(ValueError, match="^checkpoint.load: '.*x' differs: loader: the file has no state_dict of a loader"):
         luge.checkpoint.load(path, loader=loader)
+    assert luge.checkpoint.load(path, loader=loader, strict=False).missing == ["loader"]
+    with pytest.raises(TypeError, match=r"^checkpoint.save: the loader's state_dict\(\)\['at'\] has a key of type int; keys must be str"):
+        luge.checkpoint.save(path, loader=Loader({1: 2}))
+
+
+def test_loaders_of_two_kinds_are_told_apart(tmp_path):
+    path = tmp_path / "x"
+    stream = luge.data.BatchStream(luge.data.Batches(luge.zeros(8, 2), luge.zeros(8, dtype=luge.int64), 4))
+    luge.checkpoint.save(path, loader=Loader(7))
+    with pytest.raises(ValueError, match="^checkpoint.load: '.*x' differs: loader: the file has one of another kind"):
+        luge.checkpoint.load(path, loader=stream)
+    assert luge.checkpoint.load(path, loader=stream, strict=False).missing == ["loader"]
+    luge.checkpoint.save(path, loader=stream)
+    with pytest.raises(ValueError, match="differs: loader: the file has no state_dict of a loader"):
+        luge.checkpoint.load(path, loader=Loader(1))
+
+
+def test_a_loader_that_refuses_its_state_leaves_everything_as_it_was(tmp_path):
+    path = tmp_path / "x"
+
+    class Refusing(Loader):
+        def load_state_dict(self, state):
+            self.at = state["at"]
+            if self.at == 7:
+                raise KeyError("at")
+
+    params, optimizer = small()
+    luge.checkpoint.save(path, params=params, optimizer=optimizer, loader=Loader(7))
+    other, _ = small(seed=1)
+    loader, before = Refusing(3), other["w"].tolist()
+    with pytest.raises(KeyError, match="at"):
+        luge.checkpoint.load(path, params=other, loader=loader)
+    assert loader.at == 3 and other["w"].tolist() == before
+    loader, wrong = Loader(3), small(2)[0]
+    with pytest.raises(luge.ShapeError):
+        luge.checkpoint.load(path, params=wrong, loader=loader)
+    assert loader.at == 3
 
 
 def test_the_last_and_the_best_are_kept(tmp_path):

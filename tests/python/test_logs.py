@@ -112,6 +112,44 @@ def test_write_tensorboard(tmp_path):
         monitor.write_tensorboard(tmp_path, every=0)
 
 
+def test_a_loaded_checkpoint_hides_what_was_written_since(tmp_path):
+    pytest.importorskip("tensorboardX")
+    from tensorboardX.proto.event_pb2 import Event, SessionLog
+
+    run, path = tmp_path / "run", tmp_path / "x"
+    monitor = luge.Monitor(progress=False)
+
+    def record(monitor, *losses):
+        for loss in losses:
+            monitor.record(luge.tensor(float(loss)))
+
+    record(monitor, 0, 1, 2)
+    monitor.write_tensorboard(run)
+    luge.checkpoint.save(path, monitor=monitor)
+    record(monitor, 30, 40)
+    monitor.write_tensorboard(run)
+    loaded = luge.Monitor(progress=False)
+    luge.checkpoint.load(path, monitor=loaded)
+    record(loaded, 3)
+    loaded.write_tensorboard(run)
+    record(loaded, 4)
+    loaded.write_tensorboard(run)
+    shown = {}
+    for file in sorted(run.iterdir(), key=lambda file: file.name.rsplit(".", 1)[1]):
+        data, at = file.read_bytes(), 0
+        while at < len(data):
+            (length,) = struct.unpack_from("<Q", data, at)
+            event = Event.FromString(data[at + 12 : at + 12 + length])
+            at += 16 + length
+            if event.session_log.status == SessionLog.START:  # as TensorBoard does
+                shown = {step: value for step, value in shown.items() if step < event.step}
+            for value in event.summary.value:
+                if value.tag == "loss/mean":
+                    assert event.step not in shown
+                    shown[event.step] = value.simple_value
+    assert shown == {0: 0, 1: 1, 2: 2, 3: 3, 4: 4}
+
+
 def test_many_kept_sets_are_quantiles(tmp_path):
     pytest.importorskip("tensorboardX")
     monitor = luge.Monitor(keep_sets=101, progress=False)

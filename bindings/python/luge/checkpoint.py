@@ -33,6 +33,7 @@ __all__ = ["Loaded", "PendingSave", "latest", "load", "save", "save_async"]
 
 _EXTRA = "extra."
 _LOADER = "loader"
+_LOGGED = "monitor.logged"
 
 
 class Loaded(_NamedTuple):
@@ -53,17 +54,34 @@ def _checked(op: str, name: str, given: _Any, kind: type[_Any] | tuple[type[_Any
         raise TypeError(f"{op}: {name} is of type {type(given).__name__}; it must be {words}")
 
 
+def _several(op: str, name: str, given: _Any, words: str) -> list[_Any]:
+    """The elements of a sequence, or of what is like one, as NumPy's arrays."""
+    is_like_one = all(hasattr(given, name) for name in ("__len__", "__getitem__", "__iter__"))
+    if isinstance(given, (str, bytes, _Mapping)) or not is_like_one:
+        raise TypeError(f"{op}: {name} is of type {type(given).__name__}; it must be {words}")
+    return list(given)
+
+
 class _Parts:
     """The parts as the compiled functions take them."""
 
-    def __init__(self, op: str, params: _Any, optimizer: _Any, schedule: _Any, monitor: _Any, loader: _Any) -> None:
+    def __init__(
+        self, op: str, path: _Any, params: _Any, optimizer: _Any, schedule: _Any, monitor: _Any, loader: _Any
+    ) -> None:
         self.op = op
+        _checked_path(op, path)
         _checked(op, "params", params, (_Parameters, _Module, _Mapping), "a luge.Parameters, a Module or a dict of tensors")
         _checked(op, "optimizer", optimizer, _Optimizer, "an optimizer of luge.optim")
         _checked(op, "monitor", monitor, _Monitor, "a luge.Monitor")
-        schedules = [] if schedule is None else [schedule] if isinstance(schedule, _LRScheduler) else list(schedule)
-        for one in schedules:
-            _checked(op, "schedule", one, _LRScheduler, "a schedule of luge.optim.lr_scheduler, or several")
+        words = "a schedule of luge.optim.lr_scheduler, or a sequence of them"
+        schedules: list[_Any] = []
+        if isinstance(schedule, _LRScheduler):
+            schedules = [schedule]
+        elif schedule is not None:
+            schedules = _several(op, "schedule", schedule, words)
+        for number, one in enumerate(schedules):
+            if not isinstance(one, _LRScheduler):
+                raise TypeError(f"{op}: schedule[{number}] is of type {type(one).__name__}; schedule must be {words}")
         self.tensors: list[tuple[str, _Tensor]] = []
         arena = None
         if isinstance(params, _Parameters):
@@ -72,7 +90,10 @@ class _Parts:
             self.tensors = list(params.named_parameters())
         elif params is not None:
             for name, tensor in params.items():
-                _checked(op, f"params['{name}']", tensor, _Tensor, "a tensor")
+                if not isinstance(name, str):
+                    raise TypeError(f"{op}: params has a key of type {type(name).__name__}; names must be str")
+                if not isinstance(tensor, _Tensor):
+                    raise TypeError(f"{op}: params['{name}'] is of type {type(tensor).__name__}; it must be a tensor")
                 self.tensors.append((name, tensor))
         # A loader of another kind says itself where it is.
         self.loader: _Any = None if loader is None or isinstance(loader, _BatchStream) else loader
@@ -81,8 +102,14 @@ class _Parts:
                 f"{op}: loader is of type {type(loader).__name__}; it must be a luge.data.BatchStream, or have state_dict() and "
                 "load_state_dict()"
             )
+        self.monitor: _Monitor | None = monitor
         own = loader if isinstance(loader, _BatchStream) else None
         self.arguments = (arena, self.tensors, optimizer, schedules, monitor, own)
+
+
+def _checked_path(op: str, path: _Any) -> None:
+    if not isinstance(path, (str, bytes, _os.PathLike)):
+        raise TypeError(f"{op}: path is of type {type(path).__name__}; it must be a str or an os.PathLike")
 
 
 def _whole(op: str, name: str, given: _Any) -> int:
@@ -91,11 +118,43 @@ def _whole(op: str, name: str, given: _Any) -> int:
     return int(given.__index__())
 
 
+def _flag(op: str, name: str, given: _Any) -> bool:
+    if not isinstance(given, bool):
+        raise TypeError(f"{op}: {name} is of type {type(given).__name__}; it must be a bool")
+    return given
+
+
+def _number(op: str, name: str, given: _Any) -> float | None:
+    """A number, or what makes itself one: a tensor or an array of one element."""
+    if given is None:
+        return None
+    if not isinstance(given, (str, bytes)) and hasattr(given, "__float__"):
+        try:
+            return float(given)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise type(error)(f"{op}: {name} is no number: {error}") from None
+    raise TypeError(f"{op}: {name} is of type {type(given).__name__}; it must be a number or a tensor of one element")
+
+
+def _check_keys(op: str, what: str, value: _Any) -> None:
+    """JSON has no keys but texts: others would come back as such."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{op}: {what} has a key of type {type(key).__name__}; keys must be str")
+            _check_keys(op, f"{what}[{key!r}]", inner)
+    elif isinstance(value, (list, tuple)):
+        for number, inner in enumerate(value):
+            _check_keys(op, f"{what}[{number}]", inner)
+
+
 def _json_of(op: str, what: str, value: _Any) -> str:
     try:
-        return _json.dumps(value)
-    except (TypeError, ValueError) as error:
+        text = _json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"{op}: {what} cannot be kept: {error}; allowed are tensors and what JSON has") from None
+    _check_keys(op, what, value)
+    return text
 
 
 def _save_arguments(op: str, parts: _Parts, extra: _Any, step: int, keep: int, metric: _Any) -> tuple[_Any, ...]:
@@ -111,8 +170,10 @@ def _save_arguments(op: str, parts: _Parts, extra: _Any, step: int, keep: int, m
             json[_EXTRA + name] = _json_of(op, f"extra['{name}']", value)
     if parts.loader is not None:
         json[_LOADER] = _json_of(op, "the loader's state_dict()", parts.loader.state_dict())
+    if parts.monitor is not None:
+        json[_LOGGED] = _json.dumps(parts.monitor._logged.places())
     counts = _whole(op, "step", step), _whole(op, "keep", keep)
-    return *parts.arguments, counts[0], tensors, {}, json, counts[1], None if metric is None else float(metric)
+    return *parts.arguments, counts[0], tensors, {}, json, counts[1], _number(op, "metric", metric)
 
 
 def save(
@@ -130,7 +191,8 @@ def save(
 ) -> str:
     """Writes a checkpoint and returns its path. The file appears whole or not at all.
 
-    `loader` is a luge.data.BatchStream, or has state_dict() and load_state_dict(). `extra` holds tensors and what JSON has.
+    `loader` is a luge.data.BatchStream, or has state_dict() and load_state_dict(). `extra` holds tensors and what JSON has; a
+    tuple comes back as a list.
     "{step}" in the path becomes the step; of such files only this one and those with the highest steps stay, `keep` in all, and,
     with a `metric` (the lower the better), the best one, named with "best" in place of the step.
 
@@ -143,7 +205,7 @@ def save(
     7
     """
     op = "checkpoint.save"
-    parts = _Parts(op, params, optimizer, schedule, monitor, loader)
+    parts = _Parts(op, path, params, optimizer, schedule, monitor, loader)
     return _C._checkpoint._save(path, *_save_arguments(op, parts, extra, step, keep, metric))
 
 
@@ -163,7 +225,7 @@ def save_async(
     """Copies everything on its device and returns; a thread writes the copy. wait() of what is returned waits for it and raises
     what save() would have raised. Two that write one path must not overlap."""
     op = "checkpoint.save_async"
-    parts = _Parts(op, params, optimizer, schedule, monitor, loader)
+    parts = _Parts(op, path, params, optimizer, schedule, monitor, loader)
     return _C._checkpoint._save_async(path, *_save_arguments(op, parts, extra, step, keep, metric))
 
 
@@ -183,7 +245,8 @@ def load(
     """Loads a checkpoint into the parts, in place: captured steps stay as they are.
 
     Everything is read and checked first; an error names the first difference between file and parts, and nothing has changed
-    then. With strict=False what only one of them has is passed over.
+    then. A loader of your own takes its state before anything else does: if it refuses, nothing has changed either. With
+    strict=False what only one of them has is passed over.
 
     `sets` are numbers of sets in the file, `into_sets` those of the model that take them: a part of an ensemble is loaded, put
     together with others, or replaced. Parameters and their optimizer alone can be loaded so.
@@ -191,30 +254,56 @@ def load(
     With `random` the global generator goes on as when the checkpoint was written.
     """
     op = "checkpoint.load"
-    parts = _Parts(op, params, optimizer, schedule, monitor, loader)
-    state = None
-    if parts.loader is not None:
-        with _C.safe_open(path) as file:
-            told = file.metadata().get(f"json:{_LOADER}")
-        if told is None and strict:
-            raise ValueError(f"{op}: '{_os.fspath(path)}' differs: loader: the file has none")
-        state = None if told is None else _json.loads(told)
-    step, extra, notes, json, metric, missing, unexpected = _C._checkpoint._load(
-        path, *parts.arguments, strict, _numbers(sets), _numbers(into_sets), random
+    parts = _Parts(op, path, params, optimizer, schedule, monitor, loader)
+    picked, into = _numbers(op, "sets", sets), _numbers(op, "into_sets", into_sets)
+    if parts.loader is not None and (picked or into):
+        raise ValueError(f"{op}: sets are given; parameters and their optimizer alone can be loaded by sets")
+    shown = _os.fsdecode(path)
+    passed_over: list[str] = []
+
+    def take_loader(json: dict[str, str]) -> None:
+        if _LOADER in json:
+            _load_state(parts.loader, _json.loads(json[_LOADER]))
+        elif strict:
+            raise ValueError(f"{op}: '{shown}' differs: loader: the file has no state_dict of a loader")
+        else:
+            passed_over.append(_LOADER)
+
+    step, extra, notes, json, told, missing, unexpected = _C._checkpoint._load(
+        path,
+        *parts.arguments,
+        _flag(op, "strict", strict),
+        picked,
+        into,
+        _flag(op, "random", random),
+        None if parts.loader is None else take_loader,
     )
+    if parts.monitor is not None and "monitor/mean" not in missing:
+        parts.monitor._logged.go_back(_json.loads(json.get(_LOGGED, "{}")))
     values: dict[str, _Any] = {**extra, **notes}
     values.update((name[len(_EXTRA) :], _json.loads(text)) for name, text in json.items() if name.startswith(_EXTRA))
-    if state is not None:
-        parts.loader.load_state_dict(state)
-    return Loaded(step, values, metric, missing, unexpected)
+    return Loaded(step, values, told, missing + passed_over, unexpected)
 
 
-def _numbers(sets: _Sequence[int] | None) -> list[int]:
-    return [] if sets is None else [int(i) for i in sets]
+def _load_state(loader: _Any, state: _Any) -> None:
+    """A loader that refuses has its old state back."""
+    before = loader.state_dict()
+    try:
+        loader.load_state_dict(state)
+    except BaseException:
+        loader.load_state_dict(before)
+        raise
+
+
+def _numbers(op: str, name: str, given: _Any) -> list[int]:
+    if given is None:
+        return []
+    return [_whole(op, f"{name}[{number}]", one) for number, one in enumerate(_several(op, name, given, "a sequence of int"))]
 
 
 def latest(path: str | _os.PathLike[str]) -> str | None:
     """Of the files of a path that holds "{step}": the one with the highest step, or None."""
+    _checked_path("checkpoint.latest", path)
     return _C._checkpoint._latest(path)
 
 
