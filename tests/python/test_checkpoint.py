@@ -122,6 +122,13 @@ def test_wrong_arguments_are_named(tmp_path):
     ]:
         with pytest.raises(TypeError, match=f"^checkpoint.save: {words}"):
             luge.checkpoint.save(path, **arguments)
+    for arguments, words in [
+        ({"params": {"\ud800": luge.ones(1)}}, r"params has the name '.ud800', which holds a lone surrogate"),
+        ({"extra": {"\ud800": 1}}, r"extra has the name '.ud800', which holds a lone surrogate"),
+        ({"step": 2**63}, "step is 9223372036854775808; it must fit into 64 bits"),
+    ]:
+        with pytest.raises(ValueError, match=f"^checkpoint.save: {words}"):
+            luge.checkpoint.save(path, **arguments)
     for wrong, kind in ((luge.ones(2), ValueError), (10**400, OverflowError)):
         with pytest.raises(kind, match="^checkpoint.save: metric is no number: "):
             luge.checkpoint.save(tmp_path / "{step}", params=params, metric=wrong)

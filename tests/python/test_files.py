@@ -280,6 +280,11 @@ def test_places_of_reports_are_checked(tmp_path):
     monitor.record(luge.ones(1))
     with pytest.raises(luge.IoError, match="^report: cannot make the folder '': the path is empty"):
         monitor.report("")
+    with pytest.raises(TypeError, match="^report: options is of type int; it must be a dict"):
+        monitor.report(tmp_path, options=3)
+    for write, name in ((monitor.write_csv, "write_csv"), (monitor.write_jsonl, "write_jsonl")):
+        with pytest.raises(luge.IoError, match=f"^Monitor.{name}: cannot write '.*': it is a folder"):
+            write(tmp_path)
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(luge.IoError, match="^report: .*file: cannot make the folder: "):

@@ -257,9 +257,10 @@ TEST(Monitor, RefusesImpossibleOptions) {
 TEST(Monitor, NamesTheFileItCannotWrite) {
   Monitor monitor;
   monitor.record(tensor({1}));
-  EXPECT_MESSAGE(IoError, "Monitor: cannot write '/nowhere/at/all.csv': No such file or directory",
+  EXPECT_MESSAGE(IoError, "Monitor.write_csv: cannot write '/nowhere/at/all.csv': No such file or directory",
                  monitor.write_csv("/nowhere/at/all.csv"));
-  EXPECT_MESSAGE(IoError, "Monitor: cannot write '/dev/full': it is no regular file", monitor.write_jsonl("/dev/full"));
+  EXPECT_MESSAGE(IoError, "Monitor.write_jsonl: cannot write '/dev/full': it is no regular file",
+                 monitor.write_jsonl("/dev/full"));
 }
 
 TEST(Monitor, IsSilentWhereThereIsNoTerminal) {

@@ -196,6 +196,8 @@ class Monitor(_C._Monitor):
         >>> os.path.basename(page)
         'index.html'
         """
+        if options is not None and not isinstance(options, Mapping):
+            raise TypeError(f"report: options is of type {type(options).__name__}; it must be a dict")
         facts = [(str(name), str(value)) for name, value in (options or {}).items()]
         page, trouble = self._report(directory, title, facts)
         if trouble:

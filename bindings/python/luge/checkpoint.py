@@ -62,6 +62,16 @@ def _several(op: str, name: str, given: _Any, words: str) -> list[_Any]:
     return list(given)
 
 
+def _checked_name(op: str, what: str, name: _Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"{op}: {what} has a key of type {type(name).__name__}; names must be str")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{op}: {what} has the name {name!a}, which holds a lone surrogate") from None
+    return name
+
+
 class _Parts:
     """The parts as the compiled functions take them."""
 
@@ -90,8 +100,7 @@ class _Parts:
             self.tensors = list(params.named_parameters())
         elif params is not None:
             for name, tensor in params.items():
-                if not isinstance(name, str):
-                    raise TypeError(f"{op}: params has a key of type {type(name).__name__}; names must be str")
+                _checked_name(op, "params", name)
                 if not isinstance(tensor, _Tensor):
                     raise TypeError(f"{op}: params['{name}'] is of type {type(tensor).__name__}; it must be a tensor")
                 self.tensors.append((name, tensor))
@@ -115,7 +124,10 @@ def _checked_path(op: str, path: _Any) -> None:
 def _whole(op: str, name: str, given: _Any) -> int:
     if isinstance(given, bool) or not hasattr(given, "__index__"):
         raise TypeError(f"{op}: {name} is of type {type(given).__name__}; it must be an int")
-    return int(given.__index__())
+    value = int(given.__index__())
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{op}: {name} is {value}; it must fit into 64 bits")
+    return value
 
 
 def _flag(op: str, name: str, given: _Any) -> bool:
@@ -162,8 +174,7 @@ def _save_arguments(op: str, parts: _Parts, extra: _Any, step: int, keep: int, m
     tensors: list[tuple[str, _Tensor]] = []
     json: dict[str, str] = {}
     for name, value in (extra or {}).items():
-        if not isinstance(name, str):
-            raise TypeError(f"{op}: extra has a key of type {type(name).__name__}; names must be str")
+        _checked_name(op, "extra", name)
         if isinstance(value, _Tensor):
             tensors.append((name, value))
         else:

@@ -17,7 +17,7 @@ namespace {
 /// Lines on their way to a file that appears whole or not at all.
 class Lines {
  public:
-  explicit Lines(const std::string& path) : file_("Monitor", path) {}
+  Lines(const char* op, const std::string& path) : file_(op, path) {}
 
   template <class... Values>
   void add(fmt::format_string<Values...> format, Values&&... values) {
@@ -52,7 +52,7 @@ std::vector<std::vector<double>> Monitor::kept_quantiles(const std::vector<doubl
 
 void Monitor::write_csv(const std::string& path, SourceLocation location) {
   const std::vector<HistoryRow>& rows = history(location);
-  Lines lines(path);
+  Lines lines("Monitor.write_csv", path);
   lines.add("step,seconds,mean,min,max,not_finite");
   for (std::size_t set = 0; !rows.empty() && set < rows.front().sets.size(); ++set) lines.add(",set_{}", set);
   lines.add("\n");
@@ -66,7 +66,7 @@ void Monitor::write_csv(const std::string& path, SourceLocation location) {
 
 void Monitor::write_jsonl(const std::string& path, SourceLocation location) {
   const std::vector<HistoryRow>& rows = history(location);
-  Lines lines(path);
+  Lines lines("Monitor.write_jsonl", path);
   for (const HistoryRow& row : rows) {
     // It writes NaN and infinity as null.
     nlohmann::ordered_json line = {{"step", row.step}, {"seconds", row.seconds}, {"mean", row.mean},
