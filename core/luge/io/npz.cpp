@@ -3,9 +3,13 @@
 #include <zip.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
+#include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -102,6 +106,10 @@ class ArchiveInput : public Source {
  public:
   ArchiveInput(std::exception_ptr& thrown, const InputFile& file) : Source(thrown), file_(file) {}
 
+  void forget_reads() { first_read_.reset(); }
+  /// Where the first read began since then; 0: there was none.
+  std::uint64_t first_read() const { return first_read_.value_or(0); }
+
  private:
   zip_int64_t run(void* data, zip_uint64_t length, zip_source_cmd_t command) override {
     switch (command) {
@@ -110,6 +118,7 @@ class ArchiveInput : public Source {
       case ZIP_SOURCE_STAT: return stat(data, file_.size());
       case ZIP_SOURCE_TELL: return static_cast<zip_int64_t>(at_);
       case ZIP_SOURCE_READ: {
+        if (!first_read_) first_read_ = at_;
         const std::uint64_t bytes = std::min<std::uint64_t>(length, file_.size() - at_);
         file_.read(at_, data, bytes);
         at_ += bytes;
@@ -128,6 +137,7 @@ class ArchiveInput : public Source {
 
   const InputFile& file_;
   std::uint64_t at_ = 0;
+  std::optional<std::uint64_t> first_read_;
 };
 
 /// The archive that is written: mostly to its end; a member's sizes and checksum follow when its data are there.
@@ -268,18 +278,63 @@ void check_member(const NpyPlace& place, const zip_stat_t& found) {
              stored ? found.comp_size : found.comp_size * kMaxDeflateRatio, found.size);
 }
 
-/// Opens an archive for reading; calls fail(why), which throws, where that cannot be.
-template <class Fail>
-Archive open_archive(ArchiveInput& input, const std::exception_ptr& thrown, int flags, const Fail& fail) {
-  ZipError error;
-  zip_source_t* const source = input.make(error.get());
-  Archive archive(source ? zip_open_from_source(source, ZIP_RDONLY | flags, error.get()) : nullptr);
-  if (!archive) {
-    zip_source_free(source);
-    if (thrown) std::rethrow_exception(thrown);
-    fail(error.text());
+/// Throws IoError unless a member's own header stands before its data and has the name that the directory gives. libzip
+/// reads of that header what it needs, the lengths of its fields; `first_read` is where it began.
+void check_local_header(const NpyPlace& place, const InputFile& file, std::uint64_t first_read, std::string_view name) {
+  constexpr std::string_view kSignature = "PK\3\4";
+  constexpr std::uint64_t kLengths = 26, kName = 30;
+  for (const std::uint64_t before : {std::uint64_t{0}, kLengths}) {
+    const std::uint64_t begin = first_read - before;
+    if (first_read < before || begin > file.size() || file.size() - begin < kName) continue;
+    std::array<char, kName> header;
+    file.read(begin, header.data(), header.size());
+    if (!std::string_view(header.data(), header.size()).starts_with(kSignature)) continue;
+    const auto length = static_cast<std::uint64_t>(static_cast<unsigned char>(header[kLengths])) |
+                        static_cast<std::uint64_t>(static_cast<unsigned char>(header[kLengths + 1])) << 8;
+    std::string own(std::min(length, file.size() - begin - kName), '\0');
+    file.read(begin + kName, own.data(), own.size());
+    LUGE_CHECK(IoError, own == name, "{}: {}: its own header has the name '{}'", place.op, place.file,
+               without_controls(own));
+    return;
   }
-  return archive;
+  raise<IoError>("{}: {}: there is no header of a member before its data", place.op, place.file);
+}
+
+struct Member {
+  std::uint64_t index = 0;
+  std::string name;      ///< of the array
+  std::string raw_name;  ///< of the member, as its bytes are
+  std::uint64_t size = 0;
+  NpyPlace place;
+};
+
+/// The members of an archive; throws IoError before anything is read for what cannot be arrays.
+std::vector<Member> members_of(const std::string& path, const InputFile& file, zip_t* archive) {
+  std::vector<Member> result;
+  std::set<std::string> names;
+  const zip_int64_t count = zip_get_num_entries(archive, 0);
+  std::uint64_t compressed = 0;
+  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(count); ++i) {
+    // The names as Python's zipfile, and so NumPy, reads them.
+    const char* const found_name = zip_get_name(archive, i, ZIP_FL_ENC_STRICT);
+    LUGE_CHECK(IoError, found_name, "load_npz: '{}': member {}: {}", path, i, zip_strerror(archive));
+    std::string name = found_name;
+    const NpyPlace place{"load_npz", fmt::format("'{}': member '{}'", path, without_controls(name))};
+    LUGE_CHECK(IoError, name.ends_with(kEnding), "{}: {}: it is no array; the names of arrays end in '.npy'", place.op,
+               place.file);
+    zip_stat_t stat;
+    LUGE_CHECK(IoError, zip_stat_index(archive, i, 0, &stat) == 0, "{}: {}: {}", place.op, place.file,
+               zip_strerror(archive));
+    LUGE_CHECK(IoError, stat.comp_size <= file.size() - compressed,
+               "{}: {}: it has {} bytes in the archive and those before it {}; the file has {}", place.op, place.file,
+               stat.comp_size, compressed, file.size());
+    compressed += stat.comp_size;
+    check_member(place, stat);
+    name.resize(name.size() - kEnding.size());
+    LUGE_CHECK(IoError, names.insert(name).second, "{}: {}: two members have this name", place.op, place.file);
+    result.push_back({i, std::move(name), zip_get_name(archive, i, ZIP_FL_ENC_RAW), stat.size, place});
+  }
+  return result;
 }
 
 }  // namespace
@@ -341,44 +396,25 @@ std::map<std::string, Tensor> load_npz(const std::string& path, Device device, S
   LUGE_CHECK(IoError, file.size() > 0, "load_npz: '{}': the file is empty; an npz file is a zip archive", path);
   std::exception_ptr thrown;
   ArchiveInput input(thrown, file);
-  const Archive archive = open_archive(input, thrown, 0, [&](const char* why) {
-    raise<IoError>("load_npz: '{}': {}; an npz file is a zip archive", path, why);
-  });
+  ZipError error;
+  zip_source_t* const source = input.make(error.get());
+  Archive archive(source ? zip_open_from_source(source, ZIP_RDONLY, error.get()) : nullptr);
+  if (!archive) {
+    zip_source_free(source);
+    if (thrown) std::rethrow_exception(thrown);
+    raise<IoError>("load_npz: '{}': {}; an npz file is a zip archive", path, error.text());
+  }
 
   std::map<std::string, Tensor> result;
-  const zip_int64_t count = zip_get_num_entries(archive.get(), 0);
-  std::uint64_t compressed = 0;
-  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(count); ++i) {
-    // The names as Python's zipfile, and so NumPy, reads them.
-    const char* const found_name = zip_get_name(archive.get(), i, ZIP_FL_ENC_STRICT);
-    LUGE_CHECK(IoError, found_name, "load_npz: '{}': member {}: {}", path, i, zip_strerror(archive.get()));
-    std::string name = found_name;
-    const NpyPlace place{"load_npz", fmt::format("'{}': member '{}'", path, without_controls(name))};
-    LUGE_CHECK(IoError, name.ends_with(kEnding), "{}: {}: it is no array; the names of arrays end in '.npy'", place.op,
-               place.file);
-    zip_stat_t stat;
-    LUGE_CHECK(IoError, zip_stat_index(archive.get(), i, 0, &stat) == 0, "{}: {}: {}", place.op, place.file,
-               zip_strerror(archive.get()));
-    LUGE_CHECK(IoError, stat.comp_size <= file.size() - compressed,
-               "{}: {}: it has {} bytes in the archive and those before it {}; the file has {}", place.op, place.file,
-               stat.comp_size, compressed, file.size());
-    compressed += stat.comp_size;
-    check_member(place, stat);
-    name.resize(name.size() - kEnding.size());
-    LUGE_CHECK(IoError, !result.contains(name), "{}: {}: two members have this name", place.op, place.file);
-
-    MemberInput member(archive.get(), i, place, thrown);
+  for (const Member& found : members_of(path, file, archive.get())) {
+    input.forget_reads();
+    MemberInput member(archive.get(), found.index, found.place, thrown);
+    check_local_header(found.place, file, input.first_read(), found.raw_name);
     const ReadNext read = [&](void* destination, std::size_t bytes) { member.read(destination, bytes); };
-    const NpyHeader header = read_npy_header(place, stat.size, read);
-    Tensor tensor = read_npy_values(header, read, device);
+    const NpyHeader header = read_npy_header(found.place, found.size, read);
+    result[found.name] = read_npy_values(header, read, device);
     member.end();
-    result.emplace(std::move(name), std::move(tensor));
   }
-  // Names and sizes stand before each member, too. It is looked at last: libzip does not say which member it is about.
-  ArchiveInput again(thrown, file);
-  open_archive(again, thrown, ZIP_CHECKCONS, [&](const char* why) {
-    raise<IoError>("load_npz: '{}': the archive's directory and the headers of its members differ: {}", path, why);
-  });
   return result;
 }
 
