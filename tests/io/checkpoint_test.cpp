@@ -486,6 +486,25 @@ TEST_P(CheckpointTest, SchedulesMustBeOfTheSameKinds) {
   EXPECT_EQ(message(sequence), head + "SequentialLr(LinearLr, StepLr)");
 }
 
+TEST_P(CheckpointTest, AChainGoesOnFromWhereItsPartsWere) {
+  const Folder folder;
+  const auto chained = [&](int before) {
+    return [before](Optimizer& o) {
+      auto warmup = std::make_unique<LinearLr>(o);
+      auto decay = std::make_unique<StepLr>(o, StepLrOptions{.step_size = 3});
+      for (int i = 0; i < before; ++i) decay->step();
+      const std::vector<std::reference_wrapper<LrScheduler>> parts{*warmup, *decay};
+      return list(std::make_unique<ChainedScheduler>(parts), std::move(warmup), std::move(decay));
+    };
+  };
+  Training saved(2, device(), adam(), chained(2), 7), other(2, device(), adam(), chained(0), 8);
+  saved.run(3, false);
+  checkpoint::save(folder.path("x"), saved.parts());
+  checkpoint::load(folder.path("x"), other.parts());
+  for (Training* const training : {&saved, &other}) training->schedules[0]->step();
+  EXPECT_EQ(other.optimizer->lr().item(), saved.optimizer->lr().item());
+}
+
 TEST_P(CheckpointTest, AnyScheduleOfTheOptimizerStandsForAll) {
   const Folder folder;
   const MakeSchedules two = warmup_then_decay();

@@ -45,6 +45,7 @@ LrScheduler::LrScheduler(const char* kind, const Several& parts,
   lr_ = parts[0].get().lr_;
   std::vector<Part> taken;
   std::string kinds;
+  std::vector<Tensor> begun;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const LrScheduler& part = parts[i];
     LUGE_CHECK(ValueError, part.lr_ == lr_, "{}: scheduler {} is of another optimizer than scheduler 0", kind, i);
@@ -54,10 +55,14 @@ LrScheduler::LrScheduler(const char* kind, const Several& parts,
       LUGE_CHECK(ValueError, parts[j].get().term_ != part.term_, "{}: schedulers {} and {} are the same", kind, j, i);
     kinds += (i > 0 ? ", " : "") + part.term_->kind;
     taken.push_back({part.term_->formula, part.term_->count.to(DType::Float64)});
+    begun.push_back(taken.back().count);
+    begun.insert(begun.end(), part.term_->begun.begin(), part.term_->begun.end());
   }
   const Tensor count = zeros({}, {.dtype = DType::Int64, .device = lr_->values.device()});
-  term_ = std::make_shared<ScheduleTerm>(
-      ScheduleTerm{.formula = combine(std::move(taken)), .count = count, .kind = fmt::format("{}({})", kind, kinds)});
+  term_ = std::make_shared<ScheduleTerm>(ScheduleTerm{.formula = combine(std::move(taken)),
+                                                      .count = count,
+                                                      .kind = fmt::format("{}({})", kind, kinds),
+                                                      .begun = std::move(begun)});
   for (const LrScheduler& part : parts) {
     part.term_->part_of = kind;
     std::erase(lr_->schedules, part.term_);

@@ -156,6 +156,8 @@ void CheckpointParts::add_schedules() {
     const std::shared_ptr<ScheduleTerm>& term = rate->schedules[i];
     kinds += (i > 0 ? ", " : "") + term->kind;
     add(fmt::format("schedule/{}.steps", i), term->count);
+    for (std::size_t part = 0; part < term->begun.size(); ++part)
+      add(fmt::format("schedule/{}.part_{}.begun", i, part), term->begun[part]);
     add(fmt::format("schedule/{}.last_lr", i), term->last, Fits::OneOrSets,
         [term](const Tensor& value) { assign_in_place(term->last, value.to(term->last.device())); });
   }

@@ -34,6 +34,8 @@ struct ScheduleTerm {
   Tensor count;                                                        ///< n, int64, of shape ()
   std::string kind;                                                    ///< "StepLr", "SequentialLr(LinearLr, StepLr)"
   Tensor last = {};                                                    ///< the learning rate that it set last
+  /// The n that its parts had when it took them over, and theirs that they had taken over; float64, of shape ().
+  std::vector<Tensor> begun = {};
   const char* part_of = nullptr;  ///< the schedule that steps it; null: the user does
 };
 
