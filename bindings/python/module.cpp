@@ -16,5 +16,6 @@ NB_MODULE(_C, m) {
   bind_system(m);
   bind_files(m);
   bind_checkpoint(m);
+  bind_fit(m);
   guard_calls(m);
 }

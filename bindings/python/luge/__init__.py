@@ -25,6 +25,7 @@ from . import autograd as autograd
 from . import checkpoint as checkpoint
 from . import cuda as cuda
 from . import data as data
+from . import fit as fit
 from . import func as func
 from . import init as init
 from . import nn as nn
@@ -40,6 +41,7 @@ from ._pickle import register as _register
 from .autograd import enable_grad as enable_grad
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
+from .fit import model as model
 
 __version__: str = _C._version
 _register()

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <luge/seam/detail/fit_model.h>
+
 namespace luge {
 
 // ---- effects ------------------------------------------------------------------------------------
@@ -185,6 +187,50 @@ void Record::effects(Effects& effects) {
 void for_each_effect(Call& call, const Effects::Visit& visit) {
   std::visit([&](auto& kind) { for_each_effect(kind, visit); }, call);
 }
+
+// ---- fits ---------------------------------------------------------------------------------------
+
+namespace {
+
+void observed(Observations& of, Effects& effects, bool finds) {
+  const FitModel& model = *of.model;
+  const auto outputs = static_cast<std::int64_t>(model.outputs.size());
+  const Extent sets = Extent().with(of.sets), each = sets.with(model.parameters);
+  if (model.predictors > 0) effects.reads(of.x, Extent().with(model.predictors).with(of.sets).with(of.points));
+  effects.reads(of.y, sets.with(outputs).with(of.points));
+  effects.reads(of.weight, sets.with(outputs).with(of.points));
+  effects.reads(of.lower, each);
+  effects.reads(of.upper, each);
+  finds ? effects.updates(of.parameters, each) : effects.reads(of.parameters, each);
+}
+
+/// Of one evaluation of each model with its derivatives, and their products.
+double evaluation(const Observations& of) {
+  const FitModel& model = *of.model;
+  const double p = model.parameters, outputs = static_cast<double>(model.outputs.size());
+  return static_cast<double>(of.sets * of.points) *
+         (static_cast<double>(model.formulas.links.size()) + outputs * (p * (p + 3) + 2));
+}
+
+}  // namespace
+
+const char* LeastSquares::name() const { return "curve_fit"; }
+/// How many evaluations it takes nobody knows: ten.
+double LeastSquares::flops() const { return 10 * evaluation(of); }
+void LeastSquares::effects(Effects& effects) {
+  observed(of, effects, true);
+  for (Operand* result : {&cost, &optimality, &steps, &status}) effects.writes(*result, Extent().with(of.sets));
+}
+
+const char* Covariance::name() const { return "covariance"; }
+double Covariance::flops() const { return evaluation(of); }
+void Covariance::effects(Effects& effects) {
+  observed(of, effects, false);
+  const std::int64_t p = of.model->parameters;
+  effects.writes(covariance, Extent().with(of.sets).with(p).with(p));
+  for (Operand* result : {&condition, &chi2, &free, &rank}) effects.writes(*result, Extent().with(of.sets));
+}
+
 
 const char* name_of(const Call& call) {
   return std::visit([](const auto& kind) { return kind.name(); }, call);

@@ -15,8 +15,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <variant>
 
+#include <luge/seam/fit.h>
 #include <luge/seam/loss_summary.h>
 #include <luge/seam/op.h>
 #include <luge/seam/operand.h>
@@ -37,7 +39,9 @@ namespace luge {
   X(Random)           \
   X(Update)           \
   X(ClipNorm)         \
-  X(Record)
+  X(Record)           \
+  X(LeastSquares)     \
+  X(Covariance)
 
 /// One elementwise formula over broadcast operands.
 ///   Forward   in = the op's inputs (Where: condition, a, b); out[0] = the result (Bool for
@@ -291,6 +295,56 @@ struct Record {
   double* rows = nullptr;
   std::int64_t kept = 0, capacity = 0;
   std::int64_t* counter = nullptr; ///< device memory
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// What fits and their covariances are of: a model and the observations of each set.
+///   x           predictors; strides: predictor, set, point
+///   y           observed; strides: set, output, point
+///   weight      1 / standard deviation, as y; 0 for what was not observed, whose x and y are never looked at.
+///               Absent: 1
+///   lower, upper  bounds; strides: set, parameter; equal ones hold a parameter. Absent: none
+///   parameters  float64; strides: set, parameter; contiguous
+/// x, y and weight are of the model's dtype, bounds float64.
+struct Observations {
+  std::shared_ptr<const FitModel> model;
+  FitLoss loss = FitLoss::Linear;
+  double loss_scale = 1;
+  std::int64_t sets = 0, points = 0;
+  Operand x, y, weight, lower, upper, parameters;
+};
+
+/// Batched nonlinear least squares: of every set, parameters that make
+/// sum over outputs and points of loss((model(x, parameters) - y) * weight) smallest, from those that are there.
+/// A set's results depend on its own observations alone (law 7).
+struct LeastSquares {
+  Observations of;                 ///< parameters: the start, and what was found
+  FitMethod method = FitMethod::LevenbergMarquardt;
+  std::int64_t max_steps = 0;
+  double ftol = 0, xtol = 0, gtol = 0;
+  Operand cost;                    ///< (sets), float64: half of the smallest sum
+  Operand optimality;              ///< (sets), float64: the greatest cosine between residuals and a free column
+  Operand steps;                   ///< (sets), int32: evaluations of the model
+  Operand status;                  ///< (sets), int32: a FitStatus
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// The covariance of a fit's parameters for residuals of variance 1: the inverse of J^T J of the weighted residuals, with
+/// a robust loss the sandwich of the curvature around the scores. A parameter that is at a bound has NaN; one that the
+/// observations do not determine infinity; the others as if those were known.
+struct Covariance {
+  Observations of;
+  Operand covariance;              ///< float64, contiguous; strides: set, parameter, parameter
+  Operand condition;               ///< (sets), float64: of the Jacobian with columns of length 1
+  Operand chi2;                    ///< (sets), float64: the sum of squares of the weighted residuals
+  Operand free;                    ///< (sets), int32: parameters that are not at a bound
+  Operand rank;                    ///< (sets), int32: how many of those the observations determine
 
   const char* name() const;
   double flops() const;

@@ -1,0 +1,67 @@
+#pragma once
+// Observations of fits as tiles: [row][lane], a fit for each lane, or the points of one fit dealt out to all lanes.
+
+#include <cstdint>
+#include <vector>
+
+#include <luge/seam/call.h>
+#include <luge/seam/detail/fit_model.h>
+
+#include "program.h"
+#include "sums.h"
+
+namespace luge::cpu {
+
+/// From so many points on a fit has all lanes: which way it is summed depends on nothing but its points.
+inline constexpr std::int64_t kWideFit = 512;
+
+/// What a set's observations are worth.
+struct Observed {
+  bool is_finite = true;    ///< all that have a weight
+  std::int64_t count = 0;   ///< that have a weight
+  double squares = 0;       ///< of y times weight
+};
+
+/// The evaluations of one thread. A lane is loaded with a set, given parameters, and evaluated along with the others.
+template <class T>
+class FitLanes {
+ public:
+  explicit FitLanes(const Observations& of);
+
+  bool is_wide() const { return wide_; }
+  /// Fits at a time.
+  std::int64_t fits() const { return wide_ ? 1 : kFitLanes; }
+  Observed load(std::int64_t set, std::int64_t lane);
+
+  void set_parameter(std::int64_t lane, int p, double value);
+  /// The model at the parameters of all lanes, tile by tile: visit(output, rows).
+  template <class Visit>
+  void evaluate(const Visit& visit) {
+    program_.prepare();
+    for (std::int64_t begin = 0; begin < rows_; begin += kFitRows) {
+      const std::int64_t rows = std::min(kFitRows, rows_ - begin);
+      run(begin, rows);
+      for (int o = 0; o < outputs_; ++o) visit(tile(o, begin, rows));
+    }
+  }
+  /// Zeroes the sums and adds everything up. Of one fit in all lanes lane 0 has the whole.
+  void sum(const FitSums& sums);
+  /// Lane 0 of each of `count` numbers, [number][lane], becomes the sum of all lanes.
+  void join(double* numbers, std::int64_t count) const;
+
+ private:
+  void run(std::int64_t begin, std::int64_t rows);
+  FitRows<T> tile(int output, std::int64_t begin, std::int64_t rows);
+  bool copy(const Operand& from, std::int64_t set, std::int64_t first, std::int64_t lane, T* to);
+
+  const Observations& of_;
+  const FitModel& model_;
+  Program<T> program_;
+  int outputs_;
+  bool wide_, weighted_, shares_x_;
+  std::int64_t rows_;
+  std::vector<T> x_, y_, weight_;
+  std::vector<const T*> columns_, predictors_;
+};
+
+}  // namespace luge::cpu

@@ -1,0 +1,68 @@
+#pragma once
+// A model on the CPU: its formulas by the tile functions that single calls use, over tiles of points by lanes.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <luge/seam/detail/fit_model.h>
+
+#include "../tile.h"
+
+namespace luge::cpu {
+
+/// Fits that one tile holds side by side, or parts of one fit: element (row, lane) of a tile is row * kFitLanes + lane.
+inline constexpr std::int64_t kFitLanes = 16;
+/// Rows of a tile: its values stay in the first-level cache.
+inline constexpr std::int64_t kFitRows = 32;
+
+/// Working memory of one thread included. T is float or double, as the model's dtype is.
+template <class T>
+class Program {
+ public:
+  explicit Program(const FitModel& model);
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  /// One number for each lane.
+  T* parameter(int p) { return row(model_.parameter(p)); }
+  /// To be called when parameters have changed.
+  void prepare();
+  /// Evaluates the model at `rows` (at most kFitRows) rows of predictors: one tile for each.
+  void run(const T* const* predictors, std::int64_t rows);
+  /// A tile, valid until the next run.
+  const T* output(int o) const { return tile(model_.outputs[static_cast<std::size_t>(o)]); }
+  const T* derivative(int o, int p) const { return tile(model_.derivative(o, p)); }
+
+ private:
+  static constexpr std::int64_t kTile = kFitRows * kFitLanes;
+
+  struct Step {
+    TileFn function;
+    std::array<const std::byte* const*, 3> in;  ///< where the inputs' places stand
+    std::byte* const* out;
+    std::array<double, 2> parameters;
+  };
+
+  T* row(int value) { return rows_.data() + kFitLanes * value; }
+  const std::byte* const* constant(const ChainInput& in) const;
+  const T* tile(const ChainInput& in) const;
+  Step step(const Link& link, bool is_row) const;
+  void note_uses();
+  void place_tiles();
+  static void run(const std::vector<Step>& steps, std::int64_t count);
+
+  const FitModel& model_;
+  std::vector<char> is_row_;               ///< by value: the same at all points
+  std::vector<char> is_spread_;            ///< rows that a tile repeats
+  std::vector<Step> row_steps_, steps_;
+  std::vector<T> rows_;
+  std::vector<std::byte> memory_;
+  std::vector<std::byte*> tiles_, row_places_;  ///< by value; tiles of predictors where run() has found them
+  std::vector<double> numbers_;
+  std::vector<T> constants_;                    ///< a tile for each number
+  std::vector<const std::byte*> constant_places_;
+};
+
+}  // namespace luge::cpu
