@@ -22,9 +22,9 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr const char* kOp = "curve_fit";
 
-constexpr std::pair<std::string_view, FitLoss> kLosses[] = {
-    {"linear", FitLoss::Linear}, {"soft_l1", FitLoss::SoftL1}, {"huber", FitLoss::Huber},
-    {"cauchy", FitLoss::Cauchy}, {"tukey", FitLoss::Tukey},    {"poisson", FitLoss::Poisson}};
+constexpr std::pair<std::string_view, FitLoss> kLosses[] = {{"linear", FitLoss::Linear}, {"soft_l1", FitLoss::SoftL1},
+                                                            {"huber", FitLoss::Huber},   {"cauchy", FitLoss::Cauchy},
+                                                            {"tukey", FitLoss::Tukey},   {"poisson", FitLoss::Poisson}};
 
 FitLoss loss_named(std::string_view name) {
   for (const auto& [known, loss] : kLosses)
@@ -45,7 +45,8 @@ void check_real(const char* argument, const Tensor& tensor) {
 }
 
 /// `tensor` with one dimension more in front if it has one less than all; whether it has sets goes to `has_sets`.
-Tensor with_sets(const char* argument, const Tensor& tensor, int ndim, int front, std::string_view shapes, bool& has_sets) {
+Tensor with_sets(const char* argument, const Tensor& tensor, int ndim, int front, std::string_view shapes,
+                 bool& has_sets) {
   LUGE_CHECK(ShapeError, tensor.ndim() == ndim || tensor.ndim() == ndim - 1, "{}: {} has shape {}; allowed are {}", kOp,
              argument, to_string(tensor.shape()), shapes);
   if (tensor.ndim() == ndim) {
@@ -66,9 +67,10 @@ class Setup {
       LUGE_CHECK(ValueError, tensor->defined(), "{}: {} is missing", kOp, argument);
       check_real(argument, *tensor);
     }
-    LUGE_CHECK(ValueError, x.defined() == (problem_.predictors > 0), "{}: the model has {} predictors, and x is {}", kOp,
-               problem_.predictors, x.defined() ? "given" : "missing");
-    const DType given = x.defined() ? promote(arithmetic_dtype(x.dtype()), arithmetic_dtype(y.dtype())) : arithmetic_dtype(y.dtype());
+    LUGE_CHECK(ValueError, x.defined() == (problem_.predictors > 0), "{}: the model has {} predictors, and x is {}",
+               kOp, problem_.predictors, x.defined() ? "given" : "missing");
+    const DType given =
+        x.defined() ? promote(arithmetic_dtype(x.dtype()), arithmetic_dtype(y.dtype())) : arithmetic_dtype(y.dtype());
     problem_.dtype = given == DType::Float32 ? DType::Float32 : DType::Float64;
     shape(x, y, p0);
     weigh();
@@ -83,8 +85,8 @@ class Setup {
                to_string(tensor.device()), to_string(problem_.y.device()));
   }
   void join_sets(const char* argument, std::int64_t sets) {
-    LUGE_CHECK(ShapeError, sets == problem_.sets || sets == 1 || problem_.sets == 1, "{}: {} has {} sets, others have {}", kOp,
-               argument, sets, problem_.sets);
+    LUGE_CHECK(ShapeError, sets == problem_.sets || sets == 1 || problem_.sets == 1,
+               "{}: {} has {} sets, others have {}", kOp, argument, sets, problem_.sets);
     if (sets != 1) problem_.sets = sets;
   }
 
@@ -92,7 +94,8 @@ class Setup {
     const bool many = problem_.outputs > 1;
     problem_.y = y.detach();
     Tensor observed = with_sets("y", problem_.y.to(problem_.dtype), many ? 3 : 2, 0,
-                                many ? "(outputs, points) and (sets, outputs, points)" : "(points,) and (sets, points)", problem_.has_sets);
+                                many ? "(outputs, points) and (sets, outputs, points)" : "(points,) and (sets, points)",
+                                problem_.has_sets);
     if (!many) observed = observed.unsqueeze(1);
     LUGE_CHECK(ShapeError, observed.shape()[1] == problem_.outputs, "{}: y has shape {}; the model has {} outputs", kOp,
                to_string(y.shape()), problem_.outputs);
@@ -104,21 +107,27 @@ class Setup {
       const bool several = problem_.predictors > 1;
       Tensor predictors = x.detach().to(problem_.dtype);
       if (!several) predictors = predictors.unsqueeze(0);
-      LUGE_CHECK(ShapeError, predictors.shape()[0] == problem_.predictors, "{}: x has shape {}; the model has {} predictors ({})", kOp,
-                 to_string(x.shape()), problem_.predictors, fmt::join(model_.predictors(), ", "));
-      problem_.x = with_sets("x", predictors, 3, 1,
-                             several ? "(predictors, points) and (predictors, sets, points)" : "(points,) and (sets, points)", problem_.has_sets);
-      LUGE_CHECK(ShapeError, problem_.x.shape()[2] == problem_.points, "{}: x has {} points, y has {}", kOp, problem_.x.shape()[2], problem_.points);
+      LUGE_CHECK(ShapeError, predictors.shape()[0] == problem_.predictors,
+                 "{}: x has shape {}; the model has {} predictors ({})", kOp, to_string(x.shape()), problem_.predictors,
+                 fmt::join(model_.predictors(), ", "));
+      problem_.x =
+          with_sets("x", predictors, 3, 1,
+                    several ? "(predictors, points) and (predictors, sets, points)" : "(points,) and (sets, points)",
+                    problem_.has_sets);
+      LUGE_CHECK(ShapeError, problem_.x.shape()[2] == problem_.points, "{}: x has {} points, y has {}", kOp,
+                 problem_.x.shape()[2], problem_.points);
       join_sets("x", problem_.x.shape()[1]);
     }
     same_device("p0", p0);
-    const Tensor start = with_sets("p0", p0.detach().to(DType::Float64), 2, 0, "(parameters,) and (sets, parameters)", problem_.has_sets);
-    LUGE_CHECK(ShapeError, start.shape()[1] == problem_.parameters, "{}: p0 has {} numbers; the model has {} parameters ({})", kOp,
-               start.shape()[1], problem_.parameters, fmt::join(model_.parameters(), ", "));
+    const Tensor start = with_sets("p0", p0.detach().to(DType::Float64), 2, 0, "(parameters,) and (sets, parameters)",
+                                   problem_.has_sets);
+    LUGE_CHECK(ShapeError, start.shape()[1] == problem_.parameters,
+               "{}: p0 has {} numbers; the model has {} parameters ({})", kOp, start.shape()[1], problem_.parameters,
+               fmt::join(model_.parameters(), ", "));
     join_sets("p0", start.shape()[0]);
     LUGE_CHECK(ValueError, problem_.points * problem_.outputs >= problem_.parameters,
-               "{}: y has {} points, fewer than the {} parameters ({})", kOp, problem_.points * problem_.outputs, problem_.parameters,
-               fmt::join(model_.parameters(), ", "));
+               "{}: y has {} points, fewer than the {} parameters ({})", kOp, problem_.points * problem_.outputs,
+               problem_.parameters, fmt::join(model_.parameters(), ", "));
     problem_.y = observed.expand({problem_.sets, problem_.outputs, problem_.points});
     if (problem_.x.defined()) problem_.x = problem_.x.expand({problem_.predictors, problem_.sets, problem_.points});
     problem_.start = start.expand({problem_.sets, problem_.parameters}).clone();
@@ -145,11 +154,13 @@ class Setup {
       check_real("sigma", options_.sigma);
       const Tensor sigma = like_y("sigma", options_.sigma).to(problem_.dtype);
       if (!observer && sigma.numel() > 0)
-        LUGE_CHECK(ValueError, !(options_.sigma.to(problem_.dtype) <= 0.0).any().item<bool>(), "{}: sigma has a value that is not positive", kOp);
+        LUGE_CHECK(ValueError, !(options_.sigma.to(problem_.dtype) <= 0.0).any().item<bool>(),
+                   "{}: sigma has a value that is not positive", kOp);
       problem_.weight = Scalar(1.0) / sigma;
     }
     if (!options_.mask.defined()) return;
-    LUGE_CHECK(DTypeError, options_.mask.dtype() == DType::Bool, "{}: mask is {}; it must be bool", kOp, name(options_.mask.dtype()));
+    LUGE_CHECK(DTypeError, options_.mask.dtype() == DType::Bool, "{}: mask is {}; it must be bool", kOp,
+               name(options_.mask.dtype()));
     const Tensor mask = like_y("mask", options_.mask);
     const Tensor zero = full({}, 0.0, {.dtype = problem_.dtype, .device = problem_.y.device()});
     problem_.weight = problem_.weight.defined() ? where(mask, problem_.weight, zero) : mask.to(problem_.dtype);
@@ -161,28 +172,35 @@ class Setup {
     const Tensor given = with_sets(argument, tensor.detach(), 2, 0, "(parameters,) and (sets, parameters)", sets);
     LUGE_CHECK(ShapeError,
                (given.shape()[0] == 1 || given.shape()[0] == problem_.sets) && given.shape()[1] == problem_.parameters,
-               "{}: {} has shape {}; there are {} sets of {} parameters ({})", kOp, argument, to_string(tensor.shape()), problem_.sets,
-               problem_.parameters, fmt::join(model_.parameters(), ", "));
+               "{}: {} has shape {}; there are {} sets of {} parameters ({})", kOp, argument, to_string(tensor.shape()),
+               problem_.sets, problem_.parameters, fmt::join(model_.parameters(), ", "));
     return given.expand({problem_.sets, problem_.parameters});
   }
 
   void bound() {
     const auto given = [&](const char* argument, const Tensor& tensor, double none) {
       if (tensor.defined()) return like_parameters(argument, tensor.to(DType::Float64));
-      return full({}, none, {.dtype = DType::Float64, .device = problem_.y.device()}).expand({problem_.sets, problem_.parameters});
+      return full({}, none, {.dtype = DType::Float64, .device = problem_.y.device()})
+          .expand({problem_.sets, problem_.parameters});
     };
     const bool holds = options_.fixed.defined();
-    if (!observer) refuse_where(logical_not(isfinite(problem_.start)), "p0 has {} for {}; a start is finite", problem_.start, problem_.start);
+    if (!observer)
+      refuse_where(logical_not(isfinite(problem_.start)), "p0 has {} for {}; a start is finite", problem_.start,
+                   problem_.start);
     if (!options_.lower.defined() && !options_.upper.defined() && !holds) return;
     problem_.lower = given("lower", options_.lower, -kInfinity);
     problem_.upper = given("upper", options_.upper, kInfinity);
     if (!observer) {
-      refuse_where(logical_not(problem_.lower <= problem_.upper), "the lower bound {} of {} is not below the upper {}", problem_.lower, problem_.upper);
-      refuse_where(problem_.start < problem_.lower, "p0 has {} for {}, below its lower bound {}", problem_.start, problem_.lower);
-      refuse_where(problem_.start > problem_.upper, "p0 has {} for {}, above its upper bound {}", problem_.start, problem_.upper);
+      refuse_where(logical_not(problem_.lower <= problem_.upper), "the lower bound {} of {} is not below the upper {}",
+                   problem_.lower, problem_.upper);
+      refuse_where(problem_.start < problem_.lower, "p0 has {} for {}, below its lower bound {}", problem_.start,
+                   problem_.lower);
+      refuse_where(problem_.start > problem_.upper, "p0 has {} for {}, above its upper bound {}", problem_.start,
+                   problem_.upper);
     }
     if (!holds) return;
-    LUGE_CHECK(DTypeError, options_.fixed.dtype() == DType::Bool, "{}: fixed is {}; it must be bool", kOp, name(options_.fixed.dtype()));
+    LUGE_CHECK(DTypeError, options_.fixed.dtype() == DType::Bool, "{}: fixed is {}; it must be bool", kOp,
+               name(options_.fixed.dtype()));
     const Tensor fixed = like_parameters("fixed", options_.fixed);
     problem_.lower = where(fixed, problem_.start, problem_.lower);
     problem_.upper = where(fixed, problem_.start, problem_.upper);
@@ -241,8 +259,10 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   const FitLoss loss = loss_named(options.loss);
   LUGE_CHECK(ValueError, options.method == "lm", "{}: method is '{}'; allowed is lm", kOp, options.method);
   LUGE_CHECK(ValueError, options.max_steps >= 1, "{}: max_steps is {}; it must be at least 1", kOp, options.max_steps);
-  LUGE_CHECK(ValueError, std::isfinite(options.f_scale) && options.f_scale > 0, "{}: f_scale is {}; it must be positive", kOp, options.f_scale);
-  for (const auto& [argument, value] : {std::pair{"ftol", options.ftol}, std::pair{"xtol", options.xtol}, std::pair{"gtol", options.gtol}})
+  LUGE_CHECK(ValueError, std::isfinite(options.f_scale) && options.f_scale > 0,
+             "{}: f_scale is {}; it must be positive", kOp, options.f_scale);
+  for (const auto& [argument, value] :
+       {std::pair{"ftol", options.ftol}, std::pair{"xtol", options.xtol}, std::pair{"gtol", options.gtol}})
     LUGE_CHECK(ValueError, value >= 0 && value < 1, "{}: {} is {}; it must be in [0, 1)", kOp, argument, value);
   const Problem problem = Setup(model, x, y, p0, options).take();
   const std::int64_t sets = problem.sets, parameters = problem.parameters;
@@ -309,9 +329,11 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   if (robust)
     result.covariance = result.covariance * where(left > 0.0, count / left, infinite).unsqueeze(-1).unsqueeze(-1);
   else if (loss == FitLoss::Linear && !options.absolute_sigma)
-    result.covariance = where((left > 0.0).unsqueeze(-1).unsqueeze(-1), result.covariance * result.reduced_chi2.unsqueeze(-1).unsqueeze(-1), infinite);
+    result.covariance = where((left > 0.0).unsqueeze(-1).unsqueeze(-1),
+                              result.covariance * result.reduced_chi2.unsqueeze(-1).unsqueeze(-1), infinite);
   result.covariance = where(has_data.unsqueeze(-1).unsqueeze(-1), result.covariance, missing);
-  result.standard_errors = result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();
+  result.standard_errors =
+      result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();
   result.aic = count * (result.chi2 / count).log() + 2.0 * free.to(DType::Float64);
   const Tensor observed = problem.y.to(DType::Float64);
   if (weight.defined()) {
@@ -324,15 +346,18 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
     result.r2 = 1.0 - result.chi2 / (apart * apart).sum({1, 2});
   }
   const Tensor is_singular = logical_and(result.status > 0, rank < free);
-  result.status = where(is_singular, Scalar(static_cast<std::int64_t>(FitStatus::Singular)), result.status.to(DType::Int64)).to(DType::Int32);
+  result.status =
+      where(is_singular, Scalar(static_cast<std::int64_t>(FitStatus::Singular)), result.status.to(DType::Int64))
+          .to(DType::Int32);
   result.active = result_like(problem, {sets, parameters}, DType::Int32).zero_();
   if (problem.lower.defined())
-    result.active = (result.parameters == problem.upper).to(DType::Int32) - (result.parameters == problem.lower).to(DType::Int32);
+    result.active =
+        (result.parameters == problem.upper).to(DType::Int32) - (result.parameters == problem.lower).to(DType::Int32);
   result.observations = count.to(DType::Int64);
   if (!problem.has_sets)
-    for (Tensor* tensor : {&result.parameters, &result.covariance, &result.standard_errors, &result.status, &result.steps, &result.cost,
-                           &result.optimality, &result.chi2, &result.reduced_chi2, &result.r2, &result.aic, &result.condition,
-                           &result.active, &result.observations})
+    for (Tensor* tensor : {&result.parameters, &result.covariance, &result.standard_errors, &result.status,
+                           &result.steps, &result.cost, &result.optimality, &result.chi2, &result.reduced_chi2,
+                           &result.r2, &result.aic, &result.condition, &result.active, &result.observations})
       *tensor = tensor->squeeze(0);
   return result;
 }

@@ -12,6 +12,9 @@
 
 namespace luge::fit {
 
+/// How fits end: see core/luge/seam/fit.h.
+using luge::FitStatus;
+
 struct FitOptions {
   /// Standard deviations of the observations, broadcast to them; infinite: not observed. Undefined: 1.
   Tensor sigma = {};
@@ -41,22 +44,22 @@ struct FitOptions {
 /// What fits have found, each set in a row of its own. Without sets (all of x, y and p0 those of one fit) there is no
 /// first dimension.
 struct FitResult {
-  Tensor parameters;        ///< (sets, parameters), float64
+  Tensor parameters;  ///< (sets, parameters), float64
   /// (sets, parameters, parameters), float64. A parameter at a bound or fixed: NaN; one that the observations do not
   /// determine, or any where there are no more observations than parameters: infinity.
   Tensor covariance;
-  Tensor standard_errors;   ///< (sets, parameters), float64
-  Tensor status;            ///< (sets), int32: FitStatus
-  Tensor steps;             ///< (sets), int32: evaluations of the model
-  Tensor cost;              ///< (sets), float64: half of the smallest sum of losses
-  Tensor optimality;        ///< (sets), float64: the greatest cosine between residuals and a free column
-  Tensor chi2;              ///< (sets), float64: sum of squares of the weighted residuals
-  Tensor reduced_chi2;      ///< (sets), float64: chi2 / (observations - free parameters)
-  Tensor r2;                ///< (sets), float64: 1 - chi2 / that of the weighted mean
-  Tensor aic;               ///< (sets), float64: n log(chi2 / n) + 2 (free parameters)
-  Tensor condition;         ///< (sets), float64: of the Jacobian with columns of length 1, by its pivots; infinite: singular
-  Tensor active;            ///< (sets, parameters), int32: -1 at the lower bound, 1 at the upper, 0 between
-  Tensor observations;      ///< (sets), int64
+  Tensor standard_errors;  ///< (sets, parameters), float64
+  Tensor status;           ///< (sets), int32: FitStatus
+  Tensor steps;            ///< (sets), int32: evaluations of the model
+  Tensor cost;             ///< (sets), float64: half of the smallest sum of losses
+  Tensor optimality;       ///< (sets), float64: the greatest cosine between residuals and a free column
+  Tensor chi2;             ///< (sets), float64: sum of squares of the weighted residuals
+  Tensor reduced_chi2;     ///< (sets), float64: chi2 / (observations - free parameters)
+  Tensor r2;               ///< (sets), float64: 1 - chi2 / that of the weighted mean
+  Tensor aic;              ///< (sets), float64: n log(chi2 / n) + 2 (free parameters)
+  Tensor condition;  ///< (sets), float64: of the Jacobian with columns of length 1, by its pivots; infinite: singular
+  Tensor active;     ///< (sets, parameters), int32: -1 at the lower bound, 1 at the upper, 0 between
+  Tensor observations;  ///< (sets), int64
   std::vector<std::string> names;
 };
 
@@ -68,14 +71,15 @@ constexpr bool is_converged(FitStatus status) {
 }
 
 /// Nonlinear least squares of many sets at once: of every set, the parameters that make the sum of
-/// loss(((model(x, parameters) - y) / sigma)^2) smallest, from p0, by Levenberg and Marquardt's method in a trust region
-/// (J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory", 1978).
+/// loss(((model(x, parameters) - y) / sigma)^2) smallest, from p0, by Levenberg and Marquardt's method in a trust
+/// region (J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory", 1978).
 ///   x   the predictors: (points) or (sets, points); of k > 1 (k, points) or (k, sets, points); undefined of none
 ///   y   (points) or (sets, points); of m > 1 outputs (m, points) or (sets, m, points)
 ///   p0  (parameters) or (sets, parameters)
 /// float32 where x and y are, else float64. A set that cannot be fitted says so in its status and changes no other.
 /// Throws ShapeError, DTypeError, DeviceError, ValueError: a start outside its bounds, a sigma that is not positive,
 /// fewer points than parameters, an unknown loss or method.
-FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const Tensor& p0, const FitOptions& options = {});
+FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const Tensor& p0,
+                    const FitOptions& options = {});
 
 }  // namespace luge::fit

@@ -21,25 +21,30 @@ struct Model::State {
 namespace {
 
 bool is_name(const std::string& text) {
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9'); };
-  return !text.empty() && std::all_of(text.begin(), text.end(), allowed) && !(text[0] >= '0' && text[0] <= '9') && text != "pi" &&
-         text != "and" && text != "or" && text != "not";
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9');
+  };
+  return !text.empty() && std::all_of(text.begin(), text.end(), allowed) && !(text[0] >= '0' && text[0] <= '9') &&
+         text != "pi" && text != "and" && text != "or" && text != "not";
 }
 
 void check_names(const ModelNames& names) {
   std::vector<std::string> all = names.predictors;
   all.insert(all.end(), names.parameters.begin(), names.parameters.end());
   for (std::size_t i = 0; i < all.size(); ++i) {
-    LUGE_CHECK(ValueError, is_name(all[i]), "model: '{}' is no name; names are letters, digits and _, and not pi, and, or, not", all[i]);
-    LUGE_CHECK(ValueError, std::find(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i), all[i]) == all.begin() + static_cast<std::ptrdiff_t>(i),
+    LUGE_CHECK(ValueError, is_name(all[i]),
+               "model: '{}' is no name; names are letters, digits and _, and not pi, and, or, not", all[i]);
+    LUGE_CHECK(ValueError,
+               std::find(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i), all[i]) ==
+                   all.begin() + static_cast<std::ptrdiff_t>(i),
                "model: {} is named twice", all[i]);
   }
 }
 
 void check_count(const std::vector<std::string>& parameters) {
   LUGE_CHECK(ValueError, !parameters.empty(), "model: there is no parameter to fit");
-  LUGE_CHECK(ValueError, parameters.size() <= kMostFitParameters, "model: there are {} parameters; at most {} can be fitted",
-             parameters.size(), kMostFitParameters);
+  LUGE_CHECK(ValueError, parameters.size() <= kMostFitParameters,
+             "model: there are {} parameters; at most {} can be fitted", parameters.size(), kMostFitParameters);
 }
 
 }  // namespace
@@ -61,15 +66,18 @@ Model::Model(const std::vector<std::string>& formulas, const ModelNames& names) 
     return std::find(mentioned.begin(), mentioned.end(), name) != mentioned.end();
   };
   for (const std::string& name : names.predictors)
-    LUGE_CHECK(ValueError, is_mentioned(name), "model: the formula does not mention the predictor {}; it reads {}", name, fmt::join(mentioned, ", "));
+    LUGE_CHECK(ValueError, is_mentioned(name), "model: the formula does not mention the predictor {}; it reads {}",
+               name, fmt::join(mentioned, ", "));
   if (state->parameters.empty())
     for (const std::string& name : mentioned)
-      if (std::find(names.predictors.begin(), names.predictors.end(), name) == names.predictors.end()) state->parameters.push_back(name);
+      if (std::find(names.predictors.begin(), names.predictors.end(), name) == names.predictors.end())
+        state->parameters.push_back(name);
   check_count(state->parameters);
   Graph graph(static_cast<int>(state->predictors.size()), static_cast<int>(state->parameters.size()));
   const Graph::Scope scope(graph);
   std::vector<Term> outputs;
-  for (const std::string& formula : formulas) outputs.push_back(parse(graph, formula, state->predictors, state->parameters));
+  for (const std::string& formula : formulas)
+    outputs.push_back(parse(graph, formula, state->predictors, state->parameters));
   state->single = graph.model(outputs, state->parameters, DType::Float32);
   state->precise = graph.model(outputs, state->parameters, DType::Float64);
   state_ = std::move(state);
@@ -81,7 +89,8 @@ Model::Model(const Function& function, const ModelNames& names) {
   auto state = std::make_shared<State>();
   state->predictors = names.predictors;
   state->parameters = names.parameters;
-  const int predictors = static_cast<int>(names.predictors.size()), parameters = static_cast<int>(names.parameters.size());
+  const int predictors = static_cast<int>(names.predictors.size()),
+            parameters = static_cast<int>(names.parameters.size());
   Graph graph(predictors, parameters);
   const Graph::Scope scope(graph);
   const std::vector<Term> outputs = trace(graph, predictors, parameters, function);
@@ -106,7 +115,8 @@ namespace {
 Tensor computed(const Link& link, const std::array<Tensor, 3>& in) {
   switch (link.op) {
 #define LUGE_ROW(function, Formula, dtypes, text, ...) \
-  case Op::Formula: return luge::function(in[0] LUGE_PARAMETERS(LUGE_GIVE_FIRST, LUGE_GIVE_SECOND, __VA_ARGS__));
+  case Op::Formula:                                    \
+    return luge::function(in[0] LUGE_PARAMETERS(LUGE_GIVE_FIRST, LUGE_GIVE_SECOND, __VA_ARGS__));
 #define LUGE_GIVE_FIRST(name, value) , link.parameters[0]
 #define LUGE_GIVE_SECOND(name, value) , link.parameters[1]
     LUGE_UNARY_OPS(LUGE_ROW)
@@ -131,11 +141,13 @@ Tensor computed(const Link& link, const std::array<Tensor, 3>& in) {
 
 }  // namespace
 
-Tensor Model::operator()(const std::vector<Tensor>& predictors, const std::vector<Tensor>& parameters, int output) const {
+Tensor Model::operator()(const std::vector<Tensor>& predictors, const std::vector<Tensor>& parameters,
+                         int output) const {
   const FitModel& model = *state_->precise;
-  LUGE_CHECK(ValueError, predictors.size() == state_->predictors.size() && parameters.size() == state_->parameters.size(),
-             "model: {} predictors and {} parameters are given; the model has {} and {}", predictors.size(), parameters.size(),
-             state_->predictors.size(), state_->parameters.size());
+  LUGE_CHECK(ValueError,
+             predictors.size() == state_->predictors.size() && parameters.size() == state_->parameters.size(),
+             "model: {} predictors and {} parameters are given; the model has {} and {}", predictors.size(),
+             parameters.size(), state_->predictors.size(), state_->parameters.size());
   LUGE_CHECK(ValueError, output >= 0 && output < outputs(), "model: output is {}; the model has {}", output, outputs());
   std::vector<Tensor> values = predictors;
   values.insert(values.end(), parameters.begin(), parameters.end());
@@ -150,7 +162,8 @@ Tensor Model::operator()(const std::vector<Tensor>& predictors, const std::vecto
   if (result.kind == ChainInput::Kind::Value) needed[static_cast<std::size_t>(result.value)] = 1;
   for (auto link = model.formulas.links.rbegin(); link != model.formulas.links.rend(); ++link)
     for (const ChainInput& in : link->in)
-      if (in.kind == ChainInput::Kind::Value && needed[static_cast<std::size_t>(link->out[0])]) needed[static_cast<std::size_t>(in.value)] = 1;
+      if (in.kind == ChainInput::Kind::Value && needed[static_cast<std::size_t>(link->out[0])])
+        needed[static_cast<std::size_t>(in.value)] = 1;
   values.resize(model.formulas.values.size());
   for (const Link& link : model.formulas.links) {
     if (!needed[static_cast<std::size_t>(link.out[0])]) continue;

@@ -36,8 +36,8 @@ class Model {
   /// Of several formulas of the same parameters, one for each output.
   explicit Model(const std::vector<std::string>& formulas, const ModelNames& names = {});
 
-  using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>& predictors,
-                                                     const std::vector<Tensor>& parameters)>;
+  using Function =
+      std::function<std::vector<Tensor>(const std::vector<Tensor>& predictors, const std::vector<Tensor>& parameters)>;
   /// Of a function of tensors, which is called once to see what it does: predictors of shape (points), parameters of
   /// shape (). It may do whatever works element by element; ValueError names anything else.
   Model(const Function& function, const ModelNames& names);

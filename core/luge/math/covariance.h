@@ -1,10 +1,10 @@
-// From the products of a Jacobian's columns to the covariance of parameters, once for both backends. Products come in twice
-// the precision of float64 (the unevaluated sum of two numbers), so that columns may depend on each other as far as
-// their own rounding goes before they count as dependent.
+// From the products of a Jacobian's columns to the covariance of parameters, once for both backends. Products come in
+// twice the precision of float64 (the unevaluated sum of two numbers), so that columns may depend on each other as far
+// as their own rounding goes before they count as dependent.
 //
 // Arithmetic: T. J. Dekker, "A floating-point technique for extending the available precision", Numer. Math. 18 (1971).
-// Rank: Cholesky's factor with the greatest pivot first (N. J. Higham, "Accuracy and Stability of Numerical Algorithms",
-// 10.3), of columns scaled to a length near 1 by powers of 2.
+// Rank: Cholesky's factor with the greatest pivot first (N. J. Higham, "Accuracy and Stability of Numerical
+// Algorithms", 10.3), of columns scaled to a length near 1 by powers of 2.
 #include <luge/math/dialect.h>
 
 #if defined(LUGE_MATH_COVARIANCE_H_) == defined(LUGE_TARGET_TOGGLE)
@@ -66,12 +66,12 @@ inline constexpr int kMostCovariance = 32;  ///< parameters
 /// What is known of one fit.
 struct CovarianceInput {
   int parameters;
-  const double* high;        ///< products of columns, the lower triangle row by row, `stride` apart
+  const double* high;  ///< products of columns, the lower triangle row by row, `stride` apart
   const double* low;
-  const double* scores;      ///< products of columns with squared scores: a sandwich; null: none
+  const double* scores;  ///< products of columns with squared scores: a sandwich; null: none
   long stride;
-  unsigned bound;            ///< parameters that are at a bound, bit by bit
-  double tolerance;          ///< what is left of a column of length 1 that counts as nothing
+  unsigned bound;    ///< parameters that are at a bound, bit by bit
+  double tolerance;  ///< what is left of a column of length 1 that counts as nothing
 };
 
 struct CovarianceOutput {
@@ -139,8 +139,8 @@ LUGE_FN void invert_factor(CovarianceWork& work, int rank) {
     }
 }
 
-/// Whether a parameter takes part in what the observations do not determine: a column that depends on others, or one that
-/// such a column depends on.
+/// Whether a parameter takes part in what the observations do not determine: a column that depends on others, or one
+/// that such a column depends on.
 LUGE_FN void find_infinite(CovarianceWork& work, int free, int rank) {
   constexpr double kTakesPart = 1e-7;
   for (int i = 0; i < free; ++i) work.infinite[i] = i >= rank;
@@ -155,7 +155,8 @@ LUGE_FN void find_infinite(CovarianceWork& work, int free, int rank) {
 
 /// Writes covariance (parameters x parameters).
 LUGE_FN CovarianceOutput covariance_of(const CovarianceInput& in, CovarianceWork& work, double* covariance) {
-  const double infinity = __builtin_bit_cast(double, 0x7FF0000000000000ul), nan = __builtin_bit_cast(double, 0x7FF8000000000000ul);
+  const double infinity = __builtin_bit_cast(double, 0x7FF0000000000000ul),
+               nan = __builtin_bit_cast(double, 0x7FF8000000000000ul);
   const int parameters = in.parameters;
   int free = 0;
   for (int p = 0; p < parameters; ++p)
@@ -168,7 +169,8 @@ LUGE_FN CovarianceOutput covariance_of(const CovarianceInput& in, CovarianceWork
   for (int i = 0; i < free; ++i)
     for (int j = 0; j < free; ++j) {
       const long at = place(work.order[i], work.order[j]);
-      work.factor[i][j] = scaled(scaled({in.high[at], in.low[at]}, work.scale[work.order[i]]), work.scale[work.order[j]]);
+      work.factor[i][j] =
+          scaled(scaled({in.high[at], in.low[at]}, work.scale[work.order[i]]), work.scale[work.order[j]]);
     }
   CovarianceOutput out{1, free, 0};
   out.rank = factorize(work, free, in.tolerance, out.condition);
@@ -188,7 +190,8 @@ LUGE_FN CovarianceOutput covariance_of(const CovarianceInput& in, CovarianceWork
       for (int j = 0; j < rank; ++j) {
         double sum = 0;
         for (int k = 0; k < rank; ++k)
-          sum += work.product[i][k] * (in.scores[place(work.order[k], work.order[j])] * work.scale[work.order[k]] * work.scale[work.order[j]]);
+          sum += work.product[i][k] * (in.scores[place(work.order[k], work.order[j])] * work.scale[work.order[k]] *
+                                       work.scale[work.order[j]]);
         work.inverse[i][j] = sum;
       }
     for (int i = 0; i < rank; ++i)
@@ -204,9 +207,8 @@ LUGE_FN CovarianceOutput covariance_of(const CovarianceInput& in, CovarianceWork
   for (int i = 0; i < free; ++i)
     for (int j = 0; j < free; ++j) {
       const int a = work.order[i], b = work.order[j];
-      covariance[a * parameters + b] = work.infinite[i] || work.infinite[j]
-                                           ? infinity
-                                           : work.product[i][j] * work.scale[a] * work.scale[b];
+      covariance[a * parameters + b] =
+          work.infinite[i] || work.infinite[j] ? infinity : work.product[i][j] * work.scale[a] * work.scale[b];
     }
   return out;
 }

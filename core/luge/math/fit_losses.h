@@ -1,5 +1,5 @@
-// What a residual costs in a fit, with its first and second derivative, once for both backends. rho(z) of z = (r / C)^2 as
-// SciPy's least_squares defines it; Tukey's biweight as Beaton and Tukey, Technometrics 16 (1974).
+// What a residual costs in a fit, with its first and second derivative, once for both backends. rho(z) of z = (r / C)^2
+// as SciPy's least_squares defines it; Tukey's biweight as Beaton and Tukey, Technometrics 16 (1974).
 #include <luge/math/dialect.h>
 
 #if defined(LUGE_MATH_FIT_LOSSES_H_) == defined(LUGE_TARGET_TOGGLE)
@@ -55,8 +55,8 @@ struct TukeyLoss {
   }
 };
 
-/// Gauss and Newton's curvature of a loss is that of the model alone times rho' + 2 z rho''. Where that is small or negative,
-/// beyond the bend of the loss, a part of rho' keeps the step a descent.
+/// Gauss and Newton's curvature of a loss is that of the model alone times rho' + 2 z rho''. Where that is small or
+/// negative, beyond the bend of the loss, a part of rho' keeps the step a descent.
 template <class Loss, class V>
 LUGE_FN FitTerm<V> robust_term(V r, V scale) {
   const V part = r / scale;
@@ -66,8 +66,8 @@ LUGE_FN FitTerm<V> robust_term(V r, V scale) {
   return {scale * scale * rho.value, rho.slope * r, select(bent < least, least, bent), bent};
 }
 
-/// The deviance of Poisson counts, and the expected curvature (Fisher's scoring). An expectation that is not positive has
-/// a cost of NaN, which no step accepts.
+/// The deviance of Poisson counts, and the expected curvature (Fisher's scoring). An expectation that is not positive
+/// has a cost of NaN, which no step accepts.
 template <class V>
 LUGE_FN FitTerm<V> poisson_term(V f, V y) {
   const V zero(0.0), nan = V(__builtin_bit_cast(double, 0x7FF8000000000000ull));

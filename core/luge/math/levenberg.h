@@ -3,8 +3,8 @@
 //
 // A trust region with the damping that fits it: J. J. More, "The Levenberg-Marquardt algorithm: implementation and
 // theory", Numerical Analysis, LNM 630 (1978), on the normal equations with columns scaled by their greatest length so
-// far. Bounds: a parameter at a bound that the gradient presses against is held; a step stops at the first bound that it
-// meets, and the others go on. Convergence: the relative offset of D. M. Bates and D. G. Watts, "A relative offset
+// far. Bounds: a parameter at a bound that the gradient presses against is held; a step stops at the first bound that
+// it meets, and the others go on. Convergence: the relative offset of D. M. Bates and D. G. Watts, "A relative offset
 // orthogonality convergence criterion for nonlinear least squares", Technometrics 23 (1981), with the ratio of the last
 // two full steps telling what is left to go. Everything compares like with like, so that units play no part.
 #include <luge/math/dialect.h>
@@ -74,7 +74,7 @@ class Levenberg {
     if (finite && cost <= cost_ * (1 + sqrt(settings.epsilon)) + rounding * rounding) {
       move(cost, sums, stride);
       if (cost_ > 0) optimality_ = optimality();
-    } else {
+    } else if (!is_exact(settings)) {
       status_ = kStalled;
     }
     return true;
@@ -88,7 +88,8 @@ class Levenberg {
 
  private:
   enum class Phase { Start, Trial, Last };
-  static constexpr int kMaxSteps = 0, kGradient = 1, kCost = 2, kStep = 3, kPrecision = 5, kStalled = -1, kDiverged = -2, kGoesOn = 100;
+  static constexpr int kMaxSteps = 0, kGradient = 1, kCost = 2, kStep = 3, kPrecision = 5, kStalled = -1,
+                       kDiverged = -2, kGoesOn = 100;
 
   static constexpr double kLeastRatio = 0.1, kMostLeft = 1e3;  ///< of two full steps in a row; steps left to go
   static constexpr double kRound = 4, kExact = 4096;           ///< units of rounding
@@ -284,8 +285,7 @@ class Levenberg {
     expected_ = expected;
     if (full_length_ > (1 + kNear) * radius_) return kGoesOn;
     if (expected * left <= settings.ftol * norm / sqrt(degrees_)) return kCost;
-    if (expected <= kRound * settings.epsilon * size_)
-      return norm <= kExact * settings.epsilon * size_ ? kCost : kPrecision;
+    if (expected <= kRound * settings.epsilon * size_) return is_exact(settings) ? kCost : kPrecision;
     if (full_length_ * left <= settings.xtol * size && optimality_ <= 1e-2) return kStep;
     return kGoesOn;
   }
@@ -352,10 +352,16 @@ class Levenberg {
       damping_ = 0.5 * tried_damping_;
     }
   }
+  /// Whether the residuals are the rounding of the observations.
+  LUGE_FN bool is_exact(const FitSettings& settings) const {
+    return sqrt(2 * cost_) <= kExact * settings.epsilon * size_;
+  }
   /// No step makes the cost smaller: at a minimum as far as rounding lets it be seen, or not.
-  LUGE_FN int worn_out() const { return optimality_ <= kFlat ? kPrecision : kStalled; }
+  LUGE_FN int worn_out(const FitSettings& settings) const {
+    return is_exact(settings) ? kCost : optimality_ <= kFlat ? kPrecision : kStalled;
+  }
   LUGE_FN int rejected(const FitSettings& settings) const {
-    return step_length_ > 4 * settings.epsilon * length(at_) ? kGoesOn : worn_out();
+    return step_length_ > 4 * settings.epsilon * length(at_) ? kGoesOn : worn_out(settings);
   }
 
   /// The next trial, or the end.
@@ -383,7 +389,7 @@ class Levenberg {
         slope_ += gradient_[j] * step[j];
       }
       if (!moves) {
-        status = worn_out();
+        status = worn_out(settings);
         break;
       }
       step_length_ = length(step);

@@ -17,14 +17,14 @@ enum class FitMethod : std::uint8_t { LevenbergMarquardt };
 enum class FitStatus : std::int32_t {
   Running = 100,
   MaxSteps = 0,
-  Gradient = 1,     ///< converged: the residuals are perpendicular to what parameters can change
-  Cost = 2,         ///< converged: the cost no longer falls
-  Step = 3,         ///< converged: the parameters no longer move
-  Precision = 5,    ///< as near to the minimum as rounding of the model's dtype lets it be seen
-  Stalled = -1,     ///< no step makes the cost smaller, and the gradient is not small either
-  Diverged = -2,    ///< the model has no finite value at the start
-  Singular = -3,    ///< converged, and some parameters are not determined by the observations
-  BadData = -4,     ///< observations that are NaN or infinite, or fewer than parameters
+  Gradient = 1,   ///< converged: the residuals are perpendicular to what parameters can change
+  Cost = 2,       ///< converged: the cost no longer falls
+  Step = 3,       ///< converged: the parameters no longer move
+  Precision = 5,  ///< as near to the minimum as rounding of the model's dtype lets it be seen
+  Stalled = -1,   ///< no step makes the cost smaller, and the gradient is not small either
+  Diverged = -2,  ///< the model has no finite value at the start
+  Singular = -3,  ///< converged, and some parameters are not determined by the observations
+  BadData = -4,   ///< observations that are NaN or infinite, or fewer than parameters
 };
 
 }  // namespace luge

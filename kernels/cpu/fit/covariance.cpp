@@ -33,7 +33,8 @@ unsigned at_bounds(const Observations& of, const double* parameters, std::int64_
   unsigned bits = 0;
   for (int p = 0; p < of.model->parameters; ++p) {
     const auto is_at = [&](const Operand& bound) {
-      return bound.is_memory() && static_cast<const double*>(bound.data)[bound.strides[0] * set + bound.strides[1] * p] == parameters[p];
+      return bound.is_memory() &&
+             static_cast<const double*>(bound.data)[bound.strides[0] * set + bound.strides[1] * p] == parameters[p];
     };
     if (is_at(of.lower) || is_at(of.upper)) bits |= 1u << p;
   }
@@ -75,7 +76,9 @@ class Covariances {
     for (std::int64_t lane = 0; lane < fits; ++lane) finish(first + lane, lane);
   }
 
-  const double* found(std::int64_t set) const { return static_cast<const double*>(of_.parameters.data) + set * parameters_; }
+  const double* found(std::int64_t set) const {
+    return static_cast<const double*>(of_.parameters.data) + set * parameters_;
+  }
 
   void finish(std::int64_t set, std::int64_t lane) {
     for (int i = 0; i < parameters_; ++i)
@@ -88,9 +91,13 @@ class Covariances {
     const bool sandwich = of_.loss != FitLoss::Linear && of_.loss != FitLoss::Poisson;
     // Columns of elements that are rounded differ by less than this where they are the same.
     constexpr double tolerance = sizeof(T) == 4 ? 1e-5 : 1e-11;
-    const CovarianceInput in{parameters_, sums_.high(0, 0) + lane, sums_.low(0, 0) + lane,
-                             sandwich ? sums_.score(0, 0) + lane : nullptr, kFitLanes,
-                             at_bounds(of_, found(set), set), tolerance};
+    const CovarianceInput in{parameters_,
+                             sums_.high(0, 0) + lane,
+                             sums_.low(0, 0) + lane,
+                             sandwich ? sums_.score(0, 0) + lane : nullptr,
+                             kFitLanes,
+                             at_bounds(of_, found(set), set),
+                             tolerance};
     double* const to = static_cast<double*>(call_.covariance.data) + set * parameters_ * parameters_;
     const CovarianceOutput out = math::scalar::covariance_of(in, *work_, to);
     static_cast<double*>(call_.condition.data)[set] = out.condition;

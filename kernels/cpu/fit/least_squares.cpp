@@ -59,7 +59,8 @@ class Fits {
     return count;
   }
   static double bound(const Operand& bounds, std::int64_t set, int p, double none) {
-    return bounds.is_memory() ? static_cast<const double*>(bounds.data)[bounds.strides[0] * set + bounds.strides[1] * p] : none;
+    return bounds.is_memory() ? static_cast<const double*>(bounds.data)[bounds.strides[0] * set + bounds.strides[1] * p]
+                              : none;
   }
 
   /// Begins the next set whose observations can be fitted; 0 where there is none.
@@ -75,7 +76,8 @@ class Fits {
           high[p] = bound(of_.upper, set, p, 0);
         }
         const bool bounded = of_.lower.is_memory();
-        searches_[lane].begin(parameters_, start(set), bounded ? low : nullptr, bounded ? high : nullptr, observed.count, observed.squares);
+        searches_[lane].begin(parameters_, start(set), bounded ? low : nullptr, bounded ? high : nullptr,
+                              observed.count, observed.squares);
         place(lane);
         return 1;
       }
@@ -86,7 +88,8 @@ class Fits {
     return 0;
   }
   void place(std::size_t lane) {
-    for (int p = 0; p < parameters_; ++p) lanes_.set_parameter(static_cast<std::int64_t>(lane), p, searches_[lane].trial()[p]);
+    for (int p = 0; p < parameters_; ++p)
+      lanes_.set_parameter(static_cast<std::int64_t>(lane), p, searches_[lane].trial()[p]);
   }
   void finish(std::size_t lane) {
     const Levenberg<P>& search = searches_[lane];

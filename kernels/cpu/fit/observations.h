@@ -17,9 +17,9 @@ inline constexpr std::int64_t kWideFit = 512;
 
 /// What a set's observations are worth.
 struct Observed {
-  bool is_finite = true;    ///< all that have a weight
-  std::int64_t count = 0;   ///< that have a weight
-  double squares = 0;       ///< of y times weight
+  bool is_finite = true;   ///< all that have a weight
+  std::int64_t count = 0;  ///< that have a weight
+  double squares = 0;      ///< of y times weight
 };
 
 /// The evaluations of one thread. A lane is loaded with a set, given parameters, and evaluated along with the others.

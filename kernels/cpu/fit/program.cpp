@@ -27,7 +27,8 @@ Program<T>::Program(const FitModel& model) : model_(model) {
   note_uses();
   for (const double number : numbers_) constants_.insert(constants_.end(), kTile, static_cast<T>(number));
   for (std::size_t n = 0; n < numbers_.size(); ++n)
-    constant_places_.push_back(reinterpret_cast<const std::byte*>(constants_.data() + static_cast<std::int64_t>(n) * kTile));
+    constant_places_.push_back(
+        reinterpret_cast<const std::byte*>(constants_.data() + static_cast<std::int64_t>(n) * kTile));
   place_tiles();
   for (const Link& link : model.formulas.links) {
     const bool is_row = is_row_[index(link.out[0])];
@@ -45,7 +46,8 @@ void Program<T>::note_uses() {
     if (is_value(in) && spreads && is_row_[index(in.value)]) is_spread_[index(in.value)] = 1;
     if (in.kind != ChainInput::Kind::Number) return;
     const double number = in.number.floating;
-    if (std::none_of(numbers_.begin(), numbers_.end(), [&](double known) { return same(known, number); })) numbers_.push_back(number);
+    if (std::none_of(numbers_.begin(), numbers_.end(), [&](double known) { return same(known, number); }))
+      numbers_.push_back(number);
   };
   for (int p = 0; p < model_.parameters; ++p) is_row_[index(model_.parameter(p))] = 1;
   for (const Link& link : formulas.links) {
@@ -84,7 +86,8 @@ void Program<T>::place_tiles() {
   }
   constexpr std::size_t kAlign = 64, kBytes = static_cast<std::size_t>(kTile) * sizeof(T);
   memory_.resize(static_cast<std::size_t>(slots) * kBytes + kAlign);
-  std::byte* const begin = memory_.data() + (kAlign - reinterpret_cast<std::uintptr_t>(memory_.data()) % kAlign) % kAlign;
+  std::byte* const begin =
+      memory_.data() + (kAlign - reinterpret_cast<std::uintptr_t>(memory_.data()) % kAlign) % kAlign;
   rows_.assign(values * kFitLanes, T(1));
   tiles_.assign(values, nullptr);
   for (std::size_t v = 0; v < values; ++v) {

@@ -54,14 +54,14 @@ class Program {
   static void run(const std::vector<Step>& steps, std::int64_t count);
 
   const FitModel& model_;
-  std::vector<char> is_row_;               ///< by value: the same at all points
-  std::vector<char> is_spread_;            ///< rows that a tile repeats
+  std::vector<char> is_row_;     ///< by value: the same at all points
+  std::vector<char> is_spread_;  ///< rows that a tile repeats
   std::vector<Step> row_steps_, steps_;
   std::vector<T> rows_;
   std::vector<std::byte> memory_;
   std::vector<std::byte*> tiles_, row_places_;  ///< by value; tiles of predictors where run() has found them
   std::vector<double> numbers_;
-  std::vector<T> constants_;                    ///< a tile for each number
+  std::vector<T> constants_;  ///< a tile for each number
   std::vector<const std::byte*> constant_places_;
 };
 

@@ -1,7 +1,7 @@
 // Sums over the observations of fits.
 #include "../targets.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(fit/sums.cpp)
+#define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(fit / sums.cpp)
 #include <hwy/foreach_target.h>
 
 #include "../vector.h"
@@ -37,7 +37,8 @@ HWY_NOINLINE void add_squares(const FitRows<T>& in, const FitSums& sums) {
   for (std::size_t lane = 0; lane < static_cast<std::size_t>(kFitLanes); lane += kLanes<double>) {
     Double cost = load(static_cast<const double*>(sums.cost() + lane)), gradient[P], products[kProducts];
     for (int p = 0; p < P; ++p) gradient[p] = load(static_cast<const double*>(sums.gradient(p) + lane));
-    for (int k = 0; k < kProducts; ++k) products[k] = load(static_cast<const double*>(sums.product(0, 0) + k * kFitLanes + lane));
+    for (int k = 0; k < kProducts; ++k)
+      products[k] = load(static_cast<const double*>(sums.product(0, 0) + k * kFitLanes + lane));
     for (std::int64_t row = 0; row < in.rows; ++row) {
       const std::size_t at = static_cast<std::size_t>(row * kFitLanes) + lane;
       const T* const weight = weighted ? in.weight + at : nullptr;
@@ -135,8 +136,8 @@ void add_fit_rows(FitLoss loss, double scale, const FitRows<T>& in, const FitSum
   }
 }
 
-/// Adds a product to the unevaluated sum of two numbers: T. Ogita, S. M. Rump, S. Oishi, "Accurate sum and dot product",
-/// SIAM J. Sci. Comput. 26 (2005).
+/// Adds a product to the unevaluated sum of two numbers: T. Ogita, S. M. Rump, S. Oishi, "Accurate sum and dot
+/// product", SIAM J. Sci. Comput. 26 (2005).
 HWY_INLINE void add_product(double* high, double* low, Double a, Double b) {
   const Double before = load(static_cast<const double*>(high));
   const Double product = a * b, lost(hn::MulSub(a.raw, b.raw, product.raw));
@@ -181,11 +182,19 @@ void add_exact_rows(FitLoss loss, double scale, const FitRows<T>& in, const Exac
   with_term(loss, scale, [&](const auto& term) HWY_ATTR { add_exact_terms(in, sandwich, sums, term); });
 }
 
-void add_single(FitLoss loss, double scale, const FitRows<float>& in, const FitSums& sums) { add_fit_rows(loss, scale, in, sums); }
-void add_double(FitLoss loss, double scale, const FitRows<double>& in, const FitSums& sums) { add_fit_rows(loss, scale, in, sums); }
+void add_single(FitLoss loss, double scale, const FitRows<float>& in, const FitSums& sums) {
+  add_fit_rows(loss, scale, in, sums);
+}
+void add_double(FitLoss loss, double scale, const FitRows<double>& in, const FitSums& sums) {
+  add_fit_rows(loss, scale, in, sums);
+}
 
-void add_exact_single(FitLoss loss, double scale, const FitRows<float>& in, const ExactSums& sums) { add_exact_rows(loss, scale, in, sums); }
-void add_exact_double(FitLoss loss, double scale, const FitRows<double>& in, const ExactSums& sums) { add_exact_rows(loss, scale, in, sums); }
+void add_exact_single(FitLoss loss, double scale, const FitRows<float>& in, const ExactSums& sums) {
+  add_exact_rows(loss, scale, in, sums);
+}
+void add_exact_double(FitLoss loss, double scale, const FitRows<double>& in, const ExactSums& sums) {
+  add_exact_rows(loss, scale, in, sums);
+}
 
 }  // namespace luge::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

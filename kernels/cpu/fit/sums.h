@@ -1,6 +1,6 @@
 #pragma once
-// What an evaluation of a model leaves behind, lane by lane: the cost, its gradient, the products of derivatives. Sums are
-// float64 whatever the model is, each lane's in the order of its rows.
+// What an evaluation of a model leaves behind, lane by lane: the cost, its gradient, the products of derivatives. Sums
+// are float64 whatever the model is, each lane's in the order of its rows.
 
 #include <cstdint>
 

@@ -140,8 +140,7 @@ constexpr Derivative kDerivatives[] = {
 
 bool Graph::Node::operator==(const Node& other) const {
   return kind == other.kind && op == other.op && in == other.in && same(number, other.number) &&
-         same(parameters[0], other.parameters[0]) && same(parameters[1], other.parameters[1]) &&
-         kind != Kind::Input;
+         same(parameters[0], other.parameters[0]) && same(parameters[1], other.parameters[1]) && kind != Kind::Input;
 }
 
 Graph::Graph(int predictors, int parameters) : predictors_(predictors), parameters_(parameters) {
@@ -233,8 +232,8 @@ Term Graph::simplified(Op op, std::span<const Term> in) {
 
 Term Graph::apply(Op op, std::span<const Term> in, std::array<double, 2> parameters) {
   const OpTraits& row = traits(op);
-  LUGE_CHECK(ValueError, accepted(op) != DTypes::Integral, "model: {} is of integers; a model computes with floating numbers",
-             name(op));
+  LUGE_CHECK(ValueError, accepted(op) != DTypes::Integral,
+             "model: {} is of integers; a model computes with floating numbers", name(op));
   std::array<double, 3> numbers{};
   bool all = true;
   for (std::size_t i = 0; i < in.size(); ++i) {
@@ -248,7 +247,8 @@ Term Graph::apply(Op op, std::span<const Term> in, std::array<double, 2> paramet
   made.kind = Kind::Op;
   made.op = op;
   for (std::size_t i = 0; i < in.size(); ++i) made.in[i] = in[i].at;
-  for (int p = 0; p < row.parameters; ++p) made.parameters[static_cast<std::size_t>(p)] = parameters[static_cast<std::size_t>(p)];
+  for (int p = 0; p < row.parameters; ++p)
+    made.parameters[static_cast<std::size_t>(p)] = parameters[static_cast<std::size_t>(p)];
   made.is_condition = row.is_mask;
   return add(made);
 }
@@ -263,7 +263,8 @@ std::vector<Term> Graph::partials(int of) {
   LUGE_CHECK(ValueError, formula, "model: {} has no derivative", name(at.op));
   std::array<Term, 5> in;
   in[0] = number(1);
-  for (int i = 0; i < row.inputs; ++i) in[static_cast<std::size_t>(1 + i)] = Term::of(at.in[static_cast<std::size_t>(i)]);
+  for (int i = 0; i < row.inputs; ++i)
+    in[static_cast<std::size_t>(1 + i)] = Term::of(at.in[static_cast<std::size_t>(i)]);
   in[static_cast<std::size_t>(1 + row.inputs)] = Term::of(of);
   std::array<Term, 2> parameters{number(at.parameters[0]), number(at.parameters[1])};
   std::vector<Term> out(static_cast<std::size_t>(row.inputs));
@@ -314,14 +315,16 @@ std::shared_ptr<const FitModel> Graph::model(std::span<const Term> outputs, std:
   const int own = static_cast<int>(nodes_.size());
   // Tangents of the nodes that the outputs were made of: what derivatives add is not differentiated again.
   std::vector<std::vector<Term>> tangents(static_cast<std::size_t>(own), std::vector<Term>(parameters));
-  for (int p = 0; p < parameters_; ++p) tangents[static_cast<std::size_t>(predictors_ + p)][static_cast<std::size_t>(p)] = number(1);
+  for (int p = 0; p < parameters_; ++p)
+    tangents[static_cast<std::size_t>(predictors_ + p)][static_cast<std::size_t>(p)] = number(1);
   std::vector<char> used(static_cast<std::size_t>(own));
   for (const Term output : outputs) used[static_cast<std::size_t>(output.at)] = 1;
   for (int i = own - 1; i >= 0; --i)
     for (const int in : nodes_[static_cast<std::size_t>(i)].in)
       if (in >= 0 && used[static_cast<std::size_t>(i)]) used[static_cast<std::size_t>(in)] = 1;
   for (int i = 0; i < own; ++i)
-    if (used[static_cast<std::size_t>(i)] && nodes_[static_cast<std::size_t>(i)].kind == Kind::Op) differentiate(tangents, i);
+    if (used[static_cast<std::size_t>(i)] && nodes_[static_cast<std::size_t>(i)].kind == Kind::Op)
+      differentiate(tangents, i);
 
   std::vector<Term> wanted(outputs.begin(), outputs.end());
   for (std::size_t p = 0; p < parameters; ++p) {

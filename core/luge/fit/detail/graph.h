@@ -1,6 +1,7 @@
 #pragma once
-// Internal: a model while it is made. A term is a number, a predictor, a parameter or an op of the op table on terms. What
-// is there already is not added again, numbers are computed at once, and derivatives come from the ops' own formulas.
+// Internal: a model while it is made. A term is a number, a predictor, a parameter or an op of the op table on terms.
+// What is there already is not added again, numbers are computed at once, and derivatives come from the ops' own
+// formulas.
 
 #include <array>
 #include <cstdint>

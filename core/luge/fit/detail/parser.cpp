@@ -27,7 +27,8 @@ struct Token {
 
 /// The message, and the formula with a mark under the place.
 template <class... Args>
-[[noreturn]] void refuse(const std::string& formula, std::size_t at, fmt::format_string<Args...> format, Args&&... args) {
+[[noreturn]] void refuse(const std::string& formula, std::size_t at, fmt::format_string<Args...> format,
+                         Args&&... args) {
   // The line of the formula that the place is in.
   const std::size_t begin = at == 0 ? 0 : formula.rfind('\n', at - 1) + 1;
   const std::size_t end = std::min(formula.find('\n', begin), formula.size());
@@ -116,12 +117,16 @@ class Parser {
  public:
   Parser(Graph& graph, const std::string& formula, const std::vector<std::string>& predictors,
          const std::vector<std::string>& parameters)
-      : graph_(graph), formula_(formula), predictors_(predictors), parameters_(parameters),
+      : graph_(graph),
+        formula_(formula),
+        predictors_(predictors),
+        parameters_(parameters),
         tokens_(Scanner(formula).tokens()) {}
 
   Term run() {
     const Term result = number_at(0, &Parser::disjunction);
-    if (peek().kind != Token::Kind::End) refuse(formula_, peek().at, "the formula should end here, or go on with an operator");
+    if (peek().kind != Token::Kind::End)
+      refuse(formula_, peek().at, "the formula should end here, or go on with an operator");
     return result;
   }
 
@@ -183,9 +188,9 @@ class Parser {
   Term comparison() {
     const std::size_t at = peek().at;
     const Term left = sum();
-    static constexpr std::pair<std::string_view, Op> kComparisons[] = {
-        {"<=", Op::LessEqual}, {">=", Op::GreaterEqual}, {"==", Op::Equal},
-        {"!=", Op::NotEqual},  {"<", Op::Less},          {">", Op::Greater}};
+    static constexpr std::pair<std::string_view, Op> kComparisons[] = {{"<=", Op::LessEqual}, {">=", Op::GreaterEqual},
+                                                                       {"==", Op::Equal},     {"!=", Op::NotEqual},
+                                                                       {"<", Op::Less},       {">", Op::Greater}};
     for (const auto& [symbol, op] : kComparisons) {
       if (!take(symbol)) continue;
       require_number(left, at);
@@ -270,7 +275,8 @@ class Parser {
     expect("(");
     const bool chooses = function.text == "where";
     if (!is(")")) do
-        all.push_back(chooses && all.empty() ? condition_at(peek().at, &Parser::disjunction) : number(&Parser::disjunction));
+        all.push_back(chooses && all.empty() ? condition_at(peek().at, &Parser::disjunction)
+                                             : number(&Parser::disjunction));
       while (take(","));
     expect(")");
     if (all.size() < least || all.size() > most)
@@ -335,7 +341,8 @@ class Parser {
   static std::array<double, 2> default_parameters(Op op) {
     switch (op) {
 #define LUGE_ROW(function, Formula, dtypes, text, ...) \
-  case Op::Formula: return {LUGE_PARAMETERS(LUGE_SECOND, LUGE_SECOND, __VA_ARGS__)};
+  case Op::Formula:                                    \
+    return {LUGE_PARAMETERS(LUGE_SECOND, LUGE_SECOND, __VA_ARGS__)};
 #define LUGE_SECOND(name, value) value,
       LUGE_UNARY_OPS(LUGE_ROW)
 #undef LUGE_SECOND

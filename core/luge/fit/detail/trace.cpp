@@ -68,9 +68,11 @@ class Tracer final : public Observer {
 
   void note(const Elementwise& call) {
     if (call.direction == Direction::Backward)
-      raise<ValueError>("model: the function computes a derivative of {}; derivatives of models are made by luge", luge::name(call.op));
+      raise<ValueError>("model: the function computes a derivative of {}; derivatives of models are made by luge",
+                        luge::name(call.op));
     std::array<Term, Elementwise::kMaxInputs> in;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(call.inputs); ++i) in[i] = read(call.name(), call.in[i], call.extent);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(call.inputs); ++i)
+      in[i] = read(call.name(), call.in[i], call.extent);
     store(call.out[0], call.extent,
           graph_.apply(call.op, std::span(in.data(), static_cast<std::size_t>(call.inputs)), call.parameters));
   }
@@ -93,13 +95,16 @@ class Tracer final : public Observer {
     if (known != known_.end()) {
       for (int d = 0; d < extent.ndim; ++d)
         if (known->second.is_row && in.strides[static_cast<std::size_t>(d)] != (d + 1 == extent.ndim ? 1 : 0))
-          raise<ValueError>("model: the function's {} reads points in another order; a model works element by element", op);
+          raise<ValueError>("model: the function's {} reads points in another order; a model works element by element",
+                            op);
       return known->second.term;
     }
     for (int d = 0; d < extent.ndim; ++d)
       if (extent.sizes[static_cast<std::size_t>(d)] > 1 && in.strides[static_cast<std::size_t>(d)] != 0)
-        raise<ValueError>("model: the function's {} reads a tensor that is neither a predictor nor a parameter nor one number", op);
-    return with_dtype(in.dtype, [&]<class T>() { return graph_.number(static_cast<double>(*static_cast<const T*>(in.data))); });
+        raise<ValueError>(
+            "model: the function's {} reads a tensor that is neither a predictor nor a parameter nor one number", op);
+    return with_dtype(in.dtype,
+                      [&]<class T>() { return graph_.number(static_cast<double>(*static_cast<const T*>(in.data))); });
   }
   void store(const Operand& out, const Extent& extent, Term term) { known_[out.data] = {term, extent.count() > 1}; }
 
@@ -111,8 +116,9 @@ class Tracer final : public Observer {
 
 }  // namespace
 
-std::vector<Term> trace(Graph& graph, int predictors, int parameters,
-                        const std::function<std::vector<Tensor>(const std::vector<Tensor>&, const std::vector<Tensor>&)>& function) {
+std::vector<Term> trace(
+    Graph& graph, int predictors, int parameters,
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>&, const std::vector<Tensor>&)>& function) {
   const NoGrad no_grad;
   std::vector<Tensor> x, p;
   {
@@ -126,13 +132,16 @@ std::vector<Term> trace(Graph& graph, int predictors, int parameters,
   const std::vector<Tensor> results = function(x, p);
   std::vector<Term> terms;
   for (const Tensor& result : results) {
-    LUGE_CHECK(ValueError, result.defined() && result.device().is_cpu(), "model: the function returns no tensor of its arguments");
+    LUGE_CHECK(ValueError, result.defined() && result.device().is_cpu(),
+               "model: the function returns no tensor of its arguments");
     const bool fits = result.shape() == Shape{kPoints} || (result.shape().empty() && !predictors);
-    LUGE_CHECK(ValueError, fits || result.shape().empty(),
-               "model: the function returns shape {} of predictors of shape ({},); it must be one number for each point",
-               to_string(result.shape()), kPoints);
+    LUGE_CHECK(
+        ValueError, fits || result.shape().empty(),
+        "model: the function returns shape {} of predictors of shape ({},); it must be one number for each point",
+        to_string(result.shape()), kPoints);
     const std::optional<Term> term = tracer.term_of(result);
-    LUGE_CHECK(ValueError, term && !graph.is_condition(*term), "model: the function returns a tensor that is not computed from its arguments");
+    LUGE_CHECK(ValueError, term && !graph.is_condition(*term),
+               "model: the function returns a tensor that is not computed from its arguments");
     terms.push_back(*term);
   }
   LUGE_CHECK(ValueError, !terms.empty(), "model: the function returns nothing");

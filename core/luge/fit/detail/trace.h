@@ -11,7 +11,8 @@ namespace luge::fit {
 
 /// The terms that the function's results are of its predictors and parameters. Throws ValueError for what does not work
 /// element by element.
-std::vector<Term> trace(Graph& graph, int predictors, int parameters,
-                        const std::function<std::vector<Tensor>(const std::vector<Tensor>&, const std::vector<Tensor>&)>& function);
+std::vector<Term> trace(
+    Graph& graph, int predictors, int parameters,
+    const std::function<std::vector<Tensor>(const std::vector<Tensor>&, const std::vector<Tensor>&)>& function);
 
 }  // namespace luge::fit
