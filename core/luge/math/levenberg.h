@@ -30,7 +30,7 @@ LUGE_FN double clipped(double x, double low, double high) { return x < low ? low
 struct FitSettings {
   double ftol, xtol, gtol;
   int max_steps;
-  double epsilon;  ///< of the model's values
+  double epsilon, root_epsilon;  ///< of the model's values
 };
 
 /// P parameters, or with P = 0 as many as there are, up to 32. All memory is the object's own.
@@ -43,13 +43,14 @@ class Levenberg {
   LUGE_FN void begin(int parameters, const double* start, const double* low, const double* high, long observations,
                      double squares) {
     parameters_ = parameters;
-    degrees_ = observations > parameters ? static_cast<double>(observations - parameters) : 1.0;
+    root_degrees_ = observations > parameters ? sqrt(static_cast<double>(observations - parameters)) : 1.0;
     size_ = sqrt(squares);
     for (int j = 0; j < count(); ++j) {
       low_[j] = low ? low[j] : -kInfinite;
       high_[j] = high ? high[j] : kInfinite;
       at_[j] = trial_[j] = clipped(start[j], low_[j], high_[j]);
     }
+    is_bounded_ = low || high;
     steps_ = 0;
     phase_ = Phase::Start;
   }
@@ -71,7 +72,7 @@ class Levenberg {
     }
     // The step that was left, taken if it does what was expected of it.
     const double rounding = kRound * settings.epsilon * size_;
-    if (finite && cost <= cost_ * (1 + sqrt(settings.epsilon)) + rounding * rounding) {
+    if (finite && cost <= cost_ * (1 + settings.root_epsilon) + rounding * rounding) {
       move(cost, sums, stride);
       if (cost_ > 0) optimality_ = optimality();
     } else if (!is_exact(settings)) {
@@ -182,6 +183,7 @@ class Levenberg {
       backward(x);
       for (int j = 0; j < count(); ++j)
         if (set >> j & 1) step[j] = x[j] * inverse_[j];
+      if (!is_bounded_) break;
       // The bound that is met first along the step.
       int first = -1;
       double part = kInfinite, to = 0;
@@ -246,13 +248,12 @@ class Levenberg {
   }
 
   LUGE_FN double optimality() const {
-    const double norm = sqrt(2 * cost_);
     double most = 0;
     for (int j = 0; j < count(); ++j) {
       const double square = product(j, j);
-      if (is_free(j) && square > 0) most = larger(most, abs(gradient_[j]) / (sqrt(square) * norm));
+      if (is_free(j) && square > 0) most = larger(most, gradient_[j] * gradient_[j] / square);
     }
-    return most;
+    return sqrt(most / (2 * cost_));
   }
 
   /// After a move: finds the free parameters and Gauss and Newton's step, and whether that is still worth going.
@@ -284,7 +285,7 @@ class Levenberg {
     }
     expected_ = expected;
     if (full_length_ > (1 + kNear) * radius_) return kGoesOn;
-    if (expected * left <= settings.ftol * norm / sqrt(degrees_)) return kCost;
+    if (expected * left <= settings.ftol * norm / root_degrees_) return kCost;
     if (expected <= kRound * settings.epsilon * size_) return is_exact(settings) ? kCost : kPrecision;
     if (full_length_ * left <= settings.xtol * size && optimality_ <= 1e-2) return kStep;
     return kGoesOn;
@@ -320,7 +321,7 @@ class Levenberg {
     double gain = -kInfinite, ratio = -1;
     if (is_good) {
       gain = cost_ - cost;
-      if (abs(gain) <= sqrt(settings.epsilon) * cost_) {
+      if (abs(gain) <= settings.root_epsilon * cost_) {
         // The difference is rounding; the slopes at both ends are not.
         gain = 0;
         for (int j = 0; j < count(); ++j) gain -= 0.5 * (gradient_[j] + sums[(1 + j) * stride]) * (trial_[j] - at_[j]);
@@ -331,7 +332,8 @@ class Levenberg {
     if (ratio > kAccepted) {
       move(cost, sums, stride);
       for (int j = 0; j < count(); ++j) {
-        scale_[j] = larger(scale_[j], sqrt(product(j, j)));
+        if (!(product(j, j) > scale_[j] * scale_[j])) continue;
+        scale_[j] = sqrt(product(j, j));
         inverse_[j] = 1 / scale_[j];
       }
       was_full_ = is_full_;
@@ -415,8 +417,8 @@ class Levenberg {
   int parameters_, steps_, status_;
   unsigned free_, hit_, full_hit_;  ///< parameters, bit by bit
   Phase phase_;
-  bool is_full_, was_full_, is_first_;
-  double degrees_, size_, cost_, optimality_, radius_, damping_, base_, tried_damping_;
+  bool is_full_, was_full_, is_first_, is_bounded_;
+  double root_degrees_, size_, cost_, optimality_, radius_, damping_, base_, tried_damping_;
   double expected_, full_length_, step_length_, slope_, predicted_;
   double low_[kMost], high_[kMost], at_[kMost], trial_[kMost], gradient_[kMost], full_[kMost], scale_[kMost],
       inverse_[kMost], pivot_[kMost];

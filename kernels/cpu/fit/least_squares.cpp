@@ -2,6 +2,7 @@
 
 #include <luge/math/levenberg.h>
 
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -26,8 +27,12 @@ class Fits {
       : call_(call),
         of_(call.of),
         parameters_(of_.model->parameters),
-        settings_{call.ftol, call.xtol, call.gtol, static_cast<int>(std::min<std::int64_t>(call.max_steps, 1 << 30)),
-                  static_cast<double>(std::numeric_limits<T>::epsilon())},
+        settings_{call.ftol,
+                  call.xtol,
+                  call.gtol,
+                  static_cast<int>(std::min<std::int64_t>(call.max_steps, 1 << 30)),
+                  static_cast<double>(std::numeric_limits<T>::epsilon()),
+                  std::sqrt(static_cast<double>(std::numeric_limits<T>::epsilon()))},
         lanes_(of_),
         memory_(FitSums::numbers(parameters_) * kFitLanes),
         sums_{memory_.data(), parameters_},

@@ -29,7 +29,8 @@ FitLanes<T>::FitLanes(const Observations& of)
       wide_(of.points >= kWideFit),
       weighted_(of.weight.is_memory() || (wide_ && of.points % kFitLanes != 0)),
       shares_x_(!wide_ && model_.predictors > 0 && of.x.strides[1] == 0),
-      rows_(wide_ ? (of.points + kFitLanes - 1) / kFitLanes : of.points) {
+      rows_(wide_ ? (of.points + kFitLanes - 1) / kFitLanes : of.points),
+      block_(rows_ / ((rows_ + kFitRows - 1) / kFitRows) + (rows_ % ((rows_ + kFitRows - 1) / kFitRows) != 0)) {
   const auto tiles = static_cast<std::size_t>(rows_ * kFitLanes);
   x_.assign(tiles * static_cast<std::size_t>(model_.predictors), T(0));
   y_.assign(tiles * static_cast<std::size_t>(outputs_), T(0));
@@ -39,47 +40,91 @@ FitLanes<T>::FitLanes(const Observations& of)
   if (!shares_x_) return;
   for (int k = 0; k < model_.predictors; ++k) {
     const T* const from = begin_of<T>(of.x, 0, k);
-    for (std::int64_t point = 0; point < of.points; ++point)
-      std::fill_n(x_.data() + (k * rows_ + point) * kFitLanes, kFitLanes, from[point * of.x.strides[2]]);
+    for (std::int64_t point = 0; point < of.points; ++point) {
+      const T value = from[point * of.x.strides[2]];
+      std::fill_n(x_.data() + (k * rows_ + point) * kFitLanes, kFitLanes, value);
+      // Weights are looked at set by set.
+      x_is_finite_ = x_is_finite_ && (std::isfinite(value) || of.weight.is_memory());
+    }
   }
 }
 
 template <class T>
+std::size_t FitLanes<T>::place(int group, std::int64_t point, std::int64_t lane) const {
+  return static_cast<std::size_t>(wide_ ? group * rows_ * kFitLanes + point
+                                        : (group * rows_ + point) * kFitLanes + lane);
+}
+
+/// x - x is 0 of finite numbers alone.
+template <class T>
 Observed FitLanes<T>::load(std::int64_t set, std::int64_t lane) {
   Observed observed;
-  const auto place = [&](int group, std::int64_t point) {
-    return wide_ ? group * rows_ * kFitLanes + point : (group * rows_ + point) * kFitLanes + lane;
-  };
-  const bool has_weights = of_.weight.is_memory();
+  bool is_finite = x_is_finite_;
+  const std::int64_t points = of_.points;
+  const std::size_t step = wide_ ? 1 : static_cast<std::size_t>(kFitLanes);
+  if (of_.weight.is_memory()) {
+    is_finite = load_weighted(set, lane, observed) && is_finite;
+  } else {
+    observed.count = points * outputs_;
+    for (int o = 0; o < outputs_; ++o) {
+      const T* const y = row_of<T>(of_.y, set, o);
+      T* const to = y_.data() + place(o, 0, lane);
+      for (std::int64_t point = 0; point < points; ++point) {
+        const T value = y[point * of_.y.strides[2]];
+        to[static_cast<std::size_t>(point) * step] = value;
+        observed.squares += static_cast<double>(value) * static_cast<double>(value);
+        is_finite &= value - value == T(0);
+      }
+      if (weighted_)
+        std::fill_n(weight_.data() + place(o, 0, lane), points, T(1));  // a wide fit's last row is not whole
+    }
+  }
+  for (int k = 0; k < model_.predictors && !shares_x_; ++k) {
+    const T* const x = begin_of<T>(of_.x, set, k);
+    T* const to = x_.data() + place(k, 0, lane);
+    for (std::int64_t point = 0; point < points; ++point) {
+      const T value = x[point * of_.x.strides[2]];
+      to[static_cast<std::size_t>(point) * step] = value;
+      is_finite &= value - value == T(0) || !is_observed(point, lane);
+    }
+  }
+  observed.is_finite = is_finite;
+  return observed;
+}
+
+/// Where no output was observed a predictor may be anything.
+template <class T>
+bool FitLanes<T>::is_observed(std::int64_t point, std::int64_t lane) const {
+  bool any = !of_.weight.is_memory();
+  for (int o = 0; o < outputs_ && !any; ++o) any = weight_[place(o, point, lane)] != T(0);
+  return any;
+}
+
+template <class T>
+bool FitLanes<T>::load_weighted(std::int64_t set, std::int64_t lane, Observed& observed) {
+  bool is_finite = true;
   for (int o = 0; o < outputs_; ++o) {
     const T* const y = row_of<T>(of_.y, set, o);
-    const T* const weight = has_weights ? row_of<T>(of_.weight, set, o) : nullptr;
+    const T* const weight = row_of<T>(of_.weight, set, o);
     for (std::int64_t point = 0; point < of_.points; ++point) {
-      const T w = has_weights ? weight[point * of_.weight.strides[2]] : T(1);
+      const T w = weight[point * of_.weight.strides[2]];
       const T value = w == T(0) ? T(0) : y[point * of_.y.strides[2]];
-      const auto at = static_cast<std::size_t>(place(o, point));
+      const std::size_t at = place(o, point, lane);
       y_[at] = value;
-      if (weighted_) weight_[at] = w;
+      weight_[at] = w;
       if (w == T(0)) continue;
       ++observed.count;
       const double product = static_cast<double>(value) * static_cast<double>(w);
       observed.squares += product * product;
-      observed.is_finite = observed.is_finite && std::isfinite(value) && std::isfinite(w);
+      is_finite &= value - value == T(0) && w - w == T(0);
     }
   }
-  for (int k = 0; k < model_.predictors; ++k) {
-    const T* const x = begin_of<T>(of_.x, set, k);
+  for (int k = 0; k < model_.predictors && shares_x_; ++k)
     for (std::int64_t point = 0; point < of_.points; ++point) {
-      // Where no output was observed the predictor may be anything.
-      bool is_observed = !has_weights;
-      for (int o = 0; o < outputs_ && !is_observed; ++o)
-        is_observed = weight_[static_cast<std::size_t>(place(o, point))] != T(0);
-      const T value = x[point * of_.x.strides[2]];
-      if (is_observed) observed.is_finite = observed.is_finite && std::isfinite(value);
-      if (!shares_x_) x_[static_cast<std::size_t>(place(k, point))] = value;
+      const T value = x_[place(k, point, lane)];
+      is_finite &= value - value == T(0) || !is_observed(point, lane);
     }
-  }
-  return observed;
+  return is_finite;
 }
 
 template <class T>

@@ -37,9 +37,9 @@ class FitLanes {
   /// The model at the parameters of all lanes, tile by tile: visit(output, rows).
   template <class Visit>
   void evaluate(const Visit& visit) {
-    program_.prepare();
-    for (std::int64_t begin = 0; begin < rows_; begin += kFitRows) {
-      const std::int64_t rows = std::min(kFitRows, rows_ - begin);
+    program_.prepare(block_);
+    for (std::int64_t begin = 0; begin < rows_; begin += block_) {
+      const std::int64_t rows = std::min(block_, rows_ - begin);
       run(begin, rows);
       for (int o = 0; o < outputs_; ++o) visit(tile(o, begin, rows));
     }
@@ -52,14 +52,18 @@ class FitLanes {
  private:
   void run(std::int64_t begin, std::int64_t rows);
   FitRows<T> tile(int output, std::int64_t begin, std::int64_t rows);
-  bool copy(const Operand& from, std::int64_t set, std::int64_t first, std::int64_t lane, T* to);
+  /// Of a group (a predictor or an output) in its tiles.
+  std::size_t place(int group, std::int64_t point, std::int64_t lane) const;
+  bool is_observed(std::int64_t point, std::int64_t lane) const;
+  bool load_weighted(std::int64_t set, std::int64_t lane, Observed& observed);
 
   const Observations& of_;
   const FitModel& model_;
   Program<T> program_;
   int outputs_;
   bool wide_, weighted_, shares_x_;
-  std::int64_t rows_;
+  std::int64_t rows_, block_;  ///< in all, at a time
+  bool x_is_finite_ = true;    ///< where all sets share it
   std::vector<T> x_, y_, weight_;
   std::vector<const T*> columns_, predictors_;
 };

@@ -10,7 +10,7 @@ namespace luge::cpu {
 namespace {
 
 bool is_value(const ChainInput& in) { return in.kind == ChainInput::Kind::Value; }
-std::size_t index(int value) { return static_cast<std::size_t>(value); }
+std::size_t index(std::int64_t value) { return static_cast<std::size_t>(value); }
 bool same(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 /// Calls visit(in) for everything that outputs and derivatives are.
@@ -131,14 +131,15 @@ void Program<T>::run(const std::vector<Step>& steps, std::int64_t count) {
 }
 
 template <class T>
-void Program<T>::prepare() {
+void Program<T>::prepare(std::int64_t rows) {
   run(row_steps_, kFitLanes);
   for (std::size_t v = 0; v < is_spread_.size(); ++v) {
     if (!is_spread_[v]) continue;
     const bool is_condition = model_.formulas.values[v] == DType::Bool;
-    const std::size_t bytes = static_cast<std::size_t>(kFitLanes) * (is_condition ? 1 : sizeof(T));
-    for (std::size_t r = 0; r < static_cast<std::size_t>(kFitRows); ++r)
-      std::memcpy(tiles_[v] + r * bytes, row_places_[v], bytes);
+    const std::size_t row = index(kFitLanes) * (is_condition ? 1 : sizeof(T)), all = index(rows) * row;
+    std::memcpy(tiles_[v], row_places_[v], row);
+    for (std::size_t done = row; done < all; done *= 2)
+      std::memcpy(tiles_[v] + done, tiles_[v], std::min(done, all - done));
   }
 }
 

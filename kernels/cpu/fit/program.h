@@ -27,8 +27,8 @@ class Program {
 
   /// One number for each lane.
   T* parameter(int p) { return row(model_.parameter(p)); }
-  /// To be called when parameters have changed.
-  void prepare();
+  /// To be called when parameters have changed; `rows`: the most that run() is called for.
+  void prepare(std::int64_t rows);
   /// Evaluates the model at `rows` (at most kFitRows) rows of predictors: one tile for each.
   void run(const T* const* predictors, std::int64_t rows);
   /// A tile, valid until the next run.

@@ -1,7 +1,9 @@
 // Sums over the observations of fits.
 #include "../targets.h"
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(fit / sums.cpp)
+// clang-format off
+#define HWY_TARGET_INCLUDE LUGE_CPU_SOURCE(fit/sums.cpp)
+// clang-format on
 #include <hwy/foreach_target.h>
 
 #include "../vector.h"
