@@ -11,6 +11,7 @@
 #include <luge/data/idx.h>
 #include <luge/base/error.h>
 #include <luge/base/memory.h>
+#include <luge/fit/curve_fit.h>
 #include <luge/io/npy.h>
 #include <luge/io/npz.h>
 #include <luge/io/safetensors.h>

@@ -14,7 +14,7 @@ import pytest
 import luge
 from luge._names import Missing
 
-MODULES = ["luge"] + [f"luge.{name}" for name in ("autograd", "checkpoint", "cuda", "data", "func", "init", "nn", "nn.functional", "nn.module", "nn.modules",
+MODULES = ["luge"] + [f"luge.{name}" for name in ("autograd", "checkpoint", "cuda", "data", "fit", "func", "init", "nn", "nn.functional", "nn.module", "nn.modules",
                                                   "nn.utils", "optim", "optim.lr_scheduler", "_capture", "_files", "_monitor")]
 
 
