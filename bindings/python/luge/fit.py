@@ -114,7 +114,14 @@ def model(
     if callable(formula):
         if parameters is None:
             parameters = _arguments(formula, len(names))
-        return Model(_C._fit._of_function(formula, names, list(parameters)))
+        try:
+            return Model(_C._fit._of_function(formula, names, list(parameters)))
+        except ValueError as error:
+            # It comes through the operation that the function called, which has put its own name in front.
+            called, _, what = str(error).partition(": ")
+            if what.endswith("a model works element by element"):
+                raise ValueError(f"model: {what}") from None
+            raise
     if isinstance(formula, str):
         formula = [formula]
     elif not isinstance(formula, Sequence) or not all(isinstance(part, str) for part in formula):
