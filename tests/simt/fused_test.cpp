@@ -17,7 +17,7 @@
 #include <luge/luge.h>
 
 #include "kernels/cuda/fused/cache.h"
-#include "kernels/cuda/fused/chain_item.h"
+#include "kernels/cuda/fused/load.h"
 #include "simt/executor/executor.h"
 
 namespace luge::test {
@@ -63,15 +63,15 @@ std::vector<float> demo(std::int64_t sets, double slope, int steps) {
 }
 
 TEST_F(FusedTest, OneKernelServesEverySize) {
-  const int before = cuda::compiled_chains();
+  const int before = cuda::compiled_sources();
   const std::vector<float> small = demo(1000, 2.5, 3);
-  const int first = cuda::compiled_chains();
+  const int first = cuda::compiled_sources();
   EXPECT_EQ(first, before + 1);
   const std::vector<float> large = demo(5003, 2.5, 3);
-  EXPECT_EQ(cuda::compiled_chains(), first);
+  EXPECT_EQ(cuda::compiled_sources(), first);
   EXPECT_EQ(std::vector<float>(large.begin(), large.begin() + 3), std::vector<float>(small.begin(), small.begin() + 3));
   demo(1000, 2.25, 2);
-  EXPECT_EQ(cuda::compiled_chains(), first + 1);
+  EXPECT_EQ(cuda::compiled_sources(), first + 1);
 }
 
 TEST_F(FusedTest, AStepOfTheDemoIsOneLaunch) {

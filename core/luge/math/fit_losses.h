@@ -79,6 +79,31 @@ LUGE_FN FitTerm<V> poisson_term(V f, V y) {
   return {select(valid, deviance, nan), V(1.0) - ratio, expected, expected};
 }
 
+/// What an observation's weight makes of a square, of a robust loss and of a deviance.
+struct SquareTerm {
+  template <class V>
+  LUGE_FN FitTerm<V> operator()(V f, V y, V weight) const {
+    const V r = (f - y) * weight, square = weight * weight;
+    return {r * r, r * weight, square, square};
+  }
+};
+template <class Loss>
+struct RobustTerm {
+  double scale;
+  template <class V>
+  LUGE_FN FitTerm<V> operator()(V f, V y, V weight) const {
+    const FitTerm<V> part = robust_term<Loss>((f - y) * weight, V(scale));
+    const V square = weight * weight;
+    return {part.cost, part.score * weight, part.curvature * square, part.bend * square};
+  }
+};
+struct PoissonTerm {
+  template <class V>
+  LUGE_FN FitTerm<V> operator()(V f, V y, V) const {
+    return poisson_term(f, y);
+  }
+};
+
 }  // namespace luge::math::LUGE_DIALECT
 LUGE_AFTER_DIALECT
 

@@ -86,38 +86,16 @@ HWY_NOINLINE void add_terms(const FitRows<T>& in, const FitSums& sums, const Ter
     }
 }
 
-/// What an observation's weight makes of a robust loss, of a square and of a deviance.
-template <class Loss>
-struct RobustTerm {
-  double scale;
-  HWY_INLINE scalar_math::FitTerm<Double> operator()(Double f, Double y, Double weight) const {
-    scalar_math::FitTerm<Double> part = scalar_math::robust_term<Loss>((f - y) * weight, Double(scale));
-    const Double square = weight * weight;
-    return {part.cost, part.score * weight, part.curvature * square, part.bend * square};
-  }
-};
-struct SquareTerm {
-  HWY_INLINE scalar_math::FitTerm<Double> operator()(Double f, Double y, Double weight) const {
-    const Double r = (f - y) * weight, square = weight * weight;
-    return {r * r, r * weight, square, square};
-  }
-};
-struct PoissonTerm {
-  HWY_INLINE scalar_math::FitTerm<Double> operator()(Double f, Double y, Double) const {
-    return scalar_math::poisson_term(f, y);
-  }
-};
-
 /// visit(term) with the term of a loss.
 template <class Visit>
 HWY_INLINE void with_term(FitLoss loss, double scale, const Visit& visit) {
   switch (loss) {
-    case FitLoss::Linear: return visit(SquareTerm());
-    case FitLoss::SoftL1: return visit(RobustTerm<scalar_math::SoftL1Loss>{scale});
-    case FitLoss::Huber: return visit(RobustTerm<scalar_math::HuberLoss>{scale});
-    case FitLoss::Cauchy: return visit(RobustTerm<scalar_math::CauchyLoss>{scale});
-    case FitLoss::Tukey: return visit(RobustTerm<scalar_math::TukeyLoss>{scale});
-    case FitLoss::Poisson: return visit(PoissonTerm());
+    case FitLoss::Linear: return visit(scalar_math::SquareTerm());
+    case FitLoss::SoftL1: return visit(scalar_math::RobustTerm<scalar_math::SoftL1Loss>{scale});
+    case FitLoss::Huber: return visit(scalar_math::RobustTerm<scalar_math::HuberLoss>{scale});
+    case FitLoss::Cauchy: return visit(scalar_math::RobustTerm<scalar_math::CauchyLoss>{scale});
+    case FitLoss::Tukey: return visit(scalar_math::RobustTerm<scalar_math::TukeyLoss>{scale});
+    case FitLoss::Poisson: return visit(scalar_math::PoissonTerm());
   }
 }
 

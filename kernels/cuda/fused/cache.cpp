@@ -82,8 +82,8 @@ bool keep_cached(const fs::path& folder, const std::string& key, const std::stri
   return !folder.empty() && write_whole(cache_file(folder, key), head(key, code) + code);
 }
 
-fs::path keep_source(const fs::path& folder, const std::string& source) {
-  const std::string name = fmt::format("luge_chain_{:016x}.cu", hash_of(source));
+fs::path keep_source(const fs::path& folder, const char* kernel, const std::string& source) {
+  const std::string name = fmt::format("{}_{:016x}.cu", kernel, hash_of(source));
   if (!folder.empty() && write_whole(folder / name, source)) return folder / name;
   std::error_code error;
   const fs::path temporary = fs::temp_directory_path(error);

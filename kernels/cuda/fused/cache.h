@@ -18,9 +18,9 @@ std::optional<std::string> find_cached(const std::filesystem::path& folder, cons
 /// False where it cannot be written.
 bool keep_cached(const std::filesystem::path& folder, const std::string& key, const std::string& code);
 
-/// A file of this content in the folder or, where that cannot be written, among temporary files; for people to
+/// A file of this content, named after the kernel, in the folder or, where that cannot be written, among temporary files; for people to
 /// read. Empty where neither can be written.
-std::filesystem::path keep_source(const std::filesystem::path& folder, const std::string& source);
+std::filesystem::path keep_source(const std::filesystem::path& folder, const char* kernel, const std::string& source);
 
 /// The file of a key.
 std::filesystem::path cache_file(const std::filesystem::path& folder, const std::string& key);

@@ -54,7 +54,4 @@ class ChainItem final : public Item {
 /// Null where a kernel cannot be had, which is said on the standard error once, with the file that holds the source.
 std::unique_ptr<ChainItem> make_chain_item(Gpu& gpu, const ChainItem::Generate& generate);
 
-/// How many sources this process has handed to NVRTC.
-int compiled_chains();
-
 }  // namespace luge::cuda

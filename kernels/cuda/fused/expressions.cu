@@ -62,11 +62,15 @@ std::string number(const Operand& operand, DType dtype) {
   return with_dtype(dtype, [&]<class T>() { return literal(immediate<T>(operand)); });
 }
 
+}  // namespace
+
 std::string input(const ChainInput& in, DType as) {
   if (in.kind == ChainInput::Kind::Value) return fmt::format("v{}", in.value);
   if (in.kind == ChainInput::Kind::Number) return number(in.number, as);
   return fmt::format("{}{{}}", type_name(as));
 }
+
+namespace {
 
 DType dtype_of(const Chain& chain, int value) { return chain.values[static_cast<std::size_t>(value)]; }
 DType dtype_of(const Chain& chain, const ChainInput& in) {

@@ -11,6 +11,9 @@ namespace luge::cuda {
 /// As it is called in a kernel.
 const char* type_name(DType dtype);
 
+/// What a link reads, as an argument of this dtype: value n is called vn.
+std::string input(const ChainInput& in, DType as);
+
 /// The statements that make a link's values from those that it reads, for element number `first + k`. A value n is
 /// called vn; the chain's optimizer step i, as number u = first_update + i of the kernel, has in scope
 ///   updateu  its ChainUpdate         step_numbersu  its rule's AtStep of set 0

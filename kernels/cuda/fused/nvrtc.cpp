@@ -67,7 +67,7 @@ std::string nvrtc_options(const std::string& architecture) {
   return fmt::format("{}", fmt::join(options_for(architecture), " "));
 }
 
-Compiled nvrtc_compile(const std::string& source, const std::string& architecture) {
+Compiled nvrtc_compile(const std::string& name, const std::string& source, const std::string& architecture) {
   const Nvrtc& library = nvrtc();
   if (!library.error.empty()) return {{}, library.error};
   std::vector<const char*> texts, names, options;
@@ -79,7 +79,7 @@ Compiled nvrtc_compile(const std::string& source, const std::string& architectur
   for (const std::string& option : option_texts) options.push_back(option.c_str());
 
   nvrtcProgram program = nullptr;
-  nvrtcResult result = library.create(&program, source.c_str(), "luge_chain.cu", static_cast<int>(names.size()),
+  nvrtcResult result = library.create(&program, source.c_str(), (name + ".cu").c_str(), static_cast<int>(names.size()),
                                       texts.data(), names.data());
   if (result != NVRTC_SUCCESS) return {{}, fmt::format("nvrtcCreateProgram failed: {}", library.error_string(result))};
   Compiled compiled;

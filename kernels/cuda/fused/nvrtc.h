@@ -19,7 +19,7 @@ const std::string& nvrtc_version();
 /// The options that kernels are compiled with for an architecture ("sm_90"), one string.
 std::string nvrtc_options(const std::string& architecture);
 
-/// Compiles a source that includes no more than fused_headers().
-Compiled nvrtc_compile(const std::string& source, const std::string& architecture);
+/// Compiles a source that includes no more than fused_headers(); the compiler calls it `name`.cu.
+Compiled nvrtc_compile(const std::string& name, const std::string& source, const std::string& architecture);
 
 }  // namespace luge::cuda

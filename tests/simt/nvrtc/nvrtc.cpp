@@ -23,7 +23,7 @@
 using NamesAndTexts = std::vector<std::pair<std::string, std::string>>;
 
 struct _nvrtcProgram {
-  std::string source;
+  std::string name, source;
   NamesAndTexts headers;
   std::string code, log;
 };
@@ -41,6 +41,15 @@ void write(const fs::path& path, std::string_view text) {
 std::string read(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+/// The kernel that a source defines.
+std::string kernel_in(const std::string& source) {
+  const std::string_view before = "__launch_bounds__(kThreads) ";
+  const std::size_t at = source.find(before);
+  if (at == std::string::npos) return "";
+  const std::size_t begin = at + before.size();
+  return source.substr(begin, source.find('(', begin) - begin);
 }
 
 /// Headers of the standard library are the host's own.
@@ -111,9 +120,9 @@ SIMT_API const char* nvrtcGetErrorString(nvrtcResult result) {
   return result == NVRTC_SUCCESS ? "NVRTC_SUCCESS" : "NVRTC_ERROR_COMPILATION";
 }
 
-SIMT_API nvrtcResult nvrtcCreateProgram(nvrtcProgram* program, const char* source, const char*, int headers,
+SIMT_API nvrtcResult nvrtcCreateProgram(nvrtcProgram* program, const char* source, const char* name, int headers,
                                         const char* const* texts, const char* const* names) {
-  *program = new _nvrtcProgram{source, {}, {}, {}};
+  *program = new _nvrtcProgram{name, source, {}, {}, {}};
   for (int i = 0; i < headers; ++i) (*program)->headers.emplace_back(names[i], texts[i]);
   return NVRTC_SUCCESS;
 }
@@ -130,18 +139,20 @@ SIMT_API nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int options, cons
     if (!given.contains(wanted)) return fail(program, std::string("error: kernels are compiled with ") + wanted);
   const char* const machine = std::getenv("SIMT_NVRTC");
   if (machine && std::strcmp(machine, "broken") == 0)
-    return fail(program, "luge_chain.cu(1): error: the stand-in was told to fail\n");
+    return fail(program, program->name + "(1): error: the stand-in was told to fail\n");
 
   const fs::path headers = compiled_headers(program->headers);
   const Folder own;
   if (headers.empty() || own.path().empty()) return fail(program, "error: no temporary folder");
-  write(own.path() / "luge_chain.cu", program->source);
+  const std::string kernel = kernel_in(program->source);
+  if (kernel.empty()) return fail(program, "error: the stand-in finds no kernel");
+  write(own.path() / program->name, program->source);
   if (const char* const kept = std::getenv("SIMT_NVRTC_SOURCES"))
     write(fs::path(kept) / (std::to_string(std::hash<std::string>()(program->source)) + ".cu"), program->source);
   write(own.path() / "main.cpp",
-        "#include \"luge_chain.cu\"\n"
-        "extern \"C\" void luge_chain_pack(void** arguments, std::function<void()>* thread) {\n"
-        "  *thread = simt::pack(&luge_chain, arguments);\n}\n");
+        "#include \"" + program->name + "\"\nextern \"C\" void " + kernel +
+            "_pack(void** arguments, std::function<void()>* thread) {\n  *thread = simt::pack(&" + kernel +
+            ", arguments);\n}\n");
   const std::string name = own.path().string(), all = headers.string();
   const int status = std::system((std::string(kCommand) + " -include " + all + "/all.h -I" + all + " -o " + name +
                                   "/code.so " + name + "/main.cpp 2> " + name + "/log")

@@ -22,7 +22,7 @@ int main(int count, char** arguments) {
   for (int i = 2; i < count; ++i) {
     std::ifstream file(arguments[i]);
     const std::string source((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    const Compiled compiled = nvrtc_compile(source, arguments[1]);
+    const Compiled compiled = nvrtc_compile("source", source, arguments[1]);
     if (compiled.code.empty()) {
       std::printf("%s: %s\n", arguments[i], compiled.error.c_str());
       return 1;

@@ -1,0 +1,18 @@
+#pragma once
+// The source of a kernel of fits: the model's formulas, and which of fit.cuh's functions the kernel calls with them.
+// Sizes, strides, addresses, bounds and tolerances are the kernel's arguments, so that a model is compiled once.
+
+#include <string>
+
+#include <luge/seam/detail/fit_model.h>
+#include <luge/seam/fit.h>
+
+namespace luge::cuda {
+
+inline constexpr const char* kFitKernel = "luge_fit";
+
+enum class FitWork : std::uint8_t { Search, Covariance };
+
+std::string fit_source(const FitModel& model, FitLoss loss, FitWork work);
+
+}  // namespace luge::cuda
