@@ -49,11 +49,13 @@ class Program {
   const std::byte* const* constant(const ChainInput& in) const;
   const T* tile(const ChainInput& in) const;
   Step step(const Link& link, bool is_row) const;
+  void multiply_by_reciprocals();
   void note_uses();
   void place_tiles();
   static void run(const std::vector<Step>& steps, std::int64_t count);
 
   const FitModel& model_;
+  Chain formulas_;               ///< the model's, quotients by rows as products
   std::vector<char> is_row_;     ///< by value: the same at all points
   std::vector<char> is_spread_;  ///< rows that a tile repeats
   std::vector<Step> row_steps_, steps_;
