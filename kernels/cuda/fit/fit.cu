@@ -91,7 +91,7 @@ void launch_fits(const Context& context, const Observations& of, FitWork work, s
 void run(const Context& context, const LeastSquares& call) {
   const Observations& of = call.of;
   const double epsilon =
-      with_floating(of.model->dtype, []<class T>() { return static_cast<double>(std::numeric_limits<T>::epsilon()); });
+      with_floating(of.model->dtype, [&]<class T>() { return static_cast<double>(std::numeric_limits<T>::epsilon()); });
   FitSearch out{
       {call.ftol, call.xtol, call.gtol, static_cast<int>(std::min<std::int64_t>(call.max_steps, 1 << 30)), epsilon,
        std::sqrt(epsilon)},
