@@ -4,7 +4,7 @@
 set -eu
 
 packages="g++ cmake ninja-build ccache pkg-config libhwy-dev libxbyak-dev libtbb-dev libopenblas-dev libfmt-dev nlohmann-json3-dev
-libcli11-dev libxxhash-dev zlib1g-dev libzip-dev
+libcli11-dev libcsv-dev libxxhash-dev zlib1g-dev libzip-dev
 libprotobuf-dev protobuf-compiler libisal-dev dataset-fashion-mnist gnuplot-nox"
 for purpose in "$@"; do
   case $purpose in

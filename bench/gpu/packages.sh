@@ -8,7 +8,7 @@ mkdir -p "$folder/debs"
 folder=$(cd "$folder" && pwd)
 cd "$folder/debs"
 apt-get download -o APT::Sandbox::User=root libhwy-dev libhwy1 libtbb-dev libtbb12 libtbbmalloc2 libtbbbind-2-5 libopenblas0-pthread \
-  libopenblas-pthread-dev libfmt-dev libfmt9 libxbyak-dev nlohmann-json3-dev libcli11-dev libxxhash-dev zlib1g-dev libzip-dev libzip4 libgtest-dev googletest \
+  libopenblas-pthread-dev libfmt-dev libfmt9 libxbyak-dev nlohmann-json3-dev libcli11-dev libcsv-dev libcsv3 libxxhash-dev zlib1g-dev libzip-dev libzip4 libgtest-dev googletest \
   libbenchmark-dev libbenchmark1debian pkgconf pkgconf-bin libpkgconf3 dataset-fashion-mnist libgfortran5 libquadmath0
 for package in *.deb; do dpkg -x "$package" "$folder"; done
 cd "$folder"

@@ -57,6 +57,12 @@ CLI::Validator not_negative() {
   });
 }
 
+CLI::Validator positive() {
+  return validator("> 0", [](const std::string& text) {
+    LUGE_CHECK(ValueError, require_number(text) > 0, "{} is not positive; allowed are numbers above 0", text);
+  });
+}
+
 CLI::Validator whole_number(std::int64_t low, std::int64_t high) {
   return CLI::Range(low, high).description(fmt::format(">= {}", low));
 }
@@ -93,7 +99,7 @@ void add_common_options(CLI::App& app, Common& common) {
 }
 
 void add_report_option(CLI::App& app, std::string& directory) {
-  app.add_option("--report", directory, "write a page with pictures, and the history, to this folder")->type_name("DIR");
+  app.add_option("--report", directory, "write a page with pictures, and their data, to this folder")->type_name("DIR");
 }
 
 void add_eager_option(CLI::App& app, bool& eager) {

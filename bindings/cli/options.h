@@ -28,6 +28,8 @@ void add_dtype_option(CLI::App& app, DType& dtype);
 CLI::Validator finite();
 /// A finite number >= 0.
 CLI::Validator not_negative();
+/// A finite number > 0.
+CLI::Validator positive();
 
 /// A whole number from `low` to `high`; the help only tells the lower end.
 CLI::Validator whole_number(std::int64_t low, std::int64_t high);

@@ -3,10 +3,6 @@
 #include <cmath>
 #include <csignal>
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 
 #include <luge/base/cuda_status.h>
@@ -28,8 +24,8 @@ TEST(Program, HelpAndVersion) {
   EXPECT_EQ(version.out, "luge " LUGE_VERSION "\n");
   const Outcome help = run_luge("--help");
   EXPECT_EQ(help.code, 0);
-  EXPECT_TRUE(has_words(help.out, {"doctor", "demo", "train", "bench"}));
-  for (const char* command : {"doctor", "demo", "train", "bench"}) {
+  EXPECT_TRUE(has_words(help.out, {"doctor", "demo", "train", "fit", "bench"}));
+  for (const char* command : {"doctor", "demo", "train", "fit", "bench"}) {
     const Outcome sub = run_luge(std::string(command) + " --help");
     EXPECT_EQ(sub.code, 0);
     EXPECT_TRUE(has_words(sub.out, {"--device", "--seed", "--json", "--threads"}));
@@ -83,7 +79,7 @@ TEST(Program, BadUsageIsCode2AndSaysWhatIsWrong) {
 
 TEST(Program, ADeviceThatCannotBeUsedIsCode1WithTheReason) {
   if (cuda_status().usable) GTEST_SKIP() << "this machine has a GPU";
-  for (const char* command : {"demo", "demo --sets 10", "train", "bench"}) {
+  for (const char* command : {"demo", "demo --sets 10", "train", "bench", "fit nowhere.csv --model a*x --p0 a=1"}) {
     SCOPED_TRACE(command);
     const Outcome run = run_luge(std::string(command) + " --device cuda");
     EXPECT_EQ(run.code, 1);
@@ -190,36 +186,6 @@ TEST(Train, TheSameSeedGivesTheSameResult) {
   };
   EXPECT_EQ(accuracy(3), accuracy(3));
   EXPECT_NE(accuracy(3), accuracy(4));
-}
-
-/// Runs `luge arguments`, sends the signal when it has said `line`, and waits for it. The pipe for its messages is small
-/// enough that it cannot end before.
-Outcome run_and_signal(const std::string& arguments, const std::string& line, int signal, const std::string& out) {
-  int ends[2];
-  EXPECT_EQ(pipe(ends), 0);
-  EXPECT_GE(fcntl(ends[1], F_SETPIPE_SZ, 4096), 0);
-  const std::string command = "exec " LUGE_PROGRAM " " + arguments + " >" + out + " </dev/null";
-  const pid_t program = fork();
-  if (program == 0) {
-    dup2(ends[1], 2);
-    close(ends[0]);
-    close(ends[1]);
-    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-    _exit(127);
-  }
-  close(ends[1]);
-  std::string messages;
-  bool sent = false;
-  char some[64];
-  for (ssize_t count; (count = read(ends[0], some, sizeof some)) > 0;) {
-    messages.append(some, static_cast<std::size_t>(count));
-    if (!sent && messages.find(line) != std::string::npos) sent = kill(program, signal) == 0;
-  }
-  close(ends[0]);
-  int status = -1;
-  waitpid(program, &status, 0);
-  EXPECT_TRUE(sent) << messages;
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text_of(out), messages};
 }
 
 TEST(Train, AnInterruptedTrainingGoesOnAsIfItHadNotBeen) {

@@ -279,6 +279,7 @@ TEST(Progress, ShowsBarRateLossAndTimeToGo) {
             "[########......................]  25%  250/1000  125 steps/s  loss 0.125  ETA 0:06");
   EXPECT_EQ(progress_text({.step = 1000, .total = 1000, .seconds = 7200, .loss = kNaN}, 80),
             "[##########################] 100%  1000/1000  0.1389 steps/s  loss nan  ETA 0:00");
+  EXPECT_EQ(progress_text({.step = 5, .total = 10, .seconds = 1, .unit = "sets"}, 36), " 50%  5/10  5 sets/s  ETA 0:01");
   EXPECT_EQ(progress_text({.step = 10, .seconds = 1, .loss = 1}, 80), "step 10  10 steps/s  loss 1");
   EXPECT_EQ(progress_text({.step = 1, .total = 100000, .seconds = 1, .loss = 1}, 80).find("ETA 27:46:39") !=
                 std::string::npos,

@@ -41,8 +41,8 @@ std::string progress_text(const ProgressState& state, std::size_t columns) {
   std::string head = bounded ? fmt::format("{:3.0f}%  {}/{}", 100 * fraction, state.step, state.total)
                              : fmt::format("step {}", state.step);
   std::string speed, end;
-  const std::string loss = fmt::format("  loss {:.6g}", state.loss);
-  if (rate > 0) speed = fmt::format("  {:.4g} steps/s", rate);
+  const std::string loss = state.loss ? fmt::format("  loss {:.6g}", *state.loss) : std::string();
+  if (rate > 0) speed = fmt::format("  {:.4g} {}/s", rate, state.unit);
   if (rate > 0 && bounded) end = fmt::format("  ETA {}", duration(std::max(total - step, 0.0) / rate));
 
   head.resize(std::min(head.size(), columns));

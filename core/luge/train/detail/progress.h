@@ -1,16 +1,20 @@
 #pragma once
-// Internal: the monitor's line on the terminal.
+// Internal: the line on the terminal that says how far a monitored training or a long computation is.
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace luge {
 
-/// How far a training is.
+/// How far a training, or what else goes step by step, is.
 struct ProgressState {
   std::int64_t step = 0, total = 0;  ///< total 0: unknown
-  double seconds = 0, loss = 0;
+  double seconds = 0;
+  std::optional<double> loss = {};  ///< none: there is no such number
+  std::string_view unit = "steps";  ///< what is counted
 };
 
 /// One line of at most `columns` characters: "[####......]  42%  420/1000  1234 steps/s  loss 0.5  ETA 0:37".
