@@ -17,5 +17,6 @@ NB_MODULE(_C, m) {
   bind_files(m);
   bind_checkpoint(m);
   bind_fit(m);
+  bind_stop(m);
   guard_calls(m);
 }

@@ -38,4 +38,5 @@
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
 #include <luge/train/schedule.h>
+#include <luge/train/stop.h>
 #include <luge/train/summary.h>

@@ -15,7 +15,7 @@ import luge
 from luge._names import Missing
 
 MODULES = ["luge"] + [f"luge.{name}" for name in ("autograd", "checkpoint", "cuda", "data", "fit", "func", "init", "nn", "nn.functional", "nn.module", "nn.modules",
-                                                  "nn.utils", "optim", "optim.lr_scheduler", "_capture", "_files", "_monitor")]
+                                                  "nn.utils", "optim", "optim.lr_scheduler", "stop", "_capture", "_files", "_monitor")]
 
 
 def module(name):
@@ -70,7 +70,8 @@ def test_every_name_is_tested():
     text = "\n".join(path.read_text() for path in folder.glob("test_*.py") if path.name != pathlib.Path(__file__).name)
     words = set(re.findall(r"\w+", text)) | {name for name, _, _ in luge._C._rows()}  # rows are tested by looping
     names = {name for owner in MODULES if not owner.startswith("luge._") for name in public(module(owner))}
-    for kind in (luge.Tensor, luge.Parameters, luge.Step, luge.optim.Optimizer, luge.Monitor, luge.nn.Module, luge.data.Batches):
+    for kind in (luge.Tensor, luge.Parameters, luge.Step, luge.optim.Optimizer, luge.Monitor, luge.nn.Module, luge.data.Batches,
+                 luge.stop.StopRule, luge.stop.Report):
         names |= set(public(kind))
     assert sorted(names - words) == []
 

@@ -35,6 +35,11 @@ def step() -> luge.Tensor:
     return loss
 
 
+rule: luge.stop.StopRule = luge.stop.when(optimizer, loss_below=luge.ones(10), plateau=(5, 1e-4), max_steps=10)
+luge.stop.when(optimizer, plateau="often")  # wrong
+luge.stop.when(params)  # wrong
+rule.check(1.0)  # wrong
+done: bool = rule.all_stopped() and rule.report().counts["loss"] == (rule.reason == luge.stop.Reason.LOSS).sum().item()
 step.run(10)
 with luge.no_grad():
     w[0] = 1

@@ -13,6 +13,10 @@
 
 namespace luge {
 
+namespace stop {
+class StopRule;
+}
+
 /// `Parameters params({.sets = 1'000'000, .device = Device::best()});`
 struct ParametersOptions {
   /// Absent: an ordinary model, whose parameters have the shapes given to add(). With a number S >= 1
@@ -96,6 +100,7 @@ class Parameters {
 
  private:
   friend class Optimizer;
+  friend class stop::StopRule;
   class Arena;
   explicit Parameters(std::shared_ptr<Arena> arena) : arena_(std::move(arena)) {}
   Tensor clip(const Tensor& max_norm);

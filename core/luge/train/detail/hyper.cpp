@@ -14,6 +14,7 @@ namespace {
 
 const char* words(Allowed allowed) {
   switch (allowed) {
+    case Allowed::Number: return "a number";
     case Allowed::NotNegative: return "0 or more";
     case Allowed::Finite: return "0 or more and finite";
     case Allowed::BelowOne: break;
@@ -22,6 +23,7 @@ const char* words(Allowed allowed) {
 }
 
 bool fits(double value, Allowed allowed) {
+  if (allowed == Allowed::Number) return !std::isnan(value);
   if (allowed == Allowed::BelowOne) return value >= 0 && value < 1;
   return value >= 0 && (allowed == Allowed::NotNegative || std::isfinite(value));
 }

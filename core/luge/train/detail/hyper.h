@@ -14,6 +14,7 @@ namespace luge {
 
 /// What values a hyperparameter may take; NaN never.
 enum class Allowed : std::uint8_t {
+  Number,       ///< any number, infinities too
   NotNegative,  ///< 0 or more, infinity too
   Finite,       ///< 0 or more and finite
   BelowOne,     ///< at least 0 and less than 1
