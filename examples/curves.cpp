@@ -21,6 +21,7 @@ int main() {
   const double within = ((t - true_t).abs() / error < 2).to(float64).mean().item<double>();
   const bool converged = (result.status > 0).all().item<bool>();
   std::printf("%s; %.2f steps a fit; the true t is within two standard errors in %.1f %% of the fits\n",
-              converged ? "all converged" : "some failed", result.steps.to(float64).mean().item<double>(), 100 * within);
+              converged ? "all converged" : "some failed", result.steps.to(float64).mean().item<double>(),
+              100 * within);
   return converged && within > 0.92 && within < 0.98 ? 0 : 1;
 }
