@@ -46,6 +46,12 @@ def test_many_sets_with_starts_bounds_and_names():
     assert np.isnan(np.asarray(held.standard_errors)[:, 2]).all()
 
 
+def test_results_and_models_are_of_their_types():
+    result = curve_fit(DECAY, X, Y, (1, 1, 1))
+    assert isinstance(result, luge.fit.FitResult) and isinstance(result.model, luge.fit.Model)
+    assert "t" in repr(result) and "converged" in result.message
+
+
 def test_functions_and_models_are_the_same():
     def decay(x, a, t, c):
         return a * luge.exp(-x / t) + c

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import Any, Union, cast
 
 from . import _C
 from ._C import Tensor
-
-if TYPE_CHECKING:
-    import pandas
 
 __all__ = ["FitError", "FitResult", "Model", "curve_fit", "model"]
 
@@ -74,7 +71,8 @@ class Model:
             raise TypeError(f"model: {len(x)} predictors are given; the model has {len(self.predictors)} ({', '.join(self.predictors)})")
         xs = [_tensor("model", name, value) for name, value in zip(self.predictors, x)]
         given = [_tensor("model", name, parameters[name]) for name in self.parameters]
-        return self._compiled._evaluate(xs, given, output)
+        values: Tensor = self._compiled._evaluate(xs, given, output)
+        return values
 
     def __repr__(self) -> str:
         what = "; ".join(self.formulas) or "a function"
@@ -151,6 +149,11 @@ def _tensor(op: str, argument: str, value: Any, dtype: Any = None) -> Tensor:
         return _C.as_tensor(value) if dtype is None else _C.tensor(value, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{op}: {argument}: {error}") from None
+
+
+def _numbers_of(tensor: Tensor) -> list[Any]:
+    """Its numbers, row by row."""
+    return cast("list[Any]", tensor.tolist())
 
 
 def _by_name(model: Model, argument: str, given: Mapping[str, Any], default: Any) -> list[Any]:
@@ -301,13 +304,12 @@ class FitResult:
         raise FitError("curve_fit: " + what + "; ".join(shown) + ("; ..." if len(failed) > 5 else ""))
 
     def _list(self, tensor: Tensor) -> list[Any]:
-        return cast(list[Any], tensor.tolist()) if self.has_sets else [tensor.tolist()]
+        return _numbers_of(tensor) if self.has_sets else [tensor.tolist()]
 
     def summary(self) -> str:
         """A table: of one fit each parameter with its standard error; of many how they ended and where parameters lie."""
         if not self.has_sets:
-            values, errors = self.parameters.tolist(), self.standard_errors.tolist()
-            active = self.active.tolist()
+            values, errors, active = (_numbers_of(tensor) for tensor in (self.parameters, self.standard_errors, self.active))
             place = {-1: "  at its lower bound", 1: "  at its upper bound", 0: ""}
             width = max(len(name) for name in self.names)
             lines = [f"{name:<{width}}  {value:>14.7g} +- {error:<11.4g}{place[at]}" for name, value, error, at in zip(self.names, values, errors, active)]
@@ -315,7 +317,7 @@ class FitResult:
             lines.append(f"chi2 {self.chi2.item():.6g}, reduced {self.reduced_chi2.item():.6g}, R2 {self.r2.item():.6g}, "
                          f"{int(self.observations.item())} observations")
             return "\n".join(lines)
-        status = self.status.tolist()
+        status = _numbers_of(self.status)
         lines = [f"{len(status)} fits of {len(self.names)} parameters"]
         for code in sorted(set(status), reverse=True):
             count = status.count(code)
@@ -325,7 +327,7 @@ class FitResult:
             lines.append(f"of the {len(good)} that succeeded (5 %, median, 95 %):")
             width = max(len(name) for name in self.names)
             for name in self.names:
-                column = self[name].tolist()
+                column = _numbers_of(self[name])
                 values = sorted(column[i] for i in good)
                 low, middle, high = (values[round(share * (len(values) - 1))] for share in (0.05, 0.5, 0.95))
                 lines.append(f"  {name:<{width}}  {low:>12.5g}  {middle:>12.5g}  {high:>12.5g}")
@@ -343,10 +345,10 @@ class FitResult:
         outputs = [self.model._compiled._evaluate([column.to(_C.float64) for column in xs], columns, o) for o in range(self.model.outputs)]
         return outputs[0] if len(outputs) == 1 else _C.stack(outputs, -2)
 
-    def to_dataframe(self) -> pandas.DataFrame:
-        """A row for each set: parameters, their standard errors (name_error), status and measures. Needs pandas."""
+    def to_dataframe(self) -> Any:
+        """A pandas.DataFrame with a row for each set: parameters, their standard errors (name_error), status and measures. Needs pandas."""
         try:
-            import pandas
+            import pandas  # type: ignore[import-untyped, unused-ignore]
         except ImportError as error:
             raise ImportError("FitResult.to_dataframe needs pandas, which is not installed") from error
         columns: dict[str, list[Any]] = {name: self._list(self[name]) for name in self.names}
@@ -372,13 +374,13 @@ class FitResult:
 
         x, y = of_set(cast(Tensor, self._x)).to(_C.float64), of_set(self._y)
         values = self.parameters[index] if self.has_sets else self.parameters
-        ends = x.tolist()
+        ends = _numbers_of(x)
         grid = _C.linspace(min(ends), max(ends), 400, dtype=_C.float64)
         curve = self.model._compiled._evaluate([grid], [values[p] for p in range(len(self.names))], 0)
         ax = pyplot.gca() if ax is None else ax
         sigma = None if self._sigma is None else of_set(self._sigma) if self._sigma.ndim else self._sigma
         ax.errorbar(ends, y.tolist(), None if sigma is None else sigma.tolist(), fmt="o", markersize=4, label="observed")
-        label = ", ".join(f"{name} = {value:.4g}" for name, value in zip(self.names, values.tolist()))
+        label = ", ".join(f"{name} = {value:.4g}" for name, value in zip(self.names, _numbers_of(values)))
         ax.plot(grid.tolist(), curve.tolist(), label=label)
         ax.set_xlabel(self.model.predictors[0])
         ax.legend()
