@@ -7,6 +7,7 @@
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
+#include <luge/seam/observer.h>
 #include <luge/train/detail/hyper.h>
 
 namespace luge {
@@ -72,7 +73,16 @@ LrScheduler::LrScheduler(const char* kind, const Several& parts,
   set_rates();
 }
 
-LrScheduler::~LrScheduler() = default;
+/// The chain and its checkpoints go on with the value; a recorded step that counts this schedule finds its memory gone.
+LrScheduler::~LrScheduler() {
+  const NoGrad guard;
+  const Unobserved unobserved;
+  try {
+    term_->last = term_->last.clone();
+  } catch (const Error&) {  // no memory, or a device that has failed
+    term_->last = Tensor();
+  }
+}
 
 void LrScheduler::check_optimizer(const char* name, const Several& parts, const Optimizer& optimizer) {
   for (std::size_t i = 0; i < parts.size(); ++i)
