@@ -100,8 +100,10 @@ class Drawing {
     for (std::size_t i = 0; i < y.size(); ++i) {
       if (has_curve_) points_ += cell(x[0][i]) + ',';
       const double weight = sigma.empty() ? 1 : 1 / sigma[i];
-      points_ += fmt::format("{},{},{},{}\n", cell(y[i]), cell(f[i]), cell((y[i] - f[i]) * weight),
-                             sigma.empty() ? "nan" : cell(sigma[i]));
+      const double residual = (y[i] - f[i]) * weight;
+      has_residuals_ = has_residuals_ || std::isfinite(residual);
+      points_ +=
+          fmt::format("{},{},{},{}\n", cell(y[i]), cell(f[i]), cell(residual), sigma.empty() ? "nan" : cell(sigma[i]));
     }
     if (!has_curve_) return;
     const auto [low, high] = std::minmax_element(x[0].begin(), x[0].end());
@@ -137,6 +139,8 @@ class Drawing {
                                  kColours[0], curve, kColours[1])});
   }
 
+  /// Whether there is a residual to draw: none is where the formula is nowhere finite.
+  bool has_residuals() const { return has_residuals_; }
   /// Its part of the picture of all residuals.
   std::string residuals(int colour) const {
     return fmt::format(
@@ -148,7 +152,7 @@ class Drawing {
  private:
   const FitData& data_;
   const Chosen& chosen_;
-  bool has_curve_;
+  bool has_curve_, has_residuals_ = false;
   std::string points_, curve_;
 };
 
@@ -282,7 +286,7 @@ void write_fit_report(const FitArguments& arguments, const FitProblem& problem, 
     if (table.observations[static_cast<std::size_t>(one.set)] == 0) continue;
     const Drawing drawing(problem, data, table, one);
     drawing.add(report);
-    residuals += (residuals.empty() ? "plot " : ", \\\n  ") + drawing.residuals(colour++);
+    if (drawing.has_residuals()) residuals += (residuals.empty() ? "plot " : ", \\\n  ") + drawing.residuals(colour++);
   }
   if (!residuals.empty())
     report.add_plot(

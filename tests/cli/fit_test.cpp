@@ -408,6 +408,20 @@ TEST(Fit, ReportsOneSetAndMany) {
   }
 }
 
+TEST(Fit, ReportsWhatCannotBeFitted) {
+  const Folder folder;
+  write_text(folder.path("a.csv"), "x,y\n1,2\n2,4\n");
+  write_text(folder.path("b.csv"), "x,y\n,2\n2,\n");
+  for (const std::string file : {"a.csv", "b.csv"})
+    for (const std::string formula : {"a*log(x-5)", "a*x"}) {
+      const Outcome run =
+          run_luge("fit " + folder.path(file) + " --model '" + formula + "' --p0 a=1 --report " + folder.path("r"));
+      EXPECT_EQ(run.code, 0) << run.err;
+      if (!gnuplot_is_there()) continue;
+      EXPECT_EQ(run.err.find("without pictures"), std::string::npos) << run.err;
+    }
+}
+
 /// Labels and names reach gnuplot's scripts, where text in double quotes can run programs.
 TEST(Fit, WordsOfAFileStayWordsInPictures) {
   const Folder folder;
