@@ -7,7 +7,7 @@
 #include <string>
 
 #include <luge/base/detail/check.h>
-#include <luge/seam/detail/op_traits.h>
+#include <luge/seam/detail/derivatives.h>
 
 namespace luge::fit {
 
@@ -113,28 +113,6 @@ std::optional<double> computed(Op op, const double* in, const double* parameters
     default: return std::nullopt;
   }
 }
-
-using Derivative = void (*)(const Term* in, const Term* parameters, Term* out);
-
-template <class F>
-void derivative(const Term* in, const Term* parameters, Term* out) {
-  const auto gradients = math::scalar::invoke_backward<F>(in, parameters);
-  for (int i = 0; i < F::kInputs; ++i) out[i] = gradients[i];
-}
-
-template <Op op, class F>
-constexpr Derivative derivative_of() {
-  if constexpr (is_differentiable(op) && op != Op::Where)
-    return derivative<F>;
-  else
-    return nullptr;
-}
-
-constexpr Derivative kDerivatives[] = {
-#define LUGE_ROW(function, Formula, ...) derivative_of<Op::Formula, math::scalar::Formula>(),
-    LUGE_OPS(LUGE_ROW)
-#undef LUGE_ROW
-};
 
 }  // namespace
 
@@ -259,7 +237,7 @@ Term Graph::apply(Op op, std::span<const Term> in, std::array<double, 2> paramet
 std::vector<Term> Graph::partials(int of) {
   const Node at = nodes_[static_cast<std::size_t>(of)];
   const OpTraits& row = traits(at.op);
-  const Derivative formula = kDerivatives[static_cast<int>(at.op)];
+  const Derivative<Term> formula = derivative<Term>(at.op);
   LUGE_CHECK(ValueError, formula, "model: {} has no derivative", name(at.op));
   std::array<Term, 5> in;
   in[0] = number(1);

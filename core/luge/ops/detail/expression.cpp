@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include <luge/base/detail/check.h>
-#include <luge/seam/detail/op_traits.h>
+#include <luge/seam/detail/derivatives.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 
@@ -172,36 +172,10 @@ inline Expression select(const Expression& condition, const Expression& yes, con
 
 // ---- the derivatives ----------------------------------------------------------------------------
 
-namespace {
-
-using Derivative = void (*)(const Expression* in, const Expression* parameters, Expression* out);
-
-template <class F>
-void derivative(const Expression* in, const Expression* parameters, Expression* out) {
-  const auto gradients = math::scalar::invoke_backward<F>(in, parameters);
-  for (int i = 0; i < F::kInputs; ++i) out[i] = gradients[i];
-}
-
-template <Op op, class F>
-constexpr Derivative derivative_of() {
-  if constexpr (is_differentiable(op) && op != Op::Where)
-    return derivative<F>;
-  else
-    return nullptr;
-}
-
-constexpr Derivative kDerivatives[] = {
-#define LUGE_ROW(function, Formula, ...) derivative_of<Op::Formula, math::scalar::Formula>(),
-    LUGE_OPS(LUGE_ROW)
-#undef LUGE_ROW
-};
-
-}  // namespace
-
 void differentiate(Op op, const Expression* in, const double* parameters, Expression* out) {
   std::array<Expression, 2> given;
   for (int i = 0; i < traits(op).parameters; ++i) given[static_cast<std::size_t>(i)] = Expression(parameters[i]);
-  kDerivatives[static_cast<int>(op)](in, given.data(), out);
+  derivative<Expression>(op)(in, given.data(), out);
 }
 
 }  // namespace luge::symbolic
