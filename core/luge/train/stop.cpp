@@ -274,7 +274,7 @@ void StopRule::Impl::restore(const std::vector<std::pair<std::string, Tensor>>& 
   std::vector<std::pair<std::string, Tensor>> own = state();
   std::vector<const Tensor*> values;
   for (const auto& [name, tensor] : own) {
-    const auto found = std::find_if(given.begin(), given.end(), [&](const auto& one) { return one.first == name; });
+    const auto found = std::find_if(given.begin(), given.end(), [&name = name](const auto& one) { return one.first == name; });
     LUGE_CHECK(ValueError, found != given.end(),
                "{}: the state has no '{}'; it is of a rule that was made with other criteria", kOp, name);
     const TensorImpl& impl = luge::checked(found->second, kOp, name.c_str());
@@ -285,7 +285,7 @@ void StopRule::Impl::restore(const std::vector<std::pair<std::string, Tensor>>& 
     values.push_back(&found->second);
   }
   for (const auto& [name, tensor] : given)
-    LUGE_CHECK(ValueError, std::any_of(own.begin(), own.end(), [&](const auto& one) { return one.first == name; }),
+    LUGE_CHECK(ValueError, std::any_of(own.begin(), own.end(), [&name = name](const auto& one) { return one.first == name; }),
                "{}: the state has '{}', which this rule has not; it is of a rule that was made with other criteria",
                kOp, name);
   for (std::size_t i = 0; i < own.size(); ++i)
