@@ -154,6 +154,19 @@ TEST_P(CurveFitTest, AParameterThatTheDataDoNotDetermineIsInfinite) {
   }
 }
 
+TEST_P(CurveFitTest, WhatRoundingHidesIsNotConverged) {
+  const Model line("a + b * x");
+  std::vector<double> far = x40_, near = x40_;
+  for (double& x : far) x += 1.7e9;  // seconds since 1970
+  for (double& x : near) x += 1e5;
+  EXPECT_EQ(status_of(curve_fit(line, row(far), row(noise()), row({1, 1}))), fit::kIllConditioned);
+  const FitResult centred = curve_fit(line, row(x40_), row(noise()), row({1, 1}));
+  const FitResult result = curve_fit(line, row(near), row(noise()), row({1, 1}));
+  EXPECT_TRUE(fit::is_converged(status_of(result))) << fit::text_of(status_of(result));
+  EXPECT_NEAR(at(result.parameters, 1), at(centred.parameters, 1), 1e-7);
+  EXPECT_NEAR(at(result.standard_errors, 1) / at(centred.standard_errors, 1), 1, 1e-6);
+}
+
 TEST_P(CurveFitTest, AsManyPointsAsParametersLeaveNoErrors) {
   const std::vector<double> x(x40_.begin(), x40_.begin() + 3), all = decay(x40_), y(all.begin(), all.begin() + 3);
   const FitResult result = curve_fit(decay_, row(x), row(y), row({1, 1, 1}));

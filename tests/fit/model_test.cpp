@@ -126,6 +126,14 @@ TEST(ModelTest, SaysWhatFunctionsMayNotDo) {
                  traced([](const Tensors& x, const Tensors& p) { return Tensors{p[0] * x[0] + x[0].slice(0, 0, 1)}; })),
       LUGE_ERROR(ValueError, "^model: .* neither a predictor nor a parameter",
                  traced([&own](const Tensors& x, const Tensors& p) { return Tensors{p[0] * x[0] + own}; })),
+      LUGE_ERROR(ValueError, "^model: the function depends on how many points there are",
+                 traced([](const Tensors& x, const Tensors& p) {
+                   return Tensors{p[0] * static_cast<double>(x[0].numel()) + x[0]};
+                 })),
+      LUGE_ERROR(ValueError, "^model: .* takes single points of a predictor",
+                 traced([](const Tensors& x, const Tensors& p) { return Tensors{p[0] * x[0].select(0, -1) + x[0]}; })),
+      LUGE_ERROR(ValueError, "^model: the function converts to int32",
+                 traced([](const Tensors& x, const Tensors& p) { return Tensors{p[0] * x[0].to(int32)}; })),
       LUGE_ERROR(ValueError, "^model: the function returns nothing",
                  traced([](const Tensors&, const Tensors&) { return Tensors{}; })),
       LUGE_ERROR(ValueError, "^model: the parameter a has no influence",
@@ -165,7 +173,14 @@ TEST(ModelTest, ShowsThePlaceOfAMistake) {
   expect_place("exp(a, x)", "exp takes 1 argument, and 2 are given", 0);
   expect_place("where(x < a, b)", "where takes 3 arguments, and 2 are given", 0);
   expect_place("1e999 * a * x", "beyond float64", 0);
-  expect_place(std::string(300, '(') + "a*x", "nested too deeply", 100);
+  // Of a long formula sixty characters before and behind the place are shown.
+  try {
+    Model model(std::string(300, '(') + "a*x");
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const ValueError& error) {
+    EXPECT_EQ(std::string(error.what()), "model: the formula is nested too deeply\n  " + std::string(120, '(') +
+                                             "\n  " + std::string(60, ' ') + "^");
+  }
 }
 
 TEST(ModelTest, SaysWhatIsWrongWithNames) {

@@ -121,6 +121,68 @@ def test_float32_stays_single_and_lists_are_double():
     assert (np.asarray(single.standard_errors) > 0).all()
 
 
+def test_what_float64_cannot_tell_apart_is_not_converged():
+    """Seconds since 1970: the minimum is lost in the rounding of the columns' products, and luge says so."""
+    y = np.random.default_rng(0).normal(size=30)
+    x = np.linspace(0, 5, 30)
+    far = curve_fit("a + b * x", x + 1.7e9, y)
+    assert far.status.item() < 1 and "take x from its mean" in far.message
+    near = curve_fit("a + b * x", x + 1e5, y)
+    assert near.converged.item()
+    np.testing.assert_allclose(near["b"].item(), np.polyfit(x, y, 1)[0], rtol=1e-6)
+
+
+def test_arrays_of_any_kind_and_of_their_own():
+    expected = curve_fit(DECAY, X, Y, (1, 1, 1)).parameters.tolist()
+    for x, y in ((X[::-1], Y[::-1]), (X.astype(">f8"), Y.astype(object)), (list(X), tuple(Y)), (X.astype(np.longdouble), Y)):
+        np.testing.assert_allclose(curve_fit(DECAY, x, y, (1, 1, 1)).parameters.tolist(), expected, rtol=1e-9)
+    x = X.copy()
+    result = curve_fit(DECAY, x, Y, (1, 1, 1))
+    before = result.predict().tolist()
+    x[:] = 0
+    assert result.predict().tolist() == before
+    masked = np.ma.array(Y, mask=X > 3)
+    with pytest.raises(ValueError, match="curve_fit: y is a masked array; give its mask"):
+        curve_fit(DECAY, X, masked, (1, 1, 1))
+    counts = np.arange(6, dtype=np.uint16)
+    assert curve_fit("a * x", counts, 2 * counts)["a"].item() == pytest.approx(2)
+    assert luge.model("a * x")(np.array([2**40]), a=np.array([2**40])).item() == 2.0**80
+
+
+def test_robust_errors_are_never_zero():
+    few = curve_fit(DECAY, X[::13], Y[::13], (2, 1.4, 0.5), loss="huber")
+    assert few.observations.item() == 4
+    exact = curve_fit(DECAY, X[::19], Y[::19], (2, 1.4, 0.5), loss="cauchy")
+    assert all(error == math.inf for error in exact.standard_errors.tolist())
+
+
+def test_counts_take_no_deviations_and_none_is_negative():
+    with pytest.raises(ValueError, match="curve_fit: sigma is given; counts"):
+        curve_fit(DECAY, X, Y, (1, 1, 1), loss="poisson", sigma=0.1)
+    assert curve_fit(DECAY, X, Y - 1, (1, 1, 1), loss="poisson").status.item() == -4
+
+
+def test_a_dataframe_does_not_confuse_names():
+    pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="the parameter status has the name of another column"):
+        curve_fit("status * x + b", X, Y).to_dataframe()
+
+
+def test_messages_ask_for_the_set():
+    one, many = curve_fit(DECAY, X, Y, (1, 1, 1)), curve_fit(DECAY, X, np.stack([Y, Y]), (1, 1, 1))
+    assert "converged" in one.messages() and "converged" in many.messages(-1)
+    for call, error in ((lambda: one.messages(0), ValueError), (many.messages, ValueError), (lambda: many.messages(2), IndexError)):
+        with pytest.raises(error, match="FitResult.messages: index is"):
+            call()
+
+
+def test_a_model_without_predictors_and_fixed_parameters():
+    result = curve_fit(luge.model("a", predictors=[]), None, np.ones((3, 5)))
+    assert result.predict().shape == (3, 5)
+    held = curve_fit(DECAY, X[[0, 20]], Y[[0, 20]], (2, 1.4, 0.5), fixed=["c"])
+    assert held.success.item() and held["c"].item() == 0.5
+
+
 def test_summary_of_one_fit():
     text = curve_fit(DECAY, X, Y, (1, 1, 0.45), bounds=([0, 0, 0], [10, 10, 0.45])).summary()
     assert "at its upper bound" in text and "converged" in text and "40 observations" in text
@@ -151,6 +213,16 @@ def test_a_dataframe_has_a_row_for_each_set():
         (lambda: luge.model(lambda x, a: 3), TypeError, "model: the function returns an object of type int"),
         (lambda: luge.model(lambda x, a: a * x.cumsum(0)), AttributeError, "cumsum"),
         (lambda: luge.model(lambda x, a: a * x.sum()), ValueError, "model: the function calls sum"),
+        (lambda: luge.model(lambda x, a: a * x.shape[0] + x), ValueError, "model: the function depends on how many points"),
+        (lambda: luge.model(lambda x, a: a * x[0]), ValueError, "takes single points of a predictor"),
+        (lambda: luge.model(lambda x, a: a * x[-1] + 0 * x), ValueError, "takes single points of a predictor"),
+        (lambda: luge.model(lambda x, a: a * x.to(luge.int32)), ValueError, "model: the function converts to int32"),
+        (lambda: curve_fit(lambda X, a, b: a * X[0] + b * X[1], np.stack([X, X]), Y), ValueError, "name each by predictors="),
+        (lambda: luge.model("a*"), ValueError, "ends where a number should be"),
+        (lambda: luge.model("True * x"), ValueError, "True has no meaning in a formula"),
+        (lambda: luge.model("a * x", predictors=3), TypeError, "model: predictors is 3; it must be names"),
+        (lambda: curve_fit(DECAY, X, Y, (1, 1, 1)).plot(4), IndexError, "FitResult.plot: index is 4; there is one set"),
+        (lambda: curve_fit(DECAY, X, ["a", "b"]), TypeError, "curve_fit: y is of type list; it must be numbers"),
         (lambda: luge.model("a * x")(1.0, b=2), TypeError, "model: b is no parameter"),
         (lambda: luge.model("a * x")(1.0), TypeError, "model: the parameter a is missing"),
         (lambda: luge.model("a * x")(a=1), TypeError, "model: 0 predictors are given"),

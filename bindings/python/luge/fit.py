@@ -59,8 +59,11 @@ class Model:
         """As they were given; empty for a function."""
         return self._compiled.formulas
 
-    def __call__(self, *x: Any, output: int = 0, **parameters: Any) -> Tensor:
-        """Values of the model: predictors in order, parameters by name; tensors and numbers broadcast, gradients are recorded."""
+    def __call__(self, /, *x: Any, _output: int = 0, **parameters: Any) -> Tensor:
+        """Values of the model: predictors in order, parameters by name; tensors and numbers broadcast, gradients are recorded.
+
+        Integers count as float64. `_output` is the number of the function, where the model is several.
+        """
         for name in parameters:
             if name not in self.parameters:
                 raise TypeError(f"model: {name} is no parameter; those are {', '.join(self.parameters)}")
@@ -69,9 +72,9 @@ class Model:
             raise TypeError(f"model: the parameter {missing[0]} is missing")
         if len(x) != len(self.predictors):
             raise TypeError(f"model: {len(x)} predictors are given; the model has {len(self.predictors)} ({', '.join(self.predictors)})")
-        xs = [_tensor("model", name, value) for name, value in zip(self.predictors, x)]
-        given = [_tensor("model", name, parameters[name]) for name in self.parameters]
-        values: Tensor = self._compiled._evaluate(xs, given, output)
+        xs = [_floating(_tensor("model", name, value)) for name, value in zip(self.predictors, x)]
+        given = [_floating(_tensor("model", name, parameters[name])) for name in self.parameters]
+        values: Tensor = self._compiled._evaluate(xs, given, _output)
         return values
 
     def __repr__(self) -> str:
@@ -108,6 +111,11 @@ def model(
     >>> luge.model(lambda x, a, t: a * luge.exp(-x / t)).parameters
     ('a', 't')
     """
+    if isinstance(formula, Model):
+        raise TypeError("model: formula is a luge.fit.Model already")
+    for argument, given in (("predictors", predictors), ("parameters", parameters)):
+        if given is not None and (not hasattr(given, "__iter__") or not all(isinstance(name, str) for name in given)):
+            raise TypeError(f"model: {argument} is {given!r}; it must be names")
     names = [predictors] if isinstance(predictors, str) else list(predictors)
     if callable(formula):
         if parameters is None:
@@ -116,9 +124,9 @@ def model(
             return Model(_C._fit._of_function(formula, names, list(parameters)))
         except ValueError as error:
             # It comes through the operation that the function called, which has put its own name in front.
-            called, _, what = str(error).partition(": ")
-            if what.endswith("a model works element by element"):
-                raise ValueError(f"model: {what}") from None
+            called, colon, what = str(error).partition(": ")
+            if colon and called.isidentifier() and called != "model":
+                raise type(error)(f"model: {what}") from None
             raise
     if isinstance(formula, str):
         formula = [formula]
@@ -139,21 +147,40 @@ def _arguments(function: Callable[..., Any], predictors: int) -> list[str]:
     return found[predictors:]
 
 
-def _tensor(op: str, argument: str, value: Any, dtype: Any = None) -> Tensor:
-    """What is given as a tensor: Python's numbers in float64, arrays as they are."""
+def _tensor(op: str, argument: str, value: Any, boolean: bool = False) -> Tensor:
+    """What is given as a tensor: float32 and float64 as they are, other numbers in float64; a copy of an array."""
     if isinstance(value, Tensor):
         return value
-    if isinstance(value, (bool, int, float)) or (isinstance(value, (list, tuple)) and dtype is None):
-        return _C.tensor(value, dtype=_C.float64)
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array_interface__"):
+        return _C.as_tensor(value)  # of a library of its own, maybe of a GPU
     try:
-        return _C.as_tensor(value) if dtype is None else _C.tensor(value, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{op}: {argument}: {error}") from None
+        import numpy
+    except ImportError:
+        return _C.tensor(value, dtype=_C.bool_ if boolean else _C.float64)
+    if isinstance(value, numpy.ma.MaskedArray) and numpy.any(value.mask):
+        raise ValueError(f"{op}: {argument} is a masked array; give its mask by mask=~numpy.ma.getmaskarray(y), and its data")
+    try:
+        array = numpy.asarray(value)
+        if boolean and array.dtype.kind != "b":
+            raise TypeError(f"{op}: {argument} holds {array.dtype}; it must hold bools")
+        if not boolean and array.dtype not in (numpy.float32, numpy.float64):
+            array = array.astype(numpy.float64)
+        elif not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+    except (ValueError, TypeError) as error:
+        if str(error).startswith(f"{op}: "):
+            raise
+        raise TypeError(f"{op}: {argument} is of type {type(value).__name__}; it must be numbers of one shape ({error})") from None
+    return _C.tensor(numpy.ascontiguousarray(array).reshape(array.shape))
 
 
 def _numbers_of(tensor: Tensor) -> list[Any]:
     """Its numbers, row by row."""
     return cast("list[Any]", tensor.tolist())
+
+
+def _floating(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_floating_point() else tensor.to(_C.float64)
 
 
 def _by_name(model: Model, argument: str, given: Mapping[str, Any], default: Any) -> list[Any]:
@@ -189,10 +216,14 @@ def _bounds(model: Model, given: Any) -> tuple[Tensor | None, Tensor | None]:
     if isinstance(given, Mapping):
         pairs = _by_name(model, "bounds", given, (-infinity, infinity))
         for name, pair in zip(model.parameters, pairs):
-            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            if not hasattr(pair, "__len__") or len(pair) != 2:
                 raise ValueError(f"curve_fit: the bounds of {name} are {pair!r}; they must be (lower, upper)")
         low, high = ([none if pair[i] is None else pair[i] for pair in pairs] for i, none in ((0, -infinity), (1, infinity)))
         return _columns(low), _columns(high)
+    if hasattr(given, "lb") and hasattr(given, "ub"):  # scipy.optimize.Bounds
+        given = (given.lb, given.ub)
+    elif hasattr(given, "shape") and len(given.shape) == 2 and given.shape[0] == 2:
+        given = (given[0], given[1])
     if not isinstance(given, (tuple, list)) or len(given) != 2:
         raise ValueError("curve_fit: bounds must be (lower, upper), or a dict of names and such pairs")
     result = []
@@ -211,7 +242,7 @@ def _fixed(model: Model, given: Any) -> Tensor | None:
     if isinstance(given, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in given):
         held = _by_name(model, "fixed", dict.fromkeys(given, True), False)
         return _C.tensor(held)
-    return _tensor("curve_fit", "fixed", given, None if isinstance(given, Tensor) else _C.bool_)
+    return _tensor("curve_fit", "fixed", given, boolean=True)
 
 
 class FitResult:
@@ -223,7 +254,8 @@ class FitResult:
                          do not determine, or for all where there are no more observations than parameters
         standard_errors  (sets, parameters)
         status           (sets), int32: 1, 2, 3 converged (gradient, cost, parameters), 5 as far as rounding lets it be seen,
-                         0 most steps taken, -1 stalled, -2 not finite at the start, -3 singular, -4 bad data
+                         0 most steps taken, -1 stalled, -2 not finite at the start, -3 singular, -4 bad data,
+                         -5 too ill-conditioned for float64
         steps            (sets), int32: evaluations of the model
         cost, chi2       (sets): half of the sum of losses; the sum of squares of weighted residuals
         reduced_chi2, r2, aic, condition, optimality, observations  (sets)
@@ -245,9 +277,11 @@ class FitResult:
     active: Tensor
     observations: Tensor
 
-    def __init__(self, model: Model, x: Tensor | None, y: Tensor, sigma: Tensor | None, found: dict[str, Tensor]) -> None:
+    def __init__(
+        self, model: Model, x: Tensor | None, y: Tensor, sigma: Tensor | None, mask: Tensor | None, found: dict[str, Tensor]
+    ) -> None:
         self.model = model
-        self._x, self._y, self._sigma = x, y, sigma
+        self._x, self._y, self._sigma, self._mask = x, y, sigma, mask
         self.__dict__.update(found)
 
     @property
@@ -278,7 +312,11 @@ class FitResult:
         return self.messages()
 
     def messages(self, index: int | None = None) -> str:
-        """What the status of a set says."""
+        """What the status of a set says; of one fit without an index."""
+        if self.has_sets == (index is None):
+            raise ValueError(f"FitResult.messages: index is {index}; {'there are many fits' if self.has_sets else 'there is one fit'}")
+        if index is not None and not -len(self.status) <= index < len(self.status):
+            raise IndexError(f"FitResult.messages: index is {index}; there are {len(self.status)} sets")
         return _C._fit._text_of(int(self._row(self.status, index)))
 
     def _row(self, tensor: Tensor, index: int | None) -> Any:
@@ -342,6 +380,11 @@ class FitResult:
         several = len(self.model.predictors) > 1
         xs = [] if given is None else [given[k] for k in range(len(self.model.predictors))] if several else [given]
         columns = [self.parameters[..., p].unsqueeze(-1) for p in range(len(self.names))]
+        if not xs:
+            columns[0] = columns[0].expand((*columns[0].shape[:-1], self._y.shape[-1]))
+        for column in xs:
+            if self.has_sets and column.ndim == 2 and column.shape[0] not in (1, len(self.status)):
+                raise ValueError(f"FitResult.predict: x has {column.shape[0]} sets; there are {len(self.status)}")
         outputs = [self.model._compiled._evaluate([column.to(_C.float64) for column in xs], columns, o) for o in range(self.model.outputs)]
         return outputs[0] if len(outputs) == 1 else _C.stack(outputs, -2)
 
@@ -351,35 +394,48 @@ class FitResult:
             import pandas  # type: ignore[import-untyped, unused-ignore]
         except ImportError as error:
             raise ImportError("FitResult.to_dataframe needs pandas, which is not installed") from error
+        measures = ("status", "steps", "chi2", "reduced_chi2", "r2", "aic", "condition", "observations")
+        taken = {*measures, *(f"{name}_error" for name in self.names)}
+        for name in self.names:
+            if name in taken:
+                raise ValueError(f"FitResult.to_dataframe: the parameter {name} has the name of another column; take the attributes instead")
         columns: dict[str, list[Any]] = {name: self._list(self[name]) for name in self.names}
         for p, name in enumerate(self.names):
             columns[f"{name}_error"] = self._list(self.standard_errors[..., p])
-        for name in ("status", "steps", "chi2", "reduced_chi2", "r2", "aic", "condition", "observations"):
+        for name in measures:
             columns[name] = self._list(getattr(self, name))
         frame = pandas.DataFrame(columns)
         frame.index.name = "set"
         return frame
 
     def plot(self, index: int = 0, *, ax: Any = None) -> Any:
-        """Observations, the curve found and the residuals' size of one set. Needs matplotlib; returns the axes."""
+        """Observations and the curve found, of one set. Needs matplotlib; returns the axes."""
         if len(self.model.predictors) != 1 or self.model.outputs != 1:
             raise ValueError("FitResult.plot: the model must have one predictor and one output")
+        sets = len(self.status) if self.has_sets else 1
+        if not 0 <= index < sets:
+            raise IndexError(f"FitResult.plot: index is {index}; there {'is one set' if sets == 1 else f'are {sets} sets'}")
         try:
             import matplotlib.pyplot as pyplot
         except ImportError as error:
             raise ImportError("FitResult.plot needs matplotlib, which is not installed") from error
 
-        def of_set(tensor: Tensor) -> Tensor:
-            return tensor[index] if tensor.ndim == 2 else tensor
+        def of_set(tensor: Tensor) -> list[Any]:
+            """Of one set, as long as its observations."""
+            row = tensor[index if tensor.shape[0] > 1 else 0] if tensor.ndim == 2 else tensor
+            return _numbers_of(row.expand(self._y.shape[-1]))
 
-        x, y = of_set(cast(Tensor, self._x)).to(_C.float64), of_set(self._y)
+        x, y = of_set(cast(Tensor, self._x)), of_set(self._y)
+        seen = [True] * len(y) if self._mask is None else of_set(self._mask)
+        sigma = None if self._sigma is None else of_set(self._sigma)
         values = self.parameters[index] if self.has_sets else self.parameters
-        ends = _numbers_of(x)
+        there = [i for i, is_seen in enumerate(seen) if is_seen]
+        ends = [x[i] for i in there]
         grid = _C.linspace(min(ends), max(ends), 400, dtype=_C.float64)
-        curve = self.model._compiled._evaluate([grid], [values[p] for p in range(len(self.names))], 0)
+        curve = self.model._compiled._evaluate([grid], [values[p].cpu() for p in range(len(self.names))], 0)
         ax = pyplot.gca() if ax is None else ax
-        sigma = None if self._sigma is None else of_set(self._sigma) if self._sigma.ndim else self._sigma
-        ax.errorbar(ends, y.tolist(), None if sigma is None else sigma.tolist(), fmt="o", markersize=4, label="observed")
+        bars = None if sigma is None else [sigma[i] for i in there]
+        ax.errorbar(ends, [y[i] for i in there], bars, fmt="o", markersize=4, label="observed")
         label = ", ".join(f"{name} = {value:.4g}" for name, value in zip(self.names, _numbers_of(values)))
         ax.plot(grid.tolist(), curve.tolist(), label=label)
         ax.set_xlabel(self.model.predictors[0])
@@ -412,17 +468,19 @@ def curve_fit(
         model: a luge.model, a formula, or a function f(x, a, b, ...) of tensors.
         x: the predictor, (points) or (sets, points); of several (predictors, points) or (predictors, sets, points); None of none.
         y: (points) or (sets, points); of several outputs (outputs, points) or (sets, outputs, points).
-        p0: where to start: (parameters), (sets, parameters), or {name: number or (sets)}. None: 1, as in SciPy.
-        sigma: standard deviations of y, broadcast to it; infinite: not observed.
+        p0: where to start: (parameters), (sets, parameters), or {name: number or (sets)}. None: 1, moved into the bounds.
+            x, y and p0 say how many sets there are.
+        sigma: standard deviations of y, broadcast to it; infinite: not observed. No covariance matrix of y.
         mask: bool, broadcast to y: False where nothing was observed (ragged data), whatever x and y hold there.
         bounds: (lower, upper) as in SciPy, or {name: (lower, upper)} with None for none.
         fixed: names of parameters that stay at p0, or bools.
         loss, f_scale: "linear", "soft_l1", "huber", "cauchy", "tukey" with residuals larger than f_scale as outliers; "poisson": counts.
         max_steps, ftol, xtol, gtol: most evaluations; converged where the step that is left is less than ftol of the standard errors
             or xtol of the parameters, or the greatest cosine between residuals and a column of the Jacobian is less than gtol.
-        absolute_sigma: as in SciPy: sigma are the true deviations, and the covariance is not scaled by reduced chi2.
+        absolute_sigma: as in SciPy: sigma are the true deviations, and the covariance is not scaled by reduced chi2. Robust losses and
+            counts have no such scale.
 
-    A set that cannot be fitted says so in its status; raise_for_status() makes that an error. float32 where x and y are, else float64.
+    Gradients do not flow through a fit. A set that cannot be fitted says so in its status; raise_for_status() makes that an error. float32 where x and y are, else float64.
 
     >>> x = luge.linspace(0, 5, 40, dtype=luge.float64)
     >>> y = luge.stack([2 * luge.exp(-x / 1.5) + 0.5, luge.exp(-x / 0.5) + 0.1])
@@ -430,7 +488,7 @@ def curve_fit(
     >>> [round(t, 6) for t in result["t"].tolist()]
     [1.5, 0.5]
     """
-    if isinstance(model, str) or (callable(model) and not isinstance(model, Model)):
+    if isinstance(model, (str, list, tuple)) or (callable(model) and not isinstance(model, (Model, type))):
         model = globals()["model"](model)
     if not isinstance(model, Model):
         raise TypeError(f"curve_fit: model is of type {type(model).__name__}; it must be a luge.model, a formula or a function")
@@ -440,7 +498,7 @@ def curve_fit(
     lower, upper = _bounds(model, bounds)
     start = _numbers(model, "p0", p0) if p0 is not None else _start(model, lower, upper)
     deviations = None if sigma is None else _tensor("curve_fit", "sigma", sigma)
-    given = None if mask is None else _tensor("curve_fit", "mask", mask, None if isinstance(mask, Tensor) else _C.bool_)
+    given = None if mask is None else _tensor("curve_fit", "mask", mask, boolean=True)
 
     def here(tensor: Tensor | None, original: Any) -> Tensor | None:
         """What was no tensor goes to where y is."""
@@ -451,7 +509,7 @@ def curve_fit(
         here(lower, None), here(upper, None), here(_fixed(model, fixed), fixed), loss, f_scale, method, max_steps, ftol, xtol,
         gtol, absolute_sigma,
     )  # fmt: skip
-    return FitResult(model, predictors, observed, deviations, found)
+    return FitResult(model, predictors, observed, deviations, given, found)
 
 
 def _start(model: Model, lower: Tensor | None, upper: Tensor | None) -> Tensor:

@@ -125,7 +125,7 @@ class Setup {
                "{}: p0 has {} numbers; the model has {} parameters ({})", kOp, start.shape()[1], problem_.parameters,
                fmt::join(model_.parameters(), ", "));
     join_sets("p0", start.shape()[0]);
-    LUGE_CHECK(ValueError, problem_.points * problem_.outputs >= problem_.parameters,
+    LUGE_CHECK(ValueError, options_.fixed.defined() || problem_.points * problem_.outputs >= problem_.parameters,
                "{}: y has {} points, fewer than the {} parameters ({})", kOp, problem_.points * problem_.outputs,
                problem_.parameters, fmt::join(model_.parameters(), ", "));
     problem_.y = observed.expand({problem_.sets, problem_.outputs, problem_.points});
@@ -149,13 +149,19 @@ class Setup {
     return given.expand(target);
   }
 
+  /// Whether a deviation that counts is not positive.
+  bool is_refused(const Tensor& sigma) const {
+    Tensor wrong = sigma <= 0.0;
+    if (options_.mask.defined()) wrong = logical_and(wrong, like_y("mask", options_.mask));
+    return wrong.any().item<bool>();
+  }
+
   void weigh() {
     if (options_.sigma.defined()) {
       check_real("sigma", options_.sigma);
       const Tensor sigma = like_y("sigma", options_.sigma).to(problem_.dtype);
       if (!observer && sigma.numel() > 0)
-        LUGE_CHECK(ValueError, !(options_.sigma.to(problem_.dtype) <= 0.0).any().item<bool>(),
-                   "{}: sigma has a value that is not positive", kOp);
+        LUGE_CHECK(ValueError, !is_refused(sigma), "{}: sigma has a value that is not positive", kOp);
       problem_.weight = Scalar(1.0) / sigma;
     }
     if (!options_.mask.defined()) return;
@@ -238,6 +244,8 @@ Tensor result_like(const Problem& problem, const Shape& shape, DType dtype) {
 }  // namespace
 
 std::string_view text_of(FitStatus status) {
+  if (status == kIllConditioned)
+    return "ill-conditioned: parameters are so alike that float64 cannot tell them apart; take x from its mean";
   switch (status) {
     case FitStatus::MaxSteps: return "not converged: the most steps were taken";
     case FitStatus::Gradient: return "converged: no parameter makes the residuals shorter";
@@ -245,7 +253,7 @@ std::string_view text_of(FitStatus status) {
     case FitStatus::Step: return "converged: the parameters no longer move";
     case FitStatus::Precision: return "precision: rounding hides what steps change";
     case FitStatus::Stalled: return "stalled: no step makes the cost smaller";
-    case FitStatus::Diverged: return "failed: the model is not finite at the start";
+    case FitStatus::Diverged: return "failed: the model or a derivative of it is not finite at the start";
     case FitStatus::Singular: return "singular: the observations do not determine all parameters";
     case FitStatus::BadData: return "bad data: an observation is not finite, or there are fewer than parameters";
     case FitStatus::Running: break;
@@ -264,7 +272,12 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   for (const auto& [argument, value] :
        {std::pair{"ftol", options.ftol}, std::pair{"xtol", options.xtol}, std::pair{"gtol", options.gtol}})
     LUGE_CHECK(ValueError, value >= 0 && value < 1, "{}: {} is {}; it must be in [0, 1)", kOp, argument, value);
-  const Problem problem = Setup(model, x, y, p0, options).take();
+  LUGE_CHECK(ValueError, loss != FitLoss::Poisson || !options.sigma.defined(),
+             "{}: sigma is given; counts with the loss 'poisson' have the deviation of their expectation", kOp);
+  Problem problem = Setup(model, x, y, p0, options).take();
+  if (loss == FitLoss::Poisson)  // no count is negative
+    problem.y = where(problem.y < 0.0, full({}, std::nan(""), {.dtype = problem.dtype, .device = problem.y.device()}),
+                      problem.y);
   const std::int64_t sets = problem.sets, parameters = problem.parameters;
 
   FitResult result;
@@ -326,9 +339,13 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   result.chi2 = where(has_data, result.chi2, missing);
   result.reduced_chi2 = where(left > 0.0, result.chi2 / left, infinite);
   const bool robust = loss != FitLoss::Linear && loss != FitLoss::Poisson;
-  if (robust)
-    result.covariance = result.covariance * where(left > 0.0, count / left, infinite).unsqueeze(-1).unsqueeze(-1);
-  else if (loss == FitLoss::Linear && !options.absolute_sigma)
+  const Tensor any_left = (left > 0.0).unsqueeze(-1).unsqueeze(-1);
+  if (robust) {
+    const Tensor sandwich = where(any_left, result.covariance * (count / left).unsqueeze(-1).unsqueeze(-1), infinite);
+    // Residuals that are all rejected or all 0 say nothing of errors.
+    result.covariance = where(sandwich == 0.0, infinite, sandwich);
+  }
+  if (loss == FitLoss::Linear && !options.absolute_sigma)
     result.covariance = where((left > 0.0).unsqueeze(-1).unsqueeze(-1),
                               result.covariance * result.reduced_chi2.unsqueeze(-1).unsqueeze(-1), infinite);
   result.covariance = where(has_data.unsqueeze(-1).unsqueeze(-1), result.covariance, missing);
@@ -346,9 +363,12 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
     result.r2 = 1.0 - result.chi2 / (apart * apart).sum({1, 2});
   }
   const Tensor is_singular = logical_and(result.status > 0, rank < free);
-  result.status =
-      where(is_singular, Scalar(static_cast<std::int64_t>(FitStatus::Singular)), result.status.to(DType::Int64))
-          .to(DType::Int32);
+  const auto code = [](FitStatus status) { return Scalar(static_cast<std::int64_t>(status)); };
+  // Products of columns have twice their digits: beyond this, float64 has lost the last of them.
+  constexpr double kMostCondition = 1e7;
+  const Tensor is_alike = logical_and(result.status > 0, result.condition > kMostCondition);
+  result.status = where(is_alike, code(kIllConditioned), result.status.to(DType::Int64));
+  result.status = where(is_singular, code(FitStatus::Singular), result.status).to(DType::Int32);
   result.active = result_like(problem, {sets, parameters}, DType::Int32).zero_();
   if (problem.lower.defined())
     result.active =

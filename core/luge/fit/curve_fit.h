@@ -63,6 +63,10 @@ struct FitResult {
   std::vector<std::string> names;
 };
 
+/// A status that curve_fit finds when the backend is done: the columns are so alike that the rounding of their products
+/// hides the minimum.
+inline constexpr FitStatus kIllConditioned{-5};
+
 /// What a status says: "converged: the cost no longer falls", ...
 std::string_view text_of(FitStatus status);
 /// Whether a fit has ended at a minimum by its tolerances.

@@ -62,6 +62,12 @@ Model::Model(const std::vector<std::string>& formulas, const ModelNames& names) 
   for (const std::string& formula : formulas)
     for (const std::string& name : names_in(formula))
       if (std::find(mentioned.begin(), mentioned.end(), name) == mentioned.end()) mentioned.push_back(name);
+  // Mistakes of writing come before those of names.
+  for (const std::string& formula : formulas) {
+    Graph scratch(static_cast<int>(names.predictors.size()), static_cast<int>(mentioned.size()));
+    const Graph::Scope scope(scratch);
+    parse(scratch, formula, names.predictors, mentioned);
+  }
   const auto is_mentioned = [&](const std::string& name) {
     return std::find(mentioned.begin(), mentioned.end(), name) != mentioned.end();
   };
@@ -84,6 +90,7 @@ Model::Model(const std::vector<std::string>& formulas, const ModelNames& names) 
 }
 
 Model::Model(const Function& function, const ModelNames& names) {
+  const Operation called("model");
   check_names(names);
   check_count(names.parameters);
   auto state = std::make_shared<State>();

@@ -308,7 +308,7 @@ std::shared_ptr<const FitModel> Graph::model(std::span<const Term> outputs, std:
   for (std::size_t p = 0; p < parameters; ++p) {
     bool matters = false;
     for (const Term output : outputs) matters = matters || tangents[static_cast<std::size_t>(output.at)][p].at >= 0;
-    LUGE_CHECK(ValueError, matters, "model: the parameter {} has no influence on the model", names[p]);
+    LUGE_CHECK(ValueError, matters, "model: the parameter {} has no influence on the model, or none that has a derivative", names[p]);
   }
   for (const Term output : outputs)
     for (std::size_t p = 0; p < parameters; ++p) {

@@ -30,8 +30,11 @@ template <class... Args>
 [[noreturn]] void refuse(const std::string& formula, std::size_t at, fmt::format_string<Args...> format,
                          Args&&... args) {
   // The line of the formula that the place is in.
-  const std::size_t begin = at == 0 ? 0 : formula.rfind('\n', at - 1) + 1;
-  const std::size_t end = std::min(formula.find('\n', begin), formula.size());
+  std::size_t begin = at == 0 ? 0 : formula.rfind('\n', at - 1) + 1;
+  std::size_t end = std::min(formula.find('\n', begin), formula.size());
+  constexpr std::size_t kShown = 60;  // before and behind the place
+  begin = std::max(begin, at > kShown ? at - kShown : 0);
+  end = std::min(end, at + kShown);
   raise<ValueError>("model: {}\n  {}\n  {:>{}}", fmt::format(format, std::forward<Args>(args)...),
                     formula.substr(begin, end - begin), "^", at - begin + 1);
 }
@@ -93,6 +96,12 @@ class Scanner {
 };
 
 bool is_keyword(std::string_view name) { return name == "and" || name == "or" || name == "not" || name == "pi"; }
+/// Words of Python that are no names.
+bool is_reserved(std::string_view name) {
+  for (const std::string_view word : {"True", "False", "None", "lambda", "in", "is", "if", "else", "for"})
+    if (name == word) return true;
+  return false;
+}
 
 /// Functions of one number, of the op table.
 std::optional<Op> unary_named(std::string_view name) {
@@ -258,6 +267,7 @@ class Parser {
       refuse(formula_, token.at, "{}",
              token.kind == Token::Kind::End ? "the formula ends where a number should be"
                                             : "a number, a name or a function should be here");
+    if (is_reserved(token.text)) refuse(formula_, token.at, "{} has no meaning in a formula", token.text);
     ++next_;
     if (is("(")) return call(token);
     if (token.text == "pi") return graph_.number(std::numbers::pi);
