@@ -59,9 +59,9 @@ cudaKernel_t kernel_for(const Context& context, const Observations& of, FitWork 
              context.gpu().index(), missing);
   const std::string source = fit_source(*of.model, of.loss, work);
   keep_kernel(source, "cu");
-  const GeneratedKernel& generated = generated_kernel(context.gpu(), context.op(), kFitKernel, source);
-  LUGE_CHECK(CudaError, generated.kernel != nullptr, "{}: the model cannot be compiled: {}", context.op(), generated.error);
-  return generated.kernel;
+  const GeneratedKernel& made = generated(context.gpu(), context.op(), kFitKernel, source);
+  LUGE_CHECK(CudaError, made.kernel != nullptr, "{}: the model cannot be compiled: {}", context.op(), made.error);
+  return made.kernel;
 }
 
 /// Blocks for a warp per set, as many as run at once: a warp that is done takes another set.

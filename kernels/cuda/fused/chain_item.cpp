@@ -43,10 +43,10 @@ ChainItem::ChainItem(Gpu& gpu, const Generate& generate) : gpu_(gpu) {
     });
     keep_kernel(chain_.source, "cu");
     if (chain_.arguments.bytes() > kMostParameterBytes) return;
-    const GeneratedKernel& generated = generated_kernel(gpu, kOp, ChainKernel::kName, chain_.source);
-    kernel_ = generated.kernel;
+    const GeneratedKernel& made = generated(gpu, kOp, ChainKernel::kName, chain_.source);
+    kernel_ = made.kernel;
     static std::once_flag once;
-    if (!kernel_) warn(once, "compiled", generated.error);
+    if (!kernel_) warn(once, "compiled", made.error);
   } catch (...) {
     release();
     throw;

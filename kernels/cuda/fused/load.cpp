@@ -78,7 +78,7 @@ std::string why_not_compiled() {
   return nvrtc_error();
 }
 
-const GeneratedKernel& generated_kernel(const Gpu& gpu, const char* op, const char* name, const std::string& source) {
+const GeneratedKernel& generated(const Gpu& gpu, const char* op, const char* name, const std::string& source) {
   static std::mutex mutex;
   static auto& kernels = *new std::map<std::pair<int, std::string>, GeneratedKernel>;  // as long as the GPU
   const std::scoped_lock lock(mutex);

@@ -20,7 +20,7 @@ struct GeneratedKernel {
 
 /// The kernel `name` of a source: compiled or found in the cache, loaded once per GPU and kept. Throws CudaError, which
 /// names `op`, where its code cannot be loaded.
-const GeneratedKernel& generated_kernel(const Gpu& gpu, const char* op, const char* name, const std::string& source);
+const GeneratedKernel& generated(const Gpu& gpu, const char* op, const char* name, const std::string& source);
 
 /// How many sources this process has handed to NVRTC.
 int compiled_sources();
