@@ -346,8 +346,7 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
     result.covariance = where(sandwich == 0.0, infinite, sandwich);
   }
   if (loss == FitLoss::Linear && !options.absolute_sigma)
-    result.covariance = where((left > 0.0).unsqueeze(-1).unsqueeze(-1),
-                              result.covariance * result.reduced_chi2.unsqueeze(-1).unsqueeze(-1), infinite);
+    result.covariance = where(any_left, result.covariance * result.reduced_chi2.unsqueeze(-1).unsqueeze(-1), infinite);
   result.covariance = where(has_data.unsqueeze(-1).unsqueeze(-1), result.covariance, missing);
   result.standard_errors =
       result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();

@@ -63,6 +63,19 @@ HWY_NOINLINE void add_squares(const FitRows<T>& in, const FitSums& sums) {
   }
 }
 
+/// A row of some lanes.
+struct Observation {
+  template <class T>
+  HWY_INLINE Observation(const FitRows<T>& in, std::size_t at)
+      : f(load_double(in.f + at)),
+        y(load_double(in.y + at)),
+        weight(in.weight ? load_double(in.weight + at) : Double(1.0)) {}
+  /// 0 where nothing was observed, whatever the model says there.
+  HWY_INLINE Double there(Double value) const { return select(weight == Double(0.0), Double(0.0), value); }
+
+  Double f, y, weight;
+};
+
 /// The same for any number of parameters and any term of the cost: term(f, y, weight, at) is a FitTerm.
 template <class T, class Term>
 HWY_NOINLINE void add_terms(const FitRows<T>& in, const FitSums& sums, const Term& term) {
@@ -70,11 +83,9 @@ HWY_NOINLINE void add_terms(const FitRows<T>& in, const FitSums& sums, const Ter
   for (std::int64_t row = 0; row < in.rows; ++row)
     for (std::size_t lane = 0; lane < static_cast<std::size_t>(kFitLanes); lane += kLanes<double>) {
       const std::size_t at = static_cast<std::size_t>(row * kFitLanes) + lane;
-      const Double f = load_double(in.f + at), y = load_double(in.y + at);
-      const Double weight = in.weight ? load_double(in.weight + at) : Double(1.0);
-      const Mask<double> absent = weight == Double(0.0);
-      const auto there = [&](Double value) HWY_ATTR { return select(absent, Double(0.0), value); };
-      const scalar_math::FitTerm<Double> part = term(f, y, weight);
+      const Observation seen(in, at);
+      const auto there = [&](Double value) HWY_ATTR { return seen.there(value); };
+      const scalar_math::FitTerm<Double> part = term(seen.f, seen.y, seen.weight);
       add_to(sums.cost() + lane, there(part.cost));
       Double columns[kMostFitParameters];
       for (int i = 0; i < parameters; ++i) {
@@ -133,12 +144,10 @@ HWY_NOINLINE void add_exact_terms(const FitRows<T>& in, bool sandwich, const Exa
   for (std::int64_t row = 0; row < in.rows; ++row)
     for (std::size_t lane = 0; lane < static_cast<std::size_t>(kFitLanes); lane += kLanes<double>) {
       const std::size_t at = static_cast<std::size_t>(row * kFitLanes) + lane;
-      const Double f = load_double(in.f + at), y = load_double(in.y + at);
-      const Double weight = in.weight ? load_double(in.weight + at) : Double(1.0);
-      const Mask<double> absent = weight == Double(0.0);
-      const auto there = [&](Double value) HWY_ATTR { return select(absent, Double(0.0), value); };
-      const scalar_math::FitTerm<Double> part = term(f, y, weight);
-      const Double residual = (f - y) * weight;
+      const Observation seen(in, at);
+      const auto there = [&](Double value) HWY_ATTR { return seen.there(value); };
+      const scalar_math::FitTerm<Double> part = term(seen.f, seen.y, seen.weight);
+      const Double residual = (seen.f - seen.y) * seen.weight;
       add_product(sums.chi2() + lane, sums.chi2() + kFitLanes + lane, there(residual), there(residual));
       const Double root = there(sqrt(abs(part.bend)));
       const Double score = there(part.score);
