@@ -45,6 +45,9 @@ class Model {
   const std::vector<std::string>& predictors() const;
   const std::vector<std::string>& parameters() const;
   int outputs() const;
+  /// Whether the model changes with the parameter of this number. One that only decides conditions, as x0 in
+  /// "where(x < x0, a, b)", has no derivative: curve_fit takes it fixed.
+  bool has_derivative(std::size_t parameter) const;
   /// As it was given; empty for a function.
   const std::vector<std::string>& formulas() const;
 
