@@ -20,6 +20,11 @@ std::size_t result_bytes(const Problem& problem) {
   return 8 * (p * p + 2 * p + 7) + 4 * (p + 4) + 8;
 }
 
+/// Numbers of `tensor` that a set has of its own.
+std::size_t own_numbers(const Tensor& tensor) {
+  return tensor.defined() && tensor.shape()[0] > 1 ? static_cast<std::size_t>(tensor.numel() / tensor.shape()[0]) : 0;
+}
+
 /// Bytes that a set takes while it is fitted, its results among them.
 std::size_t working_bytes(const Problem& problem) {
   const std::size_t size = size_of(problem.dtype), p = static_cast<std::size_t>(problem.parameters),
@@ -32,16 +37,17 @@ std::size_t working_bytes(const Problem& problem) {
   std::size_t whole = 8 * p;
   if (problem.y.dtype() != problem.dtype) whole += observations * size;
   if (has_x && problem.x.dtype() != problem.dtype) whole += predictors * size;
-  if (is_weighted) whole += observations * size;
+  const std::size_t weights = std::max(own_numbers(problem.sigma), own_numbers(problem.mask));
+  whole += weights * size;
   // Data for each start, while these are run.
   std::size_t search = 0;
   if (starts > 1)
-    search = starts * (observations * size * (is_weighted ? 2 : 1) + (has_x ? predictors * size : 0) + 24 +
-                       8 * p * (is_bounded ? 6 : 4));
+    search = starts *
+             ((observations + weights) * size + (has_x ? predictors * size : 0) + 24 + 8 * p * (is_bounded ? 6 : 4));
   // Temporaries of weights and of R2, and of covariances.
   const std::size_t wide = problem.dtype == DType::Float64 ? 0 : 8;
-  const std::size_t weighing = is_weighted ? observations * 2 * size : 0;
-  const std::size_t measures = observations * (is_weighted ? 2 * wide + 41 : wide + 16);
+  const std::size_t weighing = weights * 2 * size;
+  const std::size_t measures = observations * (is_weighted ? 2 * wide + 49 : wide + 16);
   const std::size_t errors = 3 * 8 * p * p + 16 * 8;
   return whole + std::max({search, weighing, measures, errors}) + result_bytes(problem);
 }

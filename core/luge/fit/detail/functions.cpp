@@ -57,26 +57,35 @@ Value cosh_of(Value x) { return 0.5 * (exp(x) + exp(-x)); }
 /// Without the difference of 1 and x squared, which cancels.
 Value asin_of(Value x) { return 2.0 * atan(x / (1.0 + sqrt((1.0 - x) * (1.0 + x)))); }
 Value acos_of(Value x) { return 2.0 * atan(sqrt((1.0 - x) / (1.0 + x))); }
-/// log(x + sqrt(x^2 + 1)) of what is positive, by its difference from log(1).
+/// An odd function by what it is of positive numbers.
+template <class F>
+Value odd(Value x, const F& positive) {
+  const Value result = positive(choose(x < 0.0, -x, x));
+  return choose(x < 0.0, -result, result);
+}
+/// log(x + sqrt(x^2 + 1)), by its difference from log(1).
 Value asinh_of(Value x) {
-  const auto positive = [](Value v) { return log1p(v + v * v / (1.0 + sqrt(1.0 + v * v))); };
-  return choose(x < 0.0, -positive(-x), positive(x));
+  return odd(x, [](Value v) { return log1p(v + v * v / (1.0 + sqrt(1.0 + v * v))); });
 }
 Value acosh_of(Value x) { return log1p(x - 1.0 + sqrt((x - 1.0) * (x + 1.0))); }
 Value atanh_of(Value x) { return 0.5 * (log1p(x) - log1p(-x)); }
-/// The angle of the point (x, y), by the quotient that is at most 1, so that no derivative is 0 times infinity.
+/// The angle of the point (x, y), by the quotient that is at most 1. The other one divides by 1, so that no derivative
+/// of autograd's is 0 times infinity.
 Value atan2_of(Value y, Value x) {
+  const Value is_steep = abs(x) < abs(y), is_zero = x == 0.0;
   const Value turn = choose(x < 0.0, choose(y < 0.0, -kPi, kPi), x.of(0.0));
-  const Value flat = atan(y / x) + turn;
-  const Value steep = choose(y < 0.0, -kPi / 2, kPi / 2) - atan(x / y);
-  return choose(abs(x) < abs(y), steep, choose(x == 0.0, 0.0, flat));
+  const Value flat = atan(y / choose(is_zero, 1.0, x)) + turn;
+  const Value steep = choose(y < 0.0, -kPi / 2, kPi / 2) - atan(x / choose(is_steep, y, y.of(1.0)));
+  return choose(is_steep, steep, choose(is_zero, 0.0, flat));
 }
 Value hypot_of(Value x, Value y) { return sqrt(x * x + y * y); }
 /// As NumPy's: sin(pi x) / (pi x).
-Value sinc_of(Value x) { return choose(x == 0.0, 1.0, sin(kPi * x) / (kPi * x)); }
+Value sinc_of(Value x) {
+  const Value at = kPi * choose(x == 0.0, 1.0, x);
+  return choose(x == 0.0, 1.0, sin(at) / at);
+}
 Value cbrt_of(Value x) {
-  const auto root = [](Value v) { return v.of(Op::Pow, {v.term, v.of(1.0 / 3).term}); };
-  return choose(x < 0.0, -root(-x), root(x));
+  return odd(x, [](Value v) { return v.of(Op::Pow, {v.term, v.of(1.0 / 3).term}); });
 }
 
 /// log(exp(z^2) erfc(z) / t) with t = 2 / (2 + z) for z >= 0, as Chebyshev polynomials of 4 t - 2 in (-2, 2], made with
@@ -106,7 +115,8 @@ Value scaled_erfc(Value x, bool scaled) {
     return choose(x < 0.0, 2.0 - positive, positive);
   }
   const Value positive = t * exp(logarithm);
-  return choose(x < 0.0, 2.0 * exp(x * x) - positive, positive);
+  const Value below = choose(x < 0.0, x, x.of(0.0));
+  return choose(x < 0.0, 2.0 * exp(below * below) - positive, positive);
 }
 Value erfc_of(Value x) { return scaled_erfc(x, false); }
 Value erfcx_of(Value x) { return scaled_erfc(x, true); }

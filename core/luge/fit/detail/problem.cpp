@@ -4,13 +4,14 @@
 #include <cmath>
 #include <limits>
 #include <utility>
-#include <vector>
 
 #include <luge/base/detail/check.h>
-#include <luge/math/random.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
+#include <luge/seam/backend.h>
+#include <luge/tensor/detail/iteration.h>
+#include <luge/tensor/storage.h>
 
 namespace luge::fit {
 
@@ -244,12 +245,17 @@ class Setup {
                    "starts are drawn between finite bounds, and the upper one is {} of {}", problem_.upper,
                    problem_.upper);
     }
-    std::vector<double> drawn;
-    for (std::int64_t start = 1; start < options_.starts; ++start)
-      for (std::int64_t p = 0; p < problem_.parameters; ++p)
-        drawn.push_back(math::uniform_double(math::random_words(
-            options_.seed, kStream, static_cast<std::uint64_t>(start), static_cast<std::uint64_t>(p))));
-    problem_.drawn = from_host(drawn, {options_.starts - 1, problem_.parameters}, problem_.device());
+    problem_.drawn =
+        empty({options_.starts - 1, problem_.parameters}, {.dtype = DType::Float64, .device = problem_.device()});
+    Random call;
+    call.sets = options_.starts - 1;
+    call.per_set = problem_.parameters;
+    call.first_set = 1;
+    call.seed = options_.seed;
+    call.stream = kStream;
+    call.out = operand(problem_.drawn);
+    call.out.strides[0] = 1;
+    problem_.drawn.storage()->backend().run(call);
   }
 
   /// ValueError about the first place where `wrong` holds.
