@@ -215,10 +215,11 @@ class Pace {
  public:
   Pace(const Problem& problem, const FitModel& model, std::int64_t most) : most_(most) {
     // From 512 points on a CPU gives all lanes to one fit, else sixteen go side by side.
-    least_ = num_threads() * (problem.points < 512 ? 16 : 1);
+    const bool on_cpu = problem.device().is_cpu();
+    least_ = on_cpu ? num_threads() * (problem.points < 512 ? 16 : 1) : 1024;
     const double each = static_cast<double>(problem.points * problem.starts) *
                         static_cast<double>(model.formulas.links.size() + model.derivatives.size() + 8);
-    take(kFirstWork / each);
+    take((on_cpu ? 1e7 : 1e9) / each);
   }
   std::int64_t sets() const { return sets_; }
   void took(double seconds) {
@@ -226,7 +227,7 @@ class Pace {
   }
 
  private:
-  static constexpr double kSeconds = 0.25, kFirstWork = 1e7;
+  static constexpr double kSeconds = 0.25;
 
   void take(double sets) {
     const auto whole = static_cast<std::int64_t>(std::min(sets, static_cast<double>(most_)));

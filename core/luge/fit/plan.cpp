@@ -20,9 +20,17 @@ std::size_t result_bytes(const Problem& problem) {
   return 8 * (p * p + 2 * p + 7) + 4 * (p + 4) + 8;
 }
 
-/// Numbers of `tensor` that a set has of its own.
-std::size_t own_numbers(const Tensor& tensor) {
-  return tensor.defined() && tensor.shape()[0] > 1 ? static_cast<std::size_t>(tensor.numel() / tensor.shape()[0]) : 0;
+/// Weights that a set has of its own.
+std::size_t own_weights(const Problem& problem) {
+  bool has_own = false;
+  std::int64_t outputs = 1, points = 1;
+  for (const Tensor& tensor : {problem.sigma, problem.mask}) {
+    if (!tensor.defined()) continue;
+    has_own = has_own || tensor.shape()[0] > 1;
+    outputs = std::max(outputs, tensor.shape()[1]);
+    points = std::max(points, tensor.shape()[2]);
+  }
+  return has_own ? static_cast<std::size_t>(outputs * points) : 0;
 }
 
 /// Bytes that a set takes while it is fitted, its results among them.
@@ -37,7 +45,7 @@ std::size_t working_bytes(const Problem& problem) {
   std::size_t whole = 8 * p;
   if (problem.y.dtype() != problem.dtype) whole += observations * size;
   if (has_x && problem.x.dtype() != problem.dtype) whole += predictors * size;
-  const std::size_t weights = std::max(own_numbers(problem.sigma), own_numbers(problem.mask));
+  const std::size_t weights = own_weights(problem);
   whole += weights * size;
   // Data for each start, while these are run.
   std::size_t search = 0;
