@@ -207,10 +207,10 @@ void bind_fit(nb::module_& m) {
           nb::sig("def _of_function(function: Callable[..., Tensor | Sequence[Tensor]], predictors: Sequence[str], "
                   "parameters: Sequence[str]) -> _Model"));
   own.def("_curve_fit", &curve_fit, "model"_a, "x"_a.none(), "y"_a, "p0"_a, "options"_a, "progress"_a.none(),
-          nb::sig("def _curve_fit(model: _Model, x: Tensor | None, y: Tensor, p0: Tensor, options: dict[str, Any], "
-                  "progress: Callable[[int, int], Any] | bool | None) -> dict[str, Any]"));
+          nb::sig("def _curve_fit(model: _Model, x: Tensor | None, y: Tensor, p0: Tensor, options: dict[str, object], "
+                  "progress: Callable[[int, int], object] | bool | None) -> dict[str, object]"));
   own.def("_plan", &plan, "model"_a, "x"_a.none(), "y"_a, "p0"_a, "options"_a, "memory"_a,
-          nb::sig("def _plan(model: _Model, x: Tensor | None, y: Tensor, p0: Tensor, options: dict[str, Any], memory: "
+          nb::sig("def _plan(model: _Model, x: Tensor | None, y: Tensor, p0: Tensor, options: dict[str, object], memory: "
                   "int) -> dict[str, int]"));
   own.def(
       "_text_of", [](int status) { return std::string(fit::text_of(static_cast<FitStatus>(status))); }, "status"_a);

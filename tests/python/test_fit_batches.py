@@ -47,8 +47,13 @@ def test_several_starts_find_the_least_minimum():
     receipt = result.receipt()
     assert receipt.starts == 64 and receipt.evaluations > 64 * 9 * 3
     expect_same(curve_fit(WAVE, X, WAVES, START, bounds=BOUNDS, starts=64, seed=1, chunk=4), result)
+
+
+def test_a_dataframe_says_which_start_counts():
     pytest.importorskip("pandas")
+    result = curve_fit(WAVE, X, WAVES, START, bounds=BOUNDS, starts=4)
     assert list(result.to_dataframe().columns[-2:]) == ["start", "agreement"]
+    assert "start" not in curve_fit(WAVE, X, WAVES, START).to_dataframe().columns
 
 
 def test_one_start_is_the_first():

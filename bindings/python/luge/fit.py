@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Union
+from typing import Any, Union, cast
 
 from . import _C, _fit_model
 from ._C import Tensor
@@ -99,13 +99,17 @@ def _start(model: Model, lower: Tensor | None, upper: Tensor | None) -> Tensor:
     return start.maximum(lower.to(_C.float64)).minimum(upper.to(_C.float64))
 
 
-def _whole(op: str, argument: str, value: Any, least: int, most: int = 2**63 - 1) -> int:
+_LONGEST = 2**63 - 1
+
+
+def _whole(op: str, argument: str, value: Any, least: int, most: int = _LONGEST) -> int:
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{op}: {argument} is of type {type(value).__name__}; it must be an int") from None
     if not least <= number <= most:
-        raise ValueError(f"{op}: {argument} is {number}; it must be {f'from {least} to {most}' if most < 2**63 - 1 else f'at least {least}'}")
+        allowed = f"at least {least}" if most == _LONGEST else f"from {least} to {most}"
+        raise ValueError(f"{op}: {argument} is {number}; it must be {allowed}")
     return number
 
 
@@ -150,7 +154,7 @@ class _Problem:
             if not isinstance(self.options[name], (int, float)) and not hasattr(self.options[name], "__float__"):
                 raise TypeError(f"{op}: {name} is of type {type(self.options[name]).__name__}; it must be a number")
             self.options[name] = float(self.options[name])
-        self.placed = (given._compiled, here(self.x, x), self.y, here(start, p0))
+        self.placed = (given._compiled, here(self.x, x), self.y, cast(Tensor, here(start, p0)))
 
 
 def curve_fit(
@@ -216,7 +220,7 @@ def curve_fit(
     problem = _Problem("curve_fit", model, x, y, p0, sigma, mask, bounds, fixed, settings)
     if progress is not None and not isinstance(progress, bool) and not callable(progress):
         raise TypeError(f"curve_fit: progress is of type {type(progress).__name__}; it must be a function of two numbers, or True")
-    found = _C._fit._curve_fit(*problem.placed, problem.options, progress)
+    found = cast("dict[str, Any]", _C._fit._curve_fit(*problem.placed, problem.options, progress))
     return FitResult(problem.model, problem.x, problem.y, problem.sigma, problem.mask, found)
 
 
