@@ -5,6 +5,7 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <limits>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -473,7 +474,8 @@ TEST(Fit, MapsHowTheSetsEnded) {
     std::vector<double> y;
     for (std::int64_t set = 0; set < sets; ++set)
       for (int i = 0; i < 3; ++i) y.push_back(static_cast<double>(i * i + set % 3));
-    for (const std::int64_t set : broken) y[static_cast<std::size_t>(3 * set)] = kInfinity;
+    for (const std::int64_t set : broken)
+      y[static_cast<std::size_t>(3 * set)] = std::numeric_limits<double>::infinity();
     save_npy(folder.path("y.npy"), from_host(y, {sets, 3}));
     save_npy(folder.path("x.npy"), from_host(std::vector<double>{0, 1, 2}, {3}));
     const Outcome run = run_luge("fit " + folder.path("y.npy") + " --x " + folder.path("x.npy") +
