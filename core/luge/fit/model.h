@@ -29,7 +29,8 @@ class Model {
  public:
   /// Of a formula such as "a * exp(-x / t) + c", in Python's notation:
   ///   + - * / **, numbers, pi, parentheses; < <= > >= == !=, and, or, not;
-  ///   every function of one number of docs/ops.md, and tan, sinh, cosh, log10, log2, arctan;
+  ///   every function of one number of docs/ops.md, and what is made of them (detail/functions.cpp): tan, arcsin, sinh,
+  ///   erfc, sinc, ...; arctan2(y, x), hypot(a, b), heaviside(x, half);
   ///   maximum (max), minimum (min), pow, lerp(a, b, w), clamp(x, low, high), where(condition, a, b).
   /// Throws ValueError that shows the place: an unknown function, a name that is missing or unused, a syntax error.
   explicit Model(const std::string& formula, const ModelNames& names = {});
