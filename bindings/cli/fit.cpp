@@ -27,7 +27,7 @@ void write_output(OutputFile& file, const std::string& text) {
 
 void run(const FitArguments& arguments, const Common& common) {
   const FitProblem problem = read_problem(arguments);
-  if (!arguments.output.empty()) check_output_names(problem);
+  if (!arguments.output.empty()) check_output_names(arguments, problem);
   if (!arguments.report.empty()) require_folder(arguments.report);
   std::optional<OutputFile> output;
   if (!arguments.output.empty()) output.emplace("fit", arguments.output);
@@ -38,7 +38,7 @@ void run(const FitArguments& arguments, const Common& common) {
   LUGE_CHECK(Error, table.done == data.sets(), "fit: interrupted after {} of {} sets; nothing is written",
              grouped(table.done), grouped(data.sets()));
 
-  if (output) write_output(*output, fit_csv(problem, data, table));
+  if (output) write_output(*output, fit_csv(arguments, problem, data, table));
   if (common.json) {
     print_fit_json(arguments, problem, data, table, common);
   } else {
@@ -85,6 +85,11 @@ Command add_fit(CLI::App& program, Common& common) {
       ->type_name("NUMBER");
   app->add_option("--max-steps", arguments->max_steps, "most evaluations of the model per set (default 2000)")
       ->check(whole_number(1, std::numeric_limits<std::int32_t>::max()))
+      ->type_name("N");
+  app->add_option("--starts", arguments->starts,
+                  "searches for each set, of which the best counts: from --p0, and from places drawn by --seed between "
+                  "finite --bounds (default 1)")
+      ->check(whole_number(1, 1 << 20))
       ->type_name("N");
   app->add_flag("--absolute-sigma", arguments->absolute_sigma,
                 "--sigma are the true deviations: errors are not scaled by the reduced chi2");

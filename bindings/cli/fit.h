@@ -11,6 +11,10 @@
 
 #include "commands.h"
 
+namespace luge::report {
+class Report;
+}
+
 namespace luge::cli {
 
 /// The options as they were given.
@@ -19,7 +23,7 @@ struct FitArguments {
   std::string x, y = "y", sigma, sets_by, delimiter, columns;
   std::string loss = "linear", output, report;
   double f_scale = 1;
-  std::int64_t max_steps = 2000;
+  std::int64_t max_steps = 2000, starts = 1;
   bool absolute_sigma = false, float32 = false, strict = false;
 };
 
@@ -74,10 +78,11 @@ FitData read_fit_data(const FitArguments& arguments, const FitProblem& problem);
 
 /// What was found of every set, in the order of the data.
 struct FitTable {
-  std::vector<double> parameters, errors;   ///< [set][parameter]
-  std::vector<std::int32_t> active;         ///< [set][parameter]: -1, 1 at a bound
-  std::vector<double> covariance;           ///< [set][parameter][parameter]; kept where it is asked for
-  std::vector<std::int32_t> status, steps;  ///< [set]
+  std::vector<double> parameters, errors;      ///< [set][parameter]
+  std::vector<std::int32_t> active;            ///< [set][parameter]: -1, 1 at a bound
+  std::vector<double> covariance;              ///< [set][parameter][parameter]; kept where it is asked for
+  std::vector<std::int32_t> status, steps;     ///< [set]
+  std::vector<std::int32_t> start, agreement;  ///< [set]: which start it is from, how many ended there
   std::vector<double> chi2, reduced_chi2, r2;
   std::vector<std::int64_t> observations;
   std::int64_t done = 0;  ///< sets that were fitted; fewer than all: interrupted
@@ -110,9 +115,12 @@ void print_fit(const FitArguments& arguments, const FitProblem& problem, const F
 void print_fit_json(const FitArguments& arguments, const FitProblem& problem, const FitData& data,
                     const FitTable& table, const Common& common);
 /// Throws CLI::ValidationError where a parameter has the name of another column.
-void check_output_names(const FitProblem& problem);
+void check_output_names(const FitArguments& arguments, const FitProblem& problem);
 /// A row for each set.
-std::string fit_csv(const FitProblem& problem, const FitData& data, const FitTable& table);
+std::string fit_csv(const FitArguments& arguments, const FitProblem& problem, const FitData& data,
+                    const FitTable& table);
+/// How the sets ended, in the order of the data, as a picture of the report: map.csv and map.svg.
+void add_status_map(report::Report& report, const FitData& data, const FitTable& table);
 void write_fit_report(const FitArguments& arguments, const FitProblem& problem, const FitData& data,
                       const FitTable& table, const Common& common);
 

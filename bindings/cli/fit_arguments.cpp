@@ -112,6 +112,20 @@ FitProblem read_problem(const FitArguments& arguments) {
     }
   if (!arguments.fixed.empty())
     for (const std::string& name : split(arguments.fixed)) problem.fixed[place("--fixed", parameters, name)] = true;
+  for (std::size_t p = 0; p < count && arguments.starts > 1; ++p)
+    if (!problem.fixed[p] && !(std::isfinite(problem.lower[p]) && std::isfinite(problem.upper[p])))
+      refuse("--starts", "starts are drawn between bounds, and {} has none on {}; --bounds {}=LOW:HIGH says them",
+             parameters[p],
+             std::isfinite(problem.lower[p])   ? "its upper side"
+             : std::isfinite(problem.upper[p]) ? "its lower side"
+                                               : "either side",
+             parameters[p]);
+  for (std::size_t p = 0; p < count; ++p)
+    if (!problem.model.has_derivative(p) && !problem.fixed[p])
+      refuse("--fixed",
+             "{} decides conditions and nothing else, so that no derivative tells where it should go; it can "
+             "only be fixed",
+             parameters[p]);
   return problem;
 }
 

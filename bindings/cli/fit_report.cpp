@@ -261,6 +261,7 @@ void add_options(Report& report, const FitArguments& arguments, const FitProblem
                                  ? arguments.loss
                                  : fmt::format("{}, scale {}", arguments.loss, arguments.f_scale));
   facts.emplace_back("errors", arguments.absolute_sigma ? "by the sigma as given" : "scaled by the reduced chi2");
+  if (arguments.starts > 1) facts.emplace_back("starts", fmt::format("{} of each set", arguments.starts));
   facts.emplace_back("dtype", arguments.float32 ? "float32" : "float64");
   report.add_facts("Options", std::move(facts));
 }
@@ -278,7 +279,7 @@ void write_fit_report(const FitArguments& arguments, const FitProblem& problem, 
           ? fmt::format("{} fitted to {}: {}.", arguments.model, arguments.data, fit::text_of(table.status_of(0)))
           : fmt::format("{} fitted to {} sets of {}, of which {} reached a minimum, in {:.3f} s: {}.", arguments.model,
                         grouped(data.sets()), arguments.data, grouped(good), table.seconds, rate_text(data, table)));
-  report.write_file("results.csv", fit_csv(problem, data, table));
+  report.write_file("results.csv", fit_csv(arguments, problem, data, table));
   const std::vector<Chosen> chosen = choose(data, table);
   std::string residuals;
   int colour = 0;
@@ -304,6 +305,7 @@ void write_fit_report(const FitArguments& arguments, const FitProblem& problem, 
                     sorted_values(table, count, static_cast<std::int64_t>(p)));
     add_histogram(report, "reduced_chi2", "reduced chi2", sorted_values(table, count, -1));
     add_statuses(report, table);
+    add_status_map(report, data, table);
   }
   add_values(report, problem, data, table);
   add_options(report, arguments, problem);

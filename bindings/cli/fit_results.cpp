@@ -35,7 +35,7 @@ std::string remark(const FitProblem& problem, const FitTable& table, std::size_t
   return side < 0 ? "at its lower bound" : side > 0 ? "at its upper bound" : "";
 }
 
-void print_one(const FitProblem& problem, const FitData& data, const FitTable& table) {
+void print_one(const FitArguments& arguments, const FitProblem& problem, const FitData& data, const FitTable& table) {
   const std::int64_t points = data.points(0);
   fmt::print("{} fitted to {} of {} observation{} of {}\n\n", problem.model.formulas()[0],
              grouped(table.observations[0]), grouped(points), points == 1 ? "" : "s", data.y_name);
@@ -50,6 +50,8 @@ void print_one(const FitProblem& problem, const FitData& data, const FitTable& t
   fmt::print("{}\n", values.text());
   fmt::print("{:<14}{}\n", "status", fit::text_of(table.status_of(0)));
   fmt::print("{:<14}{}\n", "steps", table.steps[0]);
+  if (arguments.starts > 1)
+    fmt::print("{:<14}{} of {}, where {} ended\n", "start", table.start[0], arguments.starts, table.agreement[0]);
   fmt::print("{:<14}{}\n", "chi2", number(table.chi2[0]));
   fmt::print("{:<14}{}\n", "reduced chi2", number(table.reduced_chi2[0]));
   fmt::print("{:<14}{}\n", "R2", number(table.r2[0]));
@@ -97,13 +99,23 @@ void print_many(const FitArguments& arguments, const FitProblem& problem, const 
     add("reduced chi2", sorted_values(table, parameters, -1));
     fmt::print("{}\n", values.text());
   }
+  if (arguments.starts > 1) {
+    std::int64_t others = 0, alone = 0;
+    for (std::size_t set = 0; set < table.start.size(); ++set) {
+      others += table.start[set] != 0;
+      alone += table.agreement[set] == 1;
+    }
+    fmt::print("of {} starts another than --p0 was the best in {} sets; in {} no other start ended there\n",
+               arguments.starts, grouped(others), grouped(alone));
+  }
   if (good < data.sets())
     fmt::print("no minimum: {}{}\n", named_failures(data, table),
                static_cast<std::size_t>(data.sets() - good) > kNamed ? ", ..." : "");
   if (arguments.output.empty()) fmt::print("--output FILE keeps the results of every set\n");
 }
 
-Json json_of_set(const FitProblem& problem, const FitData& data, const FitTable& table, std::int64_t set) {
+Json json_of_set(const FitArguments& arguments, const FitProblem& problem, const FitData& data, const FitTable& table,
+                 std::int64_t set) {
   const auto at = static_cast<std::size_t>(set);
   const std::size_t count = problem.start.size();
   Json parameters = Json::object(), errors = Json::object(), covariance = Json::array();
@@ -123,6 +135,10 @@ Json json_of_set(const FitProblem& problem, const FitData& data, const FitTable&
   result["errors"] = std::move(errors);
   result["covariance"] = std::move(covariance);
   result["steps"] = table.steps[at];
+  if (arguments.starts > 1) {
+    result["start"] = table.start[at];
+    result["agreement"] = table.agreement[at];
+  }
   result["observations"] = table.observations[at];
   result["chi2"] = table.chi2[at];
   result["reduced_chi2"] = table.reduced_chi2[at];
@@ -130,7 +146,7 @@ Json json_of_set(const FitProblem& problem, const FitData& data, const FitTable&
   return result;
 }
 
-std::vector<std::string> output_columns(const FitProblem& problem) {
+std::vector<std::string> output_columns(const FitArguments& arguments, const FitProblem& problem) {
   std::vector<std::string> names{"set"};
   for (const std::string& name : problem.model.parameters()) {
     names.push_back(name);
@@ -138,6 +154,7 @@ std::vector<std::string> output_columns(const FitProblem& problem) {
   }
   for (const char* const name : {"status", "steps", "observations", "chi2", "reduced_chi2", "r2"})
     names.push_back(name);
+  if (arguments.starts > 1) names.insert(names.end(), {"start", "agreement"});
   return names;
 }
 
@@ -179,14 +196,15 @@ std::vector<double> sorted_values(const FitTable& table, std::size_t parameters,
 }
 
 void print_fit(const FitArguments& arguments, const FitProblem& problem, const FitData& data, const FitTable& table) {
-  data.is_single ? print_one(problem, data, table) : print_many(arguments, problem, data, table);
+  data.is_single ? print_one(arguments, problem, data, table) : print_many(arguments, problem, data, table);
 }
 
 void print_fit_json(const FitArguments& arguments, const FitProblem& problem, const FitData& data,
                     const FitTable& table, const Common& common) {
   Json statuses = Json::object(), fits = Json::array();
   for (const auto& [status, count] : count_statuses(table)) statuses[std::string(fit::text_of(status))] = count;
-  for (std::int64_t set = 0; set < data.sets(); ++set) fits.push_back(json_of_set(problem, data, table, set));
+  for (std::int64_t set = 0; set < data.sets(); ++set)
+    fits.push_back(json_of_set(arguments, problem, data, table, set));
   const Json json = {{"model", problem.model.formulas()[0]},
                      {"parameters", problem.model.parameters()},
                      {"predictors", problem.model.predictors()},
@@ -203,27 +221,30 @@ void print_fit_json(const FitArguments& arguments, const FitProblem& problem, co
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
-void check_output_names(const FitProblem& problem) {
-  const std::vector<std::string> names = output_columns(problem);
+void check_output_names(const FitArguments& arguments, const FitProblem& problem) {
+  const std::vector<std::string> names = output_columns(arguments, problem);
   for (auto name = names.begin(); name != names.end(); ++name)
     if (std::find(names.begin(), name, *name) != name)
       throw CLI::ValidationError("--output",
                                  fmt::format("two columns would have the name {}; a parameter needs another "
                                              "name than set, status, steps, observations, chi2, "
-                                             "reduced_chi2, r2 and NAME_error",
+                                             "reduced_chi2, r2, with --starts start and agreement, and NAME_error",
                                              *name));
 }
 
-std::string fit_csv(const FitProblem& problem, const FitData& data, const FitTable& table) {
-  std::string csv = fmt::format("{}\n", fmt::join(output_columns(problem), ","));
+std::string fit_csv(const FitArguments& arguments, const FitProblem& problem, const FitData& data,
+                    const FitTable& table) {
+  std::string csv = fmt::format("{}\n", fmt::join(output_columns(arguments, problem), ","));
   const std::size_t count = problem.start.size();
   for (std::int64_t set = 0; set < data.sets(); ++set) {
     const auto at = static_cast<std::size_t>(set);
     csv += csv_field(data.label(set));
     for (std::size_t p = at * count; p < (at + 1) * count; ++p)
       fmt::format_to(std::back_inserter(csv), ",{},{}", table.parameters[p], table.errors[p]);
-    fmt::format_to(std::back_inserter(csv), ",{},{},{},{},{},{}\n", csv_field(fit::text_of(table.status_of(set))),
+    fmt::format_to(std::back_inserter(csv), ",{},{},{},{},{},{}", csv_field(fit::text_of(table.status_of(set))),
                    table.steps[at], table.observations[at], table.chi2[at], table.reduced_chi2[at], table.r2[at]);
+    if (arguments.starts > 1) fmt::format_to(std::back_inserter(csv), ",{},{}", table.start[at], table.agreement[at]);
+    csv += '\n';
   }
   return csv;
 }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <luge/autograd/grad_mode.h>
+#include <luge/base/memory.h>
 #include <luge/ops/create.h>
 #include <luge/ops/join.h>
 #include <luge/report/table.h>
@@ -60,6 +61,8 @@ class Fitter {
     options_.f_scale = arguments.f_scale;
     options_.max_steps = arguments.max_steps;
     options_.absolute_sigma = arguments.absolute_sigma;
+    options_.starts = arguments.starts;
+    options_.seed = common.seed;
     const Shape shape{parameters_};
     start_ = from_host(problem.start, shape, device_);
     const auto none = [](double bound) { return std::isinf(bound); };
@@ -76,6 +79,8 @@ class Fitter {
     if (keeps_covariance) table_.covariance.resize(numbers * problem.start.size());
     table_.status.resize(sets);
     table_.steps.resize(sets);
+    table_.start.resize(sets);
+    table_.agreement.resize(sets);
     table_.chi2.resize(sets);
     table_.reduced_chi2.resize(sets);
     table_.r2.resize(sets);
@@ -160,6 +165,8 @@ class Fitter {
     if (keeps_covariance_) place(result.covariance, table_.covariance, sets, count);
     place(result.status, table_.status, sets, count);
     place(result.steps, table_.steps, sets, count);
+    place(result.start, table_.start, sets, count);
+    place(result.agreement, table_.agreement, sets, count);
     place(result.chi2, table_.chi2, sets, count);
     place(result.reduced_chi2, table_.reduced_chi2, sets, count);
     place(result.r2, table_.r2, sets, count);
@@ -194,10 +201,12 @@ FitTable fit_sets(const FitArguments& arguments, const FitProblem& problem, cons
   fmt::print(stderr, "fitting {} set{}\n", report::grouped(data.sets()), data.sets() == 1 ? "" : "s");
   Progress progress(true);
   const Stopwatch watch;
-  std::int64_t at_once = kFirstSets;
+  std::int64_t at_once = std::max<std::int64_t>(1, kFirstSets / arguments.starts);
+  // Data of a call, eight bytes a number, take an eighth of the memory at most.
+  const std::int64_t most_numbers = std::min(kMostNumbers, static_cast<std::int64_t>(memory_limit() / 64));
   while (fitter.done() < data.sets() && !Interruption::is_requested()) {
     const std::int64_t* const sets = order.data() + fitter.done();
-    const std::int64_t points = width(sets[0]), most = std::max<std::int64_t>(1, kMostNumbers / points);
+    const std::int64_t points = width(sets[0]), most = std::max<std::int64_t>(1, most_numbers / points);
     std::int64_t count = std::min({at_once, most, data.sets() - fitter.done()});
     while (width(sets[count - 1]) != points) --count;
     const Stopwatch call;

@@ -12,6 +12,7 @@
 #include <luge/base/error.h>
 #include <luge/base/memory.h>
 #include <luge/fit/curve_fit.h>
+#include <luge/fit/plan.h>
 #include <luge/io/npy.h>
 #include <luge/io/npz.h>
 #include <luge/io/safetensors.h>

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <limits>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -268,6 +269,57 @@ TEST(Fit, WritesARowForEachSetAndTellsOfThoseThatFail) {
   EXPECT_EQ(folder.files(), 2);
 }
 
+TEST(Fit, TakesTheBestOfSeveralStarts) {
+  const Folder folder;
+  constexpr std::int64_t kSets = 6, kPoints = 60;
+  std::vector<double> x, y;
+  for (std::int64_t i = 0; i < kPoints; ++i) x.push_back(4.0 * static_cast<double>(i) / (kPoints - 1));
+  for (std::int64_t set = 0; set < kSets; ++set)
+    for (std::int64_t i = 0; i < kPoints; ++i)
+      y.push_back(1.5 * std::sin((3 + static_cast<double>(set)) * x[static_cast<std::size_t>(i)] + 0.4) +
+                  0.01 * static_cast<double>((set * 13 + i * 7) % 17 - 8));
+  save_npy(folder.path("x.npy"), from_host(x, {kPoints}));
+  save_npy(folder.path("y.npy"), from_host(y, {kSets, kPoints}));
+  const std::string fit = folder.path("y.npy") + " --x " + folder.path("x.npy") +
+                          " --model 'a*sin(w*x+p)' --p0 a=1,w=1,p=0 --bounds a=0.1:5,w=0.5:12,p=-3.2:3.2";
+  const Json one = fitted(fit), many = fitted(fit + " --starts 50 --seed 3");
+  int missed = 0, agreed = 0;
+  for (std::size_t set = 0; set < kSets; ++set) {
+    const auto frequency = [&](const Json& json) { return json["fits"][set]["parameters"]["w"].get<double>(); };
+    missed += std::abs(frequency(one) - (3 + static_cast<double>(set))) > 0.1;
+    EXPECT_NEAR(frequency(many), 3 + static_cast<double>(set), 0.02);
+    EXPECT_GT(many["fits"][set]["start"].get<int>(), 0);
+    agreed += many["fits"][set]["agreement"].get<int>();
+  }
+  EXPECT_GT(missed, 3);
+  EXPECT_GT(agreed, static_cast<int>(kSets));
+  EXPECT_FALSE(one["fits"][0].contains("start"));
+  EXPECT_NE(fitted(fit + " --starts 50 --seed 4")["fits"][0]["start"], many["fits"][0]["start"]);
+  const Outcome run = run_luge("fit " + fit + " --starts 50 --output " + folder.path("r.csv"));
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(has_words(run.out, {"of 50 starts another than --p0 was the best in 6 sets"}));
+  EXPECT_TRUE(has_words(text_of(folder.path("r.csv")), {",r2,start,agreement\n0,"}));
+  save_npy(folder.path("y.npy"), from_host(y, {kSets, kPoints})[0]);
+  EXPECT_TRUE(has_words(run_luge("fit " + fit + " --starts 50").out, {"start ", " of 50, where "}));
+}
+
+TEST(Fit, FitsInTheMemoryThatThereIs) {
+  const Folder folder;
+  constexpr std::int64_t kSets = 40000, kPoints = 25;
+  const Tensor x = linspace(0, 5, kPoints, {.dtype = float64}),
+               t = (1 + 1e-4 * arange(kSets, {.dtype = float64})).unsqueeze(1);
+  save_npy(folder.path("x.npy"), x);
+  save_npy(folder.path("y.npy"), exp(-x / t) + 0.01 * sin(50 * x));
+  const std::string fit = "fit " + folder.path("y.npy") + " --x " + folder.path("x.npy") +
+                          " --model 'a*exp(-x/t)' --p0 a=1,t=1 --output " + folder.path("r.csv");
+  ASSERT_EQ(run_luge(fit).code, 0);
+  const std::string expected = text_of(folder.path("r.csv"));
+  // The data alone are 8 MB, and in memory twice.
+  const Outcome run = run_luge(fit, "LUGE_MEMORY_LIMIT=20000000");
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_TRUE(text_of(folder.path("r.csv")) == expected);
+}
+
 TEST(Fit, AnInterruptedFitWritesNothing) {
   const Folder folder;
   constexpr std::int64_t kSets = 60000;  // many seconds of work, of which little is done
@@ -329,6 +381,13 @@ TEST(Fit, BadUsageIsCode2AndSaysWhatIsWrong) {
       {b + " --model 'a*x' --p0 a=1 --loss absolute", "absolute"},
       {b + " --model 'a*x' --p0 a=1 --f-scale 0", "0 is not positive"},
       {b + " --model 'a*x' --p0 a=1 --max-steps 0", "--max-steps"},
+      {b + " --model 'a*x' --p0 a=1 --starts 0", "--starts"},
+      {b + " --model 'a*x' --p0 a=1 --starts 4",
+       "--starts: starts are drawn between bounds, and a has none on either side"},
+      {b + " --model 'a*x' --p0 a=1 --starts 4 --bounds a=0:", "and a has none on its upper side; --bounds a=LOW:HIGH"},
+      {b + " --model 'where(x<k,a,2*a)' --p0 a=1,k=2", "--fixed: k decides conditions and nothing else"},
+      {b + " --model 'start*x' --p0 start=1 --bounds start=0:2 --starts 2 --output " + folder.path("r.csv"),
+       "two columns would have the name start"},
       {b + " --model 'r2*x' --p0 r2=1 --output " + folder.path("r.csv"), "two columns would have the name r2"},
       {y + " --model 'a*x' --p0 a=1", "--x must name the file of x"},
       {y + " --model 'a*x' --p0 a=1 --x " + folder.path("x.npy"), "has shape (4,); allowed are (3,) and (2, 3)"},
@@ -386,8 +445,9 @@ TEST(Fit, ReportsOneSetAndMany) {
   } cases[] = {{" --y signal", {"fit", "residuals"}, {"A fit", "Data and curve", "44"}},
                {" --y signal --sets-by sample",
                 {"best", "median", "worst", "residuals", "parameter_a", "parameter_t", "parameter_c", "reduced_chi2",
-                 "statuses"},
-                {"4 fits", "sample 1", "How the fits ended", "Distribution of reduced chi2", "Statuses"}}};
+                 "statuses", "map"},
+                {"4 fits", "sample 1", "How the fits ended", "Where the fits ended how", "Distribution of reduced chi2",
+                 "Statuses"}}};
   for (const auto& one : cases) {
     SCOPED_TRACE(one.options);
     const Folder folder;
@@ -405,6 +465,39 @@ TEST(Fit, ReportsOneSetAndMany) {
     for (const std::string& plot : one.plots)
       EXPECT_TRUE(has_words(text_of(directory + "/" + plot + ".svg"), {"<svg", "</svg>"})) << plot;
     expect_no_repeated_ids(html);
+  }
+}
+
+TEST(Fit, MapsHowTheSetsEnded) {
+  const Folder folder;
+  const auto mapped = [&](std::int64_t sets, const std::vector<std::int64_t>& broken) {
+    std::vector<double> y;
+    for (std::int64_t set = 0; set < sets; ++set)
+      for (int i = 0; i < 3; ++i) y.push_back(static_cast<double>(i * i + set % 3));
+    for (const std::int64_t set : broken)
+      y[static_cast<std::size_t>(3 * set)] = std::numeric_limits<double>::infinity();
+    save_npy(folder.path("y.npy"), from_host(y, {sets, 3}));
+    save_npy(folder.path("x.npy"), from_host(std::vector<double>{0, 1, 2}, {3}));
+    const Outcome run = run_luge("fit " + folder.path("y.npy") + " --x " + folder.path("x.npy") +
+                                 " --model 'm*x+b' --p0 m=1,b=0 --report " + folder.path("r"));
+    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_TRUE(!gnuplot_is_there() || run.err.find("without pictures") == std::string::npos) << run.err;
+    return text_of(folder.path("r/map.csv"));
+  };
+  // Boxes: column, row, width, rank. A line ends with its hundredth set, be the next as it is.
+  EXPECT_EQ(mapped(205, {3, 4, 100}),
+            "column,row,width,rank,status\n0,0,3,0,converged\n3,0,2,7,bad data\n"
+            "5,0,95,0,converged\n0,1,1,7,bad data\n1,1,99,0,converged\n"
+            "0,2,5,0,converged\n");
+  EXPECT_EQ(mapped(1 + 1, {1}), "column,row,width,rank,status\n0,0,1,0,converged\n1,0,1,7,bad data\n");
+  // Of many sets a cell is several, and shows the worst: one in 12,000 is seen.
+  const std::string many = mapped(12000, {7000});
+  EXPECT_TRUE(has_words(many, {"\n33,23,1,7,bad data\n"})) << many;
+  if (gnuplot_is_there()) {
+    const std::string picture = text_of(folder.path("r/map.svg"));
+    EXPECT_TRUE(has_words(picture, {"converged", "bad data"}));
+    EXPECT_LT(picture.size(), 100000u);
+    EXPECT_TRUE(has_words(text_of(folder.path("r/index.html")), {"3 to a cell"}));
   }
 }
 

@@ -56,6 +56,36 @@ TEST(ModelTest, FormulasMeanWhatPythonMeans) {
       {"lerp(a, b, x) + pow(x, a)", [](double x, double a, double b) { return a + x * (b - a) + pow(x, a); }},
       {"leaky_relu(x - a, 0.2) + softplus(b * x)",
        [](double x, double a, double b) { return (x > a ? x - a : 0.2 * (x - a)) + std::log1p(exp(b * x)); }},
+      {"a * arcsin(x / 3) + asin(-b) + arccos(x / 3 - 0.5) + b * acos(a - 1)",
+       [](double x, double a, double b) {
+         return a * std::asin(x / 3) + std::asin(-b) + std::acos(x / 3 - 0.5) + b * std::acos(a - 1);
+       }},
+      {"a * arctan2(x - b, 1 - x) + atan2(-a * x, b - a)",
+       [](double x, double a, double b) { return a * std::atan2(x - b, 1 - x) + std::atan2(-a * x, b - a); }},
+      {"arcsinh(a * x) + asinh(-b * x) + arccosh(a + x) + b * arctanh(x / 3) + hypot(a, b * x)",
+       [](double x, double a, double b) {
+         return std::asinh(a * x) + std::asinh(-b * x) + std::acosh(a + x) + b * std::atanh(x / 3) +
+                std::hypot(a, b * x);
+       }},
+      {"a * sinc(x - 0.9) + cbrt(b - x) + exp2(x * a) + radians(a) + degrees(b)",
+       [](double x, double a, double b) {
+         const double at = 3.14159265358979323846 * (x - 0.9);
+         return a * (at == 0 ? 1 : sin(at) / at) + std::cbrt(b - x) + std::exp2(x * a) +
+                a * 3.14159265358979323846 / 180 + b * 180 / 3.14159265358979323846;
+       }},
+      {"a * erfc(b * x - 1) + erfc(a * x) + exp(-x * x) * a * erfcx(x - b)",
+       [](double x, double a, double b) {
+         return a * std::erfc(b * x - 1) + std::erfc(a * x) +
+                exp(-x * x) * a * exp((x - b) * (x - b)) * std::erfc(x - b);
+       }},
+      {"clamp(a * x, b, 2 * b) + clip(x, 0.5, a) * b",
+       [](double x, double a, double b) {
+         return std::min(std::max(a * x, b), 2 * b) + std::min(std::max(x, 0.5), a) * b;
+       }},
+      {"a * heaviside(x - 0.9, 0.25) + ceil(x) * b + expit(a * x) + power(b, x)",
+       [](double x, double a, double b) {
+         return a * (x < 0.9 ? 0 : x > 0.9 ? 1 : 0.25) + std::ceil(x) * b + 1 / (1 + exp(-a * x)) + pow(b, x);
+       }},
       {"a * cos(2 * pi * x) + b",
        [](double x, double a, double b) { return a * cos(2 * 3.14159265358979323846 * x) + b; }},
   };
@@ -160,6 +190,9 @@ void expect_place(const std::string& formula, const std::string& message, std::s
 
 TEST(ModelTest, ShowsThePlaceOfAMistake) {
   expect_place("a * expp(x)", "there is no function expp", 4);
+  expect_place("a * expp(x)", "there is no function expp; alike: exp, exp2", 4);
+  expect_place("a * qqqqqq(x)", "there is no function qqqqqq", 4);
+  expect_place("a * np.exp(x)", "written without a module", 6);
   expect_place("a * (x + b", ") is missing", 10);
   expect_place("a * x +", "ends where a number should be", 7);
   expect_place("a * * x", "a number, a name or a function", 4);
@@ -181,6 +214,84 @@ TEST(ModelTest, ShowsThePlaceOfAMistake) {
     EXPECT_EQ(std::string(error.what()), "model: the formula is nested too deeply\n  " + std::string(120, '(') +
                                              "\n  " + std::string(60, ' ') + "^");
   }
+}
+
+/// Functions that are made of ops, at places where a careless formula fails: next to poles and zeros, far out.
+TEST(ModelTest, ComposedFunctionsKeepTheirDigits) {
+  struct Case {
+    const char* formula;
+    std::vector<double> x;
+    double (*value)(double x);
+    double tolerance;  // relative
+  };
+  const Case cases[] = {
+      {"a * erfc(x)",
+       {-30, -3, -1e-3, -1e-9, 0, 1e-9, 0.3, 1, 3, 6, 10, 20, 26},
+       [](double x) { return std::erfc(x); },
+       4e-13},
+      // Of 50 digits.
+      {"a * erfcx(x)",
+       {-3, -0.5, 0, 0.5, 2, 10, 100, 1e6},
+       [](double x) {
+         const std::pair<double, double> known[] = {
+             {-3, 16205.988853999586625},  {-0.5, 1.952360489182557},    {0, 1.0},
+             {0.5, 0.61569034419292587},   {2, 0.25539567631050574},     {10, 0.056140992743822585},
+             {100, 0.0056416137829894329}, {1e6, 5.6418958354747429e-07}};
+         for (const auto& [at, value] : known)
+           if (at == x) return value;
+         return 0.0;
+       },
+       4e-15},
+      {"a * arcsin(x)", {-1, -0.999999, -1e-8, 0, 0.5, 1}, [](double x) { return std::asin(x); }, 1e-15},
+      {"a * arccos(x)", {-1, -0.999, 0, 0.5, 0.999999}, [](double x) { return std::acos(x); }, 1e-15},
+      {"a * arcsinh(x)", {-1e8, -1e-8, 0, 1e-8, 3, 1e8}, [](double x) { return std::asinh(x); }, 1e-15},
+      {"a * arccosh(x)", {1, 1.0000001, 3, 1e8}, [](double x) { return std::acosh(x); }, 1e-15},
+      {"a * arctanh(x)", {-0.99, -1e-8, 0, 1e-8, 0.99}, [](double x) { return std::atanh(x); }, 1e-15},
+      {"a * arctan2(x, -1)", {-1e9, -1, -1e-9, 0, 1e-9, 1, 1e9}, [](double x) { return std::atan2(x, -1); }, 1e-15},
+      {"a * arctan2(x, 1)", {-1e9, -1, -1e-9, 0, 1e-9, 1, 1e9}, [](double x) { return std::atan2(x, 1); }, 1e-15},
+      {"a * arctan2(x, 0)", {-1, 0, 1}, [](double x) { return std::atan2(x, 0); }, 1e-15},
+      {"a * arctan2(1, x)", {-1e9, -1, -1e-9, 0, 1e-9, 1, 1e9}, [](double x) { return std::atan2(1, x); }, 1e-15},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.formula);
+    const std::vector<double> values = Model(each.formula)({row(each.x)}, {one(1)}).to_vector<double>();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double expected = each.value(each.x[i]);
+      EXPECT_NEAR(values[i], expected, std::abs(expected) * each.tolerance + 1e-320) << "x = " << each.x[i];
+    }
+  }
+  // Derivatives where one side of a choice ends.
+  const auto slope = [](const char* formula, double at) {
+    const Tensor p = one(at).requires_grad_(true);
+    return grad({Model(formula, {.parameters = {"p"}})({one(0)}, {p})}, {p})[0].item<double>();
+  };
+  EXPECT_NEAR(slope("erfc(p) + 0 * x", 0), -2 / std::sqrt(3.14159265358979323846), 1e-14);
+  EXPECT_NEAR(slope("erfcx(p) + 0 * x", 0), -2 / std::sqrt(3.14159265358979323846), 1e-14);
+  EXPECT_NEAR(slope("arcsinh(p) + 0 * x", 0), 1, 1e-15);
+  EXPECT_NEAR(slope("arctan2(p, -1) + 0 * x", 0), -1, 1e-15);
+  EXPECT_NEAR(slope("arctan2(1, p) + 0 * x", 0), -1, 1e-15);
+}
+
+TEST(ModelTest, AParameterOfConditionsHasToBeFixed) {
+  const Model model("where(x < x0, a, b)");
+  EXPECT_FALSE(model.has_derivative(0));
+  EXPECT_TRUE(model.has_derivative(1) && model.has_derivative(2));
+  const Tensor x = row({0, 1, 2, 3, 4, 5}), y = row({1, 2, 3, 10, 20, 30});
+  const Tensor p0 = row({2.5, 0, 0});
+  const fit::FitResult result = fit::curve_fit(model, x, y, p0, {.fixed = row({1, 0, 0}).to(boolean)});
+  EXPECT_TRUE(has_values(result.parameters, {3}, float64, {2.5, 2, 20}, 1e-12));
+  EXPECT_TRUE(std::isnan(result.standard_errors[0].item<double>()));
+  const fit::FitResult held =
+      fit::curve_fit(model, x, y, p0, {.lower = row({2.5, -99, -99}), .upper = row({2.5, 99, 99})});
+  EXPECT_TRUE(same(held.parameters, result.parameters));
+  // Where it is fixed in one of two sets only, nothing tells where it should go in the other.
+  const Tensor some = from_host(std::vector<double>{1, 0, 0, 0, 0, 0}, {2, 3}).to(boolean);
+  expect_errors({
+      LUGE_ERROR(ValueError, "^curve_fit: the parameter x0 decides conditions", fit::curve_fit(model, x, y, p0)),
+      LUGE_ERROR(ValueError, "^curve_fit: the parameter x0 decides conditions",
+                 fit::curve_fit(model, x, y, p0.expand({2, 3}), {.fixed = some})),
+      LUGE_ERROR(ValueError, "^plan: the parameter x0 decides conditions", fit::plan(model, x, y, p0)),
+  });
 }
 
 TEST(ModelTest, SaysWhatIsWrongWithNames) {

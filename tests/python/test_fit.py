@@ -207,7 +207,7 @@ def test_a_dataframe_has_a_row_for_each_set():
         (lambda: curve_fit(DECAY, X[:2], Y[:2]), ValueError, "fewer than the 3 parameters"),
         (lambda: curve_fit(DECAY, X, Y, (1, -1, 1), bounds=(0, 9)), ValueError, "p0 has -1 for t, below its lower bound 0"),
         (lambda: luge.model(7), TypeError, "model: formula is of type int"),
-        (lambda: luge.model("a * expp(x)"), ValueError, "model: there is no function expp\n  a \\* expp\\(x\\)\n      \\^"),
+        (lambda: luge.model("a * expp(x)"), ValueError, "model: there is no function expp; alike: exp, exp2\n  a \\* expp\\(x\\)\n      \\^"),
         (lambda: luge.model(lambda x: x), ValueError, "the function takes 1 arguments"),
         (lambda: luge.model(lambda x, *p: x), ValueError, "name the parameters by parameters="),
         (lambda: luge.model(lambda x, a: 3), TypeError, "model: the function returns an object of type int"),

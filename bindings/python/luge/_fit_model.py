@@ -114,10 +114,11 @@ def model(
 ) -> Model:
     """A model of a formula, of several (one for each output), or of a function f(x, a, b, ...) of tensors.
 
-    A formula is written as in Python: + - * / **, comparisons, and, or, not, pi, the functions of one number that luge has, tan,
-    sinh, cosh, log10, log2, maximum, minimum, pow, lerp, clamp, where(condition, a, b). What it names and `predictors` does not
-    is a parameter, in the order of mention unless `parameters` says another. A function is called once, to see what it does;
-    its first arguments are the predictors, the names of the others are those of the parameters.
+    A formula is written as in Python: + - * / **, comparisons, and, or, not, pi, the functions of one number that luge has, NumPy's
+    of angles, hyperbolic and to other bases, erfc, sinc, arctan2, hypot, maximum, minimum, pow, lerp, clip, where(condition, a, b).
+    What it names and `predictors` does not is a parameter, in the order of mention unless `parameters` says another; one that only
+    decides conditions can only be fixed. A function is called twice, to see what it does; its first arguments are the predictors,
+    the names of the others are those of the parameters.
 
     Raises ValueError that shows the place of a mistake in a formula.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, cast, overload
 
 from . import _C
 from ._C import Tensor
 from ._fit_model import Model, as_tensor
+from ._fit_plan import FitReceipt
 
 
 class FitError(RuntimeError):
@@ -22,6 +24,8 @@ def _numbers_of(tensor: Tensor) -> list[Any]:
 class FitResult:
     """What fits have found; without sets (one fit) there is no first dimension. It unpacks as SciPy's: popt, pcov = result.
 
+    Of many sets result[i] is what was found of one, len(result) says how many there are, and iter_sets() goes through them.
+
     The attributes are tensors:
         parameters       (sets, parameters), float64
         covariance       (sets, parameters, parameters): NaN for a parameter at a bound, infinite for one that the observations
@@ -34,6 +38,7 @@ class FitResult:
         cost, chi2       (sets): half of the sum of losses; the sum of squares of weighted residuals
         reduced_chi2, r2, aic, condition, optimality, observations  (sets)
         active           (sets, parameters), int32: -1 at the lower bound, 1 at the upper
+        start, agreement (sets), int32: which start the result is from (0: p0), and how many ended at the same cost
     """
 
     parameters: Tensor
@@ -50,9 +55,13 @@ class FitResult:
     condition: Tensor
     active: Tensor
     observations: Tensor
+    start: Tensor
+    agreement: Tensor
+    _evaluations: Tensor
+    _taken: dict[str, Any]
 
     def __init__(
-        self, model: Model, x: Tensor | None, y: Tensor, sigma: Tensor | None, mask: Tensor | None, found: dict[str, Tensor]
+        self, model: Model, x: Tensor | None, y: Tensor, sigma: Tensor | None, mask: Tensor | None, found: dict[str, Any]
     ) -> None:
         self.model = model
         self._x, self._y, self._sigma, self._mask = x, y, sigma, mask
@@ -99,11 +108,59 @@ class FitResult:
     def __iter__(self) -> Iterator[Tensor]:
         return iter((self.parameters, self.covariance))
 
-    def __getitem__(self, name: str) -> Tensor:
-        """A parameter by its name: (sets), or one number."""
-        if name not in self.names:
-            raise KeyError(f"{name!r} is no parameter; those are {', '.join(self.names)}")
-        return self.parameters[..., self.names.index(name)]
+    @overload
+    def __getitem__(self, key: str) -> Tensor: ...
+    @overload
+    def __getitem__(self, key: int) -> FitResult: ...
+    def __getitem__(self, key: str | int) -> Tensor | FitResult:
+        """A parameter by its name: (sets), or one number. Of many sets what was found of one, by its number."""
+        if not isinstance(key, str):
+            return self._of_set(key)
+        if key not in self.names:
+            raise KeyError(f"{key!r} is no parameter; those are {', '.join(self.names)}")
+        return self.parameters[..., self.names.index(key)]
+
+    def _of_set(self, key: int) -> FitResult:
+        try:
+            index = operator.index(key)
+        except TypeError:
+            raise TypeError(f"FitResult: the key is of type {type(key).__name__}; it must be a parameter's name or a set's number") from None
+        if not self.has_sets:
+            raise IndexError(f"FitResult: there is one fit, without sets; its parameters are {', '.join(self.names)}")
+        sets = len(self)
+        if not -sets <= index < sets:
+            raise IndexError(f"FitResult: index is {index}; there are {sets} sets")
+        index %= sets
+
+        def own(tensor: Tensor | None, ndim: int, dim: int = 0) -> Tensor | None:
+            """The part of a set, of what has `ndim` dimensions if it has sets."""
+            if tensor is None or tensor.ndim < ndim:
+                return tensor
+            return tensor.select(dim, index if tensor.shape[dim] > 1 else 0)
+
+        outputs, predictors = (3 if self.model.outputs > 1 else 2), len(self.model.predictors)
+        found = {name: value[index] for name, value in self.__dict__.items() if name in FitResult.__annotations__ and not name.startswith("_")}
+        found.update(_evaluations=self._evaluations, _taken=self._taken)
+        x = own(self._x, 3, 1) if predictors > 1 else own(self._x, 2)
+        y = cast(Tensor, own(self._y, outputs))
+        return FitResult(self.model, x, y, own(self._sigma, outputs), own(self._mask, outputs), found)
+
+    def __len__(self) -> int:
+        """How many sets there are."""
+        if not self.has_sets:
+            raise TypeError("FitResult: there is one fit, which has no length; popt, pcov = result unpacks it")
+        return int(self.status.shape[0])
+
+    def __bool__(self) -> bool:
+        return True
+
+    def iter_sets(self) -> Iterator[FitResult]:
+        """What was found of each set, one after the other. (A result itself unpacks into parameters and covariance.)"""
+        return (self._of_set(index) for index in range(len(self)))
+
+    def receipt(self) -> FitReceipt:
+        """What the fit took, of all its sets: evaluations, seconds, bytes, chunks."""
+        return FitReceipt(evaluations=int(self._evaluations.item()), **self._taken)
 
     def raise_for_status(self) -> FitResult:
         """Raises FitError that names the fits that did not succeed; else returns the result."""
@@ -126,6 +183,8 @@ class FitResult:
             width = max(len(name) for name in self.names)
             lines = [f"{name:<{width}}  {value:>14.7g} +- {error:<11.4g}{place[at]}" for name, value, error, at in zip(self.names, values, errors, active)]
             lines.append(f"{self.message}, {int(self.steps.item())} steps")
+            if self._taken["starts"] > 1:
+                lines.append(f"start {int(self.start.item())} of {self._taken['starts']} is the best; {int(self.agreement.item())} ended there")
             lines.append(f"chi2 {self.chi2.item():.6g}, reduced {self.reduced_chi2.item():.6g}, R2 {self.r2.item():.6g}, "
                          f"{int(self.observations.item())} observations")
             return "\n".join(lines)
@@ -168,7 +227,9 @@ class FitResult:
             import pandas  # type: ignore[import-untyped, unused-ignore]
         except ImportError as error:
             raise ImportError("FitResult.to_dataframe needs pandas, which is not installed") from error
-        measures = ("status", "steps", "chi2", "reduced_chi2", "r2", "aic", "condition", "observations")
+        measures = ["status", "steps", "chi2", "reduced_chi2", "r2", "aic", "condition", "observations"]
+        if self._taken["starts"] > 1:
+            measures += ["start", "agreement"]
         taken = {*measures, *(f"{name}_error" for name in self.names)}
         for name in self.names:
             if name in taken:

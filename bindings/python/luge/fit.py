@@ -9,84 +9,152 @@ One set is the ordinary case: `popt, pcov = luge.fit.curve_fit(model, x, y, p0)`
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union, cast
 
 from . import _C, _fit_model
 from ._C import Tensor
 from ._fit_model import Model, as_tensor, model
+from ._fit_plan import FitPlan, FitReceipt
 from ._fit_result import FitError, FitResult
 
-__all__ = ["FitError", "FitResult", "Model", "curve_fit", "model"]
+__all__ = ["FitError", "FitPlan", "FitReceipt", "FitResult", "Model", "curve_fit", "model", "plan"]
 
 #: Numbers for each parameter: in order, or by name.
 ByParameter = Union[Sequence[float], Tensor, Mapping[str, Any], Any]
 
 # Types are known by where users find them.
-for _type in (FitError, FitResult, Model):
+for _type in (FitError, FitPlan, FitReceipt, FitResult, Model):
     _type.__module__ = "luge.fit"
 
 
-def _by_name(model: Model, argument: str, given: Mapping[str, Any], default: Any) -> list[Any]:
+def _by_name(op: str, model: Model, argument: str, given: Mapping[str, Any], default: Any) -> list[Any]:
     for name in given:
         if name not in model.parameters:
-            raise ValueError(f"curve_fit: {argument} names {name!r}; the parameters are {', '.join(model.parameters)}")
+            raise ValueError(f"{op}: {argument} names {name!r}; the parameters are {', '.join(model.parameters)}")
     missing = [name for name in model.parameters if name not in given]
     if missing and default is None:
-        raise ValueError(f"curve_fit: {argument} says nothing of {missing[0]}")
+        raise ValueError(f"{op}: {argument} says nothing of {missing[0]}")
     return [given.get(name, default) for name in model.parameters]
 
 
-def _columns(values: list[Any]) -> Tensor:
+def _columns(op: str, values: list[Any]) -> Tensor:
     """(parameters) or (sets, parameters) of what each parameter has: numbers or one number for each set."""
-    columns = [as_tensor("curve_fit", "a parameter", value) for value in values]
+    columns = [as_tensor(op, "a parameter", value) for value in values]
     if all(column.ndim == 0 for column in columns):
         return _C.stack(columns)
     sets = max(column.numel() for column in columns)
     return _C.stack([column.to(_C.float64).expand(sets) for column in columns], 1)
 
 
-def _numbers(model: Model, argument: str, given: ByParameter) -> Tensor:
+def _numbers(op: str, model: Model, argument: str, given: ByParameter) -> Tensor:
     if isinstance(given, Mapping):
-        return _columns(_by_name(model, argument, given, None))
-    return as_tensor("curve_fit", argument, given)
+        return _columns(op, _by_name(op, model, argument, given, None))
+    return as_tensor(op, argument, given)
 
 
-def _bounds(model: Model, given: Any) -> tuple[Tensor | None, Tensor | None]:
+def _bounds(op: str, model: Model, given: Any) -> tuple[Tensor | None, Tensor | None]:
     """SciPy's (lower, upper), each a number or one for each parameter; or {name: (lower, upper)}."""
     if given is None:
         return None, None
     infinity = float("inf")
     if isinstance(given, Mapping):
-        pairs = _by_name(model, "bounds", given, (-infinity, infinity))
+        pairs = _by_name(op, model, "bounds", given, (-infinity, infinity))
         for name, pair in zip(model.parameters, pairs):
             if not hasattr(pair, "__len__") or len(pair) != 2:
-                raise ValueError(f"curve_fit: the bounds of {name} are {pair!r}; they must be (lower, upper)")
+                raise ValueError(f"{op}: the bounds of {name} are {pair!r}; they must be (lower, upper)")
         low, high = ([none if pair[i] is None else pair[i] for pair in pairs] for i, none in ((0, -infinity), (1, infinity)))
-        return _columns(low), _columns(high)
+        return _columns(op, low), _columns(op, high)
     if hasattr(given, "lb") and hasattr(given, "ub"):  # scipy.optimize.Bounds
         given = (given.lb, given.ub)
     elif hasattr(given, "shape") and len(given.shape) == 2 and given.shape[0] == 2:
         given = (given[0], given[1])
     if not isinstance(given, (tuple, list)) or len(given) != 2:
-        raise ValueError("curve_fit: bounds must be (lower, upper), or a dict of names and such pairs")
+        raise ValueError(f"{op}: bounds must be (lower, upper), or a dict of names and such pairs")
     result = []
     for name, side in zip(("lower bounds", "upper bounds"), given):
-        bound = as_tensor("curve_fit", name, side)
+        bound = as_tensor(op, name, side)
         result.append(bound.expand(len(model.parameters)) if bound.ndim == 0 else bound)
     return result[0], result[1]
 
 
-def _fixed(model: Model, given: Any) -> Tensor | None:
+def _fixed(op: str, model: Model, given: Any) -> Tensor | None:
     """Names, or bools for each parameter."""
     if given is None:
         return None
     if isinstance(given, str):
         given = [given]
     if isinstance(given, (list, tuple, set, frozenset)) and all(isinstance(name, str) for name in given):
-        held = _by_name(model, "fixed", dict.fromkeys(given, True), False)
+        held = _by_name(op, model, "fixed", dict.fromkeys(given, True), False)
         return _C.tensor(held)
-    return as_tensor("curve_fit", "fixed", given, boolean=True)
+    return as_tensor(op, "fixed", given, boolean=True)
+
+
+def _start(model: Model, lower: Tensor | None, upper: Tensor | None) -> Tensor:
+    """1 for every parameter, or what is nearest to it within the bounds."""
+    start = _C.ones(len(model.parameters), dtype=_C.float64)
+    if lower is None or upper is None:
+        return start
+    return start.maximum(lower.to(_C.float64)).minimum(upper.to(_C.float64))
+
+
+_LONGEST = 2**63 - 1
+
+
+def _whole(op: str, argument: str, value: Any, least: int, most: int = _LONGEST) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{op}: {argument} is of type {type(value).__name__}; it must be an int") from None
+    if not least <= number <= most:
+        allowed = f"at least {least}" if most == _LONGEST else f"from {least} to {most}"
+        raise ValueError(f"{op}: {argument} is {number}; it must be {allowed}")
+    return number
+
+
+class _Problem:
+    """The arguments of a fit or a plan, as tensors on the device of y."""
+
+    def __init__(
+        self, op: str, given: Any, x: Any, y: Any, p0: ByParameter, sigma: Any, mask: Any, bounds: Any, fixed: Any, settings: dict[str, Any]
+    ) -> None:
+        if isinstance(given, (str, list, tuple)) or (callable(given) and not isinstance(given, (Model, type))):
+            given = _fit_model.model(given)
+        if not isinstance(given, Model):
+            raise TypeError(f"{op}: model is of type {type(given).__name__}; it must be a luge.model, a formula or a function")
+        self.model = given
+        self.y = as_tensor(op, "y", y)
+
+        def here(tensor: Tensor | None, original: Any) -> Tensor | None:
+            """What was no tensor goes to where y is."""
+            return tensor if tensor is None or isinstance(original, Tensor) else tensor.to(self.y.device)
+
+        self.x = None if x is None else as_tensor(op, "x", x)
+        self.sigma = None if sigma is None else as_tensor(op, "sigma", sigma)
+        self.mask = None if mask is None else as_tensor(op, "mask", mask, boolean=True)
+        lower, upper = _bounds(op, given, bounds)
+        start = _numbers(op, given, "p0", p0) if p0 is not None else _start(given, lower, upper)
+        self.options: dict[str, Any] = {
+            "sigma": here(self.sigma, sigma),
+            "mask": here(self.mask, mask),
+            "lower": here(lower, None),
+            "upper": here(upper, None),
+            "fixed": here(_fixed(op, given, fixed), fixed),
+            "starts": _whole(op, "starts", settings.pop("starts"), 1),
+            "seed": _whole(op, "seed", settings.pop("seed"), 0, 2**64 - 1),
+            "chunk": _whole(op, "chunk", settings.pop("chunk"), 0),
+            "max_steps": _whole(op, "max_steps", settings.pop("max_steps"), 1),
+            **settings,
+        }
+        for name in ("loss", "method"):
+            if not isinstance(self.options[name], str):
+                raise TypeError(f"{op}: {name} is of type {type(self.options[name]).__name__}; it must be a str")
+        for name in ("f_scale", "ftol", "xtol", "gtol"):
+            if not isinstance(self.options[name], (int, float)) and not hasattr(self.options[name], "__float__"):
+                raise TypeError(f"{op}: {name} is of type {type(self.options[name]).__name__}; it must be a number")
+            self.options[name] = float(self.options[name])
+        self.placed = (given._compiled, here(self.x, x), self.y, cast(Tensor, here(start, p0)))
 
 
 def curve_fit(
@@ -107,6 +175,10 @@ def curve_fit(
     xtol: float = 1e-12,
     gtol: float = 1e-14,
     absolute_sigma: bool = False,
+    starts: int = 1,
+    seed: int = 0,
+    chunk: int = 0,
+    progress: Callable[[int, int], Any] | bool | None = None,
 ) -> FitResult:
     """Nonlinear least squares of many sets at once: for each set the parameters that make the sum of loss(((model - y) / sigma)^2) smallest.
 
@@ -126,6 +198,13 @@ def curve_fit(
         absolute_sigma: as in SciPy: sigma are the true deviations, and the covariance is not scaled by reduced chi2. Robust losses and
             counts have no such scale.
 
+        starts, seed: searches for each set, of which the least minimum counts: from p0, and from starts - 1 places between the bounds,
+            which must be finite, unless a parameter is fixed. Bounds of one sign, a factor of 100 or more apart, are drawn between by
+            magnitude. The places depend on seed and bounds alone: a set has the same ones in every batch.
+        chunk: sets at a time, with the same bits whatever it is; 0: what fits into half of the free memory.
+        progress: called as progress(sets done, sets) several times a second, unless single fits take longer; True: a line on the
+            terminal. Ctrl-C ends a fit as often.
+
     Gradients do not flow through a fit. A set that cannot be fitted says so in its status; raise_for_status() makes that an error. float32 where x and y are, else float64.
 
     >>> x = luge.linspace(0, 5, 40, dtype=luge.float64)
@@ -134,33 +213,45 @@ def curve_fit(
     >>> [round(t, 6) for t in result["t"].tolist()]
     [1.5, 0.5]
     """
-    if isinstance(model, (str, list, tuple)) or (callable(model) and not isinstance(model, (Model, type))):
-        model = _fit_model.model(model)
-    if not isinstance(model, Model):
-        raise TypeError(f"curve_fit: model is of type {type(model).__name__}; it must be a luge.model, a formula or a function")
-    observed = as_tensor("curve_fit", "y", y)
-    predictors = None if x is None else as_tensor("curve_fit", "x", x)
-    device = observed.device
-    lower, upper = _bounds(model, bounds)
-    start = _numbers(model, "p0", p0) if p0 is not None else _start(model, lower, upper)
-    deviations = None if sigma is None else as_tensor("curve_fit", "sigma", sigma)
-    given = None if mask is None else as_tensor("curve_fit", "mask", mask, boolean=True)
-
-    def here(tensor: Tensor | None, original: Any) -> Tensor | None:
-        """What was no tensor goes to where y is."""
-        return tensor if tensor is None or isinstance(original, Tensor) else tensor.to(device)
-
-    found = _C._fit._curve_fit(
-        model._compiled, here(predictors, x), observed, cast(Tensor, here(start, p0)), here(deviations, sigma), here(given, mask),
-        here(lower, None), here(upper, None), here(_fixed(model, fixed), fixed), loss, f_scale, method, max_steps, ftol, xtol,
-        gtol, absolute_sigma,
-    )  # fmt: skip
-    return FitResult(model, predictors, observed, deviations, given, found)
+    settings = {
+        "loss": loss, "f_scale": f_scale, "method": method, "max_steps": max_steps, "ftol": ftol, "xtol": xtol, "gtol": gtol,
+        "absolute_sigma": bool(absolute_sigma), "starts": starts, "seed": seed, "chunk": chunk,
+    }  # fmt: skip
+    problem = _Problem("curve_fit", model, x, y, p0, sigma, mask, bounds, fixed, settings)
+    if progress is not None and not isinstance(progress, bool) and not callable(progress):
+        raise TypeError(f"curve_fit: progress is of type {type(progress).__name__}; it must be a function of two numbers, or True")
+    found = cast("dict[str, Any]", _C._fit._curve_fit(*problem.placed, problem.options, progress))
+    return FitResult(problem.model, problem.x, problem.y, problem.sigma, problem.mask, found)
 
 
-def _start(model: Model, lower: Tensor | None, upper: Tensor | None) -> Tensor:
-    """1 for every parameter, or what is nearest to it within the bounds."""
-    start = _C.ones(len(model.parameters), dtype=_C.float64)
-    if lower is None or upper is None:
-        return start
-    return start.maximum(lower.to(_C.float64)).minimum(upper.to(_C.float64))
+def plan(
+    model: Model | str | Callable[..., Any],
+    x: Any,
+    y: Any,
+    p0: ByParameter = None,
+    *,
+    sigma: Any = None,
+    mask: Any = None,
+    bounds: Any = None,
+    fixed: Any = None,
+    loss: str = "linear",
+    starts: int = 1,
+    chunk: int = 0,
+    memory: int = 0,
+) -> FitPlan:
+    """What curve_fit would take with these arguments, without fitting: bytes, calls, and how many sets at a time.
+
+    memory: bytes that it may take, which the chunk is chosen for unless `chunk` says it. 0: half of what is free, on a CPU of
+    luge.memory_limit(), on a GPU of its memory.
+
+    >>> y = luge.zeros(1000, 50, dtype=luge.float64)
+    >>> plan = luge.fit.plan("a * exp(-x / t) + c", luge.linspace(0, 5, 50, dtype=luge.float64), y, memory=500_000)
+    >>> plan.sets, plan.chunk < 1000, plan.bytes <= 500_000
+    (1000, True, True)
+    """
+    settings = {
+        "loss": loss, "f_scale": 1.0, "method": "lm", "max_steps": 1, "ftol": 0.0, "xtol": 0.0, "gtol": 0.0,
+        "absolute_sigma": False, "starts": starts, "seed": 0, "chunk": chunk,
+    }  # fmt: skip
+    problem = _Problem("plan", model, x, y, p0, sigma, mask, bounds, fixed, settings)
+    return FitPlan(**_C._fit._plan(*problem.placed, problem.options, _whole("plan", "memory", memory, 0)))

@@ -1,14 +1,18 @@
 #include <luge/fit/curve_fit.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <utility>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
+#include <luge/base/threads.h>
+#include <luge/fit/detail/problem.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
-#include <luge/ops/join.h>
+#include <luge/ops/index.h>
 #include <luge/seam/backend.h>
 #include <luge/seam/detail/fit_model.h>
 #include <luge/tensor/detail/iteration.h>
@@ -20,214 +24,6 @@ namespace luge::fit {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr const char* kOp = "curve_fit";
-
-constexpr std::pair<std::string_view, FitLoss> kLosses[] = {{"linear", FitLoss::Linear}, {"soft_l1", FitLoss::SoftL1},
-                                                            {"huber", FitLoss::Huber},   {"cauchy", FitLoss::Cauchy},
-                                                            {"tukey", FitLoss::Tukey},   {"poisson", FitLoss::Poisson}};
-
-FitLoss loss_named(std::string_view name) {
-  for (const auto& [known, loss] : kLosses)
-    if (known == name) return loss;
-  raise<ValueError>("{}: loss is '{}'; allowed are linear, soft_l1, huber, cauchy, tukey, poisson", kOp, name);
-}
-
-/// A problem as the backend takes it: every tensor with all of its dimensions, in memory that lives as long.
-struct Problem {
-  std::int64_t sets = 1, points = 0, parameters = 0, outputs = 1, predictors = 1;
-  bool has_sets = false;
-  DType dtype = DType::Float64;
-  Tensor x, y, weight, lower, upper, start;
-};
-
-void check_real(const char* argument, const Tensor& tensor) {
-  LUGE_CHECK(DTypeError, tensor.dtype() != DType::Bool, "{}: {} is bool; it must hold numbers", kOp, argument);
-}
-
-/// `tensor` with one dimension more in front if it has one less than all; whether it has sets goes to `has_sets`.
-Tensor with_sets(const char* argument, const Tensor& tensor, int ndim, int front, std::string_view shapes,
-                 bool& has_sets) {
-  LUGE_CHECK(ShapeError, tensor.ndim() == ndim || tensor.ndim() == ndim - 1, "{}: {} has shape {}; allowed are {}", kOp,
-             argument, to_string(tensor.shape()), shapes);
-  if (tensor.ndim() == ndim) {
-    has_sets = true;
-    return tensor;
-  }
-  return tensor.unsqueeze(front);
-}
-
-class Setup {
- public:
-  Setup(const Model& model, const Tensor& x, const Tensor& y, const Tensor& p0, const FitOptions& options)
-      : model_(model), options_(options) {
-    problem_.parameters = static_cast<std::int64_t>(model.parameters().size());
-    problem_.predictors = static_cast<std::int64_t>(model.predictors().size());
-    problem_.outputs = model.outputs();
-    for (const auto& [argument, tensor] : {std::pair{"y", &y}, std::pair{"p0", &p0}}) {
-      LUGE_CHECK(ValueError, tensor->defined(), "{}: {} is missing", kOp, argument);
-      check_real(argument, *tensor);
-    }
-    LUGE_CHECK(ValueError, x.defined() == (problem_.predictors > 0), "{}: the model has {} predictors, and x is {}",
-               kOp, problem_.predictors, x.defined() ? "given" : "missing");
-    const DType given =
-        x.defined() ? promote(arithmetic_dtype(x.dtype()), arithmetic_dtype(y.dtype())) : arithmetic_dtype(y.dtype());
-    problem_.dtype = given == DType::Float32 ? DType::Float32 : DType::Float64;
-    shape(x, y, p0);
-    weigh();
-    bound();
-  }
-
-  Problem take() { return std::move(problem_); }
-
- private:
-  void same_device(const char* argument, const Tensor& tensor) const {
-    LUGE_CHECK(DeviceError, tensor.device() == problem_.y.device(), "{}: {} is on {}, y on {}", kOp, argument,
-               to_string(tensor.device()), to_string(problem_.y.device()));
-  }
-  void join_sets(const char* argument, std::int64_t sets) {
-    LUGE_CHECK(ShapeError, sets == problem_.sets || sets == 1 || problem_.sets == 1,
-               "{}: {} has {} sets, others have {}", kOp, argument, sets, problem_.sets);
-    if (sets != 1) problem_.sets = sets;
-  }
-
-  void shape(const Tensor& x, const Tensor& y, const Tensor& p0) {
-    const bool many = problem_.outputs > 1;
-    problem_.y = y.detach();
-    Tensor observed = with_sets("y", problem_.y.to(problem_.dtype), many ? 3 : 2, 0,
-                                many ? "(outputs, points) and (sets, outputs, points)" : "(points,) and (sets, points)",
-                                problem_.has_sets);
-    if (!many) observed = observed.unsqueeze(1);
-    LUGE_CHECK(ShapeError, observed.shape()[1] == problem_.outputs, "{}: y has shape {}; the model has {} outputs", kOp,
-               to_string(y.shape()), problem_.outputs);
-    problem_.points = observed.shape()[2];
-    problem_.sets = observed.shape()[0];
-    if (x.defined()) {
-      check_real("x", x);
-      same_device("x", x);
-      const bool several = problem_.predictors > 1;
-      Tensor predictors = x.detach().to(problem_.dtype);
-      if (!several) predictors = predictors.unsqueeze(0);
-      LUGE_CHECK(ShapeError, predictors.shape()[0] == problem_.predictors,
-                 "{}: x has shape {}; the model has {} predictors ({})", kOp, to_string(x.shape()), problem_.predictors,
-                 fmt::join(model_.predictors(), ", "));
-      problem_.x =
-          with_sets("x", predictors, 3, 1,
-                    several ? "(predictors, points) and (predictors, sets, points)" : "(points,) and (sets, points)",
-                    problem_.has_sets);
-      LUGE_CHECK(ShapeError, problem_.x.shape()[2] == problem_.points, "{}: x has {} points, y has {}", kOp,
-                 problem_.x.shape()[2], problem_.points);
-      join_sets("x", problem_.x.shape()[1]);
-    }
-    same_device("p0", p0);
-    const Tensor start = with_sets("p0", p0.detach().to(DType::Float64), 2, 0, "(parameters,) and (sets, parameters)",
-                                   problem_.has_sets);
-    LUGE_CHECK(ShapeError, start.shape()[1] == problem_.parameters,
-               "{}: p0 has {} numbers; the model has {} parameters ({})", kOp, start.shape()[1], problem_.parameters,
-               fmt::join(model_.parameters(), ", "));
-    join_sets("p0", start.shape()[0]);
-    LUGE_CHECK(ValueError, options_.fixed.defined() || problem_.points * problem_.outputs >= problem_.parameters,
-               "{}: y has {} points, fewer than the {} parameters ({})", kOp, problem_.points * problem_.outputs,
-               problem_.parameters, fmt::join(model_.parameters(), ", "));
-    problem_.y = observed.expand({problem_.sets, problem_.outputs, problem_.points});
-    if (problem_.x.defined()) problem_.x = problem_.x.expand({problem_.predictors, problem_.sets, problem_.points});
-    problem_.start = start.expand({problem_.sets, problem_.parameters}).clone();
-  }
-
-  /// An argument that is broadcast to y.
-  Tensor like_y(const char* argument, const Tensor& tensor) const {
-    same_device(argument, tensor);
-    Tensor given = tensor.detach();
-    if (problem_.outputs == 1 && given.ndim() == 2) given = given.unsqueeze(1);
-    const Shape& target = problem_.y.shape();
-    const bool fits = given.ndim() <= 3 && [&] {
-      for (int d = 1; d <= given.ndim(); ++d)
-        if (given.shape()[given.ndim() - d] != 1 && given.shape()[given.ndim() - d] != target[3 - d]) return false;
-      return true;
-    }();
-    LUGE_CHECK(ShapeError, fits, "{}: {} has shape {}, which cannot be that of y: {} sets of {} points", kOp, argument,
-               to_string(tensor.shape()), problem_.sets, problem_.points);
-    return given.expand(target);
-  }
-
-  /// Whether a deviation that counts is not positive.
-  bool is_refused(const Tensor& sigma) const {
-    Tensor wrong = sigma <= 0.0;
-    if (options_.mask.defined()) wrong = logical_and(wrong, like_y("mask", options_.mask));
-    return wrong.any().item<bool>();
-  }
-
-  void weigh() {
-    if (options_.sigma.defined()) {
-      check_real("sigma", options_.sigma);
-      const Tensor sigma = like_y("sigma", options_.sigma).to(problem_.dtype);
-      if (!observer && sigma.numel() > 0)
-        LUGE_CHECK(ValueError, !is_refused(sigma), "{}: sigma has a value that is not positive", kOp);
-      problem_.weight = Scalar(1.0) / sigma;
-    }
-    if (!options_.mask.defined()) return;
-    LUGE_CHECK(DTypeError, options_.mask.dtype() == DType::Bool, "{}: mask is {}; it must be bool", kOp,
-               name(options_.mask.dtype()));
-    const Tensor mask = like_y("mask", options_.mask);
-    const Tensor zero = full({}, 0.0, {.dtype = problem_.dtype, .device = problem_.y.device()});
-    problem_.weight = problem_.weight.defined() ? where(mask, problem_.weight, zero) : mask.to(problem_.dtype);
-  }
-
-  Tensor like_parameters(const char* argument, const Tensor& tensor) const {
-    same_device(argument, tensor);
-    bool sets = false;
-    const Tensor given = with_sets(argument, tensor.detach(), 2, 0, "(parameters,) and (sets, parameters)", sets);
-    LUGE_CHECK(ShapeError,
-               (given.shape()[0] == 1 || given.shape()[0] == problem_.sets) && given.shape()[1] == problem_.parameters,
-               "{}: {} has shape {}; there are {} sets of {} parameters ({})", kOp, argument, to_string(tensor.shape()),
-               problem_.sets, problem_.parameters, fmt::join(model_.parameters(), ", "));
-    return given.expand({problem_.sets, problem_.parameters});
-  }
-
-  void bound() {
-    const auto given = [&](const char* argument, const Tensor& tensor, double none) {
-      if (tensor.defined()) return like_parameters(argument, tensor.to(DType::Float64));
-      return full({}, none, {.dtype = DType::Float64, .device = problem_.y.device()})
-          .expand({problem_.sets, problem_.parameters});
-    };
-    const bool holds = options_.fixed.defined();
-    if (!observer)
-      refuse_where(logical_not(isfinite(problem_.start)), "p0 has {} for {}; a start is finite", problem_.start,
-                   problem_.start);
-    if (!options_.lower.defined() && !options_.upper.defined() && !holds) return;
-    problem_.lower = given("lower", options_.lower, -kInfinity);
-    problem_.upper = given("upper", options_.upper, kInfinity);
-    if (!observer) {
-      refuse_where(logical_not(problem_.lower <= problem_.upper), "the lower bound {} of {} is not below the upper {}",
-                   problem_.lower, problem_.upper);
-      refuse_where(problem_.start < problem_.lower, "p0 has {} for {}, below its lower bound {}", problem_.start,
-                   problem_.lower);
-      refuse_where(problem_.start > problem_.upper, "p0 has {} for {}, above its upper bound {}", problem_.start,
-                   problem_.upper);
-    }
-    if (!holds) return;
-    LUGE_CHECK(DTypeError, options_.fixed.dtype() == DType::Bool, "{}: fixed is {}; it must be bool", kOp,
-               name(options_.fixed.dtype()));
-    const Tensor fixed = like_parameters("fixed", options_.fixed);
-    problem_.lower = where(fixed, problem_.start, problem_.lower);
-    problem_.upper = where(fixed, problem_.start, problem_.upper);
-  }
-
-  /// ValueError about the first place where `wrong` holds.
-  void refuse_where(const Tensor& wrong, std::string_view format, const Tensor& first, const Tensor& second) const {
-    if (!wrong.any().item<bool>()) return;
-    const std::int64_t at = wrong.to(DType::Int32).argmax().item<std::int64_t>();
-    const std::int64_t set = at / problem_.parameters, parameter = at % problem_.parameters;
-    const double a = first[set][parameter].item<double>(), b = second[set][parameter].item<double>();
-    const std::string& who = model_.parameters()[static_cast<std::size_t>(parameter)];
-    const std::string what = fmt::format(fmt::runtime(format), a, who, b);
-    if (problem_.has_sets) raise<ValueError>("{}: set {}: {}", kOp, set, what);
-    raise<ValueError>("{}: {}", kOp, what);
-  }
-
-  const Model& model_;
-  const FitOptions& options_;
-  Problem problem_;
-};
 
 Operand strided(const Tensor& tensor) {
   Operand result;
@@ -237,9 +33,209 @@ Operand strided(const Tensor& tensor) {
   return result;
 }
 
-Tensor result_like(const Problem& problem, const Shape& shape, DType dtype) {
-  return empty(shape, {.dtype = dtype, .device = problem.y.device()});
-}
+/// What has a row for each set.
+constexpr Tensor FitResult::*kRows[] = {&FitResult::parameters, &FitResult::covariance,   &FitResult::standard_errors,
+                                        &FitResult::status,     &FitResult::steps,        &FitResult::cost,
+                                        &FitResult::optimality, &FitResult::chi2,         &FitResult::reduced_chi2,
+                                        &FitResult::r2,         &FitResult::aic,          &FitResult::condition,
+                                        &FitResult::active,     &FitResult::observations, &FitResult::start,
+                                        &FitResult::agreement};
+
+/// What a search ends with, of each of its fits.
+struct Search {
+  Tensor parameters, cost, optimality, steps, status;
+};
+
+/// One fit of some sets.
+class Fitting {
+ public:
+  Fitting(const Model& model, const Problem& problem, const FitOptions& options, Backend& backend)
+      : model_(model), problem_(problem), options_(options), backend_(backend) {}
+
+  /// Sets from `begin` to `end`; evaluations are added to `evaluations`.
+  FitResult run(std::int64_t begin, std::int64_t end, Tensor& evaluations) const {
+    const Piece piece = piece_of(problem_, begin, end);
+    FitResult result;
+    Search found;
+    if (problem_.starts == 1) {
+      found = search(piece);
+      evaluations.add_(found.steps.sum());
+      result.start = made({piece.sets}, DType::Int32).zero_();
+      result.agreement = (found.status > 0).to(DType::Int32);
+    } else {
+      const Search all = search(with_all_starts(problem_, piece));
+      evaluations.add_(all.steps.sum());
+      found = best_of(all, piece, result);
+    }
+    result.parameters = std::move(found.parameters);
+    result.cost = std::move(found.cost);
+    result.optimality = std::move(found.optimality);
+    result.steps = std::move(found.steps);
+    result.status = std::move(found.status);
+    measure(piece, result);
+    return result;
+  }
+
+ private:
+  Tensor made(const Shape& shape, DType dtype) const {
+    return empty(shape, {.dtype = dtype, .device = problem_.device()});
+  }
+
+  Observations observations(const Piece& piece, const Tensor& parameters) const {
+    Observations of;
+    of.model = model_.compiled(problem_.dtype);
+    of.loss = problem_.loss;
+    of.loss_scale = options_.f_scale;
+    of.sets = piece.sets;
+    of.points = problem_.points;
+    of.x = strided(piece.x);
+    of.y = strided(piece.y);
+    of.weight = strided(piece.weight);
+    of.lower = strided(piece.lower);
+    of.upper = strided(piece.upper);
+    of.parameters = strided(parameters);
+    return of;
+  }
+
+  Search search(const Piece& piece) const {
+    Search found{piece.start, made({piece.sets}, DType::Float64), made({piece.sets}, DType::Float64),
+                 made({piece.sets}, DType::Int32), made({piece.sets}, DType::Int32)};
+    LeastSquares call;
+    call.of = observations(piece, found.parameters);
+    call.max_steps = options_.max_steps;
+    call.ftol = options_.ftol;
+    call.xtol = options_.xtol;
+    call.gtol = options_.gtol;
+    call.cost = strided(found.cost);
+    call.optimality = strided(found.optimality);
+    call.steps = strided(found.steps);
+    call.status = strided(found.status);
+    if (piece.sets > 0) backend_.run(call);
+    return found;
+  }
+
+  /// Of every set the start that converged to the least cost; where none did, the one of the least cost.
+  Search best_of(const Search& all, const Piece& piece, FitResult& result) const {
+    const std::int64_t sets = piece.sets, starts = problem_.starts;
+    const Tensor infinite = full({}, kInfinity, {.dtype = DType::Float64, .device = problem_.device()});
+    const Tensor cost = all.cost.view({sets, starts}), converged = all.status.view({sets, starts}) > 0;
+    const Tensor finite = where(isfinite(cost), cost, infinite), low = where(converged, finite, infinite);
+    const Tensor start = where(converged.to(DType::Int32).sum({1}, true) > 0, low, finite).argmin({1});
+    const Tensor at = arange(sets, {.dtype = DType::Int64, .device = problem_.device()}) * starts + start;
+    Search best{all.parameters.index_select(0, at), all.cost.index_select(0, at), all.optimality.index_select(0, at),
+                all.steps.index_select(0, at), all.status.index_select(0, at)};
+    // What rounding and the tolerance leave of a cost, and of one that is 0.
+    const double epsilon = problem_.dtype == DType::Float32 ? 0x1p-23 : 0x1p-52;
+    const Tensor rounding = squares(piece) * (16 * epsilon * epsilon);
+    const Tensor most = best.cost * (1 + std::max(std::sqrt(epsilon), options_.ftol)) + rounding;
+    result.start = start.to(DType::Int32);
+    result.agreement = logical_and(converged, cost <= most.unsqueeze(1)).to(DType::Int32).sum({1}).to(DType::Int32);
+    return best;
+  }
+
+  /// The sum of squares of each set's weighted observations.
+  Tensor squares(const Piece& piece) const {
+    const Tensor observed = piece.y.to(DType::Float64);
+    if (!piece.weight.defined()) return observed.square().sum({1, 2});
+    return where(piece.weight != 0.0, observed * piece.weight.to(DType::Float64), Scalar(0.0)).square().sum({1, 2});
+  }
+
+  /// The covariance, and what is known of each set by formulas.
+  void measure(const Piece& piece, FitResult& result) const {
+    const std::int64_t sets = piece.sets, parameters = problem_.parameters;
+    result.covariance = made({sets, parameters, parameters}, DType::Float64);
+    result.condition = made({sets}, DType::Float64);
+    result.chi2 = made({sets}, DType::Float64);
+    const Tensor free = made({sets}, DType::Int32), rank = made({sets}, DType::Int32);
+    Covariance last;
+    last.of = observations(piece, result.parameters);
+    last.covariance = strided(result.covariance);
+    last.condition = strided(result.condition);
+    last.chi2 = strided(result.chi2);
+    last.free = strided(free);
+    last.rank = strided(rank);
+    if (sets > 0) backend_.run(last);
+
+    const Tensor weight = piece.weight.defined() ? piece.weight.to(DType::Float64) : Tensor();
+    const auto all = static_cast<double>(problem_.points * problem_.outputs);
+    const Tensor count = weight.defined() ? (weight != 0.0).to(DType::Float64).sum({1, 2})
+                                          : full({sets}, all, {.dtype = DType::Float64, .device = piece.y.device()});
+    const Tensor left = count - free.to(DType::Float64);
+    const Tensor infinite = full({}, kInfinity, {.dtype = DType::Float64, .device = piece.y.device()});
+    const Tensor missing = full({}, std::nan(""), {.dtype = DType::Float64, .device = piece.y.device()});
+    const Tensor has_data = result.status != static_cast<std::int64_t>(FitStatus::BadData);
+    result.chi2 = where(has_data, result.chi2, missing);
+    result.reduced_chi2 = where(left > 0.0, result.chi2 / left, infinite);
+    const bool robust = problem_.loss != FitLoss::Linear && problem_.loss != FitLoss::Poisson;
+    const Tensor any_left = (left > 0.0).unsqueeze(-1).unsqueeze(-1);
+    if (robust) {
+      const Tensor sandwich = where(any_left, result.covariance * (count / left).unsqueeze(-1).unsqueeze(-1), infinite);
+      // Residuals that are all rejected or all 0 say nothing of errors.
+      result.covariance = where(sandwich == 0.0, infinite, sandwich);
+    }
+    if (problem_.loss == FitLoss::Linear && !options_.absolute_sigma)
+      result.covariance =
+          where(any_left, result.covariance * result.reduced_chi2.unsqueeze(-1).unsqueeze(-1), infinite);
+    result.covariance = where(has_data.unsqueeze(-1).unsqueeze(-1), result.covariance, missing);
+    result.standard_errors =
+        result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();
+    result.aic = count * (result.chi2 / count).log() + 2.0 * free.to(DType::Float64);
+    const Tensor observed = piece.y.to(DType::Float64);
+    if (weight.defined()) {
+      const Tensor square = weight * weight, there = weight != 0.0;
+      const Tensor seen = where(there, observed, Scalar(0.0));
+      const Tensor mean = (square * seen).sum({1, 2}, true) / square.sum({1, 2}, true);
+      result.r2 = 1.0 - result.chi2 / (square * (seen - mean) * (seen - mean)).sum({1, 2});
+    } else {
+      const Tensor apart = observed - observed.mean({1, 2}, true);
+      result.r2 = 1.0 - result.chi2 / (apart * apart).sum({1, 2});
+    }
+    const Tensor is_singular = logical_and(result.status > 0, rank < free);
+    const auto code = [](FitStatus status) { return Scalar(static_cast<std::int64_t>(status)); };
+    // Products of columns have twice their digits: beyond this, float64 has lost the last of them.
+    constexpr double kMostCondition = 1e7;
+    const Tensor is_alike = logical_and(result.status > 0, result.condition > kMostCondition);
+    result.status = where(is_alike, code(kIllConditioned), result.status.to(DType::Int64));
+    result.status = where(is_singular, code(FitStatus::Singular), result.status).to(DType::Int32);
+    result.active = made({sets, parameters}, DType::Int32).zero_();
+    if (piece.lower.defined())
+      result.active =
+          (result.parameters == piece.upper).to(DType::Int32) - (result.parameters == piece.lower).to(DType::Int32);
+    result.observations = count.to(DType::Int64);
+  }
+
+  const Model& model_;
+  const Problem& problem_;
+  const FitOptions& options_;
+  Backend& backend_;
+};
+
+/// Sets at a time, so that a caller who watches hears of them about every quarter of a second.
+class Pace {
+ public:
+  Pace(const Problem& problem, const FitModel& model, std::int64_t most) : most_(most) {
+    // From 512 points on a CPU gives all lanes to one fit, else sixteen go side by side.
+    const bool on_cpu = problem.device().is_cpu();
+    least_ = on_cpu ? num_threads() * (problem.points < 512 ? 16 : 1) : 1024;
+    const double each = static_cast<double>(problem.points * problem.starts) *
+                        static_cast<double>(model.formulas.links.size() + model.derivatives.size() + 8);
+    take((on_cpu ? 1e7 : 1e9) / each);
+  }
+  std::int64_t sets() const { return sets_; }
+  void took(double seconds) {
+    take(static_cast<double>(sets_) * std::clamp(kSeconds / std::max(seconds, 1e-9), 0.1, 8.0));
+  }
+
+ private:
+  static constexpr double kSeconds = 0.25;
+
+  void take(double sets) {
+    const auto whole = static_cast<std::int64_t>(std::min(sets, static_cast<double>(most_)));
+    sets_ = std::clamp<std::int64_t>(whole / least_ * least_, std::min(least_, most_), most_);
+  }
+
+  std::int64_t most_, least_ = 1, sets_ = 1;
+};
 
 }  // namespace
 
@@ -262,123 +258,70 @@ std::string_view text_of(FitStatus status) {
 }
 
 FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const Tensor& p0, const FitOptions& options) {
-  const Operation called(kOp);
+  constexpr const char* op = "curve_fit";
+  const Operation called(op);
   const NoGrad no_grad;
-  const FitLoss loss = loss_named(options.loss);
-  LUGE_CHECK(ValueError, options.method == "lm", "{}: method is '{}'; allowed is lm", kOp, options.method);
-  LUGE_CHECK(ValueError, options.max_steps >= 1, "{}: max_steps is {}; it must be at least 1", kOp, options.max_steps);
-  LUGE_CHECK(ValueError, std::isfinite(options.f_scale) && options.f_scale > 0,
-             "{}: f_scale is {}; it must be positive", kOp, options.f_scale);
-  for (const auto& [argument, value] :
-       {std::pair{"ftol", options.ftol}, std::pair{"xtol", options.xtol}, std::pair{"gtol", options.gtol}})
-    LUGE_CHECK(ValueError, value >= 0 && value < 1, "{}: {} is {}; it must be in [0, 1)", kOp, argument, value);
-  LUGE_CHECK(ValueError, loss != FitLoss::Poisson || !options.sigma.defined(),
-             "{}: sigma is given; counts with the loss 'poisson' have the deviation of their expectation", kOp);
-  Problem problem = Setup(model, x, y, p0, options).take();
-  if (loss == FitLoss::Poisson)  // no count is negative
-    problem.y = where(problem.y < 0.0, full({}, std::nan(""), {.dtype = problem.dtype, .device = problem.y.device()}),
-                      problem.y);
-  const std::int64_t sets = problem.sets, parameters = problem.parameters;
+  const Problem problem = problem_of(op, model, x, y, p0, options);
+  const std::int64_t sets = problem.sets;
+  const bool is_watched = options.progress && !observer;
+  // A step that is being recorded keeps its calls: what is free now says nothing of later.
+  const std::int64_t most = options.chunk > 0 ? std::min(options.chunk, std::max<std::int64_t>(sets, 1))
+                            : observer        ? std::max<std::int64_t>(sets, 1)
+                                              : most_at_once(problem, 0);
+  check_deviations(op, problem, most);
 
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point begun) {
+    return std::chrono::duration<double>(Clock::now() - begun).count();
+  };
+  const Clock::time_point begun = Clock::now();
+  Backend& device = problem.start.storage()->backend();
+  const Fitting fitting(model, problem, options, device);
+  Pace pace(problem, *model.compiled(problem.dtype), most);
   FitResult result;
   result.names = model.parameters();
-  result.parameters = problem.start;
-  result.cost = result_like(problem, {sets}, DType::Float64);
-  result.optimality = result_like(problem, {sets}, DType::Float64);
-  result.steps = result_like(problem, {sets}, DType::Int32);
-  result.status = result_like(problem, {sets}, DType::Int32);
-  result.covariance = result_like(problem, {sets, parameters, parameters}, DType::Float64);
-  result.condition = result_like(problem, {sets}, DType::Float64);
-  result.chi2 = result_like(problem, {sets}, DType::Float64);
-  Tensor free = result_like(problem, {sets}, DType::Int32), rank = result_like(problem, {sets}, DType::Int32);
-
-  Observations of;
-  of.model = model.compiled(problem.dtype);
-  of.loss = loss;
-  of.loss_scale = options.f_scale;
-  of.sets = sets;
-  of.points = problem.points;
-  of.x = strided(problem.x);
-  of.y = strided(problem.y);
-  of.weight = strided(problem.weight);
-  of.lower = strided(problem.lower);
-  of.upper = strided(problem.upper);
-  of.parameters = strided(result.parameters);
-  Backend& device = problem.start.storage()->backend();
-  if (sets > 0) {
-    LeastSquares search;
-    search.of = of;
-    search.max_steps = options.max_steps;
-    search.ftol = options.ftol;
-    search.xtol = options.xtol;
-    search.gtol = options.gtol;
-    search.cost = strided(result.cost);
-    search.optimality = strided(result.optimality);
-    search.steps = strided(result.steps);
-    search.status = strided(result.status);
-    device.run(search);
-    Covariance last;
-    last.of = of;
-    last.covariance = strided(result.covariance);
-    last.condition = strided(result.condition);
-    last.chi2 = strided(result.chi2);
-    last.free = strided(free);
-    last.rank = strided(rank);
-    device.run(last);
+  result.evaluations = zeros({}, {.dtype = DType::Int64, .device = problem.device()});
+  FitReceipt& receipt = result.taken;
+  for (std::int64_t begin = 0; begin < sets || receipt.chunks == 0;) {
+    const std::int64_t at_once = is_watched && options.chunk == 0 ? pace.sets() : most;
+    const std::int64_t end = std::min(sets, begin + at_once);
+    const Clock::time_point started = Clock::now();
+    FitResult part = fitting.run(begin, end, result.evaluations);
+    for (Tensor FitResult::*const row : kRows) {
+      Tensor& all = result.*row;
+      if (end - begin == sets) {
+        all = std::move(part.*row);
+        continue;
+      }
+      if (begin == 0) {
+        Shape shape = (part.*row).shape();
+        shape[0] = sets;
+        all = empty(shape, {.dtype = (part.*row).dtype(), .device = problem.device()});
+      }
+      all.slice(0, begin, end).copy_(part.*row);
+    }
+    receipt.chunk = std::max(receipt.chunk, end - begin);
+    ++receipt.chunks;
+    begin = end;
+    if (!is_watched) continue;
+    device.synchronize();
+    pace.took(seconds_since(started));
+    options.progress(begin, sets);
   }
-
-  // What is known of each set by formulas.
-  const Tensor weight = problem.weight.defined() ? problem.weight.to(DType::Float64) : Tensor();
-  const auto all = static_cast<double>(problem.points * problem.outputs);
-  const Tensor count = weight.defined() ? (weight != 0.0).to(DType::Float64).sum({1, 2})
-                                        : full({sets}, all, {.dtype = DType::Float64, .device = problem.y.device()});
-  const Tensor left = count - free.to(DType::Float64);
-  const Tensor infinite = full({}, kInfinity, {.dtype = DType::Float64, .device = problem.y.device()});
-  const Tensor missing = full({}, std::nan(""), {.dtype = DType::Float64, .device = problem.y.device()});
-  const Tensor has_data = result.status != static_cast<std::int64_t>(FitStatus::BadData);
-  result.chi2 = where(has_data, result.chi2, missing);
-  result.reduced_chi2 = where(left > 0.0, result.chi2 / left, infinite);
-  const bool robust = loss != FitLoss::Linear && loss != FitLoss::Poisson;
-  const Tensor any_left = (left > 0.0).unsqueeze(-1).unsqueeze(-1);
-  if (robust) {
-    const Tensor sandwich = where(any_left, result.covariance * (count / left).unsqueeze(-1).unsqueeze(-1), infinite);
-    // Residuals that are all rejected or all 0 say nothing of errors.
-    result.covariance = where(sandwich == 0.0, infinite, sandwich);
-  }
-  if (loss == FitLoss::Linear && !options.absolute_sigma)
-    result.covariance = where(any_left, result.covariance * result.reduced_chi2.unsqueeze(-1).unsqueeze(-1), infinite);
-  result.covariance = where(has_data.unsqueeze(-1).unsqueeze(-1), result.covariance, missing);
-  result.standard_errors =
-      result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();
-  result.aic = count * (result.chi2 / count).log() + 2.0 * free.to(DType::Float64);
-  const Tensor observed = problem.y.to(DType::Float64);
-  if (weight.defined()) {
-    const Tensor square = weight * weight, there = weight != 0.0;
-    const Tensor seen = where(there, observed, Scalar(0.0));
-    const Tensor mean = (square * seen).sum({1, 2}, true) / square.sum({1, 2}, true);
-    result.r2 = 1.0 - result.chi2 / (square * (seen - mean) * (seen - mean)).sum({1, 2});
-  } else {
-    const Tensor apart = observed - observed.mean({1, 2}, true);
-    result.r2 = 1.0 - result.chi2 / (apart * apart).sum({1, 2});
-  }
-  const Tensor is_singular = logical_and(result.status > 0, rank < free);
-  const auto code = [](FitStatus status) { return Scalar(static_cast<std::int64_t>(status)); };
-  // Products of columns have twice their digits: beyond this, float64 has lost the last of them.
-  constexpr double kMostCondition = 1e7;
-  const Tensor is_alike = logical_and(result.status > 0, result.condition > kMostCondition);
-  result.status = where(is_alike, code(kIllConditioned), result.status.to(DType::Int64));
-  result.status = where(is_singular, code(FitStatus::Singular), result.status).to(DType::Int32);
-  result.active = result_like(problem, {sets, parameters}, DType::Int32).zero_();
-  if (problem.lower.defined())
-    result.active =
-        (result.parameters == problem.upper).to(DType::Int32) - (result.parameters == problem.lower).to(DType::Int32);
-  result.observations = count.to(DType::Int64);
+  if (!observer) device.synchronize();
+  receipt.sets = sets;
+  receipt.starts = problem.starts;
+  receipt.seconds = seconds_since(begun);
+  receipt.bytes = planned_bytes(problem, receipt.chunk);
   if (!problem.has_sets)
-    for (Tensor* tensor : {&result.parameters, &result.covariance, &result.standard_errors, &result.status,
-                           &result.steps, &result.cost, &result.optimality, &result.chi2, &result.reduced_chi2,
-                           &result.r2, &result.aic, &result.condition, &result.active, &result.observations})
-      *tensor = tensor->squeeze(0);
+    for (Tensor FitResult::*const row : kRows) result.*row = (result.*row).squeeze(0);
   return result;
+}
+
+FitReceipt FitResult::receipt() const {
+  FitReceipt receipt = taken;
+  receipt.evaluations = evaluations.item<std::int64_t>();
+  return receipt;
 }
 
 }  // namespace luge::fit

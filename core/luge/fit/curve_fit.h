@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +41,28 @@ struct FitOptions {
   double gtol = 1e-14;
   /// Whether sigma are the true deviations, so that the covariance is not scaled by the reduced chi squared.
   bool absolute_sigma = false;
+  /// Searches for each set, of which the best counts: from p0, and from starts - 1 places drawn between the bounds,
+  /// which must be finite, unless a parameter is fixed. Uniformly, or uniformly in the logarithm where the bounds are
+  /// of one sign and a factor of 100 or more apart. The places depend on the bounds and the seed alone: a set gets the
+  /// same ones alone and among others, and more starts try those of fewer, too.
+  std::int64_t starts = 1;
+  std::uint64_t seed = 0;
+  /// Sets at a time, with the same bits whatever it is. 0: as many as fit into half of what is free (luge/fit/plan.h).
+  std::int64_t chunk = 0;
+  /// Called between chunks, on this thread, with how many sets are done; with `chunk` 0 these are then so small that it
+  /// is called several times a second, unless single fits take longer. What it throws ends the fit. Not called while a
+  /// step is captured.
+  std::function<void(std::int64_t done, std::int64_t sets)> progress = {};
+};
+
+/// What a fit took.
+struct FitReceipt {
+  std::int64_t sets = 0, starts = 1;
+  std::int64_t chunk = 0, chunks = 0;  ///< the greatest; how many
+  std::int64_t evaluations = 0;        ///< of the model with its derivatives at all points of a set, of all starts
+  double seconds = 0;                  ///< of a step that was captured: of its recording
+  std::size_t bytes = 0;               ///< as luge/fit/plan.h plans them for this chunk
+  double fits_per_second() const { return static_cast<double>(sets) / seconds; }
 };
 
 /// What fits have found, each set in a row of its own. Without sets (all of x, y and p0 those of one fit) there is no
@@ -60,7 +84,16 @@ struct FitResult {
   Tensor condition;  ///< (sets), float64: of the Jacobian with columns of length 1, by its pivots; infinite: singular
   Tensor active;     ///< (sets, parameters), int32: -1 at the lower bound, 1 at the upper, 0 between
   Tensor observations;  ///< (sets), int64
+  Tensor start;         ///< (sets), int32: the start whose search counts, 0 for p0
+  /// (sets), int32: how many of the starts converged to the same cost, within the tolerances.
+  Tensor agreement;
   std::vector<std::string> names;
+
+  /// What the fit took. Waits for the device.
+  FitReceipt receipt() const;
+
+  Tensor evaluations;  ///< (), int64
+  FitReceipt taken;    ///< without the evaluations, which the device counts
 };
 
 /// A status that curve_fit finds when the backend is done: the columns are so alike that the rounding of their products
@@ -82,7 +115,7 @@ constexpr bool is_converged(FitStatus status) {
 ///   p0  (parameters) or (sets, parameters)
 /// float32 where x and y are, else float64. A set that cannot be fitted says so in its status and changes no other.
 /// Throws ShapeError, DTypeError, DeviceError, ValueError: a start outside its bounds, a sigma that is not positive,
-/// fewer points than parameters, an unknown loss or method.
+/// fewer points than parameters, an unknown loss or method. Outside of a captured step it waits for the device.
 FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const Tensor& p0,
                     const FitOptions& options = {});
 

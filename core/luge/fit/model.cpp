@@ -15,7 +15,14 @@ namespace luge::fit {
 
 struct Model::State {
   std::vector<std::string> predictors, parameters, formulas;
+  std::vector<char> differs;  ///< by parameter: whether there is a derivative
   std::shared_ptr<const FitModel> single, precise;
+
+  void take(Graph& graph, const std::vector<Term>& outputs) {
+    single = graph.model(outputs, parameters, DType::Float32);
+    precise = graph.model(outputs, parameters, DType::Float64);
+    for (int p = 0; p < static_cast<int>(parameters.size()); ++p) differs.push_back(graph.has_derivative(p));
+  }
 };
 
 namespace {
@@ -84,8 +91,7 @@ Model::Model(const std::vector<std::string>& formulas, const ModelNames& names) 
   std::vector<Term> outputs;
   for (const std::string& formula : formulas)
     outputs.push_back(parse(graph, formula, state->predictors, state->parameters));
-  state->single = graph.model(outputs, state->parameters, DType::Float32);
-  state->precise = graph.model(outputs, state->parameters, DType::Float64);
+  state->take(graph, outputs);
   state_ = std::move(state);
 }
 
@@ -101,8 +107,7 @@ Model::Model(const Function& function, const ModelNames& names) {
   Graph graph(predictors, parameters);
   const Graph::Scope scope(graph);
   const std::vector<Term> outputs = trace(graph, predictors, parameters, function);
-  state->single = graph.model(outputs, state->parameters, DType::Float32);
-  state->precise = graph.model(outputs, state->parameters, DType::Float64);
+  state->take(graph, outputs);
   state_ = std::move(state);
 }
 
@@ -110,6 +115,8 @@ const std::vector<std::string>& Model::predictors() const { return state_->predi
 const std::vector<std::string>& Model::parameters() const { return state_->parameters; }
 const std::vector<std::string>& Model::formulas() const { return state_->formulas; }
 int Model::outputs() const { return static_cast<int>(state_->precise->outputs.size()); }
+
+bool Model::has_derivative(std::size_t parameter) const { return state_->differs[parameter] != 0; }
 
 const std::shared_ptr<const FitModel>& Model::compiled(DType dtype) const {
   return dtype == DType::Float32 ? state_->single : state_->precise;

@@ -29,7 +29,8 @@ class Model {
  public:
   /// Of a formula such as "a * exp(-x / t) + c", in Python's notation:
   ///   + - * / **, numbers, pi, parentheses; < <= > >= == !=, and, or, not;
-  ///   every function of one number of docs/ops.md, and tan, sinh, cosh, log10, log2, arctan;
+  ///   every function of one number of docs/ops.md, and what is made of them (detail/functions.cpp): tan, arcsin, sinh,
+  ///   erfc, sinc, ...; arctan2(y, x), hypot(a, b), heaviside(x, half);
   ///   maximum (max), minimum (min), pow, lerp(a, b, w), clamp(x, low, high), where(condition, a, b).
   /// Throws ValueError that shows the place: an unknown function, a name that is missing or unused, a syntax error.
   explicit Model(const std::string& formula, const ModelNames& names = {});
@@ -45,6 +46,9 @@ class Model {
   const std::vector<std::string>& predictors() const;
   const std::vector<std::string>& parameters() const;
   int outputs() const;
+  /// Whether the model changes with the parameter of this number. One that only decides conditions, as x0 in
+  /// "where(x < x0, a, b)", has no derivative: curve_fit takes it fixed.
+  bool has_derivative(std::size_t parameter) const;
   /// As it was given; empty for a function.
   const std::vector<std::string>& formulas() const;
 

@@ -305,10 +305,12 @@ std::shared_ptr<const FitModel> Graph::model(std::span<const Term> outputs, std:
       differentiate(tangents, i);
 
   std::vector<Term> wanted(outputs.begin(), outputs.end());
+  differs_.assign(parameters, 0);
   for (std::size_t p = 0; p < parameters; ++p) {
-    bool matters = false;
-    for (const Term output : outputs) matters = matters || tangents[static_cast<std::size_t>(output.at)][p].at >= 0;
-    LUGE_CHECK(ValueError, matters, "model: the parameter {} has no influence on the model, or none that has a derivative", names[p]);
+    LUGE_CHECK(ValueError, used[static_cast<std::size_t>(predictors_) + p],
+               "model: the parameter {} has no influence on the model", names[p]);
+    for (const Term output : outputs)
+      if (tangents[static_cast<std::size_t>(output.at)][p].at >= 0) differs_[p] = 1;
   }
   for (const Term output : outputs)
     for (std::size_t p = 0; p < parameters; ++p) {

@@ -44,9 +44,12 @@ class Graph {
   /// The number that a term is, if it is one.
   std::optional<double> value(Term term) const;
 
-  /// The model whose outputs these are. Throws ValueError where an op has no derivative, for no parameter, and for
-  /// parameters that no output depends on, by their place in `names`.
+  /// The model whose outputs these are. Throws ValueError where an op has no derivative, and for parameters that no
+  /// output depends on, by their place in `names`.
   std::shared_ptr<const FitModel> model(std::span<const Term> outputs, std::span<const std::string> names, DType dtype);
+
+  /// After model(): whether an output changes with the parameter. Others only decide conditions.
+  bool has_derivative(int parameter) const { return differs_[static_cast<std::size_t>(parameter)] != 0; }
 
   /// While it lives, Terms of this thread belong to the graph.
   class Scope {
@@ -86,6 +89,7 @@ class Graph {
 
   int predictors_, parameters_;
   std::vector<Node> nodes_;
+  std::vector<char> differs_;  ///< by parameter
 };
 
 }  // namespace luge::fit

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <luge/base/detail/check.h>
+#include <luge/fit/detail/functions.h>
 #include <luge/seam/detail/op_traits.h>
 
 namespace luge::fit {
@@ -74,6 +75,7 @@ class Scanner {
       if (rest.starts_with(symbol)) token.text = rest.substr(0, 2);
     if (!token.text.empty()) return token;
     if (rest[0] == '^') refuse(formula_, at_, "powers are written with **");
+    if (rest[0] == '.') refuse(formula_, at_, "functions are written without a module: exp(x), not np.exp(x)");
     if (std::string_view("+-*/()<>,").find(rest[0]) == std::string_view::npos)
       refuse(formula_, at_, "this character has no meaning in a formula");
     token.text = rest.substr(0, 1);
@@ -111,6 +113,10 @@ std::optional<Op> unary_named(std::string_view name) {
   LUGE_ROW(isnan, IsNan)
   LUGE_ROW(isfinite, IsFinite)
   LUGE_ROW(arctan, Atan)
+  LUGE_ROW(expit, Sigmoid)
+  LUGE_ROW(gammaln, Lgamma)
+  LUGE_ROW(psi, Digamma)
+  LUGE_ROW(fabs, Abs)
 #undef LUGE_ROW
   return std::nullopt;
 }
@@ -118,8 +124,36 @@ std::optional<Op> unary_named(std::string_view name) {
 std::optional<Op> binary_named(std::string_view name) {
   if (name == "maximum" || name == "max") return Op::Maximum;
   if (name == "minimum" || name == "min") return Op::Minimum;
-  if (name == "pow") return Op::Pow;
+  if (name == "pow" || name == "power") return Op::Pow;
   return std::nullopt;
+}
+
+/// Names of all functions, for mistakes in writing.
+std::vector<std::string> function_names() {
+  std::vector<std::string> names{"isnan",   "isfinite", "arctan", "expit", "gammaln", "psi",  "fabs",  "maximum", "max",
+                                 "minimum", "min",      "pow",    "power", "where",   "lerp", "clamp", "clip"};
+#define LUGE_ROW(function, ...) names.emplace_back(#function);
+  LUGE_UNARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
+  const std::vector<std::string> more = composed_names();
+  names.insert(names.end(), more.begin(), more.end());
+  return names;
+}
+
+/// Letters to change, to add or to take away (V. I. Levenshtein 1966).
+std::size_t distance_of(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t before = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = before + (a[i - 1] != b[j - 1] ? 1 : 0);
+      before = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
+    }
+  }
+  return row[b.size()];
 }
 
 class Parser {
@@ -319,33 +353,30 @@ class Parser {
       const std::vector<Term> in = arguments(function, 3, 3);
       return apply(name == "where" ? Op::Where : Op::Lerp, {in[0], in[1], in[2]});
     }
-    if (name == "clamp") {
+    if (name == "clamp" || name == "clip") {
       const std::vector<Term> in = arguments(function, 3, 3);
-      return apply(Op::Clamp, {in[0]}, {constant(function, in[1]), constant(function, in[2])});
+      const std::optional<double> low = graph_.value(in[1]), high = graph_.value(in[2]);
+      if (low && high) return apply(Op::Clamp, {in[0]}, {*low, *high});
+      return apply(Op::Minimum, {apply(Op::Maximum, {in[0], in[1]}), in[2]});
     }
-    return composed(function);
+    const std::optional<Term> term =
+        composed(graph_, name, [&](std::size_t count) { return arguments(function, count, count); });
+    if (!term) refuse(formula_, function.at, "there is no function {}{}", name, alike(name));
+    return *term;
   }
 
-  /// Functions that the op table does not have.
-  Term composed(const Token& function) {
-    const std::string_view name = function.text;
-    const auto logarithm = [&](double base) {
-      const Term x = arguments(function, 1, 1)[0];
-      return apply(Op::Div, {apply(Op::Log, {x}), graph_.number(std::log(base))});
-    };
-    if (name == "log10") return logarithm(10);
-    if (name == "log2") return logarithm(2);
-    if (name == "tan") {
-      const Term x = arguments(function, 1, 1)[0];
-      return apply(Op::Div, {apply(Op::Sin, {x}), apply(Op::Cos, {x})});
+  /// Functions whose names are much like this one.
+  static std::string alike(std::string_view name) {
+    std::vector<std::pair<std::size_t, std::string>> near;
+    for (const std::string& known : function_names()) {
+      const std::size_t distance = distance_of(name, known);
+      if (distance <= std::max<std::size_t>(1, name.size() / 3)) near.emplace_back(distance, known);
     }
-    if (name == "sinh" || name == "cosh") {
-      const Term x = arguments(function, 1, 1)[0];
-      const Op op = name == "sinh" ? Op::Expm1 : Op::Exp;  // small differences of e^x and e^-x stay whole
-      const Term there = apply(op, {x}), back = apply(op, {apply(Op::Neg, {x})});
-      return apply(Op::Mul, {graph_.number(0.5), apply(name == "sinh" ? Op::Sub : Op::Add, {there, back})});
-    }
-    refuse(formula_, function.at, "there is no function {}", name);
+    std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    if (near.size() > 3) near.resize(3);
+    std::string result;
+    for (const auto& [distance, known] : near) result += (result.empty() ? "; alike: " : ", ") + known;
+    return result;
   }
 
   static std::array<double, 2> default_parameters(Op op) {

@@ -1,0 +1,188 @@
+#include <luge/fit/detail/functions.h>
+
+#include <cmath>
+#include <iterator>
+#include <numbers>
+#include <span>
+
+namespace luge::fit {
+
+namespace {
+
+/// A term with the operators of numbers.
+struct Value {
+  Graph* graph;
+  Term term;
+
+  Value of(Op op, std::initializer_list<Term> in) const {
+    return {graph, graph->apply(op, std::span(in.begin(), in.size()))};
+  }
+  Value of(double number) const { return {graph, graph->number(number)}; }
+};
+
+Value operator-(Value x) { return x.of(Op::Neg, {x.term}); }
+#define LUGE_OPERATOR(symbol, Formula)                                                    \
+  Value operator symbol(Value a, Value b) { return a.of(Op::Formula, {a.term, b.term}); } \
+  [[maybe_unused]] Value operator symbol(Value a, double b) { return a symbol a.of(b); }  \
+  [[maybe_unused]] Value operator symbol(double a, Value b) { return b.of(a) symbol b; }
+LUGE_OPERATOR(+, Add)
+LUGE_OPERATOR(-, Sub)
+LUGE_OPERATOR(*, Mul)
+LUGE_OPERATOR(/, Div)
+LUGE_OPERATOR(<, Less)
+LUGE_OPERATOR(==, Equal)
+#undef LUGE_OPERATOR
+#define LUGE_FUNCTION(name, Formula) \
+  Value name(Value x) { return x.of(Op::Formula, {x.term}); }
+LUGE_FUNCTION(abs, Abs)
+LUGE_FUNCTION(atan, Atan)
+LUGE_FUNCTION(cos, Cos)
+LUGE_FUNCTION(exp, Exp)
+LUGE_FUNCTION(expm1, Expm1)
+LUGE_FUNCTION(floor, Floor)
+LUGE_FUNCTION(log, Log)
+LUGE_FUNCTION(log1p, Log1p)
+LUGE_FUNCTION(sin, Sin)
+LUGE_FUNCTION(sqrt, Sqrt)
+#undef LUGE_FUNCTION
+Value choose(Value condition, Value yes, Value no) { return yes.of(Op::Where, {condition.term, yes.term, no.term}); }
+Value choose(Value condition, double yes, Value no) { return choose(condition, no.of(yes), no); }
+Value choose(Value condition, double yes, double no) { return choose(condition, condition.of(yes), condition.of(no)); }
+
+constexpr double kPi = std::numbers::pi;
+
+/// Small differences of e^x and e^-x stay whole.
+Value sinh_of(Value x) { return 0.5 * (expm1(x) - expm1(-x)); }
+Value cosh_of(Value x) { return 0.5 * (exp(x) + exp(-x)); }
+/// Without the difference of 1 and x squared, which cancels.
+Value asin_of(Value x) { return 2.0 * atan(x / (1.0 + sqrt((1.0 - x) * (1.0 + x)))); }
+Value acos_of(Value x) { return 2.0 * atan(sqrt((1.0 - x) / (1.0 + x))); }
+/// An odd function by what it is of positive numbers.
+template <class F>
+Value odd(Value x, const F& positive) {
+  const Value result = positive(choose(x < 0.0, -x, x));
+  return choose(x < 0.0, -result, result);
+}
+/// log(x + sqrt(x^2 + 1)), by its difference from log(1).
+Value asinh_of(Value x) {
+  return odd(x, [](Value v) { return log1p(v + v * v / (1.0 + sqrt(1.0 + v * v))); });
+}
+Value acosh_of(Value x) { return log1p(x - 1.0 + sqrt((x - 1.0) * (x + 1.0))); }
+Value atanh_of(Value x) { return 0.5 * (log1p(x) - log1p(-x)); }
+/// The angle of the point (x, y), by the quotient that is at most 1. The other one divides by 1, so that no derivative
+/// of autograd's is 0 times infinity.
+Value atan2_of(Value y, Value x) {
+  const Value is_steep = abs(x) < abs(y), is_zero = x == 0.0;
+  const Value turn = choose(x < 0.0, choose(y < 0.0, -kPi, kPi), x.of(0.0));
+  const Value flat = atan(y / choose(is_zero, 1.0, x)) + turn;
+  const Value steep = choose(y < 0.0, -kPi / 2, kPi / 2) - atan(x / choose(is_steep, y, y.of(1.0)));
+  return choose(is_steep, steep, choose(is_zero, 0.0, flat));
+}
+Value hypot_of(Value x, Value y) { return sqrt(x * x + y * y); }
+/// As NumPy's: sin(pi x) / (pi x).
+Value sinc_of(Value x) {
+  const Value at = kPi * choose(x == 0.0, 1.0, x);
+  return choose(x == 0.0, 1.0, sin(at) / at);
+}
+Value cbrt_of(Value x) {
+  return odd(x, [](Value v) { return v.of(Op::Pow, {v.term, v.of(1.0 / 3).term}); });
+}
+
+/// log(exp(z^2) erfc(z) / t) with t = 2 / (2 + z) for z >= 0, as Chebyshev polynomials of 4 t - 2 in (-2, 2], made with
+/// 50 digits; what is left out is below 1e-17.
+constexpr double kErfc[] = {
+    -1.3026537197817094,     0.6419697923564902,      0.019476473204185836,   -0.009561514786808632,
+    -0.0009465953444820369,  0.00036683949785276145,  4.252332480690777e-05,  -2.0278578112534242e-05,
+    -1.6242900046470256e-06, 1.3036558355805232e-06,  1.5626441722066142e-08, -8.523809591492654e-08,
+    6.5290544390988515e-09,  5.059343495551469e-09,   -9.91364156493033e-10,  -2.273651222831936e-10,
+    9.646791102015527e-11,   2.3940380830391146e-12,  -6.886027526497553e-12, 8.944879273090725e-13,
+    3.130921399342958e-13,   -1.1270822361367252e-13, 3.810905255189232e-16,  7.106097613609237e-15,
+    -1.5230282014571043e-15, -9.457494571291233e-17,  1.210237189224279e-16,  -2.816663087747177e-17};
+
+/// exp(x^2) erfc(x): of what is negative by 2 - erfc(-x).
+Value scaled_erfc(Value x, bool scaled) {
+  const Value z = choose(x < 0.0, -x, x), t = 2.0 / (2.0 + z), at = 4.0 * t - 2.0;
+  // C. W. Clenshaw's sum, "A note on the summation of Chebyshev series", 1955.
+  Value last = x.of(0.0), before = x.of(0.0);
+  for (std::size_t j = std::size(kErfc) - 1; j > 0; --j) {
+    const Value next = at * last - before + kErfc[j];
+    before = last;
+    last = next;
+  }
+  const Value logarithm = 0.5 * (kErfc[0] + at * last) - before;
+  if (!scaled) {
+    const Value positive = t * exp(logarithm - z * z);
+    return choose(x < 0.0, 2.0 - positive, positive);
+  }
+  const Value positive = t * exp(logarithm);
+  const Value below = choose(x < 0.0, x, x.of(0.0));
+  return choose(x < 0.0, 2.0 * exp(below * below) - positive, positive);
+}
+Value erfc_of(Value x) { return scaled_erfc(x, false); }
+Value erfcx_of(Value x) { return scaled_erfc(x, true); }
+
+struct Unary {
+  const char* name;
+  Value (*function)(Value x);
+};
+constexpr Unary kUnary[] = {
+    {"tan", [](Value x) { return sin(x) / cos(x); }},
+    {"log10", [](Value x) { return log(x) / std::log(10.0); }},
+    {"log2", [](Value x) { return log(x) / std::log(2.0); }},
+    {"exp2", [](Value x) { return exp(x * std::log(2.0)); }},
+    {"sinh", sinh_of},
+    {"cosh", cosh_of},
+    {"arcsin", asin_of},
+    {"asin", asin_of},
+    {"arccos", acos_of},
+    {"acos", acos_of},
+    {"arcsinh", asinh_of},
+    {"asinh", asinh_of},
+    {"arccosh", acosh_of},
+    {"acosh", acosh_of},
+    {"arctanh", atanh_of},
+    {"atanh", atanh_of},
+    {"erfc", erfc_of},
+    {"erfcx", erfcx_of},
+    {"sinc", sinc_of},
+    {"cbrt", cbrt_of},
+    {"ceil", [](Value x) { return -floor(-x); }},
+    {"radians", [](Value x) { return x * (kPi / 180); }},
+    {"deg2rad", [](Value x) { return x * (kPi / 180); }},
+    {"degrees", [](Value x) { return x * (180 / kPi); }},
+    {"rad2deg", [](Value x) { return x * (180 / kPi); }},
+};
+
+struct Binary {
+  const char* name;
+  Value (*function)(Value a, Value b);
+};
+constexpr Binary kBinary[] = {
+    {"arctan2", atan2_of},
+    {"atan2", atan2_of},
+    {"hypot", hypot_of},
+    {"heaviside", [](Value x, Value half) { return choose(x < 0.0, 0.0, choose(x == 0.0, half, half.of(1.0))); }},
+};
+
+}  // namespace
+
+std::optional<Term> composed(Graph& graph, std::string_view name,
+                             const std::function<std::vector<Term>(std::size_t count)>& arguments) {
+  for (const Unary& unary : kUnary)
+    if (name == unary.name) return unary.function({&graph, arguments(1)[0]}).term;
+  for (const Binary& binary : kBinary)
+    if (name == binary.name) {
+      const std::vector<Term> in = arguments(2);
+      return binary.function({&graph, in[0]}, {&graph, in[1]}).term;
+    }
+  return std::nullopt;
+}
+
+std::vector<std::string> composed_names() {
+  std::vector<std::string> names;
+  for (const Unary& unary : kUnary) names.emplace_back(unary.name);
+  for (const Binary& binary : kBinary) names.emplace_back(binary.name);
+  return names;
+}
+
+}  // namespace luge::fit
