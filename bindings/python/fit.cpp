@@ -48,8 +48,8 @@ Tensor optional_tensor(nb::handle given) { return given.is_none() ? Tensor() : a
 
 nb::dict curve_fit(const Model& model, nb::handle x, nb::handle y, nb::handle p0, nb::handle sigma, nb::handle mask,
                    nb::handle lower, nb::handle upper, nb::handle fixed, const std::string& loss, double f_scale,
-                   const std::string& method, std::int64_t max_steps, double ftol, double xtol, double gtol,
-                   bool absolute_sigma) {
+                   const std::string& method, std::optional<std::int64_t> max_steps, double ftol, double xtol,
+                   double gtol, bool absolute_sigma) {
   const FitOptions options{.sigma = optional_tensor(sigma),
                            .mask = optional_tensor(mask),
                            .lower = optional_tensor(lower),
@@ -126,12 +126,13 @@ void bind_fit(nb::module_& m) {
                   "parameters: Sequence[str]) -> _Model"));
   own.def(
       "_curve_fit", &curve_fit, "model"_a, "x"_a.none(), "y"_a, "p0"_a, "sigma"_a.none(), "mask"_a.none(),
-      "lower"_a.none(), "upper"_a.none(), "fixed"_a.none(), "loss"_a, "f_scale"_a, "method"_a, "max_steps"_a, "ftol"_a,
-      "xtol"_a, "gtol"_a, "absolute_sigma"_a,
+      "lower"_a.none(), "upper"_a.none(), "fixed"_a.none(), "loss"_a, "f_scale"_a, "method"_a, "max_steps"_a.none(),
+      "ftol"_a, "xtol"_a, "gtol"_a, "absolute_sigma"_a,
       nb::sig(
           "def _curve_fit(model: _Model, x: Tensor | None, y: Tensor, p0: Tensor, sigma: Tensor | None, mask: Tensor | "
           "None, lower: Tensor | None, upper: Tensor | None, fixed: Tensor | None, loss: str, f_scale: float, method: "
-          "str, max_steps: int, ftol: float, xtol: float, gtol: float, absolute_sigma: bool) -> dict[str, Tensor]"));
+          "str, max_steps: int | None, ftol: float, xtol: float, gtol: float, absolute_sigma: bool) -> dict[str, "
+          "Tensor]"));
   own.def(
       "_text_of", [](int status) { return std::string(fit::text_of(static_cast<FitStatus>(status))); }, "status"_a);
 }

@@ -6,6 +6,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
+#include <luge/fit/detail/method.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
@@ -265,8 +266,9 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   const Operation called(kOp);
   const NoGrad no_grad;
   const FitLoss loss = loss_named(options.loss);
-  LUGE_CHECK(ValueError, options.method == "lm", "{}: method is '{}'; allowed is lm", kOp, options.method);
-  LUGE_CHECK(ValueError, options.max_steps >= 1, "{}: max_steps is {}; it must be at least 1", kOp, options.max_steps);
+  const Method& method = method_named(kOp, options.method);
+  const std::int64_t max_steps = options.max_steps.value_or(method.max_steps);
+  LUGE_CHECK(ValueError, max_steps >= 1, "{}: max_steps is {}; it must be at least 1", kOp, max_steps);
   LUGE_CHECK(ValueError, std::isfinite(options.f_scale) && options.f_scale > 0,
              "{}: f_scale is {}; it must be positive", kOp, options.f_scale);
   for (const auto& [argument, value] :
@@ -308,7 +310,8 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   if (sets > 0) {
     LeastSquares search;
     search.of = of;
-    search.max_steps = options.max_steps;
+    search.method = method.method;
+    search.max_steps = max_steps;
     search.ftol = options.ftol;
     search.xtol = options.xtol;
     search.gtol = options.gtol;
