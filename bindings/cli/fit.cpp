@@ -83,7 +83,10 @@ Command add_fit(CLI::App& program, Common& common) {
                   "where residuals begin to be outliers, for robust losses (default 1)")
       ->check(positive())
       ->type_name("NUMBER");
-  app->add_option("--max-steps", arguments->max_steps, "most evaluations of the model per set (default 2000)")
+  text("--method", arguments->method, "METHOD", "lm (default), lbfgs, nelder-mead or adam")
+      ->check(CLI::IsMember({"lm", "lbfgs", "nelder-mead", "adam"}));
+  app->add_option("--max-steps", arguments->max_steps,
+                  "most evaluations of the model per set (default 2000; 20000 by nelder-mead and adam)")
       ->check(whole_number(1, std::numeric_limits<std::int32_t>::max()))
       ->type_name("N");
   app->add_option("--starts", arguments->starts,

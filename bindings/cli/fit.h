@@ -2,6 +2,7 @@
 // luge fit: the parameters of a formula from the observations in a file, of one set or of many at once.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,9 +22,10 @@ namespace luge::cli {
 struct FitArguments {
   std::string data, model, p0, bounds, fixed;
   std::string x, y = "y", sigma, sets_by, delimiter, columns;
-  std::string loss = "linear", output, report;
+  std::string loss = "linear", method = "lm", output, report;
   double f_scale = 1;
-  std::int64_t max_steps = 2000, starts = 1;
+  std::int64_t starts = 1;
+  std::optional<std::int64_t> max_steps;
   bool absolute_sigma = false, float32 = false, strict = false;
 };
 

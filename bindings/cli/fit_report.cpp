@@ -260,6 +260,7 @@ void add_options(Report& report, const FitArguments& arguments, const FitProblem
   facts.emplace_back("loss", arguments.loss == "linear" || arguments.loss == "poisson"
                                  ? arguments.loss
                                  : fmt::format("{}, scale {}", arguments.loss, arguments.f_scale));
+  facts.emplace_back("method", arguments.method);
   facts.emplace_back("errors", arguments.absolute_sigma ? "by the sigma as given" : "scaled by the reduced chi2");
   if (arguments.starts > 1) facts.emplace_back("starts", fmt::format("{} of each set", arguments.starts));
   facts.emplace_back("dtype", arguments.float32 ? "float32" : "float64");

@@ -210,6 +210,7 @@ void print_fit_json(const FitArguments& arguments, const FitProblem& problem, co
                      {"predictors", problem.model.predictors()},
                      {"data", arguments.data},
                      {"loss", arguments.loss},
+                     {"method", arguments.method},
                      {"dtype", arguments.float32 ? "float32" : "float64"},
                      {"device", to_string(common.device)},
                      {"sets", data.sets()},

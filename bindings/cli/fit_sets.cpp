@@ -59,6 +59,7 @@ class Fitter {
         keeps_covariance_(keeps_covariance) {
     options_.loss = arguments.loss;
     options_.f_scale = arguments.f_scale;
+    options_.method = arguments.method;
     options_.max_steps = arguments.max_steps;
     options_.absolute_sigma = arguments.absolute_sigma;
     options_.starts = arguments.starts;

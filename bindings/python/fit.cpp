@@ -72,7 +72,7 @@ struct Given {
                .loss = loss,
                .f_scale = number("f_scale"),
                .method = method,
-               .max_steps = count("max_steps"),
+               .max_steps = named["max_steps"].is_none() ? std::optional<std::int64_t>() : count("max_steps"),
                .ftol = number("ftol"),
                .xtol = number("xtol"),
                .gtol = number("gtol"),
@@ -209,9 +209,10 @@ void bind_fit(nb::module_& m) {
   own.def("_curve_fit", &curve_fit, "model"_a, "x"_a.none(), "y"_a, "p0"_a, "options"_a, "progress"_a.none(),
           nb::sig("def _curve_fit(model: _Model, x: Tensor | None, y: Tensor, p0: Tensor, options: dict[str, object], "
                   "progress: Callable[[int, int], object] | bool | None) -> dict[str, object]"));
-  own.def("_plan", &plan, "model"_a, "x"_a.none(), "y"_a, "p0"_a, "options"_a, "memory"_a,
-          nb::sig("def _plan(model: _Model, x: Tensor | None, y: Tensor, p0: Tensor, options: dict[str, object], memory: "
-                  "int) -> dict[str, int]"));
+  own.def(
+      "_plan", &plan, "model"_a, "x"_a.none(), "y"_a, "p0"_a, "options"_a, "memory"_a,
+      nb::sig("def _plan(model: _Model, x: Tensor | None, y: Tensor, p0: Tensor, options: dict[str, object], memory: "
+              "int) -> dict[str, int]"));
   own.def(
       "_text_of", [](int status) { return std::string(fit::text_of(static_cast<FitStatus>(status))); }, "status"_a);
 }

@@ -4,9 +4,12 @@
 
 #include <cstdint>
 
+#include <luge/math/adam_search.h>
 #include <luge/math/covariance.h>
 #include <luge/math/fit_losses.h>
+#include <luge/math/lbfgs.h>
 #include <luge/math/levenberg.h>
+#include <luge/math/nelder_mead.h>
 
 #include "fit_data.cuh"
 
@@ -35,20 +38,21 @@ struct TrianglePlace {
 // ---- sums of a search
 
 /// A warp's memory.
-template <int P>
+template <template <int> class Search, int P>
 struct SearchMemory {
-  formula::Levenberg<P> search;
+  Search<P> search;
   double sums[fit_sums(P)];
 };
-/// The same for more than kMostOwnSums parameters.
+/// What lanes hand to each other of a point each.
+struct SearchPoint {
+  double cost, score, curvature, columns[kMostFitted];
+};
+/// A warp's memory for more than kMostOwnSums parameters.
+template <template <int> class Search>
 struct LargeSearchMemory {
-  /// What the lanes hand to each other of a point each.
-  struct Point {
-    double cost, score, curvature, columns[kMostFitted];
-  };
-  formula::Levenberg<0> search;
+  Search<0> search;
   double sums[fit_sums(kMostFitted)];
-  Point points[kWarp];
+  SearchPoint points[kWarp];
 };
 
 template <class Model, class Term>
@@ -58,9 +62,9 @@ __device__ inline formula::FitTerm<double> term_of(const FitValues<Model>& value
 }
 
 /// Each lane sums its points; the lanes are added up as in warp_reduce.
-template <class Model, class Term>
+template <class Model, class Term, template <int> class Search>
 __device__ inline void sum_points(const FitSet<Model>& set, const typename Model::Element* parameters, const Term& term,
-                                  SearchMemory<Model::kParameters>& memory) {
+                                  SearchMemory<Search, Model::kParameters>& memory) {
   constexpr int P = Model::kParameters;
   double own[fit_sums(P)] = {};
   for (std::int64_t point = WarpTeam::rank(); point < set.points(); point += kWarp) {
@@ -93,9 +97,9 @@ __device__ inline void sum_points(const FitSet<Model>& set, const typename Model
 }
 
 /// Each lane evaluates a point; then each adds 32 points to its part of the sums.
-template <class Model, class Term>
+template <class Model, class Term, template <int> class Search>
 __device__ inline void sum_points(const FitSet<Model>& set, const typename Model::Element* parameters, const Term& term,
-                                  LargeSearchMemory& memory) {
+                                  LargeSearchMemory<Search>& memory) {
   constexpr int P = Model::kParameters;
   const int rank = WarpTeam::rank();
   for (int n = rank; n < fit_sums(P); n += kWarp) memory.sums[n] = 0;
@@ -103,7 +107,7 @@ __device__ inline void sum_points(const FitSet<Model>& set, const typename Model
     FitValues<Model> values;
     set.evaluate(parameters, first + rank, values);
     for (int o = 0; o < Model::kOutputs; ++o) {
-      LargeSearchMemory::Point& own = memory.points[rank];
+      SearchPoint& own = memory.points[rank];
       const bool is_observed = values.weight[o] != 0;
       const formula::FitTerm<double> part = is_observed ? term_of(values, o, term) : formula::FitTerm<double>{};
       own.cost = part.cost;
@@ -137,7 +141,7 @@ struct FitSearch {
   formula::FitSettings settings;
   double *cost, *optimality;
   int *steps, *status;
-  LargeSearchMemory* memory;  ///< one for each warp; null for up to kMostOwnSums parameters
+  void* memory;  ///< a LargeSearchMemory for each warp; null for up to kMostOwnSums parameters
 
   __device__ void write(std::int64_t set, double its_cost, double its_optimality, int its_steps, int its_status) const {
     cost[set] = its_cost;
@@ -195,15 +199,15 @@ __device__ inline void search_sets(const FitData<typename Model::Element>& data,
 }
 
 /// The whole kernel.
-template <class Model, class Term>
+template <class Model, template <int> class Search, class Term>
 __device__ inline void search_sets(const FitData<typename Model::Element>& data, const FitQueue& queue,
                                    const FitSearch& out, const Term& term) {
   if constexpr (Model::kParameters <= kMostOwnSums) {
-    using Memory = SearchMemory<Model::kParameters>;
+    using Memory = SearchMemory<Search, Model::kParameters>;
     LUGE_SHARED(Memory, memory, kWarps);
     search_sets<Model>(data, queue, out, term, memory[threadIdx.x / kWarp]);
   } else {
-    search_sets<Model>(data, queue, out, term, out.memory[WarpTeam::first()]);
+    search_sets<Model>(data, queue, out, term, static_cast<LargeSearchMemory<Search>*>(out.memory)[WarpTeam::first()]);
   }
 }
 

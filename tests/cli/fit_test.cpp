@@ -248,6 +248,26 @@ TEST(Fit, KeepsBoundsAndFixedParameters) {
   EXPECT_TRUE(has_words(run_luge("fit " + fit + " --fixed b").out, {"fixed"}));
 }
 
+TEST(Fit, TakesOtherMethods) {
+  const Json expected = fitted(decays() + kDecay + " --sets-by sample");
+  EXPECT_EQ(expected["method"], "lm");
+  for (const std::string method : {"lbfgs", "nelder-mead", "adam"}) {
+    SCOPED_TRACE(method);
+    const Json json = fitted(decays() + kDecay + " --sets-by sample --method " + method);
+    EXPECT_EQ(json["method"], method);
+    for (std::size_t set = 0; set < 4; ++set) {
+      const Json &fit = json["fits"][set], &right = expected["fits"][set];
+      EXPECT_EQ(fit["at_minimum"], true) << fit["status"];
+      EXPECT_NE(fit["steps"], right["steps"]);
+      for (const char* const name : {"a", "t", "c"})
+        EXPECT_NEAR(fit["parameters"][name].get<double>(), right["parameters"][name].get<double>(),
+                    1e-3 * right["errors"][name].get<double>());
+    }
+    const Outcome few = run_luge("fit " + decays() + kDecay + " --sets-by sample --max-steps 3 --method " + method);
+    EXPECT_TRUE(has_words(few.out, {"of 4 sets", "most steps"})) << few.out;
+  }
+}
+
 TEST(Fit, WritesARowForEachSetAndTellsOfThoseThatFail) {
   const Folder folder;
   write_text(folder.path("a.csv"),
@@ -379,6 +399,7 @@ TEST(Fit, BadUsageIsCode2AndSaysWhatIsWrong) {
       {b + " --model 'a*x' --p0 a=1 --sigma y2,g", "--sigma: it names 2 columns"},
       {b + " --model 'a*x' --p0 a=1 --delimiter ab", "--delimiter: 'ab' is no delimiter"},
       {b + " --model 'a*x' --p0 a=1 --loss absolute", "absolute"},
+      {b + " --model 'a*x' --p0 a=1 --method newton", "lm,lbfgs,nelder-mead,adam"},
       {b + " --model 'a*x' --p0 a=1 --f-scale 0", "0 is not positive"},
       {b + " --model 'a*x' --p0 a=1 --max-steps 0", "--max-steps"},
       {b + " --model 'a*x' --p0 a=1 --starts 0", "--starts"},

@@ -135,6 +135,7 @@ class _Problem:
         self.mask = None if mask is None else as_tensor(op, "mask", mask, boolean=True)
         lower, upper = _bounds(op, given, bounds)
         start = _numbers(op, given, "p0", p0) if p0 is not None else _start(given, lower, upper)
+        steps = settings.pop("max_steps")
         self.options: dict[str, Any] = {
             "sigma": here(self.sigma, sigma),
             "mask": here(self.mask, mask),
@@ -144,7 +145,7 @@ class _Problem:
             "starts": _whole(op, "starts", settings.pop("starts"), 1),
             "seed": _whole(op, "seed", settings.pop("seed"), 0, 2**64 - 1),
             "chunk": _whole(op, "chunk", settings.pop("chunk"), 0),
-            "max_steps": _whole(op, "max_steps", settings.pop("max_steps"), 1),
+            "max_steps": None if steps is None else _whole(op, "max_steps", steps, 1),
             **settings,
         }
         for name in ("loss", "method"):
@@ -170,7 +171,7 @@ def curve_fit(
     loss: str = "linear",
     f_scale: float = 1.0,
     method: str = "lm",
-    max_steps: int = 2000,
+    max_steps: int | None = None,
     ftol: float = 3e-8,
     xtol: float = 1e-12,
     gtol: float = 1e-14,
@@ -193,7 +194,9 @@ def curve_fit(
         bounds: (lower, upper) as in SciPy, or {name: (lower, upper)} with None for none.
         fixed: names of parameters that stay at p0, or bools.
         loss, f_scale: "linear", "soft_l1", "huber", "cauchy", "tukey" with residuals larger than f_scale as outliers; "poisson": counts.
-        max_steps, ftol, xtol, gtol: most evaluations; converged where the step that is left is less than ftol of the standard errors
+        method: "lm", the best for smooth models; "lbfgs", "nelder-mead", "adam".
+        max_steps: most evaluations; None: 2,000, by "nelder-mead" and "adam" 20,000.
+        ftol, xtol, gtol: converged where the step that is left is less than ftol of the standard errors
             or xtol of the parameters, or the greatest cosine between residuals and a column of the Jacobian is less than gtol.
         absolute_sigma: as in SciPy: sigma are the true deviations, and the covariance is not scaled by reduced chi2. Robust losses and
             counts have no such scale.

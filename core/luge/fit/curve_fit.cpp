@@ -9,6 +9,7 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/base/threads.h>
+#include <luge/fit/detail/method.h>
 #include <luge/fit/detail/problem.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
@@ -102,7 +103,9 @@ class Fitting {
                  made({piece.sets}, DType::Int32), made({piece.sets}, DType::Int32)};
     LeastSquares call;
     call.of = observations(piece, found.parameters);
-    call.max_steps = options_.max_steps;
+    const Method& method = method_named("curve_fit", options_.method);
+    call.method = method.method;
+    call.max_steps = options_.max_steps.value_or(method.max_steps);
     call.ftol = options_.ftol;
     call.xtol = options_.xtol;
     call.gtol = options_.gtol;

@@ -30,9 +30,10 @@ struct FitOptions {
   std::string_view loss = "linear";
   /// Where residuals (divided by sigma) begin to be outliers; of robust losses.
   double f_scale = 1;
+  /// "lm": Levenberg and Marquardt's; "lbfgs", "nelder-mead", "adam": see docs/fits.md.
   std::string_view method = "lm";
-  /// Most evaluations of the model.
-  std::int64_t max_steps = 2000;
+  /// Most evaluations of the model. None: 2,000; 20,000 by "nelder-mead" and "adam", which need more.
+  std::optional<std::int64_t> max_steps = {};
   /// Converged where the step that is left to go is less than this part of the standard errors ...
   double ftol = 3e-8;
   /// ... where it would move the parameters by less than this part of their size ...

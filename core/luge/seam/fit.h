@@ -11,7 +11,8 @@ struct FitModel;
 /// Poisson: the deviance of counts y with expectation f, f - y + y log(y / f).
 enum class FitLoss : std::uint8_t { Linear, SoftL1, Huber, Cauchy, Tukey, Poisson };
 
-enum class FitMethod : std::uint8_t { LevenbergMarquardt };
+/// How the minimum is looked for: each is a search in core/luge/math.
+enum class FitMethod : std::uint8_t { LevenbergMarquardt, Lbfgs, NelderMead, Adam };
 
 /// How a fit ended. The numbers from 0 to 3 are those of SciPy's least_squares.
 enum class FitStatus : std::int32_t {

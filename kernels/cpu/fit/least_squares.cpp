@@ -12,6 +12,7 @@
 #include "../scratch.h"
 #include "../threads.h"
 #include "observations.h"
+#include "searches.h"
 
 namespace luge::cpu {
 
@@ -139,7 +140,13 @@ void run(const LeastSquares& call) {
   parallel_for(
       call.of.sets, work,
       [&](std::int64_t begin, std::int64_t end) {
-        with_floating(model.dtype, [&]<class T>() { fit<T>(call, begin, end); });
+        switch (call.method) {
+          case FitMethod::LevenbergMarquardt:
+            return with_floating(model.dtype, [&]<class T>() { fit<T>(call, begin, end); });
+          case FitMethod::Lbfgs: return search_by_lbfgs(call, begin, end);
+          case FitMethod::NelderMead: return search_by_nelder_mead(call, begin, end);
+          case FitMethod::Adam: return search_by_adam(call, begin, end);
+        }
       },
       kFitLanes);
 }

@@ -53,11 +53,11 @@ FitData<T> fit_data(const Observations& of) {
 }
 
 /// The kernel of a model. Throws DeviceError where there is no compiler, CudaError where it fails.
-cudaKernel_t kernel_for(const Context& context, const Observations& of, FitWork work) {
+cudaKernel_t kernel_for(const Context& context, const Observations& of, FitWork work, FitMethod method) {
   const std::string missing = why_not_compiled();
   LUGE_CHECK(DeviceError, missing.empty(), "{}: cuda:{} needs NVRTC, which compiles models: {}", context.op(),
              context.gpu().index(), missing);
-  const std::string source = fit_source(*of.model, of.loss, work);
+  const std::string source = fit_source(*of.model, of.loss, work, method);
   keep_kernel(source, "cu");
   const GeneratedKernel& made = generated(context.gpu(), context.op(), kFitKernel, source);
   LUGE_CHECK(CudaError, made.kernel != nullptr, "{}: the model cannot be compiled: {}", context.op(), made.error);
@@ -71,8 +71,9 @@ std::int64_t blocks_for(const Context& context, const Observations& of, std::int
 
 /// Queues the kernel with the arguments that both kinds of work have, and `out`.
 template <class Out>
-void launch_fits(const Context& context, const Observations& of, FitWork work, std::int64_t blocks, const Out& out) {
-  const cudaKernel_t kernel = kernel_for(context, of, work);
+void launch_fits(const Context& context, const Observations& of, FitWork work, FitMethod method, std::int64_t blocks,
+                 const Out& out) {
+  const cudaKernel_t kernel = kernel_for(context, of, work, method);
   const Scratch taken(context, sizeof(unsigned long long));
   const FitQueue queue{taken.as<unsigned long long>()};
   check(cudaMemsetAsync(queue.taken, 0, sizeof(unsigned long long), context.stream()), context.op(), "cudaMemsetAsync");
@@ -84,6 +85,16 @@ void launch_fits(const Context& context, const Observations& of, FitWork work, s
   check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
                          pointers.data(), 0, context.stream()),
         context.op(), "cudaLaunchKernel");
+}
+
+std::size_t large_memory(FitMethod method) {
+  switch (method) {
+    case FitMethod::LevenbergMarquardt: return sizeof(LargeSearchMemory<formula::Levenberg>);
+    case FitMethod::Lbfgs: return sizeof(LargeSearchMemory<formula::Lbfgs>);
+    case FitMethod::NelderMead: return sizeof(LargeSearchMemory<formula::NelderMead>);
+    case FitMethod::Adam: return sizeof(LargeSearchMemory<formula::AdamSearch>);
+  }
+  return 0;
 }
 
 }  // namespace
@@ -101,11 +112,11 @@ void run(const Context& context, const LeastSquares& call) {
       data_of<int>(call.status),
       nullptr};
   if (of.model->parameters <= kMostOwnSums)
-    return launch_fits(context, of, FitWork::Search, blocks_for(context, of, 8), out);
+    return launch_fits(context, of, FitWork::Search, call.method, blocks_for(context, of, 8), out);
   const std::int64_t blocks = blocks_for(context, of, 2);
-  const Scratch memory(context, blocks * kWarps * static_cast<std::int64_t>(sizeof(LargeSearchMemory)));
-  out.memory = memory.as<LargeSearchMemory>();
-  launch_fits(context, of, FitWork::Search, blocks, out);
+  const Scratch memory(context, blocks * kWarps * static_cast<std::int64_t>(large_memory(call.method)));
+  out.memory = memory.as<std::byte>();
+  launch_fits(context, of, FitWork::Search, call.method, blocks, out);
 }
 
 void run(const Context& context, const Covariance& call) {
@@ -115,7 +126,7 @@ void run(const Context& context, const Covariance& call) {
   // Columns of elements that are rounded differ by less than this where they are the same.
   const double tolerance = of.model->dtype == DType::Float32 ? 1e-5 : 1e-11;
   const bool sandwich = of.loss != FitLoss::Linear && of.loss != FitLoss::Poisson;
-  launch_fits(context, of, FitWork::Covariance, blocks,
+  launch_fits(context, of, FitWork::Covariance, FitMethod::LevenbergMarquardt, blocks,
               FitCovariance{data_of<double>(call.covariance), data_of<double>(call.condition),
                             data_of<double>(call.chi2), data_of<int>(call.free), data_of<int>(call.rank),
                             memory.as<CovarianceMemory>(), tolerance, sandwich});

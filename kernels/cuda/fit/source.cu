@@ -24,6 +24,16 @@ const char* term_of(FitLoss loss) {
   return "?";
 }
 
+const char* search_of(FitMethod method) {
+  switch (method) {
+    case FitMethod::LevenbergMarquardt: return "formula::Levenberg";
+    case FitMethod::Lbfgs: return "formula::Lbfgs";
+    case FitMethod::NelderMead: return "formula::NelderMead";
+    case FitMethod::Adam: return "formula::AdamSearch";
+  }
+  return "?";
+}
+
 /// The body of Model::evaluate.
 std::string evaluation(const FitModel& model) {
   const char* const type = type_name(model.dtype);
@@ -44,7 +54,7 @@ std::string evaluation(const FitModel& model) {
 
 }  // namespace
 
-std::string fit_source(const FitModel& model, FitLoss loss, FitWork work) {
+std::string fit_source(const FitModel& model, FitLoss loss, FitWork work, FitMethod method) {
   const char* const type = type_name(model.dtype);
   const bool searches = work == FitWork::Search;
   return fmt::format(
@@ -56,9 +66,10 @@ std::string fit_source(const FitModel& model, FitLoss loss, FitWork work) {
       "                                  {0}* derivatives) {{\n{4}  }}\n}};\n\n"
       "extern \"C\" __global__ void __launch_bounds__(kThreads) {5}(\n"
       "    const __grid_constant__ FitData<{0}> data,\n    const FitQueue queue,\n"
-      "    const __grid_constant__ {6} out) {{\n  {7}<Model>(data, queue, out, {8});\n}}\n",
+      "    const __grid_constant__ {6} out) {{\n  {7}(data, queue, out, {8});\n}}\n",
       type, model.predictors, model.parameters, model.outputs.size(), indented(evaluation(model), 4), kFitKernel,
-      searches ? "FitSearch" : "FitCovariance", searches ? "search_sets" : "find_covariances", term_of(loss));
+      searches ? "FitSearch" : "FitCovariance",
+      searches ? fmt::format("search_sets<Model, {}>", search_of(method)) : "find_covariances<Model>", term_of(loss));
 }
 
 }  // namespace luge::cuda

@@ -13,6 +13,7 @@ inline constexpr const char* kFitKernel = "luge_fit";
 
 enum class FitWork : std::uint8_t { Search, Covariance };
 
-std::string fit_source(const FitModel& model, FitLoss loss, FitWork work);
+/// `method`: of a search.
+std::string fit_source(const FitModel& model, FitLoss loss, FitWork work, FitMethod method);
 
 }  // namespace luge::cuda

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <luge/base/detail/check.h>
+#include <luge/fit/detail/method.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
@@ -35,8 +36,8 @@ FitLoss loss_named(const char* op, std::string_view name) {
 }
 
 void check_options(const char* op, const FitOptions& options, FitLoss loss) {
-  LUGE_CHECK(ValueError, options.method == "lm", "{}: method is '{}'; allowed is lm", op, options.method);
-  LUGE_CHECK(ValueError, options.max_steps >= 1, "{}: max_steps is {}; it must be at least 1", op, options.max_steps);
+  const std::int64_t max_steps = options.max_steps.value_or(method_named(op, options.method).max_steps);
+  LUGE_CHECK(ValueError, max_steps >= 1, "{}: max_steps is {}; it must be at least 1", op, max_steps);
   LUGE_CHECK(ValueError, std::isfinite(options.f_scale) && options.f_scale > 0,
              "{}: f_scale is {}; it must be positive", op, options.f_scale);
   for (const auto& [argument, value] :
