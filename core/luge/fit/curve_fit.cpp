@@ -6,6 +6,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
+#include <luge/math/covariance.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
@@ -291,6 +292,10 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   result.condition = result_like(problem, {sets}, DType::Float64);
   result.chi2 = result_like(problem, {sets}, DType::Float64);
   Tensor free = result_like(problem, {sets}, DType::Int32), rank = result_like(problem, {sets}, DType::Int32);
+  // With more parameters they take more memory than an evaluation is worth.
+  Tensor sums;
+  if (loss == FitLoss::Linear && parameters <= math::scalar::kMostPlain)
+    sums = result_like(problem, {1 + parameters * (parameters + 1) / 2, sets}, DType::Float64);
 
   Observations of;
   of.model = model.compiled(problem.dtype);
@@ -316,9 +321,11 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
     search.optimality = strided(result.optimality);
     search.steps = strided(result.steps);
     search.status = strided(result.status);
+    search.sums = strided(sums);
     device.run(search);
     Covariance last;
     last.of = of;
+    last.sums = search.sums;
     last.covariance = strided(result.covariance);
     last.condition = strided(result.condition);
     last.chi2 = strided(result.chi2);
