@@ -45,6 +45,12 @@ template <class T>
 struct Mask {
   using Raw = hn::Mask<hn::ScalableTag<T>>;
   Raw raw;
+
+  HWY_INLINE friend Mask operator&(Mask a, Mask b) { return {hn::And(a.raw, b.raw)}; }
+  HWY_INLINE friend Mask operator|(Mask a, Mask b) { return {hn::Or(a.raw, b.raw)}; }
+  HWY_INLINE friend Mask operator!(Mask a) { return {hn::Not(a.raw)}; }
+  /// Whether it holds in any lane.
+  HWY_INLINE friend bool any(Mask a) { return !hn::AllFalse(hn::ScalableTag<T>(), a.raw); }
 };
 
 template <class T>

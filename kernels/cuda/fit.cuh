@@ -142,6 +142,7 @@ struct FitSearch {
   double *cost, *optimality;
   int *steps, *status;
   void* memory;  ///< a LargeSearchMemory for each warp; null for up to kMostOwnSums parameters
+  double* sums;  ///< null: nobody asks
 
   __device__ void write(std::int64_t set, double its_cost, double its_optimality, int its_steps, int its_status) const {
     cost[set] = its_cost;
@@ -150,6 +151,20 @@ struct FitSearch {
     status[set] = its_status;
   }
 };
+
+/// Leaves the sums of what was found, or NaN; by one lane.
+template <int P>
+__device__ inline void write_sums(const formula::Levenberg<P>* search, std::int64_t set, std::int64_t sets,
+                                  double* sums) {
+  if (sums == nullptr) return;
+  const double nan = __builtin_bit_cast(double, 0x7FF8000000000000ul);
+  sums[set] = search ? 2 * search->cost() : nan;
+  for (int i = 0; i < P; ++i)
+    for (int j = 0; j <= i; ++j) sums[(1 + fit_products(i) + j) * sets + set] = search ? search->product(i, j) : nan;
+}
+/// Other searches are not asked for sums.
+template <int P, class Search>
+__device__ inline void write_sums(const Search*, std::int64_t, std::int64_t, double*) {}
 
 /// Lane 0 begins; false where a set's observations cannot be fitted.
 template <class Model, class Search>
@@ -172,14 +187,17 @@ template <class Model, class Term, class Memory>
 __device__ inline void search_sets(const FitData<typename Model::Element>& data, const FitQueue& queue,
                                    const FitSearch& out, const Term& term, Memory& memory) {
   constexpr int P = Model::kParameters;
-  constexpr int kBadData = -4;  // FitStatus
+  constexpr int kBadData = -4, kDiverged = -2;  // FitStatus
   const double nan = __builtin_bit_cast(double, 0x7FF8000000000000ul);
   const bool leads = WarpTeam::rank() == 0;
   for (std::int64_t set = queue.next(); set < data.sets; set = queue.next()) {
     const FitSet<Model> of(data, set);
     double* const found = data.parameters + set * P;
     if (!begin_search(of, found, memory.search)) {
-      if (leads) out.write(set, nan, nan, 0, kBadData);
+      if (leads) {
+        out.write(set, nan, nan, 0, kBadData);
+        write_sums<P>(static_cast<decltype(&memory.search)>(nullptr), set, data.sets, out.sums);
+      }
       continue;
     }
     bool goes_on = true;
@@ -195,6 +213,8 @@ __device__ inline void search_sets(const FitData<typename Model::Element>& data,
     if (!leads) continue;
     for (int p = 0; p < P; ++p) found[p] = memory.search.found()[p];
     out.write(set, memory.search.cost(), memory.search.cosine(), memory.search.steps(), memory.search.status());
+    const bool is_known = memory.search.status() != kDiverged;
+    write_sums<P>(is_known ? &memory.search : nullptr, set, data.sets, out.sums);
   }
 }
 
@@ -230,6 +250,7 @@ struct FitCovariance {
   double *covariance, *condition, *chi2;
   int *free, *rank;
   CovarianceMemory* memory;  ///< one for each warp
+  const double* sums;        ///< that the search has left; or null
   double tolerance;
   bool sandwich;
 };
@@ -292,21 +313,48 @@ __device__ inline void sum_exactly(const FitSet<Model>& set, const typename Mode
   }
 }
 
+template <class Model>
+__device__ inline unsigned bounds_met(const FitSet<Model>& of, const double* found) {
+  unsigned bits = 0;
+  for (int p = 0; p < Model::kParameters && of.is_bounded(); ++p)
+    if (of.lower(p) == found[p] || of.upper(p) == found[p]) bits |= 1u << p;
+  return bits;
+}
+
+/// By one lane, from what the search has left; false where exact sums are needed.
+template <class Model>
+__device__ inline bool write_plain_covariance(const FitSet<Model>& of, std::int64_t set, std::int64_t sets,
+                                              const double* found, const FitCovariance& out) {
+  constexpr int P = Model::kParameters;
+  if constexpr (P > formula::kMostPlain) {
+    return false;
+  } else {
+    if (out.sums == nullptr || bounds_met(of, found) != 0) return false;
+    const double* const sums = out.sums + set;
+    const auto product = [sums, sets](int i, int j) { return sums[(1 + fit_products(i) + j) * sets]; };
+    formula::PlainCovariance<double> plain;
+    if (!plain.find(P, product, static_cast<double>(of.points()) * Model::kOutputs)) return false;
+    for (int i = 0; i < P; ++i)
+      for (int j = 0; j < P; ++j) out.covariance[(set * P + i) * P + j] = plain.covariance(i, j);
+    out.condition[set] = plain.condition();
+    out.chi2[set] = sums[0];
+    out.free[set] = out.rank[set] = P;
+    return true;
+  }
+}
+
 /// By one lane, from the sums.
 template <class Model>
 __device__ inline void write_covariance(const FitSet<Model>& of, std::int64_t set, const double* found,
                                         const FitCovariance& out, CovarianceMemory& memory) {
   constexpr int P = Model::kParameters, kProducts = fit_products(P);
-  unsigned at_bounds = 0;
-  for (int p = 0; p < P && of.is_bounded(); ++p)
-    if (of.lower(p) == found[p] || of.upper(p) == found[p]) at_bounds |= 1u << p;
   for (int k = 0; k < kProducts; ++k) {
     const formula::Pair pair = formula::pair_sum(memory.high[k], memory.low[k]);
     memory.high[k] = pair.high;
     memory.low[k] = pair.low;
   }
-  const formula::CovarianceInput in{P, memory.high, memory.low,   out.sandwich ? memory.scores : nullptr,
-                                    1, at_bounds,   out.tolerance};
+  const formula::CovarianceInput in{P, memory.high,           memory.low,   out.sandwich ? memory.scores : nullptr,
+                                    1, bounds_met(of, found), out.tolerance};
   const formula::CovarianceOutput known = formula::covariance_of(in, memory.work, out.covariance + set * P * P);
   out.condition[set] = known.condition;
   out.chi2[set] = memory.high[kProducts] + memory.low[kProducts];
@@ -323,6 +371,8 @@ __device__ inline void find_covariances(const FitData<typename Model::Element>& 
   for (std::int64_t set = queue.next(); set < data.sets; set = queue.next()) {
     const FitSet<Model> of(data, set);
     const double* const found = data.parameters + set * P;
+    const bool is_known = WarpTeam::rank() == 0 && write_plain_covariance(of, set, data.sets, found, out);
+    if (__shfl_sync(kWholeWarp, is_known ? 1 : 0, 0) != 0) continue;
     typename Model::Element parameters[P];
     for (int p = 0; p < P; ++p) parameters[p] = static_cast<typename Model::Element>(found[p]);
     sum_exactly(of, parameters, term, out.sandwich, memory);

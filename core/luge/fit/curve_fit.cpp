@@ -9,7 +9,6 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/base/threads.h>
-#include <luge/fit/detail/method.h>
 #include <luge/fit/detail/problem.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
@@ -45,6 +44,7 @@ constexpr Tensor FitResult::*kRows[] = {&FitResult::parameters, &FitResult::cova
 /// What a search ends with, of each of its fits.
 struct Search {
   Tensor parameters, cost, optimality, steps, status;
+  Tensor sums;  ///< LeastSquares::sums; undefined: not asked for
 };
 
 /// One fit of some sets.
@@ -73,7 +73,7 @@ class Fitting {
     result.optimality = std::move(found.optimality);
     result.steps = std::move(found.steps);
     result.status = std::move(found.status);
-    measure(piece, result);
+    measure(piece, found.sums, result);
     return result;
   }
 
@@ -99,13 +99,17 @@ class Fitting {
   }
 
   Search search(const Piece& piece) const {
-    Search found{piece.start, made({piece.sets}, DType::Float64), made({piece.sets}, DType::Float64),
-                 made({piece.sets}, DType::Int32), made({piece.sets}, DType::Int32)};
+    Search found{piece.start,
+                 made({piece.sets}, DType::Float64),
+                 made({piece.sets}, DType::Float64),
+                 made({piece.sets}, DType::Int32),
+                 made({piece.sets}, DType::Int32),
+                 {}};
+    if (problem_.keeps_sums()) found.sums = made({problem_.sums(), piece.sets}, DType::Float64);
     LeastSquares call;
     call.of = observations(piece, found.parameters);
-    const Method& method = method_named("curve_fit", options_.method);
-    call.method = method.method;
-    call.max_steps = options_.max_steps.value_or(method.max_steps);
+    call.method = problem_.method;
+    call.max_steps = problem_.max_steps;
     call.ftol = options_.ftol;
     call.xtol = options_.xtol;
     call.gtol = options_.gtol;
@@ -113,6 +117,7 @@ class Fitting {
     call.optimality = strided(found.optimality);
     call.steps = strided(found.steps);
     call.status = strided(found.status);
+    call.sums = strided(found.sums);
     if (piece.sets > 0) backend_.run(call);
     return found;
   }
@@ -125,8 +130,9 @@ class Fitting {
     const Tensor finite = where(isfinite(cost), cost, infinite), low = where(converged, finite, infinite);
     const Tensor start = where(converged.to(DType::Int32).sum({1}, true) > 0, low, finite).argmin({1});
     const Tensor at = arange(sets, {.dtype = DType::Int64, .device = problem_.device()}) * starts + start;
-    Search best{all.parameters.index_select(0, at), all.cost.index_select(0, at), all.optimality.index_select(0, at),
-                all.steps.index_select(0, at), all.status.index_select(0, at)};
+    Search best{all.parameters.index_select(0, at), all.cost.index_select(0, at),
+                all.optimality.index_select(0, at), all.steps.index_select(0, at),
+                all.status.index_select(0, at),     all.sums.defined() ? all.sums.index_select(1, at) : Tensor()};
     // What rounding and the tolerance leave of a cost, and of one that is 0.
     const double epsilon = problem_.dtype == DType::Float32 ? 0x1p-23 : 0x1p-52;
     const Tensor rounding = squares(piece) * (16 * epsilon * epsilon);
@@ -144,7 +150,7 @@ class Fitting {
   }
 
   /// The covariance, and what is known of each set by formulas.
-  void measure(const Piece& piece, FitResult& result) const {
+  void measure(const Piece& piece, const Tensor& sums, FitResult& result) const {
     const std::int64_t sets = piece.sets, parameters = problem_.parameters;
     result.covariance = made({sets, parameters, parameters}, DType::Float64);
     result.condition = made({sets}, DType::Float64);
@@ -152,6 +158,7 @@ class Fitting {
     const Tensor free = made({sets}, DType::Int32), rank = made({sets}, DType::Int32);
     Covariance last;
     last.of = observations(piece, result.parameters);
+    last.sums = strided(sums);
     last.covariance = strided(result.covariance);
     last.condition = strided(result.condition);
     last.chi2 = strided(result.chi2);

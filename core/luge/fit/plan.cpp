@@ -43,6 +43,8 @@ std::size_t working_bytes(const Problem& problem) {
              is_bounded = problem.lower.defined();
   // What is made of the data, for as long as the sets are fitted.
   std::size_t whole = 8 * p;
+  const std::size_t sums = problem.keeps_sums() ? 8 * static_cast<std::size_t>(problem.sums()) : 0;
+  whole += sums;
   if (problem.y.dtype() != problem.dtype) whole += observations * size;
   if (has_x && problem.x.dtype() != problem.dtype) whole += predictors * size;
   const std::size_t weights = own_weights(problem);
@@ -50,8 +52,8 @@ std::size_t working_bytes(const Problem& problem) {
   // Data for each start, while these are run.
   std::size_t search = 0;
   if (starts > 1)
-    search = starts *
-             ((observations + weights) * size + (has_x ? predictors * size : 0) + 24 + 8 * p * (is_bounded ? 6 : 4));
+    search = starts * ((observations + weights) * size + (has_x ? predictors * size : 0) + 24 + sums +
+                       8 * p * (is_bounded ? 6 : 4));
   // Temporaries of weights and of R2, and of covariances.
   const std::size_t wide = problem.dtype == DType::Float64 ? 0 : 8;
   const std::size_t weighing = weights * 2 * size;

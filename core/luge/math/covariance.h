@@ -213,6 +213,105 @@ LUGE_FN CovarianceOutput covariance_of(const CovarianceInput& in, CovarianceWork
   return out;
 }
 
+// ---- fits whose parameters the observations determine well, in float64 alone
+
+/// The greatest power of 2 that is not above x, which is positive and normal.
+LUGE_FN double power_below(double x) {
+  return __builtin_bit_cast(double, __builtin_bit_cast(unsigned long, x) & 0xFFF0000000000000ul);
+}
+
+inline constexpr int kMostPlain = 8;  ///< parameters
+
+/// A vector V of fits (double: one) that have no parameter at a bound.
+template <class V>
+class PlainCovariance {
+ public:
+  using M = decltype(V(0.0) == V(0.0));
+
+  /// product(i, j), j <= i, of columns, each the sum of `terms` products that are rounded as float64 is. Returns for
+  /// which fits the covariance is known to kExact standard errors.
+  ///
+  /// Why: with columns of length 1, sums and Cholesky's factor are those of a matrix that differs by no more than
+  /// P (terms + 8 P) eps in norm (N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 3.1 and 10.1). The
+  /// inverse C then differs by C D C, and e_i^T C D C e_j is no more than sqrt(C_ii C_jj) |C| |D|; the trace of C is
+  /// above |C|.
+  template <class Product>
+  LUGE_FN M find(int parameters, const Product& product, double terms) {
+    const V zero(0.0), one(1.0);
+    V place[kMostPlain], square[kMostPlain], inverse[kMostPlain][kMostPlain];
+    count_ = parameters;
+    for (int i = 0; i < count_; ++i) {
+      const V power = power_below(sqrt(product(i, i)));
+      scale_[i] = one / power;
+    }
+    for (int i = 0; i < count_; ++i) {
+      for (int j = 0; j <= i; ++j) matrix_[i][j] = matrix_[j][i] = product(i, j) * scale_[i] * scale_[j];
+      square[i] = matrix_[i][i];
+    }
+    condition_ = one;
+    V first = one;
+    for (int s = 0; s < count_; ++s) {
+      // The greatest pivot comes first.
+      V most = matrix_[s][s];
+      place[s] = V(static_cast<double>(s));
+      for (int k = s + 1; k < count_; ++k) {
+        const M is_more = matrix_[k][k] > most;
+        most = select(is_more, matrix_[k][k], most);
+        place[s] = select(is_more, V(static_cast<double>(k)), place[s]);
+      }
+      exchange(s, place[s]);
+      const V root = sqrt(matrix_[s][s]);
+      if (s == 0) first = root;
+      condition_ = first / root;
+      matrix_[s][s] = root;
+      for (int i = s + 1; i < count_; ++i) matrix_[i][s] = matrix_[i][s] / root;
+      for (int i = s + 1; i < count_; ++i)
+        for (int j = s + 1; j <= i; ++j) matrix_[j][i] = matrix_[i][j] = matrix_[i][j] - matrix_[i][s] * matrix_[j][s];
+    }
+    for (int j = 0; j < count_; ++j)
+      for (int i = j; i < count_; ++i) {
+        V sum = i == j ? one : zero;
+        for (int k = j; k < i; ++k) sum = sum - matrix_[i][k] * inverse[k][j];
+        inverse[i][j] = sum / matrix_[i][i];
+      }
+    for (int i = 0; i < count_; ++i)
+      for (int j = 0; j <= i; ++j) {
+        V sum = zero;
+        for (int k = i; k < count_; ++k) sum = sum + inverse[k][i] * inverse[k][j];
+        matrix_[i][j] = matrix_[j][i] = sum;
+      }
+    for (int s = count_ - 1; s >= 0; --s) exchange(s, place[s]);
+    V trace = zero;
+    for (int i = 0; i < count_; ++i) trace = trace + matrix_[i][i] * square[i];
+    constexpr double kEpsilon = 0x1p-53;
+    return trace * V(parameters * (terms + 8 * parameters) * kEpsilon) <= V(kExact);
+  }
+
+  LUGE_FN V covariance(int i, int j) const { return matrix_[i][j] * scale_[i] * scale_[j]; }
+  LUGE_FN V condition() const { return condition_; }
+
+  static constexpr double kExact = 1e-10;
+
+ private:
+  /// Rows and columns s and `place`, which is s or behind it.
+  LUGE_FN void exchange(int s, V place) {
+    for (int k = s + 1; k < count_; ++k) {
+      const M which = place == V(static_cast<double>(k));
+      if (!any(which)) continue;
+      for (int j = 0; j < count_; ++j) exchange(which, matrix_[s][j], matrix_[k][j]);
+      for (int i = 0; i < count_; ++i) exchange(which, matrix_[i][s], matrix_[i][k]);
+    }
+  }
+  LUGE_FN static void exchange(M which, V& a, V& b) {
+    const V kept = a;
+    a = select(which, b, a);
+    b = select(which, kept, b);
+  }
+
+  int count_;
+  V matrix_[kMostPlain][kMostPlain], scale_[kMostPlain], condition_;
+};
+
 }  // namespace luge::math::LUGE_DIALECT
 LUGE_AFTER_DIALECT
 

@@ -63,6 +63,8 @@ template <class T>
 LUGE_FN T select(bool condition, T yes, T no) {
   return condition ? yes : no;
 }
+/// Whether a condition holds in some lane.
+LUGE_FN bool any(bool condition) { return condition; }
 LUGE_FN bool is_nan(float x) { return x != x; }
 LUGE_FN bool is_nan(double x) { return x != x; }
 LUGE_FN bool is_nan(int) { return false; }

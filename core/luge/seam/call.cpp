@@ -204,6 +204,11 @@ void observed(Observations& of, Effects& effects, bool finds) {
   finds ? effects.updates(of.parameters, each) : effects.reads(of.parameters, each);
 }
 
+Extent sums_of(const Observations& of) {
+  const std::int64_t p = of.model->parameters;
+  return Extent().with(1 + p * (p + 1) / 2).with(of.sets);
+}
+
 /// Of one evaluation of each model with its derivatives, and their products.
 double evaluation(const Observations& of) {
   const FitModel& model = *of.model;
@@ -220,12 +225,14 @@ double LeastSquares::flops() const { return 10 * evaluation(of); }
 void LeastSquares::effects(Effects& effects) {
   observed(of, effects, true);
   for (Operand* result : {&cost, &optimality, &steps, &status}) effects.writes(*result, Extent().with(of.sets));
+  effects.writes(sums, sums_of(of));
 }
 
 const char* Covariance::name() const { return "covariance"; }
 double Covariance::flops() const { return evaluation(of); }
 void Covariance::effects(Effects& effects) {
   observed(of, effects, false);
+  effects.reads(sums, sums_of(of));
   const std::int64_t p = of.model->parameters;
   effects.writes(covariance, Extent().with(of.sets).with(p).with(p));
   for (Operand* result : {&condition, &chi2, &free, &rank}) effects.writes(*result, Extent().with(of.sets));

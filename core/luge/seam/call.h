@@ -329,6 +329,10 @@ struct LeastSquares {
   Operand optimality;              ///< (sets), float64: the greatest cosine between residuals and a free column
   Operand steps;                   ///< (sets), int32: evaluations of the model
   Operand status;                  ///< (sets), int32: a FitStatus
+  /// (1 + parameters * (parameters + 1) / 2, sets), float64, of the linear loss at what was found: the sum of squared
+  /// weighted residuals, then products of their derivatives, the lower triangle row by row. NaN where there was nothing
+  /// to fit. Nothing: not asked for.
+  Operand sums;
 
   const char* name() const;
   double flops() const;
@@ -340,6 +344,7 @@ struct LeastSquares {
 /// observations do not determine infinity; the others as if those were known.
 struct Covariance {
   Observations of;
+  Operand sums;                    ///< as the search left them, so that few sets are evaluated again; or nothing
   Operand covariance;              ///< float64, contiguous; strides: set, parameter, parameter
   Operand condition;               ///< (sets), float64: of the Jacobian with columns of length 1
   Operand chi2;                    ///< (sets), float64: the sum of squares of the weighted residuals

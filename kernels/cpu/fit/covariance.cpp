@@ -3,6 +3,9 @@
 #include <luge/math/covariance.h>
 
 #include <memory>
+#include <numeric>
+#include <span>
+#include <vector>
 
 #include <luge/base/detail/dispatch.h>
 
@@ -10,6 +13,7 @@
 #include "../scratch.h"
 #include "../threads.h"
 #include "observations.h"
+#include "plain_covariance.h"
 
 namespace luge::cpu {
 
@@ -29,18 +33,6 @@ void join_pairs(double* high, double* low) {
   }
 }
 
-unsigned at_bounds(const Observations& of, const double* parameters, std::int64_t set) {
-  unsigned bits = 0;
-  for (int p = 0; p < of.model->parameters; ++p) {
-    const auto is_at = [&](const Operand& bound) {
-      return bound.is_memory() &&
-             static_cast<const double*>(bound.data)[bound.strides[0] * set + bound.strides[1] * p] == parameters[p];
-    };
-    if (is_at(of.lower) || is_at(of.upper)) bits |= 1u << p;
-  }
-  return bits;
-}
-
 template <class T>
 class Covariances {
  public:
@@ -56,15 +48,26 @@ class Covariances {
   }
 
   void run(std::int64_t begin, std::int64_t end) {
-    for (std::int64_t set = begin; set < end; set += lanes_.fits()) group(set, std::min(lanes_.fits(), end - set));
+    std::vector<std::int64_t> sets;
+    if (call_.sums.is_memory() && parameters_ <= math::scalar::kMostPlain) {
+      plain_covariances(call_, begin, end, sets);
+    } else {
+      sets.resize(static_cast<std::size_t>(end - begin));
+      std::iota(sets.begin(), sets.end(), begin);
+    }
+    const auto together = static_cast<std::size_t>(lanes_.fits());
+    const std::span<const std::int64_t> all(sets);
+    for (std::size_t first = 0; first < all.size(); first += together)
+      group(all.subspan(first, std::min(together, all.size() - first)));
   }
 
  private:
-  void group(std::int64_t first, std::int64_t fits) {
+  void group(std::span<const std::int64_t> sets) {
     std::fill_n(memory_.data(), sums_.numbers() * kFitLanes, 0.0);
-    for (std::int64_t lane = 0; lane < fits; ++lane) {
-      lanes_.load(first + lane, lane);
-      for (int p = 0; p < parameters_; ++p) lanes_.set_parameter(lane, p, found(first + lane)[p]);
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      const auto lane = static_cast<std::int64_t>(i);
+      lanes_.load(sets[i], lane);
+      for (int p = 0; p < parameters_; ++p) lanes_.set_parameter(lane, p, found(sets[i])[p]);
     }
     lanes_.evaluate([&](const FitRows<T>& rows) { add_rows_exactly(of_.loss, of_.loss_scale, rows, sums_); });
     if (lanes_.is_wide()) {
@@ -73,7 +76,7 @@ class Covariances {
         for (int j = 0; j <= i; ++j) join_pairs(sums_.high(i, j), sums_.low(i, j));
       lanes_.join(sums_.score(0, 0), sums_.products());
     }
-    for (std::int64_t lane = 0; lane < fits; ++lane) finish(first + lane, lane);
+    for (std::size_t i = 0; i < sets.size(); ++i) finish(sets[i], static_cast<std::int64_t>(i));
   }
 
   const double* found(std::int64_t set) const {
@@ -96,7 +99,7 @@ class Covariances {
                              sums_.low(0, 0) + lane,
                              sandwich ? sums_.score(0, 0) + lane : nullptr,
                              kFitLanes,
-                             at_bounds(of_, found(set), set),
+                             at_bounds(of_, set),
                              tolerance};
     double* const to = static_cast<double*>(call_.covariance.data) + set * parameters_ * parameters_;
     const CovarianceOutput out = math::scalar::covariance_of(in, *work_, to);

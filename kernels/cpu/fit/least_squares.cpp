@@ -1,16 +1,18 @@
 // Fits side by side: a lane that has ended takes the next set at once, so that a set costs what its own steps cost.
 
-#include <luge/math/levenberg.h>
-
-#include <cmath>
+#include <algorithm>
+#include <bit>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include <luge/base/detail/dispatch.h>
+#include <luge/base/threads.h>
 
 #include "../kernels.h"
 #include "../scratch.h"
 #include "../threads.h"
+#include "levenberg_lanes.h"
 #include "observations.h"
 #include "searches.h"
 
@@ -18,41 +20,32 @@ namespace luge::cpu {
 
 namespace {
 
-using math::scalar::FitSettings;
-using math::scalar::Levenberg;
-
-template <class T, int P>
+template <class T>
 class Fits {
  public:
-  explicit Fits(const LeastSquares& call)
+  /// `sets`: for how many it will run.
+  Fits(const LeastSquares& call, std::int64_t sets)
       : call_(call),
         of_(call.of),
         parameters_(of_.model->parameters),
-        settings_{call.ftol,
-                  call.xtol,
-                  call.gtol,
-                  static_cast<int>(std::min<std::int64_t>(call.max_steps, 1 << 30)),
-                  static_cast<double>(std::numeric_limits<T>::epsilon()),
-                  std::sqrt(static_cast<double>(std::numeric_limits<T>::epsilon()))},
-        lanes_(of_),
+        lanes_(of_, sets),
         memory_(FitSums::numbers(parameters_) * kFitLanes),
         sums_{memory_.data(), parameters_},
-        searches_(static_cast<std::size_t>(lanes_.fits())),
-        sets_(searches_.size(), -1) {}
+        search_(levenberg_lanes(call)),
+        sets_(static_cast<std::size_t>(kFitLanes), -1) {}
 
   void run(std::int64_t begin, std::int64_t end) {
-    std::int64_t next = begin, running = 0;
-    for (std::size_t lane = 0; lane < searches_.size(); ++lane) running += fill(lane, next, end);
-    while (running > 0) {
+    next_ = begin;
+    end_ = end;
+    for (std::int64_t lane = 0; lane < lanes_.fits(); ++lane) fill(lane);
+    while (running_ != 0) {
+      const double* const trial = search_->trial();
+      for (int p = 0; p < parameters_; ++p) lanes_.set_parameters(p, trial + p * kFitLanes);
       lanes_.sum(sums_);
-      for (std::size_t lane = 0; lane < searches_.size(); ++lane) {
-        if (sets_[lane] < 0) continue;
-        if (searches_[lane].tell(settings_, memory_.data() + lane, kFitLanes)) {
-          finish(lane);
-          running += fill(lane, next, end) - 1;
-        } else {
-          place(lane);
-        }
+      for (std::uint32_t ended = search_->tell(memory_.data(), running_); ended != 0; ended &= ended - 1) {
+        const std::int64_t lane = std::countr_zero(ended);
+        finish(lane);
+        fill(lane);
       }
     }
   }
@@ -69,38 +62,43 @@ class Fits {
                               : none;
   }
 
-  /// Begins the next set whose observations can be fitted; 0 where there is none.
-  int fill(std::size_t lane, std::int64_t& next, std::int64_t end) {
-    while (next < end) {
-      const std::int64_t set = next++;
-      const Observed observed = lanes_.load(set, static_cast<std::int64_t>(lane));
-      sets_[lane] = set;
-      if (observed.is_finite && observed.count >= free(set)) {
-        double low[kMostFitParameters], high[kMostFitParameters];
-        for (int p = 0; p < parameters_; ++p) {
-          low[p] = bound(of_.lower, set, p, 0);
-          high[p] = bound(of_.upper, set, p, 0);
-        }
-        const bool bounded = of_.lower.is_memory();
-        searches_[lane].begin(parameters_, start(set), bounded ? low : nullptr, bounded ? high : nullptr,
-                              observed.count, observed.squares);
-        place(lane);
-        return 1;
+  /// Begins the next set whose observations can be fitted, if there is one.
+  void fill(std::int64_t lane) {
+    const std::uint32_t bit = 1u << lane;
+    running_ &= ~bit;
+    while (next_ < end_ && (running_ & bit) == 0) {
+      const std::int64_t set = next_++;
+      const Observed observed = lanes_.load(set, lane);
+      if (!observed.is_finite || observed.count < free(set)) {
+        const double nan = std::numeric_limits<double>::quiet_NaN();
+        write(set, nan, nan, 0, static_cast<int>(FitStatus::BadData));
+        for (int k = 0; k < kept(); ++k) sum(k, set) = nan;
+        continue;
       }
-      write(set, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN(), 0,
-            static_cast<int>(FitStatus::BadData));
+      double low[kMostFitParameters], high[kMostFitParameters];
+      for (int p = 0; p < parameters_; ++p) {
+        low[p] = bound(of_.lower, set, p, 0);
+        high[p] = bound(of_.upper, set, p, 0);
+      }
+      const bool bounded = of_.lower.is_memory();
+      search_->begin(lane, start(set), bounded ? low : nullptr, bounded ? high : nullptr, observed.count,
+                     observed.squares);
+      sets_[static_cast<std::size_t>(lane)] = set;
+      running_ |= bit;
     }
-    sets_[lane] = -1;
-    return 0;
   }
-  void place(std::size_t lane) {
-    for (int p = 0; p < parameters_; ++p)
-      lanes_.set_parameter(static_cast<std::int64_t>(lane), p, searches_[lane].trial()[p]);
-  }
-  void finish(std::size_t lane) {
-    const Levenberg<P>& search = searches_[lane];
-    std::copy_n(search.found(), parameters_, start(sets_[lane]));
-    write(sets_[lane], search.cost(), search.cosine(), search.steps(), search.status());
+  void finish(std::int64_t lane) {
+    const std::int64_t set = sets_[static_cast<std::size_t>(lane)];
+    const auto of_lane = [lane](const double* numbers, int k = 0) { return numbers[k * kFitLanes + lane]; };
+    for (int p = 0; p < parameters_; ++p) start(set)[p] = of_lane(search_->found(), p);
+    const double cost = of_lane(search_->cost());
+    const int status = static_cast<int>(of_lane(search_->status()));
+    write(set, cost, of_lane(search_->cosine()), static_cast<int>(of_lane(search_->steps())), status);
+    const bool is_known = status != static_cast<int>(FitStatus::Diverged);
+    for (int k = 0; k < kept(); ++k)
+      sum(k, set) = !is_known ? std::numeric_limits<double>::quiet_NaN()
+                    : k == 0  ? 2 * cost
+                              : of_lane(search_->products(), k - 1);
   }
   void write(std::int64_t set, double cost, double optimality, int steps, int status) {
     static_cast<double*>(call_.cost.data)[set] = cost;
@@ -108,47 +106,42 @@ class Fits {
     static_cast<std::int32_t*>(call_.steps.data)[set] = steps;
     static_cast<std::int32_t*>(call_.status.data)[set] = status;
   }
+  /// How many sums somebody asks for.
+  int kept() const { return call_.sums.is_memory() ? 1 + parameters_ * (parameters_ + 1) / 2 : 0; }
+  double& sum(int k, std::int64_t set) { return static_cast<double*>(call_.sums.data)[k * of_.sets + set]; }
 
   const LeastSquares& call_;
   const Observations& of_;
   const int parameters_;
-  const FitSettings settings_;
   FitLanes<T> lanes_;
   Scratch<double> memory_;
   FitSums sums_;
-  std::vector<Levenberg<P>> searches_;
-  std::vector<std::int64_t> sets_;  ///< by lane; -1: none
+  std::unique_ptr<LevenbergLanes> search_;
+  std::vector<std::int64_t> sets_;  ///< by lane
+  std::uint32_t running_ = 0;       ///< lanes, bit by bit
+  std::int64_t next_ = 0, end_ = 0;
 };
-
-template <class T>
-void fit(const LeastSquares& call, std::int64_t begin, std::int64_t end) {
-  switch (call.of.model->parameters) {
-    case 1: return Fits<T, 1>(call).run(begin, end);
-    case 2: return Fits<T, 2>(call).run(begin, end);
-    case 3: return Fits<T, 3>(call).run(begin, end);
-    case 4: return Fits<T, 4>(call).run(begin, end);
-    case 5: return Fits<T, 5>(call).run(begin, end);
-    default: return Fits<T, 0>(call).run(begin, end);
-  }
-}
 
 }  // namespace
 
 void run(const LeastSquares& call) {
   const FitModel& model = *call.of.model;
   const std::int64_t work = call.of.points * static_cast<std::int64_t>(model.formulas.links.size() + 8) * 64;
+  // A thread is given many sets at once, so that it makes a model ready few times.
+  constexpr std::int64_t kTurns = 8;
+  const std::int64_t groups = (call.of.sets + kFitLanes - 1) / kFitLanes;
   parallel_for(
       call.of.sets, work,
       [&](std::int64_t begin, std::int64_t end) {
         switch (call.method) {
           case FitMethod::LevenbergMarquardt:
-            return with_floating(model.dtype, [&]<class T>() { fit<T>(call, begin, end); });
+            return with_floating(model.dtype, [&]<class T>() { Fits<T>(call, end - begin).run(begin, end); });
           case FitMethod::Lbfgs: return search_by_lbfgs(call, begin, end);
           case FitMethod::NelderMead: return search_by_nelder_mead(call, begin, end);
           case FitMethod::Adam: return search_by_adam(call, begin, end);
         }
       },
-      kFitLanes);
+      std::max<std::int64_t>(groups / (kTurns * num_threads()), 1) * kFitLanes);
 }
 
 }  // namespace luge::cpu

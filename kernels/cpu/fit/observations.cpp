@@ -21,7 +21,7 @@ const T* row_of(const Operand& from, std::int64_t set, int output) {
 }  // namespace
 
 template <class T>
-FitLanes<T>::FitLanes(const Observations& of)
+FitLanes<T>::FitLanes(const Observations& of, std::int64_t sums)
     : of_(of),
       model_(*of.model),
       program_(model_),
@@ -30,13 +30,22 @@ FitLanes<T>::FitLanes(const Observations& of)
       weighted_(of.weight.is_memory() || (wide_ && of.points % kFitLanes != 0)),
       shares_x_(!wide_ && model_.predictors > 0 && of.x.strides[1] == 0),
       rows_(wide_ ? (of.points + kFitLanes - 1) / kFitLanes : of.points),
-      block_(rows_ / ((rows_ + kFitRows - 1) / kFitRows) + (rows_ % ((rows_ + kFitRows - 1) / kFitRows) != 0)) {
-  const auto tiles = static_cast<std::size_t>(rows_ * kFitLanes);
-  x_.assign(tiles * static_cast<std::size_t>(model_.predictors), T(0));
-  y_.assign(tiles * static_cast<std::size_t>(outputs_), T(0));
-  if (weighted_) weight_.assign(y_.size(), T(0));
+      block_(rows_ / ((rows_ + kFitRows - 1) / kFitRows) + (rows_ % ((rows_ + kFitRows - 1) / kFitRows) != 0)),
+      x_(rows_ * kFitLanes * model_.predictors),
+      y_(rows_ * kFitLanes * outputs_),
+      weight_(weighted_ ? rows_ * kFitLanes * outputs_ : 0) {
+  const std::int64_t observed = rows_ * kFitLanes * outputs_;
+  std::fill_n(x_.data(), rows_ * kFitLanes * model_.predictors, T(0));
+  std::fill_n(y_.data(), observed, T(0));
+  if (weighted_) std::fill_n(weight_.data(), observed, T(0));
   columns_.resize(static_cast<std::size_t>(model_.parameters));
   predictors_.resize(static_cast<std::size_t>(model_.predictors));
+  if constexpr (sizeof(T) == sizeof(double)) {
+    // To compile a model takes as long as some ten thousand points.
+    constexpr std::int64_t kWorthCompiling = 20000;
+    if (of.loss == FitLoss::Linear && sums * of.points >= kWorthCompiling)
+      code_ = compile_fit({model_, program_.formulas(), program_.is_lane(), program_.lanes(), weighted_});
+  }
   if (!shares_x_) return;
   for (int k = 0; k < model_.predictors; ++k) {
     const T* const from = begin_of<T>(of.x, 0, k);
@@ -94,9 +103,9 @@ Observed FitLanes<T>::load(std::int64_t set, std::int64_t lane) {
 
 /// Where no output was observed a predictor may be anything.
 template <class T>
-bool FitLanes<T>::is_observed(std::int64_t point, std::int64_t lane) const {
+bool FitLanes<T>::is_observed(std::int64_t point, std::int64_t lane) {
   bool any = !of_.weight.is_memory();
-  for (int o = 0; o < outputs_ && !any; ++o) any = weight_[place(o, point, lane)] != T(0);
+  for (int o = 0; o < outputs_ && !any; ++o) any = weight_.data()[place(o, point, lane)] != T(0);
   return any;
 }
 
@@ -110,8 +119,8 @@ bool FitLanes<T>::load_weighted(std::int64_t set, std::int64_t lane, Observed& o
       const T w = weight[point * of_.weight.strides[2]];
       const T value = w == T(0) ? T(0) : y[point * of_.y.strides[2]];
       const std::size_t at = place(o, point, lane);
-      y_[at] = value;
-      weight_[at] = w;
+      y_.data()[at] = value;
+      weight_.data()[at] = w;
       if (w == T(0)) continue;
       ++observed.count;
       const double product = static_cast<double>(value) * static_cast<double>(w);
@@ -121,7 +130,7 @@ bool FitLanes<T>::load_weighted(std::int64_t set, std::int64_t lane, Observed& o
   }
   for (int k = 0; k < model_.predictors && shares_x_; ++k)
     for (std::int64_t point = 0; point < of_.points; ++point) {
-      const T value = x_[place(k, point, lane)];
+      const T value = x_.data()[place(k, point, lane)];
       is_finite &= value - value == T(0) || !is_observed(point, lane);
     }
   return is_finite;
@@ -136,10 +145,40 @@ void FitLanes<T>::set_parameter(std::int64_t lane, int p, double value) {
 }
 
 template <class T>
-void FitLanes<T>::run(std::int64_t begin, std::int64_t rows) {
+void FitLanes<T>::set_parameters(int p, const double* values) {
+  if (wide_) return set_parameter(0, p, values[0]);
+  T* const to = program_.parameter(p);
+  for (std::int64_t lane = 0; lane < kFitLanes; ++lane) to[lane] = static_cast<T>(values[lane]);
+}
+
+template <class T>
+const T* const* FitLanes<T>::predictors(std::int64_t begin) {
   for (int k = 0; k < model_.predictors; ++k)
     predictors_[static_cast<std::size_t>(k)] = x_.data() + (k * rows_ + begin) * kFitLanes;
-  program_.run(predictors_.data(), rows);
+  return predictors_.data();
+}
+
+template <class T>
+void FitLanes<T>::run(std::int64_t begin, std::int64_t rows) {
+  program_.run(predictors(begin), rows);
+}
+
+template <class T>
+void FitLanes<T>::sum_by_code(const FitSums& sums) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    program_.prepare_lanes();
+    code_->prepare();
+    const auto outputs = static_cast<std::size_t>(outputs_);
+    std::vector<const double*> y(outputs), weight(outputs, nullptr);
+    for (std::int64_t begin = 0; begin < rows_; begin += block_) {
+      for (std::size_t o = 0; o < outputs; ++o) {
+        const std::int64_t at = (static_cast<std::int64_t>(o) * rows_ + begin) * kFitLanes;
+        y[o] = y_.data() + at;
+        if (weighted_) weight[o] = weight_.data() + at;
+      }
+      code_->run({predictors(begin), y.data(), weight.data()}, std::min(block_, rows_ - begin), sums.memory);
+    }
+  }
 }
 
 template <class T>
@@ -153,7 +192,10 @@ template <class T>
 void FitLanes<T>::sum(const FitSums& sums) {
   const std::int64_t numbers = FitSums::numbers(model_.parameters);
   std::fill_n(sums.memory, numbers * kFitLanes, 0.0);
-  evaluate([&](const FitRows<T>& rows) { add_rows(of_.loss, of_.loss_scale, rows, sums); });
+  if (code_)
+    sum_by_code(sums);
+  else
+    evaluate([&](const FitRows<T>& rows) { add_rows(of_.loss, of_.loss_scale, rows, sums); });
   if (wide_) join(sums.memory, numbers);
 }
 

@@ -2,11 +2,14 @@
 // Observations of fits as tiles: [row][lane], a fit for each lane, or the points of one fit dealt out to all lanes.
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <luge/seam/call.h>
 #include <luge/seam/detail/fit_model.h>
 
+#include "../scratch.h"
+#include "fit_code.h"
 #include "program.h"
 #include "sums.h"
 
@@ -26,7 +29,8 @@ struct Observed {
 template <class T>
 class FitLanes {
  public:
-  explicit FitLanes(const Observations& of);
+  /// `sums`: for how many sets sum() is called.
+  explicit FitLanes(const Observations& of, std::int64_t sums = 0);
 
   bool is_wide() const { return wide_; }
   /// Fits at a time.
@@ -34,6 +38,8 @@ class FitLanes {
   Observed load(std::int64_t set, std::int64_t lane);
 
   void set_parameter(std::int64_t lane, int p, double value);
+  /// Of all lanes; a fit in all lanes has that of lane 0.
+  void set_parameters(int p, const double* values);
   /// The model at the parameters of all lanes, tile by tile: visit(output, rows).
   template <class Visit>
   void evaluate(const Visit& visit) {
@@ -51,10 +57,12 @@ class FitLanes {
 
  private:
   void run(std::int64_t begin, std::int64_t rows);
+  const T* const* predictors(std::int64_t begin);
+  void sum_by_code(const FitSums& sums);
   FitRows<T> tile(int output, std::int64_t begin, std::int64_t rows);
   /// Of a group (a predictor or an output) in its tiles.
   std::size_t place(int group, std::int64_t point, std::int64_t lane) const;
-  bool is_observed(std::int64_t point, std::int64_t lane) const;
+  bool is_observed(std::int64_t point, std::int64_t lane);
   bool load_weighted(std::int64_t set, std::int64_t lane, Observed& observed);
 
   const Observations& of_;
@@ -64,8 +72,9 @@ class FitLanes {
   bool wide_, weighted_, shares_x_;
   std::int64_t rows_, block_;  ///< in all, at a time
   bool x_is_finite_ = true;    ///< where all sets share it
-  std::vector<T> x_, y_, weight_;
+  Scratch<T> x_, y_, weight_;
   std::vector<const T*> columns_, predictors_;
+  std::unique_ptr<FitCode> code_;  ///< null: the program's tiles are summed
 };
 
 }  // namespace luge::cpu

@@ -121,7 +121,9 @@ void Program<T>::place_tiles() {
   memory_.resize(static_cast<std::size_t>(slots) * kBytes + kAlign);
   std::byte* const begin =
       memory_.data() + (kAlign - reinterpret_cast<std::uintptr_t>(memory_.data()) % kAlign) % kAlign;
-  rows_.assign(values * kFitLanes, T(1));
+  const auto numbers = static_cast<std::int64_t>(values) * kFitLanes;
+  rows_.emplace(numbers);
+  std::fill_n(rows_->data(), numbers, T(1));
   tiles_.assign(values, nullptr);
   for (std::size_t v = 0; v < values; ++v) {
     if (slot[v] >= 0) tiles_[v] = begin + index(slot[v]) * kBytes;
@@ -165,7 +167,7 @@ void Program<T>::run(const std::vector<Step>& steps, std::int64_t count) {
 
 template <class T>
 void Program<T>::prepare(std::int64_t rows) {
-  run(row_steps_, kFitLanes);
+  prepare_lanes();
   for (std::size_t v = 0; v < is_spread_.size(); ++v) {
     if (!is_spread_[v]) continue;
     const bool is_condition = formulas_.values[v] == DType::Bool;

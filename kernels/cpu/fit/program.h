@@ -4,10 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <luge/seam/detail/fit_model.h>
 
+#include "../scratch.h"
 #include "../tile.h"
 
 namespace luge::cpu {
@@ -31,6 +33,11 @@ class Program {
   void prepare(std::int64_t rows);
   /// Evaluates the model at `rows` (at most kFitRows) rows of predictors: one tile for each.
   void run(const T* const* predictors, std::int64_t rows);
+  /// For those who run the formulas themselves: the numbers of lanes alone.
+  void prepare_lanes() { run(row_steps_, kFitLanes); }
+  const Chain& formulas() const { return formulas_; }
+  const std::vector<char>& is_lane() const { return is_row_; }
+  const T* lanes() { return rows_->data(); }
   /// A tile, valid until the next run.
   const T* output(int o) const { return tile(model_.outputs[static_cast<std::size_t>(o)]); }
   const T* derivative(int o, int p) const { return tile(model_.derivative(o, p)); }
@@ -45,7 +52,7 @@ class Program {
     std::array<double, 2> parameters;
   };
 
-  T* row(int value) { return rows_.data() + kFitLanes * value; }
+  T* row(int value) { return rows_->data() + kFitLanes * value; }
   const std::byte* const* constant(const ChainInput& in) const;
   const T* tile(const ChainInput& in) const;
   Step step(const Link& link, bool is_row) const;
@@ -59,7 +66,7 @@ class Program {
   std::vector<char> is_row_;     ///< by value: the same at all points
   std::vector<char> is_spread_;  ///< rows that a tile repeats
   std::vector<Step> row_steps_, steps_;
-  std::vector<T> rows_;
+  std::optional<Scratch<T>> rows_;
   std::vector<std::byte> memory_;
   std::vector<std::byte*> tiles_, row_places_;  ///< by value; tiles of predictors where run() has found them
   std::vector<double> numbers_;

@@ -110,7 +110,8 @@ void run(const Context& context, const LeastSquares& call) {
       data_of<double>(call.optimality),
       data_of<int>(call.steps),
       data_of<int>(call.status),
-      nullptr};
+      nullptr,
+      data_of<double>(call.sums)};
   if (of.model->parameters <= kMostOwnSums)
     return launch_fits(context, of, FitWork::Search, call.method, blocks_for(context, of, 8), out);
   const std::int64_t blocks = blocks_for(context, of, 2);
@@ -129,7 +130,7 @@ void run(const Context& context, const Covariance& call) {
   launch_fits(context, of, FitWork::Covariance, FitMethod::LevenbergMarquardt, blocks,
               FitCovariance{data_of<double>(call.covariance), data_of<double>(call.condition),
                             data_of<double>(call.chi2), data_of<int>(call.free), data_of<int>(call.rank),
-                            memory.as<CovarianceMemory>(), tolerance, sandwich});
+                            memory.as<CovarianceMemory>(), data_of<double>(call.sums), tolerance, sandwich});
 }
 
 }  // namespace luge::cuda

@@ -7,6 +7,7 @@
 
 #include <luge/base/detail/check.h>
 #include <luge/fit/detail/method.h>
+#include <luge/math/covariance.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
@@ -36,8 +37,8 @@ FitLoss loss_named(const char* op, std::string_view name) {
 }
 
 void check_options(const char* op, const FitOptions& options, FitLoss loss) {
-  const std::int64_t max_steps = options.max_steps.value_or(method_named(op, options.method).max_steps);
-  LUGE_CHECK(ValueError, max_steps >= 1, "{}: max_steps is {}; it must be at least 1", op, max_steps);
+  LUGE_CHECK(ValueError, options.max_steps.value_or(1) >= 1, "{}: max_steps is {}; it must be at least 1", op,
+             *options.max_steps);
   LUGE_CHECK(ValueError, std::isfinite(options.f_scale) && options.f_scale > 0,
              "{}: f_scale is {}; it must be positive", op, options.f_scale);
   for (const auto& [argument, value] :
@@ -69,6 +70,9 @@ class Setup {
         const FitOptions& options)
       : op_(op), model_(model), options_(options) {
     problem_.loss = loss_named(op, options.loss);
+    const Method& method = method_named(op, options.method);
+    problem_.method = method.method;
+    problem_.max_steps = options.max_steps.value_or(method.max_steps);
     check_options(op, options, problem_.loss);
     problem_.parameters = static_cast<std::int64_t>(model.parameters().size());
     problem_.predictors = static_cast<std::int64_t>(model.predictors().size());
@@ -293,6 +297,10 @@ Tensor repeated(const Tensor& tensor, int dim, std::int64_t starts) {
 }
 
 }  // namespace
+
+bool Problem::keeps_sums() const {
+  return method == FitMethod::LevenbergMarquardt && loss == FitLoss::Linear && parameters <= math::scalar::kMostPlain;
+}
 
 Problem problem_of(const char* op, const Model& model, const Tensor& x, const Tensor& y, const Tensor& p0,
                    const FitOptions& options) {

@@ -5,6 +5,7 @@
 
 #include <luge/fit/curve_fit.h>
 #include <luge/fit/model.h>
+#include <luge/seam/fit.h>
 #include <luge/tensor/tensor.h>
 
 namespace luge::fit {
@@ -15,6 +16,8 @@ struct Problem {
   bool has_sets = false;
   DType dtype = DType::Float64;  ///< of the model
   FitLoss loss = FitLoss::Linear;
+  FitMethod method = FitMethod::LevenbergMarquardt;
+  std::int64_t max_steps = 0;
   Tensor x;             ///< (predictors, 1 or sets, points); undefined of none
   Tensor y;             ///< (1 or sets, outputs, points)
   Tensor sigma, mask;   ///< that can be broadcast to (sets, outputs, points), in three dimensions; or undefined
@@ -24,6 +27,11 @@ struct Problem {
 
   Device device() const { return y.device(); }
   bool is_weighted() const { return sigma.defined() || mask.defined(); }
+  /// Whether the search leaves its last sums to the covariance. With many parameters they take more memory than an
+  /// evaluation is worth.
+  bool keeps_sums() const;
+  /// How many numbers they are for each set.
+  std::int64_t sums() const { return 1 + parameters * (parameters + 1) / 2; }
 };
 
 /// Throws what is wrong with the arguments, in the words of the function `op` that was called with them.

@@ -2,8 +2,6 @@
 
 #include <cstring>
 
-#include <xbyak/xbyak_util.h>
-
 #include <luge/base/detail/dispatch.h>
 
 #include "../../reduce_space.h"
@@ -19,7 +17,7 @@ void set_pool_entry(std::byte* pool, std::size_t entry, DType dtype, double valu
   });
 }
 
-std::size_t vector_bytes() { return Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAVX512F) ? 64 : 32; }
+std::size_t vector_bytes() { return processor().has(Xbyak::util::Cpu::tAVX512F) ? 64 : 32; }
 
 // ---- loops --------------------------------------------------------------------------------------
 
@@ -27,7 +25,10 @@ std::size_t vector_bytes() { return Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAV
 void Code::enter() {
   for (const Reg64& reg : {rbx, rbp, r12, r13, r14, r15}) push(reg);
   for (std::size_t i = 0; i < pointers(); ++i) mov(pointer(i), ptr[rdi + static_cast<int>(8 * i)]);  // rdi last
-  shl(rdx, single_ ? 2 : 3);
+  if (row_bytes_ != 0)
+    imul(rdx, rdx, row_bytes_);
+  else
+    shl(rdx, single_ ? 2 : 3);
   for (const auto& [entry, reg] : kept_constants_)
     vmovups(vector(reg), ptr[rsi + entry * static_cast<int>(Loop::kPoolEntry)]);
   xor_(eax, eax);
@@ -75,6 +76,29 @@ void Code::emit_elements() {
   L(data);
   for (int i = 0; i < 4; ++i) dq(~std::uint64_t{0});
   for (int i = 0; i < 4; ++i) dq(0);
+}
+
+// ---- rows
+
+void Code::emit_rows() {
+  const auto each = [&](const auto& move) {
+    for (int k = 0; k < accumulators_; ++k)
+      move(vector(first_sum_register_ + k), ptr[pointer(pointers() - 1) + k * row_bytes_]);
+  };
+  Xbyak::Label loop;
+  each([&](const Vector& sum, const Xbyak::Address& at) { vmovupd(sum, at); });
+  align(32);
+  L(loop);
+  body(false, 0);
+  for (const LoopShape::Product& product : products_) {
+    const Vector sum = vector(first_sum_register_ + product.accumulator), a = value(product.a), b = value(product.b);
+    vfmadd231pd(sum, a, b);
+  }
+  add(rax, row_bytes_);
+  cmp(rax, rdx);
+  jb(loop, T_NEAR);
+  each([&](const Vector& sum, const Xbyak::Address& at) { vmovupd(at, sum); });
+  leave();
 }
 
 // ---- sums: the order of additions is that of FloatSum in ../reducers.h

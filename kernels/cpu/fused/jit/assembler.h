@@ -21,11 +21,21 @@ struct LoopShape {
   std::vector<bool> far;        ///< by input: comes from memory rather than a cache
   std::vector<Output> outputs;
   std::vector<int> sums;        ///< operations that are summed up; empty: none
+
+  /// Elements that are vectors of this processor, each so many bytes behind the one before; 0: they are contiguous.
+  int row_bytes = 0;
+  /// The product of two operations is added to the accumulator, by a fused multiply-add, lane by lane.
+  struct Product {
+    int accumulator, a, b;
+  };
+  std::vector<Product> products = {};  ///< only with rows, and of float64
+  int accumulators = 0;
 };
 
 /// For n elements; pointers: inputs, then outputs, each to contiguous elements; pool as Loop::pool lays it out.
 /// With sums, n is a multiple of 512, and behind the other pointers is one to 16 float64 lanes for each sum, to
-/// which its elements are added in the order of ../reducers.h.
+/// which its elements are added in the order of ../reducers.h. With rows, n counts vectors; with products, a pointer to the
+/// accumulators is behind the others: as many vectors, row_bytes apart, which are added to.
 using LoopFn = void (*)(void* const* pointers, const void* pool, std::size_t n);
 
 class Code;

@@ -4,8 +4,6 @@
 
 #include <iterator>
 
-#include <xbyak/xbyak_util.h>
-
 namespace luge::cpu::jit {
 
 namespace {
@@ -18,20 +16,28 @@ constexpr int kAhead = 8192;  ///< bytes from use to request
 
 }  // namespace
 
+const Xbyak::util::Cpu& processor() {
+  static const Xbyak::util::Cpu cpu;
+  return cpu;
+}
+
 Code::Code(const LoopShape& shape)
     : CodeGenerator(1 << 16),
       operations_(shape.graph.operations()),
       dtype_(shape.graph.dtype()),
       single_(dtype_ == DType::Float32),
-      wide_(Xbyak::util::Cpu().has(Xbyak::util::Cpu::tAVX512F)),
+      wide_(processor().has(Xbyak::util::Cpu::tAVX512F)),
       inputs_(shape.inputs),
       uniforms_(shape.uniforms),
       far_(shape.far),
       outputs_(shape.outputs),
-      sums_(shape.sums) {}
+      sums_(shape.sums),
+      row_bytes_(shape.row_bytes),
+      accumulators_(shape.accumulators),
+      products_(shape.products) {}
 
 bool Code::make(std::vector<std::byte>& pool) {
-  const Xbyak::util::Cpu cpu;
+  const Xbyak::util::Cpu& cpu = processor();
   using Feature = Xbyak::util::Cpu;
   if (!cpu.has(Feature::tAVX2) || !cpu.has(Feature::tBMI2) || !cpu.has(Feature::tFMA)) return false;
   if (pointers() > std::size(kPointers)) return false;
@@ -42,7 +48,10 @@ bool Code::make(std::vector<std::byte>& pool) {
   for (std::size_t i = 0; i < numbers_.size(); ++i)
     set_pool_entry(pool.data(), static_cast<std::size_t>(uniforms_) + i, dtype_, numbers_[i]);
   enter();
-  sums_.empty() ? emit_elements() : emit_sums();
+  if (row_bytes_ != 0)
+    emit_rows();
+  else
+    sums_.empty() ? emit_elements() : emit_sums();
   return true;
 }
 

@@ -8,10 +8,14 @@
 #include <vector>
 
 #include <xbyak/xbyak.h>
+#include <xbyak/xbyak_util.h>
 
 #include "assembler.h"
 
 namespace luge::cpu::jit {
+
+/// Asked once: a virtual machine takes long to answer.
+const Xbyak::util::Cpu& processor();
 
 class Code : protected Xbyak::CodeGenerator {
  public:
@@ -56,9 +60,9 @@ class Code : protected Xbyak::CodeGenerator {
   int element_bytes() const { return single_ ? 4 : 8; }
   int vector_bytes() const { return wide_ ? 64 : 32; }
   Vector vector(int reg) const { return Vector(wide_ ? Xbyak::Operand::ZMM : Xbyak::Operand::YMM, reg); }
-  /// Inputs, outputs, and where the lanes of the sums are.
+  /// Inputs, outputs, and where the lanes of the sums or the accumulators are.
   std::size_t pointers() const {
-    return static_cast<std::size_t>(inputs_) + outputs_.size() + (sums_.empty() ? 0u : 1u);
+    return static_cast<std::size_t>(inputs_) + outputs_.size() + (sums_.empty() && products_.empty() ? 0u : 1u);
   }
   static Reg64 pointer(std::size_t i);
   Vector constant(int entry);
@@ -76,6 +80,7 @@ class Code : protected Xbyak::CodeGenerator {
   void enter();
   void leave();
   void emit_elements();
+  void emit_rows();
   void emit_sums();
   void add_group(std::size_t sum, int q);
   void add_to_lanes(std::size_t sum);
@@ -89,13 +94,15 @@ class Code : protected Xbyak::CodeGenerator {
   const std::vector<bool> far_;
   const std::vector<LoopShape::Output> outputs_;
   const std::vector<int> sums_;
+  const int row_bytes_, accumulators_;
+  const std::vector<LoopShape::Product> products_;
   std::vector<int> last_use_;
   std::vector<Location> locations_;
   std::vector<double> numbers_;
   std::vector<std::pair<int, int>> kept_constants_;  ///< pool entry, register
   std::vector<bool> as_product_;  ///< by operation: a sum that is computed by a fused multiply-add
   int scratch_ = 0, next_scratch_ = 0, sign_ = -1, one_ = -1;
-  int first_sum_register_ = 0;
+  int first_sum_register_ = 0;  ///< or that of the accumulators
 };
 
 }  // namespace luge::cpu::jit

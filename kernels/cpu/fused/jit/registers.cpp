@@ -34,6 +34,8 @@ void Code::find_live() {
   const int end = static_cast<int>(operations_.size());
   for (const LoopShape::Output& output : outputs_) last_use_[static_cast<std::size_t>(output.operation)] = end;
   for (const int sum : sums_) last_use_[static_cast<std::size_t>(sum)] = end;
+  for (const LoopShape::Product& product : products_)
+    for (const int factor : {product.a, product.b}) last_use_[static_cast<std::size_t>(factor)] = end;
   for (int i = end - 1; i >= 0; --i) {
     if (last_use_[static_cast<std::size_t>(i)] < 0) continue;
     for (const int arg : operations_[static_cast<std::size_t>(i)].args)
@@ -59,7 +61,8 @@ void Code::balance() {
   const auto is_sum = [&](int i) {
     return operation(i).primitive == Primitive::Add || operation(i).primitive == Primitive::Sub;
   };
-  int surplus = static_cast<int>(sums_.size());  // one more for each vector of elements
+  // One more sum for each vector of elements, or the products that are added up.
+  int surplus = static_cast<int>(sums_.size()) - static_cast<int>(products_.size());
   for (int i = 0; i < static_cast<int>(operations_.size()); ++i) {
     if (!alive(i)) continue;
     const Primitive primitive = operation(i).primitive;
@@ -77,7 +80,7 @@ void Code::balance() {
 bool Code::place() {
   // The last of 16 holds the mask of the tail; a sum needs registers at the end for its members and lanes.
   const int each_sum = members() + sum_vectors();
-  const int total = (wide_ ? 32 : 15) - each_sum * static_cast<int>(sums_.size());
+  const int total = (wide_ ? 32 : 15) - each_sum * static_cast<int>(sums_.size()) - accumulators_;
   if (total < kTemporaries) return false;
   first_sum_register_ = total;
   locations_.assign(operations_.size(), {});

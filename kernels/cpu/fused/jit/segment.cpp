@@ -1,11 +1,9 @@
 #include "../segment.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <optional>
-#include <string_view>
 
 #include <luge/seam/detail/kept_kernels.h>
 #include <luge/base/detail/dispatch.h>
@@ -14,20 +12,13 @@
 #include "../../update_loop.h"
 #include "assembler.h"
 #include "listing.h"
+#include "switched_off.h"
 #include "trace.h"
 
 namespace luge::cpu {
 namespace {
 
 using namespace jit;
-
-bool switched_off() {
-  static const bool off = [] {
-    const char* const text = std::getenv("LUGE_JIT");
-    return text && std::string_view(text) == "0";
-  }();
-  return off;
-}
 
 class MachineSegment final : public Segment {
  public:
