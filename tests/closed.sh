@@ -40,7 +40,7 @@ forget() {
 forget 'a dtype' core/luge/base/dtype.h 's/enum class DType .*{ Bool,/& UInt64,/' \
   core/luge/base/detail/dispatch.cpp 'UInt64'
 forget 'a class of dtypes' core/luge/seam/op.h 's/enum class DTypes .*{ Float,/& Complex,/' core/luge/seam/call.cpp 'Complex'
-forget 'a call without a struct' core/luge/seam/call.h 's/^  X(Gather) *.$/  X(Sort) \\/' core/luge/seam/call.cpp 'Sort'
+forget 'a call without a struct' core/luge/seam/call.h 's/^  X(Gather) *.$/  X(Stencil) \\/' core/luge/seam/call.cpp 'Stencil'
 forget 'what a call costs' core/luge/seam/call.h '/^struct Gather {/,/^};/s/  double flops() const;//' core/luge/seam/call.cpp 'flops'
 forget 'the formula of an optimizer rule' core/luge/math/update_table.h 's/^  X(Adagrad, /  X(Lion, "Lion", "lion step") X(Adagrad, /' \
   core/luge/seam/update_rule.cpp 'Lion'

@@ -11,6 +11,7 @@ namespace luge::bench {
 void add_elementwise();
 void add_reductions();
 void add_rows();        ///< softmax and cross entropy
+void add_sort();        ///< sort and topk
 void add_matmul();
 void add_autograd();
 void add_demo();

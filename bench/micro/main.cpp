@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   bench::add_elementwise();
   bench::add_reductions();
   bench::add_rows();
+  bench::add_sort();
   bench::add_matmul();
   bench::add_autograd();
   bench::add_demo();

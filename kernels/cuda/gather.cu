@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 /// source[.., index, ..] += the chain's gradients, in order and in float64. The walk is over source (not
-/// along the dimension), index, out and links.
+/// along the dimension), index, out and links. Without links every chain has one gradient.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     scatter_add_kernel(const Walk<4> walk, const Steps steps, T* source, const std::int64_t* index, const T* out,
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kThreads)
     std::int64_t offsets[4];
     walk.offsets(at, offsets);
     std::int64_t link = offsets[3];
-    if (followers[link]) continue;
+    if (links && followers[link]) continue;
     const std::int64_t label = index[offsets[1]];
     if (!exists(label, steps.source_size)) {
       report(fault, label, steps.source_size);
@@ -106,7 +106,7 @@ __global__ void __launch_bounds__(kThreads)
     }
     const T* gradient = out + offsets[2];
     double sum = static_cast<double>(*gradient);
-    for (std::int64_t ahead = links[link]; ahead != 0; ahead = links[link]) {
+    for (std::int64_t ahead = links ? links[link] : 0; ahead != 0; ahead = links[link]) {
       gradient += ahead * steps.out;
       link += ahead * steps.link;
       sum += static_cast<double>(*gradient);
@@ -163,13 +163,16 @@ void with_links(const Context& context, const Gather& call, const std::int64_t* 
 
 template <class T>
 void scatter_add(const Context& context, const Gather& call, const std::int64_t* source_strides, const Steps& steps) {
-  with_links(context, call, source_strides, steps,
-             [&](const Steps& own, const Walk<4>& walk, const std::int64_t* index, const std::int64_t* links,
-                 const unsigned char* followers) {
-               launch(context, scatter_add_kernel<T>, grid_stride(context, walk.count, kThreads), walk, own,
-                      static_cast<T*>(call.source.data), index, static_cast<const T*>(call.out.data), links, followers,
-                      context.gpu().fault());
-             });
+  const auto add = [&](const Steps& own, const Walk<4>& walk, const std::int64_t* index, const std::int64_t* links,
+                       const unsigned char* followers) {
+    launch(context, scatter_add_kernel<T>, grid_stride(context, walk.count, kThreads), walk, own,
+           static_cast<T*>(call.source.data), index, static_cast<const T*>(call.out.data), links, followers,
+           context.gpu().fault());
+  };
+  if (!call.distinct) return with_links(context, call, source_strides, steps, add);
+  const auto walk =
+      make_walk<4>(dims(call.extent), {source_strides, call.index.strides.data(), call.out.strides.data(), nullptr});
+  add(steps, walk, static_cast<const std::int64_t*>(call.index.data), nullptr, nullptr);
 }
 
 template <class Word>

@@ -98,6 +98,8 @@ ROWS = {
     "min": lambda m, x: m.min(x, 0)[0],
     "max of all": lambda m, x: m.max(x),
     "min of all": lambda m, x: m.min(x),
+    "sort": lambda m, x: m.sort(x, dim=0, stable=True)[0],
+    "sort descending": lambda m, x: m.sort(x, dim=0, descending=True, stable=True)[0],
     "matmul": lambda m, x: m.matmul(x.reshape(1, -1), m.tensor([[1.0], [0.0], [-2.0], [1.0], [1.0]], dtype=x.dtype)[: x.shape[0]]),
     "mse_loss": lambda m, x: m.mse_loss(x, m.ones(x.shape[0], dtype=x.dtype)),
     "cross_entropy": lambda m, x: m.cross_entropy(x.reshape(1, -1), m.tensor([0])),
@@ -113,7 +115,7 @@ ROWS = {
     "index_copy": lambda m, x: m.index_copy(x, 0, m.tensor([0]), m.ones(1, dtype=x.dtype)),
     "gather": lambda m, x: m.gather(x, 0, places(m, x.shape[0])),
 }
-TAKES_EMPTY = ("sum", "nansum", "mean", "prod", "logsumexp")
+TAKES_EMPTY = ("sum", "nansum", "mean", "prod", "logsumexp", "sort", "sort descending")
 
 
 def rows(name, dtype):

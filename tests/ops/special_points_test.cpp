@@ -101,6 +101,8 @@ const std::map<std::string, OfRow>& of_rows() {
       {"min", [](const Tensor& x) { return min_along(x, 0).values; }},
       {"max of all", [](const Tensor& x) { return x.max(); }},
       {"min of all", [](const Tensor& x) { return x.min(); }},
+      {"sort", [](const Tensor& x) { return sort(x, 0).values; }},
+      {"sort descending", [](const Tensor& x) { return sort(x, 0, true).values; }},
       {"matmul",
        [](const Tensor& x) {
          const Tensor b = tensor({1, 0, -2, 1, 1}, {.dtype = x.dtype(), .device = x.device()});

@@ -6,6 +6,7 @@
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/detail/labels.h>
+#include <luge/ops/detail/picked.h>
 #include <luge/tensor/detail/iteration.h>
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/tensor/detail/values.h>
@@ -14,12 +15,16 @@ namespace luge {
 
 namespace {
 
+/// Whether an index may stand more than once in a line along the dimension.
+enum class Repeats : bool { No, Yes };
+
 /// `index` has out's number of dimensions; size 1 repeats.
 void run_gather(Direction direction, const Tensor& source, int dim, const Tensor& index, const Tensor& out,
-                Store store = Store::Accumulate) {
+                Store store = Store::Accumulate, Repeats repeats = Repeats::Yes) {
   Gather call;
   call.direction = direction;
   call.store = store;
+  call.distinct = repeats == Repeats::No;
   call.dim = dim;
   call.source_size = source.shape()[dim];
   call.source = operand(source);
@@ -38,18 +43,18 @@ Shape column(int ndim, int dim, std::int64_t size) {
   return shape;
 }
 
-Tensor scattered(const char* op, const Tensor& values, int dim, const Tensor& index, const Shape& shape);
+Tensor scattered(const char* op, const Tensor& values, int dim, const Tensor& index, const Shape& shape, Repeats repeats);
 
 class GatherNode final : public Node {
  public:
-  GatherNode(const char* name, const Tensor& source, int dim, const Tensor& index)
-      : Node(name), shape_(source.shape()), dim_(dim) {
+  GatherNode(const char* name, const Tensor& source, int dim, const Tensor& index, Repeats repeats)
+      : Node(name), shape_(source.shape()), dim_(dim), repeats_(repeats) {
     add_input(source);
     index_.save(index);
   }
 
   void differentiable_backward(const Tensor& gradient) override {
-    if (wants(0)) give(0, scattered(name(), gradient, dim_, index_.get(name()), shape_));
+    if (wants(0)) give(0, scattered(name(), gradient, dim_, index_.get(name()), shape_, repeats_));
   }
 
   void backward(const Tensor& gradient) override {
@@ -57,7 +62,8 @@ class GatherNode final : public Node {
     if (!slot) return;
     const GradSlot::Target whole = slot->open(shape_, gradient.dtype(), gradient.storage()->backend());
     if (whole.store == Store::Overwrite) fill_values(whole.buffer, 0);
-    if (gradient.numel() > 0) run_gather(Direction::Backward, whole.buffer, dim_, index_.get(name()), gradient);
+    if (gradient.numel() > 0)
+      run_gather(Direction::Backward, whole.buffer, dim_, index_.get(name()), gradient, Store::Accumulate, repeats_);
   }
 
   void release_saved() override { index_.clear(); }
@@ -65,6 +71,7 @@ class GatherNode final : public Node {
  private:
   Shape shape_;
   int dim_;
+  Repeats repeats_;
   SavedTensor index_;
 };
 
@@ -121,42 +128,48 @@ class IndexCopyNode final : public Node {
   SavedTensor index_;
 };
 
-Tensor picked(const char* op, const Tensor& x, int dim, const Tensor& index, const Shape& shape) {
+Tensor picked(const char* op, const Tensor& x, int dim, const Tensor& index, const Shape& shape,
+              Repeats repeats = Repeats::Yes) {
   Tensor out = empty_tensor(shape, x.dtype(), x.storage()->backend());
   if (out.numel() > 0) run_gather(Direction::Forward, x, dim, index, out);
-  if (grad_enabled() && needs_grad(x)) record(out, Ref<Node>(new GatherNode(op, x, dim, index)));
+  if (grad_enabled() && needs_grad(x)) record(out, Ref<Node>(new GatherNode(op, x, dim, index, repeats)));
   return out;
 }
 
 /// A gradient of picked(): summed up at the places in a tensor of `shape` that the values came from.
 class ScatterNode final : public Node {
  public:
-  ScatterNode(const char* name, const Tensor& values, int dim, const Tensor& index)
-      : Node(name), shape_(values.shape()), dim_(dim) {
+  ScatterNode(const char* name, const Tensor& values, int dim, const Tensor& index, Repeats repeats)
+      : Node(name), shape_(values.shape()), dim_(dim), repeats_(repeats) {
     add_input(values);
     index_.save(index);
   }
 
   void backward(const Tensor& gradient) override {
-    if (GradSlot* const slot = target(0)) slot->add(picked(name(), gradient, dim_, index_.get(name()), shape_), true);
+    if (GradSlot* const slot = target(0)) slot->add(values_of(gradient), true);
   }
 
   void differentiable_backward(const Tensor& gradient) override {
-    if (wants(0)) give(0, picked(name(), gradient, dim_, index_.get(name()), shape_));
+    if (wants(0)) give(0, values_of(gradient));
   }
 
   void release_saved() override { index_.clear(); }
 
  private:
+  Tensor values_of(const Tensor& gradient) const {
+    return picked(name(), gradient, dim_, index_.get(name()), shape_, repeats_);
+  }
+
   Shape shape_;
   int dim_;
+  Repeats repeats_;
   SavedTensor index_;
 };
 
-Tensor scattered(const char* op, const Tensor& values, int dim, const Tensor& index, const Shape& shape) {
+Tensor scattered(const char* op, const Tensor& values, int dim, const Tensor& index, const Shape& shape, Repeats repeats) {
   Tensor out = zeros(shape, {.dtype = values.dtype(), .device = values.device()});
-  if (values.numel() > 0) run_gather(Direction::Backward, out, dim, index, values);
-  if (grad_enabled() && needs_grad(values)) record(out, Ref<Node>(new ScatterNode(op, values, dim, index)));
+  if (values.numel() > 0) run_gather(Direction::Backward, out, dim, index, values, Store::Accumulate, repeats);
+  if (grad_enabled() && needs_grad(values)) record(out, Ref<Node>(new ScatterNode(op, values, dim, index, repeats)));
   return out;
 }
 
@@ -221,6 +234,10 @@ Tensor gather(const Tensor& x, int dim, const Tensor& index) {
                "gather: the index {} is larger than the tensor {} in dimension {}; only dim {} may be", to_string(index.shape()),
                to_string(x.shape()), i, d);
   return picked("gather", x, d, checked_labels("gather", index, x.shape()[d]), index.shape());
+}
+
+void record_picked(const char* op, Tensor& values, const Tensor& x, int dim, const Tensor& index) {
+  if (grad_enabled() && needs_grad(x)) record(values, Ref<Node>(new GatherNode(op, x, dim, index, Repeats::No)));
 }
 
 Tensor Tensor::index_select(int dim, const Tensor& index) const { return luge::index_select(*this, dim, index); }

@@ -1,6 +1,7 @@
 #include <luge/seam/call.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include <luge/seam/detail/fit_model.h>
 
@@ -123,6 +124,19 @@ void Gather::effects(Effects& effects) {
     effects.updates(source, whole);
     effects.reads(out, extent);
   }
+}
+
+const char* Sort::name() const { return "sort"; }
+/// As many comparisons as it takes to tell the orders of a row apart: log2(columns!) of each, about.
+double Sort::flops() const {
+  const auto n = static_cast<double>(columns);
+  return static_cast<double>(rows) * n * std::log2(n);
+}
+void Sort::effects(Effects& effects) {
+  const Rows some{rows, kept};
+  effects.reads(in, Rows{rows, columns});
+  effects.writes(values, some);
+  effects.writes(indices, some);
 }
 
 // ---- values without inputs ----------------------------------------------------------------------

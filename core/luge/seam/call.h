@@ -35,6 +35,7 @@ namespace luge {
   X(Softmax)          \
   X(CrossEntropy)     \
   X(Gather)           \
+  X(Sort)             \
   X(Iota)             \
   X(Random)           \
   X(Update)           \
@@ -193,6 +194,24 @@ struct Gather {
   std::int64_t source_size = 0;    ///< size of source along dim
   Operand source, index, out;
   Store store = Store::Accumulate; ///< of Backward
+  bool distinct = false;           ///< no label stands twice in a line along dim, so no sum has an order
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// Orders each row by value: NaN counts as the largest, 0.0 and -0.0 are equal, equals stay in the order in which they
+/// stand, in both directions.
+///   values[r, i]   the i-th element of row r in that order, its bits as they are; for i < kept
+///   indices[r, i]  its position in the row
+/// A row's result depends on the row alone (law 7).
+struct Sort {
+  bool descending = false;
+  std::int64_t rows = 0, columns = 0;
+  std::int64_t kept = 0;           ///< how many of each row are wanted, 1 to columns
+  Operand in;                      ///< strides[0] = distance of rows; columns are contiguous
+  Operand values, indices;         ///< the same; values: of in's dtype, or Absent; indices: Int64
 
   const char* name() const;
   double flops() const;

@@ -1,0 +1,265 @@
+// Rows in order. Elements are compared by their keys (luge/math/sort_key.h), equal ones by their places, so the order
+// of a row is unique however it is found:
+//   few of many wanted   a pass over the row keeps the first ones so far, which are sorted at the end
+//   short rows           pairs of key and place are sorted by comparisons
+//   long rows            LSD radix sort: the row is distributed by one digit of the keys after the other, the lowest
+//                        first, each time keeping the order that is there (Knuth, The Art of Computer Programming 3,
+//                        5.2.5). A digit that all keys share is passed over.
+
+#include <algorithm>
+#include <array>
+#include <type_traits>
+
+#include <luge/base/detail/dispatch.h>
+#include <luge/base/threads.h>
+#include <luge/math/sort_key.h>
+
+#include "kernels.h"
+#include "scratch.h"
+#include "threads.h"
+
+namespace luge::cpu {
+namespace {
+
+using math::sort_key;
+using math::SortKey;
+
+/// Comparisons of so few elements take less time than the counts of their digits.
+template <class T>
+constexpr std::int64_t kShortRow = 16 * sizeof(SortKey<T>);
+/// Of this many elements one is wanted where the first ones are kept aside.
+constexpr std::int64_t kFew = 16;
+/// Elements touched for each one that is sorted, about: what parallel_for is told.
+constexpr std::int64_t kPasses = 8;
+
+constexpr int kDigitBits = 8;
+constexpr std::int64_t kBuckets = std::int64_t{1} << kDigitBits;
+using Counts = std::array<std::int64_t, kBuckets>;
+
+template <class Key>
+std::size_t digit(Key key, int shift) {
+  return static_cast<std::size_t>(key >> shift) & (kBuckets - 1);
+}
+
+/// Where a row's results go.
+template <class T>
+struct Results {
+  T* values;  ///< null: nobody wants them
+  std::int64_t* indices;
+  std::int64_t kept;
+
+  void put(std::int64_t at, T value, std::int64_t place) const {
+    if (at >= kept) return;
+    if (values) values[at] = value;
+    indices[at] = place;
+  }
+};
+
+// ---- by comparisons -----------------------------------------------------------------------------
+
+template <class Key>
+struct Pair {
+  Key key;
+  std::int64_t place;
+
+  friend bool operator<(const Pair& a, const Pair& b) {
+    return (a.key < b.key) | ((a.key == b.key) & (a.place < b.place));
+  }
+};
+
+template <class T>
+void sort_pairs(Pair<SortKey<T>>* pairs, std::int64_t count, const T* row, const Results<T>& results) {
+  std::sort(pairs, pairs + count);
+  for (std::int64_t i = 0; i < results.kept; ++i) results.put(i, row[pairs[i].place], pairs[i].place);
+}
+
+template <class T>
+void sort_short(const T* row, std::int64_t n, bool descending, const Results<T>& results) {
+  std::array<Pair<SortKey<T>>, kShortRow<T>> pairs;
+  for (std::int64_t i = 0; i < n; ++i) pairs[static_cast<std::size_t>(i)] = {sort_key(row[i], descending), i};
+  sort_pairs(pairs.data(), n, row, results);
+}
+
+/// The first ones so far are the first `kept` of `pairs`; behind them stand later elements that may belong to them.
+template <class T>
+void select(const T* row, std::int64_t n, bool descending, const Results<T>& results) {
+  const std::int64_t kept = results.kept, room = 2 * kept;
+  Scratch<Pair<SortKey<T>>> pairs(room);
+  for (std::int64_t i = 0; i < room; ++i) pairs[i] = {sort_key(row[i], descending), i};
+  std::int64_t count = room;
+  const auto drop_the_rest = [&] {
+    std::nth_element(pairs.data(), pairs.data() + kept - 1, pairs.data() + count);
+    count = kept;
+    return pairs[kept - 1].key;
+  };
+  SortKey<T> last = drop_the_rest();
+  for (std::int64_t i = room; i < n; ++i) {
+    const SortKey<T> key = sort_key(row[i], descending);
+    if (key >= last) continue;  // of equals those that stand before it are kept
+    pairs[count++] = {key, i};
+    if (count == room) last = drop_the_rest();
+  }
+  drop_the_rest();
+  sort_pairs(pairs.data(), count, row, results);
+}
+
+// ---- by digits ----------------------------------------------------------------------------------
+
+template <class T, class Place>
+struct Placed {
+  T value;
+  Place place;
+};
+
+/// What a pass reads first: the row as it is.
+template <class T>
+struct Row {
+  const T* data;
+  T value(std::int64_t i) const { return data[i]; }
+  std::int64_t place(std::int64_t i) const { return i; }
+};
+
+/// Elements between two passes.
+template <class T, class Place>
+struct Between {
+  Placed<T, Place>* data;
+  T value(std::int64_t i) const { return data[i].value; }
+  std::int64_t place(std::int64_t i) const { return static_cast<std::int64_t>(data[i].place); }
+  void put(std::int64_t at, T value, std::int64_t place) const { data[at] = {value, static_cast<Place>(place)}; }
+};
+
+/// Sorts one row in `parts` parts at once, by as many threads as there are. The result does not depend on their number.
+template <class T, class Place>
+class RadixSort {
+ public:
+  RadixSort(const T* row, std::int64_t n, bool descending, std::int64_t parts)
+      : row_{row},
+        n_(n),
+        descending_(descending),
+        part_((n + parts - 1) / parts),
+        parts_((n + part_ - 1) / part_),
+        starts_(parts_) {}
+
+  void run(const Results<T>& results) {
+    std::array<int, kDigits> shifts;
+    std::size_t passes = 0;
+    count_all();
+    for (int d = 0; d < kDigits; ++d)
+      if (total_[static_cast<std::size_t>(d)][digit(key(row_, 0), d * kDigitBits)] != n_)
+        shifts[passes++] = d * kDigitBits;
+    if (passes == 0) {
+      for (std::int64_t i = 0; i < results.kept; ++i) results.put(i, row_.value(i), i);
+      return;
+    }
+    if (passes == 1) return distribute(row_, results, shifts[0]);
+    Scratch<Placed<T, Place>> first(n_), second(passes > 2 ? n_ : 0);
+    Between<T, Place> from{first.data()}, to{second.data()};
+    distribute(row_, from, shifts[0]);
+    for (std::size_t pass = 1; pass + 1 < passes; ++pass) {
+      distribute(from, to, shifts[pass]);
+      std::swap(from, to);
+    }
+    distribute(from, results, shifts[passes - 1]);
+  }
+
+ private:
+  static constexpr int kDigits = std::is_same_v<T, bool> ? 1 : static_cast<int>(sizeof(SortKey<T>)) * 8 / kDigitBits;
+
+  template <class Source>
+  SortKey<T> key(const Source& source, std::int64_t i) const {
+    return sort_key(source.value(i), descending_);
+  }
+
+  /// Calls body(part, begin, end) for all parts.
+  template <class Body>
+  void for_parts(const Body& body) const {
+    parallel_for(parts_, part_, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t p = first; p < last; ++p) body(p, p * part_, std::min(n_, (p + 1) * part_));
+    });
+  }
+
+  /// How often each value of each digit occurs.
+  void count_all() {
+    for (Counts& counts : total_) counts.fill(0);
+    for (std::int64_t i = 0; i < n_; ++i) {
+      const SortKey<T> all = key(row_, i);
+      for (int d = 0; d < kDigits; ++d) ++total_[static_cast<std::size_t>(d)][digit(all, d * kDigitBits)];
+    }
+  }
+
+  /// Makes starts_[part][digit] the place where the part's first element with that digit goes.
+  template <class Source>
+  void find_starts(const Source& source, int shift) {
+    if (parts_ == 1) {
+      starts_[0] = total_[static_cast<std::size_t>(shift / kDigitBits)];
+    } else {
+      for_parts([&](std::int64_t part, std::int64_t begin, std::int64_t end) {
+        Counts counts{};
+        for (std::int64_t i = begin; i < end; ++i) ++counts[digit(key(source, i), shift)];
+        starts_[part] = counts;
+      });
+    }
+    std::int64_t start = 0;
+    for (std::size_t b = 0; b < kBuckets; ++b)
+      for (std::int64_t part = 0; part < parts_; ++part) {
+        const std::int64_t count = starts_[part][b];
+        starts_[part][b] = start;
+        start += count;
+      }
+  }
+
+  template <class Source, class Sink>
+  void distribute(const Source& source, const Sink& sink, int shift) {
+    find_starts(source, shift);
+    for_parts([&](std::int64_t part, std::int64_t begin, std::int64_t end) {
+      Counts next = starts_[part];
+      for (std::int64_t i = begin; i < end; ++i)
+        sink.put(next[digit(key(source, i), shift)]++, source.value(i), source.place(i));
+    });
+  }
+
+  Row<T> row_;
+  std::int64_t n_;
+  bool descending_;
+  std::int64_t part_, parts_;  ///< elements of a part, and how many there are
+  std::array<Counts, kDigits> total_;
+  Scratch<Counts> starts_;
+};
+
+// ---- rows ---------------------------------------------------------------------------------------
+
+template <class T>
+void sort_row(const T* row, std::int64_t n, bool descending, const Results<T>& results, std::int64_t parts) {
+  if (results.kept <= n / kFew) return select(row, n, descending, results);
+  if (n <= kShortRow<T>) return sort_short(row, n, descending, results);
+  constexpr std::int64_t kNarrow = std::int64_t{1} << 32;
+  if (n <= kNarrow) return RadixSort<T, std::uint32_t>(row, n, descending, parts).run(results);
+  RadixSort<T, std::int64_t>(row, n, descending, parts).run(results);
+}
+
+template <class T>
+void sort_rows(const Sort& call) {
+  const auto sorted = [&](std::int64_t r, std::int64_t parts) {
+    T* const values = static_cast<T*>(call.values.data);
+    const Results<T> results{call.values.is_memory() ? values + r * call.values.strides[0] : nullptr,
+                             static_cast<std::int64_t*>(call.indices.data) + r * call.indices.strides[0], call.kept};
+    sort_row(static_cast<const T*>(call.in.data) + r * call.in.strides[0], call.columns, call.descending, results,
+             parts);
+  };
+  const std::int64_t threads = num_threads();
+  if (call.rows < threads && call.columns >= kForkWork) {
+    for (std::int64_t r = 0; r < call.rows; ++r) sorted(r, threads);
+    return;
+  }
+  parallel_for(call.rows, call.columns * kPasses, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) sorted(r, 1);
+  });
+}
+
+}  // namespace
+
+void run(const Sort& call) {
+  with_dtype(call.in.dtype, [&]<class T>() { return sort_rows<T>(call); });
+}
+
+}  // namespace luge::cpu
