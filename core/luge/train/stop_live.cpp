@@ -6,6 +6,7 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
+#include <luge/ops/detail/overwrite.h>
 #include <luge/ops/index.h>
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/train/detail/arena.h>
@@ -23,9 +24,10 @@ Tensor chosen(const Tensor& values, const Tensor& sets) {
 
 /// Overwrites the values of these sets.
 void put(Tensor to, const Tensor& sets, const Tensor& values) {
-  if (to.numel() == 0) return;
-  to = to.detach();
-  to.copy_(to.ndim() == 0 ? values : index_copy(to, 0, sets, values.detach()));
+  if (to.ndim() == 0)
+    to.copy_(values);
+  else if (to.numel() > 0)
+    overwrite_slices(to, 0, sets, values);
 }
 
 bool has_gradient(const Tensor& leaf) { return leaf.requires_grad() && leaf.impl()->leaf->written(); }
