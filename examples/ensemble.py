@@ -17,26 +17,21 @@ model = nn.Sequential(nn.Linear(1, 16, params=params, name="hidden"), nn.Tanh(),
 optimizer = luge.optim.AdamW(params, lr=luge.linspace(0.002, 0.03, members), weight_decay=luge.linspace(0, 0.1, members))
 rule = luge.stop.when(optimizer, plateau=(60, 1e-5), keep_best=True)
 sample = luge.randint(0, points, (members * points,))  # each member its own bootstrap
-own_x = x.index_select(0, sample).view(members, points, 1)
-own_y = y.index_select(0, sample).view(members, points, 1)
+data = {name: values.index_select(0, sample).view(members, points, 1) for name, values in (("x", x), ("y", y))}
 
 
-@luge.capture
-def step():
-    optimizer.zero_grad()
-    loss = nn.functional.mse_loss(model(own_x), own_y, reduction="per_set")
-    loss.sum().backward()
+def step(live):  # of the members that still go on
+    network, mse = live.module(model), nn.functional.mse_loss
+    live.optimizer.zero_grad()
+    mse(network(live.data["x"]), live.data["y"], reduction="per_set").sum().backward()
     with luge.no_grad():
-        rule.check(nn.functional.mse_loss(model(held), held_y, reduction="per_set"))
-    optimizer.step()
+        loss = mse(network(held), held_y, reduction="per_set")
+    live.rule.check(loss)
+    live.optimizer.step()
 
 
-for _ in range(20):
-    step.run(50)
-    if rule.all_stopped():
-        break
+print(luge.stop.train(step, optimizer, rule, data=data, max_steps=1000))
 rule.restore_best()
-print(rule.report())
 with luge.no_grad():
     prediction = model(x).mean(0)
 error = (prediction - luge.sin(4 * x)).square().mean().sqrt().item()

@@ -18,5 +18,6 @@ NB_MODULE(_C, m) {
   bind_checkpoint(m);
   bind_fit(m);
   bind_stop(m);
+  bind_stop_train(m);
   guard_calls(m);
 }

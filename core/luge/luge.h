@@ -41,4 +41,5 @@
 #include <luge/train/parameters.h>
 #include <luge/train/schedule.h>
 #include <luge/train/stop.h>
+#include <luge/train/stop_train.h>
 #include <luge/train/summary.h>

@@ -22,9 +22,10 @@ from typing import Any as _Any
 from ._C import Tensor as _Tensor
 from ._C import _stop
 from ._C._optim import Optimizer as _Optimizer
-from ._C._stop import Quarantined, Reason, Report, StopRule
+from ._C._stop import Quarantined, Reason, Report, Round, StopRule, Training
+from ._stop_train import Live, train
 
-__all__ = ["Quarantined", "Reason", "Report", "StopRule", "when"]
+__all__ = ["Live", "Quarantined", "Reason", "Report", "Round", "StopRule", "Training", "train", "when"]
 
 
 def _patience(plateau: _Any) -> tuple[int | None, float | _Tensor]:

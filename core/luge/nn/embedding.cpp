@@ -35,6 +35,15 @@ Embedding::Embedding(Parameters& params, std::string_view name, std::int64_t cou
   weight_ = params.add(name_ + ".weight", {count, dim}, init.value_or(init::normal(0, 1)));
 }
 
+Embedding Embedding::on(const Parameters& params, std::string_view name) {
+  Embedding layer(name);
+  layer.weight_ = params[layer.name_ + ".weight"];
+  LUGE_CHECK(ShapeError, layer.weight_.ndim() == (params.batched() ? 3 : 2),
+             "Embedding {}: the weight has shape {}; it must be {}", name, to_string(layer.weight_.shape()),
+             params.batched() ? "(sets, count, dim)" : "(count, dim)");
+  return layer;
+}
+
 Tensor Embedding::operator()(const Tensor& index) const { return embedding(index, weight_, "Embedding " + name_); }
 
 }  // namespace luge::nn

@@ -25,6 +25,10 @@ class Embedding {
   Embedding(Parameters& params, std::string_view name, std::int64_t count, std::int64_t dim,
             std::optional<Init> init = {});
 
+  /// A layer on parameters that are there already, "name.weight": on those of other sets, for instance (stop::Live).
+  /// Throws ValueError where there are none, ShapeError for shapes that no Embedding has.
+  static Embedding on(const Parameters& params, std::string_view name);
+
   /// index is int32 or int64 (DTypeError otherwise); IndexError for a value outside [0, count), ShapeError
   /// naming the layer.
   Tensor operator()(const Tensor& index) const;
@@ -32,6 +36,8 @@ class Embedding {
   const Tensor& weight() const { return weight_; }
 
  private:
+  explicit Embedding(std::string_view name) : name_(name) {}
+
   std::string name_;
   Tensor weight_;
 };

@@ -1,5 +1,6 @@
 #include <luge/nn/linear.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <luge/base/detail/check.h>
@@ -22,6 +23,23 @@ Linear::Linear(Parameters& params, std::string_view name, std::int64_t in_featur
   const std::vector<Tensor> added = params.add(specs);
   weight_ = added[0];
   if (options.bias) bias_ = added[1];
+}
+
+Linear Linear::on(const Parameters& params, std::string_view name) {
+  Linear layer(name);
+  layer.weight_ = params[layer.name_ + ".weight"];
+  const std::vector<std::string> names = params.names();
+  if (std::ranges::find(names, layer.name_ + ".bias") != names.end()) layer.bias_ = params[layer.name_ + ".bias"];
+  const Shape& weight = layer.weight_.shape();
+  const int sets = params.batched() ? 1 : 0;
+  LUGE_CHECK(ShapeError, weight.ndim() == sets + 2, "Linear {}: the weight has shape {}; it must be {}", name,
+             to_string(weight), params.batched() ? "(sets, out, in)" : "(out, in)");
+  Shape bias = weight;
+  bias.erase(sets + 1);
+  LUGE_CHECK(ShapeError, !layer.bias_.defined() || layer.bias_.shape() == bias,
+             "Linear {}: the bias has shape {}; it must be {}, as the weight has {}", name,
+             to_string(layer.bias_.shape()), to_string(bias), to_string(weight));
+  return layer;
 }
 
 Tensor Linear::operator()(const Tensor& x) const {

@@ -26,6 +26,11 @@ class Linear {
   Linear(Parameters& params, std::string_view name, std::int64_t in_features, std::int64_t out_features,
          LinearOptions options = {});
 
+  /// A layer on parameters that are there already, "name.weight" and, if there is one, "name.bias": on those of other
+  /// sets, for instance (stop::Live). Throws ValueError where there is no such weight, ShapeError for shapes that no
+  /// Linear has.
+  static Linear on(const Parameters& params, std::string_view name);
+
   /// Throws ShapeError naming the layer.
   Tensor operator()(const Tensor& x) const;
 
@@ -34,6 +39,8 @@ class Linear {
   const Tensor& bias() const { return bias_; }
 
  private:
+  explicit Linear(std::string_view name) : name_(name) {}
+
   std::string name_;
   Tensor weight_, bias_;
 };

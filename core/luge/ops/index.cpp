@@ -6,6 +6,7 @@
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/detail/labels.h>
+#include <luge/ops/detail/overwrite.h>
 #include <luge/ops/detail/picked.h>
 #include <luge/tensor/detail/iteration.h>
 #include <luge/tensor/detail/tensor_impl.h>
@@ -219,6 +220,11 @@ Tensor index_copy(const Tensor& x, int dim, const Tensor& index, const Tensor& s
   LUGE_CHECK(DTypeError, source.dtype() == x.dtype(), "index_copy: source is {}; the tensor is {}", name(source.dtype()),
              name(x.dtype()));
   return replaced(x, d, checked_labels("index_copy", index, x.shape()[d]), source);
+}
+
+void overwrite_slices(const Tensor& x, int dim, const Tensor& index, const Tensor& values) {
+  overwrite(x, dim, index, values);
+  x.storage()->bump_version();
 }
 
 Tensor gather(const Tensor& x, int dim, const Tensor& index) {

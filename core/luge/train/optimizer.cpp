@@ -185,6 +185,10 @@ std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, 
 }
 
 void Optimizer::State::set_lr(const PerSet& lr, SourceLocation location) {
+  LUGE_CHECK(ValueError, !lr_->follows,
+             "set_lr: this {} stands for the sets of another one that still go on (stop.train) and has the learning "
+             "rates of that; call set_lr of that one, or use a schedule",
+             name());
   const Waiting waiting = lr_->values.defined() ? Waiting::Never : Waiting::Allowed;
   lr_->assign(values("lr", lr, Allowed::Finite, waiting, location));
   lr_->rebase();

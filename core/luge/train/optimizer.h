@@ -134,6 +134,7 @@ class Optimizer {
 
  private:
   friend class LrScheduler;
+  friend class stop::Live;
   friend class CheckpointParts;
   std::shared_ptr<LearningRate> lr_;
 };

@@ -14,8 +14,9 @@
 namespace luge {
 
 namespace stop {
+class Live;
 class StopRule;
-}
+}  // namespace stop
 
 /// `Parameters params({.sets = 1'000'000, .device = Device::best()});`
 struct ParametersOptions {
@@ -100,6 +101,7 @@ class Parameters {
 
  private:
   friend class Optimizer;
+  friend class stop::Live;
   friend class stop::StopRule;
   class Arena;
   explicit Parameters(std::shared_ptr<Arena> arena) : arena_(std::move(arena)) {}

@@ -28,6 +28,10 @@ std::int64_t number(Reason reason) { return static_cast<std::int64_t>(reason); }
 class StopRule::Impl : public std::enable_shared_from_this<StopRule::Impl> {
  public:
   Impl(const Parameters& parameters, const Options& options);
+  /// Goes on as `whole` would, with those sets that `parameters` has.
+  Impl(const Impl& whole, const Parameters& parameters, const Tensor& sets);
+  /// Sets that stand still have no parameters of a check before. The next check would say so.
+  void forget_before();
 
   void check(const Tensor& loss);
   void restore_best();
@@ -115,6 +119,25 @@ StopRule::Impl::Impl(const Parameters& parameters, const Options& options)
     if (step_below_) before_.push_back(full_like(parameter, kNaN).detach());
   }
   parameters_.set_active(parameters_.active());  // so that a captured step may stop sets
+}
+
+StopRule::Impl::Impl(const Impl& whole, const Parameters& parameters, const Tensor& sets) : Impl(whole) {
+  parameters_ = parameters;
+  sets_ = parameters.sets();
+  const auto choose = [&](Tensor& values) {
+    if (values.defined()) values = values.ndim() == 0 ? values.clone() : values.index_select(0, sets);
+  };
+  for (std::optional<Tensor>* const threshold : {&loss_below_, &min_delta_, &gradient_below_, &step_below_})
+    if (*threshold) choose(**threshold);
+  for (Tensor* const values : {&checks_, &reason_, &stopped_at_, &reference_, &waited_, &best_}) choose(*values);
+  for (std::vector<Tensor>* const parts : {&best_values_, &before_})
+    for (Tensor& values : *parts) choose(values);
+  parameters_.set_active(whole.parameters_.active().index_select(0, sets));
+}
+
+void StopRule::Impl::forget_before() {
+  const Tensor active = parameters_.active();
+  for (Tensor& values : before_) values.copy_(where(beside(values, active), values, kNaN));
 }
 
 std::optional<Tensor> StopRule::Impl::threshold(const char* name, const std::optional<PerSet>& given,
@@ -306,6 +329,13 @@ StopRule::StopRule(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StopRule::~StopRule() = default;
 StopRule::StopRule(StopRule&&) noexcept = default;
 StopRule& StopRule::operator=(StopRule&&) noexcept = default;
+
+StopRule StopRule::of_sets(const Parameters& parameters, const Tensor& sets) const {
+  const NoGrad guard;
+  impl_->forget_before();
+  return StopRule(std::make_shared<Impl>(*impl_, parameters, sets));
+}
+const Parameters& StopRule::parameters() const { return impl_->parameters(); }
 
 void StopRule::check(const Tensor& loss) { impl_->check(loss); }
 Tensor StopRule::reason() const { return impl_->shown(impl_->reason()).clone(); }

@@ -143,6 +143,10 @@ class StopRule {
 
  private:
   friend StopRule when(Optimizer&, const Options&, SourceLocation);
+  friend class Live;
+  /// A rule alike that goes on as this one would, of these sets, which are those of `parameters`.
+  StopRule of_sets(const Parameters& parameters, const Tensor& sets) const;
+  const Parameters& parameters() const;
   class Impl;
   explicit StopRule(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;  ///< one owner; shared so that a recorded step sees when it is gone

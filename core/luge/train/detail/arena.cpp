@@ -209,7 +209,14 @@ std::vector<Parameters::Arena::Member> Parameters::Arena::members() const {
   return result;
 }
 
+void Parameters::Arena::expect_at_home() const {
+  LUGE_CHECK(ValueError, !lent_,
+             "Parameters: the sets that still go on have moved to parameters of their own (stop.train); the step must use "
+             "the params, the optimizer and the rule that it is given");
+}
+
 void Parameters::Arena::zero_grad() {
+  expect_at_home();
   if (observer) [[unlikely]]
     for (const Tensor& tensor : entries_.tensors) observer->forgets_gradient(*tensor.impl());
   ++mark_->epoch;
@@ -227,6 +234,7 @@ void Parameters::Arena::observe() {
 }
 
 ArenaLayout Parameters::Arena::active_layout() {
+  expect_at_home();
   observe();
   const auto is_active = [](const Tensor& tensor) {
     return tensor.impl()->requires_grad && tensor.impl()->leaf->written();
@@ -239,6 +247,7 @@ ArenaLayout Parameters::Arena::active_layout() {
 }
 
 void Parameters::Arena::set_active(const Tensor& mask) {
+  expect_at_home();
   if (!active_.defined()) {
     *may_rest_ = true;
     const Unobserved once;  // it belongs to the arena, not to the step that is being recorded

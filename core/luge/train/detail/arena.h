@@ -52,6 +52,9 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   /// A block of the arena's layout, zeroed: an optimizer's state.
   Ref<Storage> make_block() const;
   ArenaLayout layout() const;
+  /// While it is lent, some of its sets are trained in another arena: a step, or forgetting the gradients, of this one
+  /// throws ValueError.
+  void lend(bool lent) { lent_ = lent; }
   /// Tells who records a step that a call on the whole arena follows.
   void observe();
   void* values() const { return values_->data(); }
@@ -108,7 +111,9 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
 
   ParametersOptions options_;
   Backend* backend_;
-  bool sealed_ = false, adopting_ = false, adopted_ = false;
+  void expect_at_home() const;
+
+  bool sealed_ = false, adopting_ = false, adopted_ = false, lent_ = false;
   std::shared_ptr<ArenaMark> mark_;
   Ref<Storage> values_, gradients_;
   std::int64_t capacity_ = 0;  // elements

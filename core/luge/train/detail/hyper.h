@@ -46,6 +46,14 @@ struct LearningRate {
   Tensor base;    ///< what the schedules start from, in float64; undefined before there are any
   std::vector<std::shared_ptr<ScheduleTerm>> schedules;  ///< each is given what the one before it makes
 
+  /// Learning rates of optimizers that stand for some of the sets: they take every value that is assigned here.
+  struct Follower {
+    std::weak_ptr<LearningRate> rate;
+    Tensor sets;  ///< int64
+  };
+  std::vector<Follower> followers = {};
+  bool follows = false;
+
   /// What the schedules make of the base now, in the arena's dtype.
   Tensor scheduled() const;
   /// The same base in new memory: the schedules change, and a step recorded before fails because its base is gone.
@@ -56,6 +64,8 @@ struct LearningRate {
   /// Takes these values, of shape () or (sets) and of the same dtype, in place wherever they fit: a recorded step
   /// reads that address.
   void assign(const Tensor& fresh);
+  /// From now on `rate`, which has been made alike, takes the values of these sets.
+  void lead(const std::shared_ptr<LearningRate>& rate, const Tensor& sets);
   /// The same of the base.
   void assign_base(const Tensor& fresh);
 };

@@ -1,0 +1,194 @@
+// Sets that move to parameters of their own, and back.
+
+#include <map>
+
+#include <luge/autograd/detail/node.h>
+#include <luge/autograd/grad_mode.h>
+#include <luge/base/detail/check.h>
+#include <luge/ops/create.h>
+#include <luge/ops/detail/overwrite.h>
+#include <luge/ops/index.h>
+#include <luge/tensor/detail/tensor_impl.h>
+#include <luge/train/detail/arena.h>
+#include <luge/train/detail/hyper.h>
+#include <luge/train/stop_train.h>
+
+namespace luge::stop {
+
+namespace {
+
+/// What is of these sets. A number for all stays one.
+Tensor chosen(const Tensor& values, const Tensor& sets) {
+  return values.ndim() == 0 ? values.clone() : index_select(values.detach(), 0, sets);
+}
+
+/// Overwrites the values of these sets.
+void put(Tensor to, const Tensor& sets, const Tensor& values) {
+  if (to.ndim() == 0)
+    to.copy_(values);
+  else if (to.numel() > 0)
+    overwrite_slices(to, 0, sets, values);
+}
+
+bool has_gradient(const Tensor& leaf) { return leaf.requires_grad() && leaf.impl()->leaf->written(); }
+
+Parameters parameters_of(const Parameters& whole, const Tensor& sets) {
+  const NoGrad guard;
+  Parameters params({.sets = sets.numel(), .device = whole.device(), .dtype = whole.dtype()});
+  std::vector<ParameterSpec> specs;
+  for (const std::string& name : whole.names()) {
+    Shape shape = whole[name].shape();
+    shape.erase(0);
+    specs.push_back({name, shape, init::zeros()});
+  }
+  const std::vector<Tensor> leaves = params.add(specs), given = whole.tensors();
+  for (std::size_t p = 0; p < leaves.size(); ++p) {
+    Tensor leaf = leaves[p];
+    if (leaf.numel() > 0) leaf.copy_(chosen(given[p], sets));
+    leaf.requires_grad_(given[p].requires_grad());
+  }
+  return params;
+}
+
+/// The gradients that a step may go on from.
+void move_gradients(const Parameters& whole, const Parameters& params, const Tensor& sets) {
+  const std::vector<Tensor> leaves = params.tensors(), given = whole.tensors();
+  for (std::size_t p = 0; p < leaves.size(); ++p)
+    if (has_gradient(given[p]) && leaves[p].numel() > 0) leaves[p].grad().copy_(chosen(given[p].grad(), sets));
+}
+
+std::shared_ptr<Optimizer> optimizer_of(const Optimizer& whole, const Parameters& params, const Tensor& sets) {
+  std::map<std::string, PerSet> given{{"weight_decay", 0.0}};
+  for (const auto& [name, values] : whole.hyperparameters()) given.insert_or_assign(name, PerSet(chosen(values, sets)));
+  const auto hyper = [&given](const char* name) { return given.at(name); };
+  const bool maximize = whole.maximize();
+  const auto sgd = [&](bool has_momentum, bool nesterov) {
+    return std::make_shared<Sgd>(params, SgdOptions{.lr = hyper("lr"),
+                                                    .momentum = has_momentum ? hyper("momentum") : PerSet(0.0),
+                                                    .dampening = hyper("dampening"),
+                                                    .weight_decay = hyper("weight_decay"),
+                                                    .nesterov = nesterov,
+                                                    .maximize = maximize});
+  };
+  const auto rmsprop = [&](bool has_momentum, bool centered) {
+    return std::make_shared<RmsProp>(params, RmsPropOptions{.lr = hyper("lr"),
+                                                            .alpha = hyper("alpha"),
+                                                            .epsilon = hyper("epsilon"),
+                                                            .weight_decay = hyper("weight_decay"),
+                                                            .momentum = has_momentum ? hyper("momentum") : PerSet(0.0),
+                                                            .centered = centered,
+                                                            .maximize = maximize});
+  };
+  const auto adam = [&](auto options) {
+    options.lr = hyper("lr");
+    options.beta1 = hyper("beta1");
+    options.beta2 = hyper("beta2");
+    options.epsilon = hyper("epsilon");
+    options.weight_decay = hyper("weight_decay");
+    options.maximize = maximize;
+    return options;
+  };
+  switch (whole.rule()) {
+    case UpdateRule::Sgd: return sgd(false, false);
+    case UpdateRule::MomentumSgd: return sgd(true, false);
+    case UpdateRule::NesterovSgd: return sgd(true, true);
+    case UpdateRule::Adam: return std::make_shared<Adam>(params, adam(AdamOptions()));
+    case UpdateRule::AdamW: return std::make_shared<AdamW>(params, adam(AdamWOptions()));
+    case UpdateRule::RmsProp: return rmsprop(false, false);
+    case UpdateRule::CenteredRmsProp: return rmsprop(false, true);
+    case UpdateRule::MomentumRmsProp: return rmsprop(true, false);
+    case UpdateRule::CenteredMomentumRmsProp: return rmsprop(true, true);
+    case UpdateRule::Adagrad: break;
+  }
+  return std::make_shared<Adagrad>(params, AdagradOptions{.lr = hyper("lr"),
+                                                          .lr_decay = hyper("lr_decay"),
+                                                          .weight_decay = hyper("weight_decay"),
+                                                          .epsilon = hyper("epsilon"),
+                                                          .maximize = maximize});
+}
+
+/// What steps of an optimizer change, hyperparameters aside: the count of steps and the moments.
+PerSetData moments(const Optimizer& optimizer) {
+  PerSetData result = optimizer.named_state();
+  std::erase_if(result,
+                [](const auto& one) { return one.first != "step" && one.first.find('.') == std::string::npos; });
+  return result;
+}
+
+std::shared_ptr<Optimizer> moved(const Optimizer& whole, const Parameters& params, const Tensor& sets) {
+  const NoGrad guard;
+  std::shared_ptr<Optimizer> result = optimizer_of(whole, params, sets);
+  const PerSetData own = moments(*result), given = moments(whole);
+  for (std::size_t i = 0; i < own.size(); ++i)
+    if (own[i].second.numel() > 0) Tensor(own[i].second).copy_(chosen(given[i].second, sets));
+  return result;
+}
+
+}  // namespace
+
+Live::Live(Optimizer& given_optimizer, StopRule& given_rule, PerSetData data)
+    : params(given_optimizer.parameters()), optimizer(given_optimizer), rule(given_rule), data_(std::move(data)) {
+  constexpr const char* kOp = "stop.train";
+  LUGE_CHECK(ValueError, rule.parameters() == params, "{}: the rule is of another optimizer's parameters", kOp);
+  for (std::size_t i = 0; i < data_.size(); ++i) {
+    const auto& [name, values] = data_[i];
+    LUGE_CHECK(ValueError, values.defined(), "{}: data '{}' is an undefined tensor", kOp, name);
+    for (std::size_t j = 0; j < i; ++j)
+      LUGE_CHECK(ValueError, data_[j].first != name, "{}: the name '{}' is given twice in data", kOp, name);
+    LUGE_CHECK(ShapeError, values.ndim() > 0 && values.size(0) == params.sets(),
+               "{}: data '{}' has shape {}; its first axis must be the {} sets; what is the same for all sets the step "
+               "uses as it is",
+               kOp, name, to_string(values.shape()), params.sets());
+    LUGE_CHECK(DeviceError, values.device() == params.device(), "{}: data '{}' is on {} and the parameters are on {}",
+               kOp, name, to_string(values.device()), to_string(params.device()));
+    LUGE_CHECK(AutogradError, !values.requires_grad(),
+               "{}: data '{}' requires a gradient, which could not follow where sets move; make it a parameter, or "
+               "detach() it",
+               kOp, name);
+  }
+  sets = arange(params.sets(), {.dtype = DType::Int64, .device = params.device()});
+}
+
+Live::Live(Live& whole, const Tensor& numbers)
+    : params(parameters_of(whole.params, numbers)),
+      own_optimizer_(moved(whole.optimizer, params, numbers)),
+      own_rule_(std::make_shared<StopRule>(whole.rule.of_sets(params, numbers))),
+      optimizer(*own_optimizer_),
+      rule(*own_rule_),
+      sets(numbers) {
+  const NoGrad guard;
+  move_gradients(whole.params, params, numbers);
+  whole.optimizer.lr_->lead(optimizer.lr_, numbers);
+  for (const auto& [name, values] : whole.data_) data_.emplace_back(name, chosen(values, numbers));
+}
+
+Tensor Live::data(std::string_view name) const {
+  std::string names;
+  for (const auto& [own, values] : data_) {
+    if (own == name) return values;
+    names += (names.empty() ? "" : ", ") + own;
+  }
+  raise<ValueError>("Live: there is no data '{}'; {}", name,
+                    names.empty() ? std::string("stop.train was given none") : "the names are: " + names);
+}
+
+void Live::write_back(Live& whole) const {
+  const NoGrad guard;
+  const std::vector<Tensor> leaves = params.tensors(), given = whole.params.tensors();
+  for (std::size_t p = 0; p < leaves.size(); ++p) {
+    put(given[p], sets, leaves[p]);
+    if (has_gradient(leaves[p]))
+      put(given[p].grad(), sets, leaves[p].grad());
+    else if (has_gradient(given[p]))
+      Tensor(given[p]).zero_grad();
+  }
+  const PerSetData own = moments(optimizer), theirs = moments(whole.optimizer);
+  for (std::size_t i = 0; i < own.size(); ++i) put(theirs[i].second, sets, own[i].second);
+  const PerSetData noted = rule.state(), places = whole.rule.state();
+  for (std::size_t i = 0; i < noted.size(); ++i) put(places[i].second, sets, noted[i].second);
+  whole.params.set_active(index_copy(whole.params.active(), 0, sets, params.active()));
+}
+
+void Live::lend(bool lent) { params.arena_->lend(lent); }
+
+}  // namespace luge::stop
