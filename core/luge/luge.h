@@ -30,6 +30,7 @@
 #include <luge/ops/reduce.h>
 #include <luge/ops/softmax.h>
 #include <luge/ops/sort.h>
+#include <luge/sweep/run.h>
 #include <luge/tensor/tensor.h>
 #include <luge/report/report.h>
 #include <luge/base/threads.h>
