@@ -49,6 +49,16 @@ stop::StopRule when(Optimizer& optimizer, nb::handle loss_below, std::optional<s
   return stop::when(optimizer, options, location());
 }
 
+/// The program's step: of a captured one the function, which is run eagerly.
+std::vector<stop::Quarantined> explain(stop::StopRule& rule, nb::object step) {
+  if (nb::isinstance(step, nb::module_::import_("luge._C").attr("Step"))) step = step.attr("__wrapped__");
+  if (!PyCallable_Check(step.ptr()))
+    throw TypeError(
+        fmt::format("StopRule.explain: step is of type {}; it must be a function without arguments, the training step",
+                    type_of(step)));
+  return rule.explain([&step] { step(); }, location());
+}
+
 /// By reason, for those that some set has.
 template <class Value>
 nb::dict by_reason(const stop::Report& report, const Value& value) {
@@ -72,7 +82,14 @@ void bind_report(nb::module_& own) {
   nb::class_<stop::Quarantined>(own, "Quarantined", "A set that is in quarantine.")
       .def_ro("set", &stop::Quarantined::set, "Its number.")
       .def_ro("step", &stop::Quarantined::step, "Optimizer steps that it took before.")
-      .def_ro("reason", &stop::Quarantined::reason, "NAN_LOSS: on the way forward; NAN_GRADIENT: on the way back.");
+      .def_ro("reason", &stop::Quarantined::reason, "NAN_LOSS: on the way forward; NAN_GRADIENT: on the way back.")
+      .def_ro(
+          "operation", &stop::Quarantined::operation,
+          "After explain: the operation that first gave a value that is not finite, \"log\"; empty where it did not "
+          "happen again.")
+      .def_ro("backward", &stop::Quarantined::backward, "Whether that was on the way back.")
+      .def_ro("from_data", &stop::Quarantined::from_data,
+              "Whether the operation read a value from outside of the step that was not finite already.");
   nb::class_<stop::Report>(own, "Report", "What a rule has decided so far; print it.")
       .def_ro("sets", &stop::Report::sets, "How many sets there are.")
       .def_ro("checks", &stop::Report::checks, "How many checks there were.")
@@ -134,6 +151,10 @@ void bind_stop(nb::module_& m) {
             return self.report(at);
           },
           "What has been decided so far; waits for the device.")
+      .def("explain", &explain, "step"_a, nb::sig("def explain(self, step: Callable[[], object]) -> list[Quarantined]"),
+           "Finds out which operation put sets in quarantine: runs step, the training step or what it has of forward "
+           "and "
+           "backward, once more and takes back what it did. Also in report() from then on.")
       .def(
           "restore_best",
           [](stop::StopRule& self) {
@@ -148,7 +169,8 @@ void bind_stop(nb::module_& m) {
             for (auto& [name, tensor] : self.state()) result[nb::str(name.data(), name.size())] = wrap(tensor);
             return result;
           },
-          nb::sig("def state(self) -> dict[str, Tensor]"), "What checks change, by name: the tensors that it works on.")
+          nb::sig("def state(self) -> dict[str, Tensor]"),
+          "What checks have noted so far, by name. Later checks change these tensors: ask again, or copy them.")
       .def(
           "restore",
           [](stop::StopRule& self, const nb::dict& state) {

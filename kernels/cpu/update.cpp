@@ -43,25 +43,44 @@ T number_of(const Update& call, int i, std::int64_t set, std::int64_t step) {
 template <class T>
 class SetNumbers {
  public:
-  SetNumbers(const Update& call, std::int64_t step) : call_(call), step_(step), count_(call.numbers()) {
+  SetNumbers(const Update& call, std::int64_t step)
+      : call_(call),
+        step_(step),
+        count_(call.numbers()),
+        flags_(static_cast<const T*>(call.hyper[Update::kActive].data)),
+        flag_stride_(call.hyper[Update::kActive].stride) {
     for (int i = 0; i < count_; ++i) {
       at[i] = tiles_[i];
-      if (call.is_per_set(i))
+      if (call.is_per_set(i)) {
         own_[own_count_++] = i;
-      else
+        tiles_[i][0] = number_of<T>(call, i, 0, step);
+        numbers_differ_ |= i < traits(call.rule).numbers;
+      } else {
         std::fill_n(tiles_[i], kTile, number_of<T>(call, i, 0, step));
+      }
     }
   }
 
   int count() const { return count_; }
-  /// True where every set has the same numbers; they are then there for any set.
-  bool shared() const { return own_count_ == 0; }
+  /// Whether some set may stand still: its flag is 0.
+  bool has_flags() const { return flags_ != nullptr; }
+  const T* flag(std::int64_t set) const { return flags_ + (set - first_flag_) * flag_stride_; }
+  /// Flags of the sets from `first` on, in place of the call's.
+  void take_flags(const T* flags, std::int64_t first) {
+    flags_ = flags;
+    first_flag_ = first;
+    flag_stride_ = 1;
+  }
+  /// True where every set has the same numbers, apart from its flag; they are then there for any set.
+  bool shared() const { return !numbers_differ_; }
 
   void load_sets(std::int64_t first_set, std::int64_t count) {
     for (int k = 0; k < own_count_; ++k) {
       const int i = own_[k];
       const math::Number number = call_.number(i);
-      if (number.how == math::Derivation::Plain)
+      if (number.hyper == Update::kActive)
+        at[i] = flag(first_set);
+      else if (number.how == math::Derivation::Plain)
         at[i] = static_cast<const T*>(call_.hyper[static_cast<std::size_t>(number.hyper)].data) + first_set;
       else
         for (std::int64_t s = 0; s < count; ++s) tiles_[i][s] = number_of<T>(call_, i, first_set + s, step_);
@@ -90,6 +109,9 @@ class SetNumbers {
   Update call_;
   std::int64_t step_;
   int count_, own_count_ = 0;
+  bool numbers_differ_ = false;
+  const T* flags_;
+  std::int64_t first_flag_ = 0, flag_stride_;
   int own_[kMostNumbers];
   HWY_ALIGN T tiles_[kMostNumbers][kTile];
 };
@@ -199,43 +221,64 @@ HWY_NOINLINE void update_run(const Rule& rule, const Block<T>& block, std::int64
 template <class T, class Rule>
 class PartLoop final : public UpdateLoop {
  public:
-  PartLoop(const Update& call, std::int64_t step)
-      : rule_{{call.maximize, call.decays(), call.has_idle()}}, numbers_(call, step) {}
+  PartLoop(const Update& call, std::int64_t step) : flags_{call.maximize, call.decays(), false}, numbers_(call, step) {}
 
-  void run(std::int64_t per_set, std::int64_t begin, std::int64_t n, void* value, const void* grad,
-           void* const* states) override {
+  void run(std::int64_t per_set, std::int64_t begin, std::int64_t n, void* value, const void* grad, void* const* states,
+           const void* active) override {
     Block<T> block{static_cast<T*>(value), static_cast<const T*>(grad), {}};
     for (std::size_t s = 0; s < Rule::kStates; ++s) block.state[s] = static_cast<T*>(states[s]);
+    if (active != nullptr) numbers_.take_flags(static_cast<const T*>(active), begin);
     run(per_set, begin, n, block);
   }
 
+  /// Sets that stand still are passed over, many at a time where they are neighbours.
   void run(std::int64_t per_set, std::int64_t begin, std::int64_t count, const Block<T>& block) {
-    if (numbers_.shared()) return update_run(rule_, block, count, Uniform<T>(numbers_));
+    if (!numbers_.has_flags()) return run_sets(per_set, begin, count, block, false);
+    for (std::int64_t done = 0; done < count;) {
+      const std::int64_t i = begin + done, set = i / per_set, last = (begin + count - 1) / per_set;
+      // Sets from `set` on that all go, or all stand; a few small ones go with others, as many as share a tile.
+      std::int64_t past = set + 1;
+      while (past <= last && goes(past) == goes(set)) ++past;
+      const bool mixed = past <= last && (past - set) * per_set < kLargeSet;
+      if (mixed) past = std::min(last + 1, set + kTile / per_set);
+      const std::int64_t n = std::min(past * per_set - i, count - done);
+      if (mixed || goes(set)) run_sets(per_set, i, n, block.from(done), mixed);
+      done += n;
+    }
+  }
+
+ private:
+  bool goes(std::int64_t set) const { return *numbers_.flag(set) != T(0); }
+
+  /// With `mixed` some of the sets stand still.
+  void run_sets(std::int64_t per_set, std::int64_t begin, std::int64_t count, const Block<T>& block, bool mixed) {
+    RuleStep<Rule, T> rule{flags_};
+    rule.flags.has_idle = mixed;
+    if (numbers_.shared() && !mixed) return update_run(rule, block, count, Uniform<T>(numbers_));
     for (std::int64_t done = 0; done < count;) {
       const std::int64_t i = begin + done, set = i / per_set;
       std::int64_t n = count - done;
       if (per_set >= kLargeSet) {
         n = std::min(n, (set + 1) * per_set - i);
         numbers_.load_sets(set, 1);
-        update_run(rule_, block.from(done), n, Uniform<T>(numbers_));
+        update_run(rule, block.from(done), n, Uniform<T>(numbers_));
       } else {
         n = std::min(n, kTile);
         numbers_.load_sets(set, (i + n - 1) / per_set - set + 1);
         if (per_set == 1) {
-          update_run(rule_, block.from(done), n, PerElement<T>{numbers_.at});
+          update_run(rule, block.from(done), n, PerElement<T>{numbers_.at});
         } else {
           const T* laid_out[kMostNumbers];
           std::copy_n(numbers_.at, numbers_.count(), laid_out);
           numbers_.spread(i - set * per_set, per_set, n, elements_, laid_out);
-          update_run(rule_, block.from(done), n, PerElement<T>{laid_out});
+          update_run(rule, block.from(done), n, PerElement<T>{laid_out});
         }
       }
       done += n;
     }
   }
 
- private:
-  RuleStep<Rule, T> rule_;
+  formula::UpdateFlags flags_;
   SetNumbers<T> numbers_;
   HWY_ALIGN T elements_[kMostNumbers][kTile];
 };

@@ -16,9 +16,10 @@ class UpdateLoop {
  public:
   virtual ~UpdateLoop() = default;
   /// Steps over n elements from element `begin` on of a parameter with `per_set` elements a set. The pointers
-  /// show element `begin`; each may be memory of its own.
+  /// show element `begin`; each may be memory of its own. `active`, unless null, are the flags of these elements' sets,
+  /// in place of the call's, where a set is one element.
   virtual void run(std::int64_t per_set, std::int64_t begin, std::int64_t n, void* value, const void* grad,
-                   void* const* states) = 0;
+                   void* const* states, const void* active) = 0;
 };
 
 /// For step number `step`; it is not counted.

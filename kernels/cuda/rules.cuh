@@ -25,7 +25,8 @@ struct Setting {
 /// The numbers that a rule's step reads for one set, then the flag of the set.
 template <class Formula, class T>
 struct RuleNumbers {
-  T values[math::scalar::kNumbersOf<Formula> + 1];
+  static constexpr int kFlag = math::scalar::kNumbersOf<Formula>;
+  T values[kFlag + 1];
   __device__ T operator[](int i) const { return values[i]; }
 };
 

@@ -127,6 +127,64 @@ def test_gradients_go_into_quarantine():
     assert "set 1 is in quarantine after 0 steps: its gradient (backward) is not finite" in str(rule.report())
 
 
+@pytest.mark.parametrize("captured", [False, True])
+def test_explain(captured):
+    params = luge.Parameters(sets=6)
+    w = params.add("w", (3,), luge.init.constant(2))
+    positive, divisor, exponent, slope, target = (luge.ones(6, 1) for _ in range(5))
+    optimizer = luge.optim.Adam(params, lr=0.01)
+    rule = luge.stop.when(optimizer)
+
+    def step():
+        optimizer.zero_grad()
+        terms = (w * positive).log() + 1 / (w * divisor) + (w * exponent).exp() + (w * slope).sqrt() + (w - target) ** 2
+        loss = terms.sum(1) + luge.rand(6)
+        loss.sum().backward()
+        rule.check(loss)
+        optimizer.step()
+
+    run = luge.capture(step) if captured else step
+    run()
+    positive[1] = -1
+    divisor[2] = 0
+    exponent[3] = 1e4
+    slope[4] = 0
+    target[5] = math.nan
+    run()
+
+    before, kept = w.tolist(), w.grad.tolist()
+    found = rule.explain(run)
+    assert [(one.set, one.step, one.operation, one.backward, one.from_data) for one in found] == [
+        (1, 1, "log", False, False),
+        (2, 1, "div", False, False),
+        (3, 1, "exp", False, False),
+        (4, 1, "sqrt", True, False),
+        (5, 1, "sub", False, True),
+    ]
+    assert "set 2 is in quarantine after 1 step: its loss (forward) is not finite; div (forward) gave" in str(rule.report())
+    assert w.tolist() == before and np.array_equal(w.grad.tolist(), kept, equal_nan=True) and optimizer.steps_taken() == 2
+    assert [one.operation for one in rule.report().quarantined] == ["log", "div", "exp", "sqrt", "sub"]
+    run()
+    assert rule.report().checks == 3
+
+
+def test_explain_refuses():
+    x, rule, step = halving()
+    with luge.no_grad():
+        x[1] = math.inf
+    step()
+    assert rule.explain(step)[0].set == 1
+    with pytest.raises(TypeError, match="StopRule.explain: step is of type int; it must be a function without arguments"):
+        rule.explain(3)
+    with pytest.raises(luge.CaptureError, match=r"StopRule.explain \(test_stop.py:\d+\): item .*reads a value on the host"):
+        rule.explain(lambda: step().sum().item())
+    with pytest.raises(ZeroDivisionError):
+        rule.explain(lambda: (step(), 1 // 0))
+    assert rule.report().checks == 1
+    with pytest.raises(luge.CaptureError, match="StopRule.explain .*runs a step of its own"):
+        luge.capture(lambda: (rule.explain(step), None)[1])()
+
+
 def test_early_stopping_keeps_the_best():
     params = luge.Parameters()
     model = params.add("x", (2,), luge.init.constant(1))

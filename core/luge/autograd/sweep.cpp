@@ -10,9 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include <luge/autograd/detail/at_work.h>
+#include <luge/autograd/detail/node.h>
 #include <luge/autograd/grad.h>
 #include <luge/autograd/grad_mode.h>
-#include <luge/autograd/detail/node.h>
 #include <luge/base/detail/check.h>
 #include <luge/tensor/detail/tensor_impl.h>
 
@@ -96,6 +97,12 @@ struct Collecting {
   explicit Collecting(Collector* to) : before(std::exchange(collector, to)) {}
   ~Collecting() { collector = before; }
   Collector* before;
+};
+
+struct AtWork {
+  explicit AtWork(const Node* node) : before(std::exchange(node_at_work, node)) {}
+  ~AtWork() { node_at_work = before; }
+  const Node* before;
 };
 
 /// Recorded gradients as their owner may have them: contiguous, and in memory that is neither another one's nor that
@@ -212,10 +219,13 @@ class Sweep {
     for (int i = 0; !collector && i < node->inputs(); ++i)
       if (const Ref<TensorImpl>& leaf = node->edge(i).leaf; leaf && !leaf->leaf->written())
         first_written_.push_back(leaf);
-    if (recorded_) [[unlikely]]
-      node->differentiable_backward(gradient);
-    else
-      node->backward(gradient);
+    {
+      const AtWork at_work(node.get());
+      if (recorded_) [[unlikely]]
+        node->differentiable_backward(gradient);
+      else
+        node->backward(gradient);
+    }
     for (int i = 0; i < node->inputs(); ++i)
       if (const Ref<Node>& input = node->edge(i).node; input && input->slot().written()) push(input);
     if (!retain_graph_) node->finish();

@@ -10,6 +10,7 @@
 #include <luge/ops/elementwise.h>
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/train/detail/arena.h>
+#include <luge/train/detail/explain.h>
 #include <luge/train/detail/hyper.h>
 #include <luge/train/detail/stop_report.h>
 
@@ -22,6 +23,15 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::int64_t number(Reason reason) { return static_cast<std::int64_t>(reason); }
+
+/// A check notes of each set one number of the parameters' dtype, so that it is a kernel with the loss and the update:
+///   0          nothing
+///   kGoesOn    the set was judged and goes on
+///   kSpan * n + reason   it stopped, after n checks that followed those of `checks_`
+/// float32 holds such numbers for twice as many checks as kMostNoted.
+constexpr double kGoesOn = -1, kSpan = 8;
+constexpr std::int64_t kMostNoted = std::int64_t{1} << 20;
+static_assert(kReasons <= kSpan && 2 * kMostNoted * kSpan <= 1 << 24);
 
 }  // namespace
 
@@ -43,11 +53,16 @@ class StopRule::Impl : public std::enable_shared_from_this<StopRule::Impl> {
     LUGE_CHECK(ValueError, best_.defined(), "{}: the rule was made without keep_best", op);
   }
   const Parameters& parameters() const { return parameters_; }
+  /// After settle().
   const Tensor& reason() const { return reason_; }
   const Tensor& stopped_at() const { return stopped_at_; }
-  const Tensor& checks() const { return checks_; }
   const Tensor& best() const { return best_; }
   std::vector<std::pair<std::string, Tensor>> state() const;
+  /// The report, with what explain() has found.
+  Report report();
+  std::vector<Quarantined> explain(const std::function<void()>& step, SourceLocation location);
+  /// Takes what checks have noted since the last time into checks, reasons and steps. Waits for nothing.
+  void settle();
 
  private:
   std::optional<Tensor> threshold(const char* name, const std::optional<PerSet>& given, Allowed allowed) const;
@@ -62,6 +77,8 @@ class StopRule::Impl : public std::enable_shared_from_this<StopRule::Impl> {
   Tensor largest(const std::vector<Tensor>& all) const;
   Tensor checked_loss(const Tensor& loss) const;
   void observe();
+  /// How many of `steps` replays with `times` checks each may follow until settle() is due.
+  std::int64_t make_room(std::int64_t steps, std::int64_t times);
   /// The gradients that a step would read.
   std::vector<Tensor> gradients() const;
   Tensor are_finite(const std::vector<Tensor>& gradients) const;
@@ -76,9 +93,14 @@ class StopRule::Impl : public std::enable_shared_from_this<StopRule::Impl> {
   std::optional<std::int64_t> patience_, max_steps_;
   bool nan_;
 
-  Tensor running_;                   // a zero, where choices start from
+  Tensor zero_;                      // of the parameters' dtype: where choices start from
   Tensor checks_;                    // int64, of shape ()
   Tensor reason_, stopped_at_;       // int32, int64
+  Tensor noted_;                     // since the last settle(), see kSpan
+  Tensor clock_;                     // of shape (): kSpan times the checks since then
+  Tensor most_clock_;                // of shape (): the clock at which max_steps are taken
+  std::int64_t recent_ = 0;          // checks since then, and maybe more
+  std::vector<Quarantined> explained_;
   Tensor reference_, waited_;        // the loss that is to be improved upon, and checks since then (int32)
   Tensor best_;                      // the lowest finite loss
   std::vector<Tensor> best_values_;  // the parameters of that
@@ -105,7 +127,11 @@ StopRule::Impl::Impl(const Parameters& parameters, const Options& options)
              nan_ || options.keep_best || loss_below_ || gradient_below_ || step_below_ || patience_ || max_steps_,
              "{}: there is nothing to watch: nan is false and no criterion is given", kWhen);
 
-  running_ = scalar(number(Reason::Running), {.dtype = DType::Int32, .device = parameters_.device()});
+  const TensorOptions alike{.dtype = dtype_, .device = parameters_.device()};
+  zero_ = scalar(0.0, alike);
+  clock_ = scalar(0.0, alike);
+  if (max_steps_) most_clock_ = scalar(0.0, alike);
+  noted_ = fill(dtype_, 0.0);
   checks_ = scalar(0, {.dtype = DType::Int64, .device = parameters_.device()});
   reason_ = fill(DType::Int32, number(Reason::Running));
   stopped_at_ = fill(DType::Int64, -1);
@@ -118,6 +144,7 @@ StopRule::Impl::Impl(const Parameters& parameters, const Options& options)
     if (options.keep_best) best_values_.push_back(parameter.detach().clone());
     if (step_below_) before_.push_back(full_like(parameter, kNaN).detach());
   }
+  settle();
   parameters_.set_active(parameters_.active());  // so that a captured step may stop sets
 }
 
@@ -163,7 +190,11 @@ Tensor StopRule::Impl::checked_loss(const Tensor& loss) const {
 
 void StopRule::Impl::observe() {
   if (!observer) return;
-  observer->has_effect({.owner = weak_from_this(), .owner_name = "StopRule", .before = {}, .after = {}, .undo = {}});
+  observer->has_effect({.owner = weak_from_this(),
+                        .owner_name = "StopRule",
+                        .before = [this](std::int64_t steps, std::int64_t times) { return make_room(steps, times); },
+                        .after = [this](std::int64_t count) { recent_ += count; },
+                        .undo = {}});
   parameters_.arena_->observe();
 }
 
@@ -232,16 +263,19 @@ void StopRule::Impl::check(const Tensor& loss) {
   LUGE_CHECK(ValueError, !gradient_below_ || !gradients.empty(),
              "StopRule.check: the rule has a gradient_below and no parameter has a gradient; call check between "
              "backward() and the optimizer's step()");
+  if (!observer && recent_ >= kMostNoted) settle();
+  ++recent_;
   observe();
   Tensor flags = parameters_.arena_->active();
-  const Tensor judged = flags.ne(0), finite = isfinite(now);
+  const Tensor finite = isfinite(now);
+  const Tensor judged = patience_ || best_.defined() || step_below_ ? flags.ne(0) : Tensor();
   const Tensor size = gradient_below_ ? largest(gradients) : Tensor();
 
   // From the last reason to the first, which has the last word.
-  Tensor why = running_;
+  Tensor why = zero_;
   const auto blame = [&](const Tensor& holds, Reason reason) { why = where(holds, number(reason), why); };
   const auto blame_unless = [&](const Tensor& holds, Reason reason) { why = where(holds, why, number(reason)); };
-  if (max_steps_) blame(checks_.ge(*max_steps_), Reason::MaxSteps);
+  if (max_steps_) blame(clock_.ge(most_clock_), Reason::MaxSteps);
   if (patience_) blame(plateau(now, judged), Reason::Plateau);
   if (step_below_)
     if (const Tensor change = largest(changes()); change.defined()) blame(change.le(*step_below_), Reason::Step);
@@ -251,19 +285,41 @@ void StopRule::Impl::check(const Tensor& loss) {
     if (!gradients.empty()) blame_unless(gradient_below_ ? isfinite(size) : are_finite(gradients), Reason::NanGradient);
     blame_unless(finite, Reason::NanLoss);
   }
-  const Tensor stops = why.ne(number(Reason::Running));
+  const Tensor goes_on = why.eq(number(Reason::Running));
 
   if (best_.defined()) keep(logical_and(logical_and(judged, finite), now.lt(best_)), now);
-  reason_.copy_(where(judged, why, reason_));
-  stopped_at_.copy_(where(judged, where(stops, checks_, -1), stopped_at_));
+  // 0 of a set that stands still. A kernel that knows the loss makes it: a mask of the flags alone would be another's.
+  const Tensor note = flags * where(goes_on, kGoesOn, why + clock_);
+  noted_.copy_(where(note.eq(0), noted_, note));
   if (step_below_) {
-    const Tensor goes_on = logical_and(judged, logical_not(stops));
+    const Tensor takes_a_step = logical_and(judged, goes_on);
     const std::vector<Tensor> parameters = parameters_.tensors();
     for (std::size_t p = 0; p < parameters.size(); ++p)
-      before_[p].copy_(where(beside(parameters[p], goes_on), parameters[p], kNaN));
+      before_[p].copy_(where(beside(parameters[p], takes_a_step), parameters[p], kNaN));
   }
-  flags.copy_(where(stops, 0, flags));
-  checks_.add_(1);
+  flags.copy_(where(goes_on, flags, 0));
+  clock_.add_(kSpan);
+}
+
+std::int64_t StopRule::Impl::make_room(std::int64_t steps, std::int64_t times) {
+  const auto room = [&] { return (kMostNoted - recent_) / times; };
+  if (room() < steps) settle();
+  return std::min(steps, std::max<std::int64_t>(room(), 1));
+}
+
+void StopRule::Impl::settle() {
+  const NoGrad guard;
+  const Tensor count = floor(noted_ * (1 / kSpan)), stopped = noted_.gt(0), went_on = noted_.eq(kGoesOn);
+  const auto take = [&](Tensor& to, const Tensor& value, std::int64_t otherwise) {
+    to.copy_(where(stopped, value, where(went_on, otherwise, to)));
+  };
+  take(reason_, (noted_ - kSpan * count).to(DType::Int32), number(Reason::Running));
+  take(stopped_at_, checks_ + count.to(DType::Int64), -1);
+  checks_.add_((clock_ * (1 / kSpan)).to(DType::Int64));
+  noted_.fill_(0);
+  clock_.fill_(0);
+  if (max_steps_) most_clock_.copy_((*max_steps_ - checks_).to(dtype_) * kSpan);
+  if (!observer) recent_ = 0;
 }
 
 // ---- best parameters and state ------------------------------------------------------------------
@@ -294,6 +350,7 @@ std::vector<std::pair<std::string, Tensor>> StopRule::Impl::state() const {
 
 void StopRule::Impl::restore(const std::vector<std::pair<std::string, Tensor>>& given) {
   constexpr const char* kOp = "StopRule.restore";
+  settle();
   std::vector<std::pair<std::string, Tensor>> own = state();
   std::vector<const Tensor*> values;
   for (const auto& [name, tensor] : own) {
@@ -320,7 +377,34 @@ void StopRule::Impl::restore(const std::vector<std::pair<std::string, Tensor>>& 
     }
   const NoGrad guard;
   for (std::size_t i = 0; i < own.size(); ++i) own[i].second.copy_(*values[i]);
+  settle();  // max_steps are counted from these checks
   parameters_.set_active(logical_and(parameters_.active(), shown(reason_.eq(number(Reason::Running)))));
+}
+
+// ---- reports ------------------------------------------------------------------------------------
+
+Report StopRule::Impl::report() {
+  settle();
+  Report report = report_of(checks_, reason_, stopped_at_, parameters_.active());
+  for (Quarantined& one : report.quarantined)
+    for (const Quarantined& known : explained_)
+      if (known.set == one.set && known.step == one.step && known.reason == one.reason) one = known;
+  return report;
+}
+
+std::vector<Quarantined> StopRule::Impl::explain(const std::function<void()>& step, SourceLocation location) {
+  std::vector<Quarantined> found = report().quarantined;
+  if (found.empty()) return found;
+  std::vector<std::int64_t> sets;
+  for (const Quarantined& one : found) sets.push_back(one.set);
+  const std::vector<Origin> origins = stop::origins(parameters_, sets, step, location);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    found[i].operation = origins[i].operation;
+    found[i].backward = origins[i].backward;
+    found[i].from_data = origins[i].from_data;
+  }
+  explained_ = found;
+  return found;
 }
 
 // ---- what users see -----------------------------------------------------------------------------
@@ -338,8 +422,14 @@ StopRule StopRule::of_sets(const Parameters& parameters, const Tensor& sets) con
 const Parameters& StopRule::parameters() const { return impl_->parameters(); }
 
 void StopRule::check(const Tensor& loss) { impl_->check(loss); }
-Tensor StopRule::reason() const { return impl_->shown(impl_->reason()).clone(); }
-Tensor StopRule::stopped_at() const { return impl_->shown(impl_->stopped_at()).clone(); }
+Tensor StopRule::reason() const {
+  impl_->settle();
+  return impl_->shown(impl_->reason()).clone();
+}
+Tensor StopRule::stopped_at() const {
+  impl_->settle();
+  return impl_->shown(impl_->stopped_at()).clone();
+}
 Tensor StopRule::active() const { return impl_->parameters().active(); }
 Tensor StopRule::best_loss() const {
   impl_->expect_best("StopRule.best_loss");
@@ -351,10 +441,18 @@ bool StopRule::all_stopped(SourceLocation location) const {
 }
 Report StopRule::report(SourceLocation location) const {
   refuse_capture("StopRule.report", kHostRead, location);
-  return report_of(impl_->checks(), impl_->reason(), impl_->stopped_at(), active());
+  return impl_->report();
+}
+std::vector<Quarantined> StopRule::explain(const std::function<void()>& step, SourceLocation location) {
+  refuse_capture("StopRule.explain", "runs a step of its own, which it takes back", location);
+  LUGE_CHECK(ValueError, step != nullptr, "StopRule.explain: step is empty; it must be the function that makes a step");
+  return impl_->explain(step, location);
 }
 void StopRule::restore_best() { impl_->restore_best(); }
-std::vector<std::pair<std::string, Tensor>> StopRule::state() const { return impl_->state(); }
+std::vector<std::pair<std::string, Tensor>> StopRule::state() const {
+  impl_->settle();
+  return impl_->state();
+}
 void StopRule::restore(const std::vector<std::pair<std::string, Tensor>>& state, SourceLocation location) {
   refuse_capture("StopRule.restore", kHostRead, location);
   impl_->restore(state);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,6 +80,11 @@ struct Quarantined {
   std::int64_t set = 0;
   std::int64_t step = 0;            ///< optimizer steps that the set took before
   Reason reason = Reason::NanLoss;  ///< NanLoss: on the way forward. NanGradient: on the way back.
+  /// After explain(): the operation that first gave a value that is not finite, by the name that plans and errors call
+  /// it, "log"; empty where it did not happen again.
+  std::string operation = {};
+  bool backward = false;   ///< it did so on the way back
+  bool from_data = false;  ///< it read a value from outside of the step that was not finite already
 };
 
 /// What a rule has decided so far.
@@ -128,12 +134,24 @@ class StopRule {
   /// Waits for the device.
   Report report(SourceLocation location = SourceLocation::current()) const;
 
+  /// Finds out which operation put sets in quarantine: runs `step`, the program's own step or what it has of forward
+  /// and backward, once more, eagerly, and looks after every call which sets it leaves with values that are not finite.
+  /// A set in quarantine stands where it stood, so it fails in the same way if it is given the same data and random
+  /// numbers. What step() did is then taken back: parameters, gradients, optimizer and monitor, this rule and the
+  /// global generator are as before, also if it throws; changes of the program's own variables are not. What operation
+  /// first gave such a value is in the result, in the order of the sets, and in report() from then on. Values that are
+  /// not finite in every other set either, such as those of a mask, are passed over. Waits for the device at every
+  /// call. Throws ValueError without a step, CaptureError while a step is captured, for a captured step, and for one
+  /// that could not be captured.
+  std::vector<Quarantined> explain(const std::function<void()>& step,
+                                   SourceLocation location = SourceLocation::current());
+
   /// Gives every set the parameters of its lowest loss; one without a finite loss keeps what it has. Optimizer state
   /// stays. Throws ValueError without keep_best.
   void restore_best();
 
-  /// What checks change, by name. These are the tensors that it works on: copied into those of a rule that was made
-  /// alike, they make that go on as this one would.
+  /// What checks have noted so far, by name, to be saved or given to restore() of a rule that was made alike. Later
+  /// checks change these tensors, some of them late: ask again, or copy them.
   std::vector<std::pair<std::string, Tensor>> state() const;
   /// Takes the values of what state() of a rule that was made alike gave, and stops the sets that it had stopped.
   /// Throws ValueError for other names, ShapeError, DTypeError, CaptureError while a step is captured; nothing has

@@ -23,6 +23,14 @@ std::string counted(std::int64_t count, const char* what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
+/// What explain() has found.
+std::string origin(const Quarantined& one) {
+  if (one.operation.empty()) return "";
+  const char* const way = one.backward ? "backward" : "forward";
+  return one.from_data ? fmt::format("; {} ({}) read such a value from outside of the step", one.operation, way)
+                       : fmt::format("; {} ({}) gave the first such value", one.operation, way);
+}
+
 }  // namespace
 
 Report report_of(const Tensor& checks, const Tensor& reason, const Tensor& stopped_at, const Tensor& active) {
@@ -69,8 +77,8 @@ std::string Report::text() const {
   for (std::size_t i = 0; i < std::min(quarantined.size(), kMostNamed); ++i) {
     const Quarantined& one = quarantined[i];
     text +=
-        fmt::format("  set {} is in quarantine after {}: its {} is not finite\n", one.set, counted(one.step, "step"),
-                    one.reason == Reason::NanLoss ? "loss (forward)" : "gradient (backward)");
+        fmt::format("  set {} is in quarantine after {}: its {} is not finite{}\n", one.set, counted(one.step, "step"),
+                    one.reason == Reason::NanLoss ? "loss (forward)" : "gradient (backward)", origin(one));
   }
   if (quarantined.size() > kMostNamed)
     text += fmt::format("  and {} more in quarantine\n", quarantined.size() - kMostNamed);

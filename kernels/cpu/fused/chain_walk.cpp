@@ -158,7 +158,7 @@ void ChainLoop::Walk::load(std::int64_t position, std::int64_t n) {
 
 void ChainLoop::Walk::run(const Job& job, std::int64_t step, std::int64_t position, std::int64_t n) {
   if (job.segment) return run(*job.segment, step, position, n);
-  const void* in[Elementwise::kMaxInputs];
+  const void* in[Link::kMaxInputs];
   void* out[Link::kMaxOutputs];
   for (std::size_t i = 0; i < job.in.size(); ++i) {
     const int v = job.in[i];
@@ -175,7 +175,7 @@ void ChainLoop::Walk::run(const Job& job, std::int64_t step, std::int64_t positi
   }
   const auto update =
       static_cast<std::size_t>(step) * loop_.chain_.updates.size() + static_cast<std::size_t>(job.update);
-  updates_[update]->run(job.per_set, position, n, out[0], in[1], out + 1);
+  updates_[update]->run(job.per_set, position, n, out[0], in[1], out + 1, in[Link::kActive]);
 }
 
 void ChainLoop::Walk::run(const Segment& segment, std::int64_t step, std::int64_t position, std::int64_t n) {

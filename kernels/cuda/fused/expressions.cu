@@ -127,6 +127,10 @@ std::string update_statements(const Chain& chain, const Link& link, int first_up
         "const auto {1} = update{0}.rule.numbers(set{0}, {2});\n",
         u, numbers, step_numbers);
   }
+  if (link.in[Link::kActive].kind == ChainInput::Kind::Value) {
+    all += fmt::format("auto own{0} = {1};\nown{0}.values[own{0}.kFlag] = {2};\n", u, numbers, in(Link::kActive));
+    numbers = fmt::format("own{}", u);
+  }
   all += fmt::format("update{0}.rule.step({1}, value{0}, {2}, states{0});\n", u, numbers, in(1));
   for (int i = 0; i <= states; ++i)
     if (const int out = link.out[static_cast<std::size_t>(i)]; out != Link::kNothing)

@@ -273,6 +273,13 @@ Operand ChainBuilder::part(const Update& call, int parameter, const void* block)
   return refined(window, flat_extent(call.layout.sets * call.layout.per_set[parameter]), chain_.extent);
 }
 
+Operand ChainBuilder::flags_of(const Update& call) const {
+  const Hyper& active = call.hyper[Update::kActive];
+  if (active.stride != 1 && call.layout.sets > 1) return {};
+  const Operand window = contiguous_window(const_cast<void*>(active.data), call.dtype);
+  return refined(window, flat_extent(call.layout.sets), chain_.extent);
+}
+
 bool ChainBuilder::add(const Update& call, int parameter) {
   const std::int64_t n = call.layout.sets * call.layout.per_set[parameter];
   if (n == 0) return false;
@@ -283,10 +290,14 @@ bool ChainBuilder::add(const Update& call, int parameter) {
   bool fit = find(gradient) && fits(gradient, false) && fits(value, true);
   const std::span states(call.state.data(), static_cast<std::size_t>(traits(call.rule).states));
   for (const void* const block : states) fit = fit && fits(window(block), true);
+  // Flags that the chain itself has just made, one for each of its elements.
+  const Operand flags = call.layout.per_set[parameter] == 1 && call.has_idle() ? flags_of(call) : Operand();
+  const Known* const made = flags.is_memory() ? find(flags) : nullptr;
+  const bool makes_flags = made && made->written;
   std::vector<Range> read_besides;
   for_each_effect(call, [&](const Effect& effect) {
     const void* const data = *effect.data;
-    if (call.is_block(data)) return;
+    if (call.is_block(data) || (makes_flags && data == flags.data)) return;
     read_besides.push_back(luge::range_of(effect));
     fit = fit && std::none_of(known_.begin(), known_.end(), [&](const Known& known) {
             return known.written && range_of(known.window).overlaps(read_besides.back());
@@ -304,6 +315,7 @@ bool ChainBuilder::add(const Update& call, int parameter) {
   link.in[0] = read(value);
   link.in[1] = read(gradient);
   for (std::size_t i = 0; i < states.size(); ++i) link.in[2 + i] = read(window(states[i]));
+  if (makes_flags) link.in[Link::kActive] = read(flags);
   for (std::size_t i = 0; i <= states.size(); ++i) link.out[i] = new_value(call.dtype);
   chain_.links.push_back(link);
   write(value, link.out[0]);

@@ -43,6 +43,8 @@ class ChainBuilder {
 
   /// Where a parameter's elements lie in a block of the arena, over the chain's space.
   Operand part(const Update& call, int parameter, const void* block) const;
+  /// Where the flags of the sets lie, over the chain's space: that of a parameter with one element for each set.
+  Operand flags_of(const Update& call) const;
 
   bool add_formula(const Elementwise& call);
   bool add_copy(const Copy& call);

@@ -25,19 +25,22 @@ struct ChainInput {
 
 /// One step of a chain, for one element of its space:
 ///   Formula  an elementwise formula in the meaning of struct Elementwise: in and out as there
-///   Update   one parameter's part of an optimizer step: in = value, gradient, the rule's states, out = value, states
+///   Update   one parameter's part of an optimizer step: in = value, gradient, the rule's states, out = value, states;
+///            in[kActive] = the flag of the element's set, if the chain makes it: it counts in place of the memory's
 /// Every value is made once, by a load or by one link before all links that read it.
 struct Link {
   static constexpr int kNothing = -1;
   static constexpr int kMaxOutputs = std::max(Elementwise::kMaxOutputs, 1 + kMaxStates);
   static_assert(2 + kMaxStates <= Elementwise::kMaxInputs);
+  static constexpr int kActive = Elementwise::kMaxInputs;
+  static constexpr int kMaxInputs = kActive + 1;
 
   bool is_update = false;
   Op op = Op::Add;
   Direction direction = Direction::Forward;
   std::array<double, 2> parameters{};
   int update = kNothing;  ///< index into Chain::updates
-  std::array<ChainInput, Elementwise::kMaxInputs> in;
+  std::array<ChainInput, kMaxInputs> in;
   std::array<int, kMaxOutputs> out{kNothing, kNothing, kNothing, kNothing};
 };
 

@@ -49,6 +49,7 @@ class MachineSegment final : public Segment {
         if (value == Link::kNothing) continue;
         const LoopShape::Output output{values_.at(value).at, context.streams(value)};
         if (context.is_used_outside(value)) {
+          if (context.chain.values[static_cast<std::size_t>(value)] == DType::Bool) return false;  // a mask stays here
           stored_.push_back(value);
           summing.outputs.push_back(output);
         } else if (!is_summed(value)) {
@@ -128,26 +129,44 @@ class MachineSegment final : public Segment {
     double value = 0;
   };
 
+  static bool reads_mask(const Link& link, std::size_t input) {
+    if (link.is_update) return false;
+    if (link.op == Op::Where) return input == (link.direction == Direction::Forward ? 0u : 1u);
+    return kOpDTypes[static_cast<std::size_t>(link.op)] == DTypes::Logical;
+  }
+
+  /// That of all numbers; none where they differ. Bools are masks, which links make for each other.
   static std::optional<DType> common_dtype(const Chain& chain, std::span<const Link> links) {
     std::optional<DType> common;
+    std::vector<bool> is_mask(chain.values.size());
     const auto fits = [&](DType dtype) {
       if (!common) common = dtype;
       return dtype == *common && is_floating(dtype);
     };
     for (const Link& link : links) {
-      for (const ChainInput& in : link.in) {
-        if (in.kind == ChainInput::Kind::Value && !fits(chain.values[static_cast<std::size_t>(in.value)])) return {};
-        if (in.kind == ChainInput::Kind::Number && !fits(in.number.dtype)) return {};
+      for (std::size_t i = 0; i < link.in.size(); ++i) {
+        const ChainInput& in = link.in[i];
+        const bool value = in.kind == ChainInput::Kind::Value;
+        if (in.kind == ChainInput::Kind::Absent) continue;
+        if (reads_mask(link, i)) {
+          if (!value || !is_mask[static_cast<std::size_t>(in.value)]) return {};
+        } else if (!fits(value ? chain.values[static_cast<std::size_t>(in.value)] : in.number.dtype)) {
+          return {};
+        }
       }
-      for (const int out : link.out)
-        if (out != Link::kNothing && !fits(chain.values[static_cast<std::size_t>(out)])) return {};
+      for (const int out : link.out) {
+        if (out == Link::kNothing) continue;
+        const auto value = static_cast<std::size_t>(out);
+        is_mask[value] = chain.values[value] == DType::Bool;
+        if (!is_mask[value] && !fits(chain.values[value])) return {};
+      }
     }
     return common;
   }
 
   bool trace_links(const SegmentContext& context, std::span<const Link> links) {
     for (const Link& link : links) {
-      std::array<Traced, Elementwise::kMaxInputs> in;
+      std::array<Traced, Link::kMaxInputs> in;
       std::array<Traced, Link::kMaxOutputs> out;
       for (std::size_t i = 0; i < in.size(); ++i) {
         if (link.in[i].kind == ChainInput::Kind::Number) in[i] = Traced(link.in[i].number.floating);
@@ -156,7 +175,7 @@ class MachineSegment final : public Segment {
       if (link.is_update) {
         const Chain::UpdatePart& part = context.chain.updates[static_cast<std::size_t>(link.update)];
         std::array<Traced, kMostNumbers> numbers;
-        if (!read_numbers(part, numbers)) return false;
+        if (!read_numbers(part, numbers, in[Link::kActive])) return false;
         trace(part.call, numbers.data(), in, out);
       } else if (!trace(link, in, out)) {
         return false;
@@ -181,13 +200,18 @@ class MachineSegment final : public Segment {
     return values_[value] = result;
   }
 
-  /// Numbers that are the same for all sets are uniform; a set's own are elements where a set is one element.
-  bool read_numbers(const Chain::UpdatePart& part, std::array<Traced, kMostNumbers>& numbers) {
+  /// Numbers that are the same for all sets are uniform; a set's own are elements where a set is one element. `active`
+  /// is the flag that the chain makes, if it does.
+  bool read_numbers(const Chain::UpdatePart& part, std::array<Traced, kMostNumbers>& numbers, Traced active) {
     const Update& call = part.call;
     for (int i = 0; i < call.numbers(); ++i) {
       const math::Number number = call.number(i);
       if (number.hyper == math::kWeightDecay && !call.decays()) continue;  // the rule does not look at it
       auto& result = numbers[static_cast<std::size_t>(i)];
+      if (number.hyper == Update::kActive && active.at >= 0) {
+        result = active;
+        continue;
+      }
       const bool is_plain = number.how == math::Derivation::Plain;
       const void* const data = call.hyper[static_cast<std::size_t>(number.hyper)].data;
       if (!call.is_per_set(i)) {

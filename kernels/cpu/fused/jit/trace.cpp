@@ -75,14 +75,48 @@ int Graph::apply(Primitive primitive, int a, int b, int c) {
 
 namespace {
 
-using In = std::array<Traced, Elementwise::kMaxInputs>;
+using In = std::array<Traced, Link::kMaxInputs>;
 using Out = std::array<Traced, Link::kMaxOutputs>;
 
-/// False for formulas whose values are not the segment's numbers: masks, integers, a choice by a bool.
+/// A mask as other links read it.
+Traced value_of(TracedMask mask) { return Traced::of(mask.at); }
+TracedMask mask_of(Traced value) { return {value.at}; }
+
+/// A choice between two masks, by way of numbers.
+TracedMask choice(TracedMask mask, TracedMask yes, TracedMask no) {
+  const Traced one(1.0), zero(0.0);
+  return select(mask, select(yes, one, zero), select(no, one, zero)) != zero;
+}
+TracedMask inverse(TracedMask mask) { return select(mask, Traced(0.0), Traced(1.0)) != Traced(0.0); }
+
+/// False for formulas whose values are not the segment's: integers.
 template <class F, DTypes accepted>
 bool trace_formula(const Link& link, const In& in, Out& out) {
-  if constexpr (F::kIsMask || !takes<float>(accepted) || std::is_same_v<F, formula::Where>) {
+  if constexpr (std::is_same_v<F, formula::Where>) {
+    if (link.direction == Direction::Forward) {
+      out[0] = select(mask_of(in[0]), in[1], in[2]);
+      return true;
+    }
+    const auto gradients = formula::Where::backward(in[0], mask_of(in[1]));
+    out[1] = gradients[0];
+    out[2] = gradients[1];
+    return true;
+  } else if constexpr (accepted == DTypes::Logical) {
+    const TracedMask a = mask_of(in[0]), b = mask_of(in[1]);
+    if constexpr (std::is_same_v<F, formula::LogicalNot>)
+      out[0] = value_of(inverse(a));
+    else if constexpr (std::is_same_v<F, formula::LogicalAnd>)
+      out[0] = value_of(choice(a, b, a));
+    else if constexpr (std::is_same_v<F, formula::LogicalOr>)
+      out[0] = value_of(choice(a, a, b));
+    else
+      out[0] = value_of(choice(a, inverse(b), b));
+    return true;
+  } else if constexpr (!takes<float>(accepted)) {
     return false;
+  } else if constexpr (F::kIsMask) {
+    out[0] = value_of(formula::invoke_forward<F>(in.data(), static_cast<const Traced*>(nullptr)));
+    return true;
   } else {
     Traced parameters[2];
     for (int p = 0; p < F::kParameters; ++p) parameters[p] = Traced(link.parameters[static_cast<std::size_t>(p)]);

@@ -109,13 +109,13 @@ LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
 #undef LUGE_FUNCTION
 inline Traced pow(Traced x, Traced) { return foreign(x); }
 
-/// Adds a formula link to `graph`; `in` as the link's, of which absent ones are never read. False where its
-/// formula needs more than instructions, or gives bools.
-bool trace(const Link& link, const std::array<Traced, Elementwise::kMaxInputs>& in,
+/// Adds a formula link to `graph`; `in` as the link's, of which absent ones are never read. A bool is a mask's
+/// operation. False where its formula needs more than instructions.
+bool trace(const Link& link, const std::array<Traced, Link::kMaxInputs>& in,
            std::array<Traced, Link::kMaxOutputs>& out);
 
 /// The same of an update, which reads call.numbers() numbers.
-void trace(const Update& call, const Traced* numbers, const std::array<Traced, Elementwise::kMaxInputs>& in,
+void trace(const Update& call, const Traced* numbers, const std::array<Traced, Link::kMaxInputs>& in,
            std::array<Traced, Link::kMaxOutputs>& out);
 
 }  // namespace luge::cpu::jit
