@@ -4,6 +4,7 @@
 #include <random>
 #include <stdexcept>
 
+#include <luge/capture/step.h>
 #include <luge/luge.h>
 
 #include "../devices.h"
@@ -90,6 +91,19 @@ TEST_P(ChunksTest, BitsAreTheSameWhateverTheChunk) {
       EXPECT_EQ(receipt.evaluations, all.steps.sum().item<std::int64_t>());
     }
   }
+}
+
+TEST_P(ChunksTest, CapturedIsTheSame) {
+  const Tensor y = decays(23), x = row(x_), p0 = row({1, 1, 1});
+  const FitResult eager = curve_fit(decay_, x, y, p0);
+  FitOptions options;
+  options.chunk = 7;
+  int told = 0;
+  options.progress = [&](std::int64_t, std::int64_t) { ++told; };
+  auto step = capture([&] { return curve_fit(decay_, x, y, p0, options).covariance; });
+  step();
+  EXPECT_TRUE(same(step(), eager.covariance));
+  EXPECT_EQ(told, 0);
 }
 
 TEST_P(ChunksTest, OneFitIsOneChunk) {
