@@ -4,6 +4,7 @@
 #include <random>
 #include <stdexcept>
 
+#include <luge/capture/step.h>
 #include <luge/luge.h>
 
 #include "../devices.h"
@@ -92,6 +93,19 @@ TEST_P(ChunksTest, BitsAreTheSameWhateverTheChunk) {
   }
 }
 
+TEST_P(ChunksTest, CapturedIsTheSame) {
+  const Tensor y = decays(23), x = row(x_), p0 = row({1, 1, 1});
+  const FitResult eager = curve_fit(decay_, x, y, p0);
+  FitOptions options;
+  options.chunk = 7;
+  int told = 0;
+  options.progress = [&](std::int64_t, std::int64_t) { ++told; };
+  auto step = capture([&] { return curve_fit(decay_, x, y, p0, options).covariance; });
+  step();
+  EXPECT_TRUE(same(step(), eager.covariance));
+  EXPECT_EQ(told, 0);
+}
+
 TEST_P(ChunksTest, OneFitIsOneChunk) {
   const FitResult result = curve_fit(decay_, row(x_), decays(1)[0], row({1, 1, 1}));
   const FitReceipt receipt = result.receipt();
@@ -115,11 +129,12 @@ TEST_P(ChunksTest, WhoWatchesHearsOfEveryChunk) {
   // Chunks of its own choice: the same bits, and every set once.
   heard.clear();
   options.chunk = 0;
-  const Tensor many = decays(6000);
+  const std::int64_t count = device().is_cpu() ? 6000 : 100;
+  const Tensor many = decays(count);
   const FitResult watched = curve_fit(decay_, x, many, p0, options), alone = curve_fit(decay_, x, many, p0);
   EXPECT_TRUE(same(watched.parameters, alone.parameters));
   EXPECT_TRUE(same(watched.covariance, alone.covariance));
-  EXPECT_EQ(heard.back(), (std::pair<std::int64_t, std::int64_t>{6000, 6000}));
+  EXPECT_EQ(heard.back(), (std::pair<std::int64_t, std::int64_t>{count, count}));
   for (std::size_t i = 1; i < heard.size(); ++i) EXPECT_GT(heard[i].first, heard[i - 1].first);
   EXPECT_EQ(watched.receipt().chunks, static_cast<std::int64_t>(heard.size()));
   // What it throws ends the fit, and nothing that was given is changed.
@@ -139,8 +154,10 @@ TEST_P(ChunksTest, WhoWatchesHearsOfEveryChunk) {
 }
 
 TEST_P(ChunksTest, PlansSayWhatAFitTakes) {
-  const Tensor x = row(x_), p0 = row({1, 1, 1}), y = decays(1500);
-  const Tensor own_x = x.unsqueeze(0).expand({1500, 40}).clone();
+  // A GPU's blocks have memory of their own beside, which few sets do not outweigh.
+  const std::int64_t sets = device().is_cpu() ? 1500 : 60;
+  const Tensor x = row(x_), p0 = row({1, 1, 1}), y = decays(sets);
+  const Tensor own_x = x.unsqueeze(0).expand({sets, 40}).clone();
   struct Case {
     const char* name;
     Tensor x, y;
@@ -162,16 +179,16 @@ TEST_P(ChunksTest, PlansSayWhatAFitTakes) {
       {"weighted starts", own_x, y, weighted, 3},
   };
   for (const Case& each : cases)
-    for (const std::int64_t chunk : {1500, 400}) {
+    for (const std::int64_t chunk : {sets, sets / 3}) {
       SCOPED_TRACE(testing::Message() << each.name << ", chunk " << chunk);
       FitOptions options = each.options;
       options.starts = each.starts;
       options.chunk = chunk;
       const FitPlan plan = fit::plan(decay_, each.x, each.y, p0, options);
-      EXPECT_EQ(plan.sets, 1500);
+      EXPECT_EQ(plan.sets, sets);
       EXPECT_EQ(plan.starts, each.starts);
       EXPECT_EQ(plan.chunk, chunk);
-      EXPECT_EQ(plan.chunks, chunk == 1500 ? 1 : 4);
+      EXPECT_EQ(plan.chunks, chunk == sets ? 1 : 3);
       EXPECT_EQ(plan.calls, 2 * plan.chunks);
       curve_fit(decay_, each.x, each.y, p0, options);  // memory that is kept from the first time on
       const std::size_t before = memory_stats(device()).allocated;
@@ -179,7 +196,7 @@ TEST_P(ChunksTest, PlansSayWhatAFitTakes) {
       const FitResult result = curve_fit(decay_, each.x, each.y, p0, options);
       const std::size_t taken = memory_stats(device()).peak - before, kept = memory_stats(device()).allocated - before;
       // The allocator rounds up.
-      EXPECT_LE(static_cast<double>(taken), 1.05 * static_cast<double>(plan.bytes) + 1e5);
+      EXPECT_LE(static_cast<double>(taken), 1.05 * static_cast<double>(plan.bytes) + (device().is_cpu() ? 1e5 : 4e6));
       EXPECT_GE(static_cast<double>(taken), 0.75 * static_cast<double>(plan.bytes));
       EXPECT_LE(static_cast<double>(kept), 1.05 * static_cast<double>(plan.result_bytes) + 1e5);
       EXPECT_GE(static_cast<double>(kept), 0.9 * static_cast<double>(plan.result_bytes));

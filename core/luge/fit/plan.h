@@ -7,13 +7,14 @@
 
 namespace luge::fit {
 
-/// What a fit would take, of time apart.
+/// What a fit would take, time apart. Bytes are those of tensors beside the data; the blocks of a GPU have some ten
+/// megabytes of their own.
 struct FitPlan {
   std::int64_t sets = 0, starts = 1;
   std::int64_t chunk = 0;        ///< sets at a time, at most; a fit that is watched takes fewer
   std::int64_t chunks = 0;       ///< how often
   std::int64_t calls = 0;        ///< of fits and covariances, two for each chunk
-  std::size_t bytes = 0;         ///< of the device, the most at any time: results and what a chunk needs, data apart
+  std::size_t bytes = 0;         ///< of the device, the most at any time: results and what a chunk needs
   std::size_t result_bytes = 0;  ///< that the results keep
   std::size_t free_bytes = 0;    ///< that tensors may still take on the device
 };

@@ -1,9 +1,13 @@
 #include <luge/fit/detail/functions.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <numbers>
 #include <span>
+#include <utility>
+
+#include <luge/seam/detail/op_traits.h>
 
 namespace luge::fit {
 
@@ -164,7 +168,63 @@ constexpr Binary kBinary[] = {
     {"heaviside", [](Value x, Value half) { return choose(x < 0.0, 0.0, choose(x == 0.0, half, half.of(1.0))); }},
 };
 
+/// Ops by names that the table does not give them.
+constexpr std::pair<std::string_view, Op> kUnaryNames[] = {
+    {"isnan", Op::IsNan},    {"isfinite", Op::IsFinite}, {"arctan", Op::Atan}, {"expit", Op::Sigmoid},
+    {"gammaln", Op::Lgamma}, {"psi", Op::Digamma},       {"fabs", Op::Abs},
+};
+constexpr std::pair<std::string_view, Op> kBinaryNames[] = {
+    {"maximum", Op::Maximum}, {"max", Op::Maximum}, {"minimum", Op::Minimum},
+    {"min", Op::Minimum},     {"pow", Op::Pow},     {"power", Op::Pow},
+};
+/// Those whose arguments the parser looks at.
+constexpr std::string_view kOthers[] = {"where", "lerp", "clamp", "clip"};
+
+std::vector<std::string> all_names() {
+  std::vector<std::string> names(std::begin(kOthers), std::end(kOthers));
+#define LUGE_ROW(function, ...) names.emplace_back(#function);
+  LUGE_UNARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
+  for (const auto& [name, op] : kUnaryNames) names.emplace_back(name);
+  for (const auto& [name, op] : kBinaryNames) names.emplace_back(name);
+  for (const Unary& unary : kUnary) names.emplace_back(unary.name);
+  for (const Binary& binary : kBinary) names.emplace_back(binary.name);
+  return names;
+}
+
+/// Letters to change, to add or to take away (V. I. Levenshtein 1966).
+std::size_t distance_of(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t before = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = before + (a[i - 1] != b[j - 1] ? 1 : 0);
+      before = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
+    }
+  }
+  return row[b.size()];
+}
+
 }  // namespace
+
+std::optional<Op> unary_named(std::string_view name) {
+#define LUGE_ROW(function, Formula, ...) \
+  if (name == #function) return Op::Formula;
+  LUGE_UNARY_OPS(LUGE_ROW)
+#undef LUGE_ROW
+  for (const auto& [known, op] : kUnaryNames)
+    if (name == known) return op;
+  return std::nullopt;
+}
+
+std::optional<Op> binary_named(std::string_view name) {
+  for (const auto& [known, op] : kBinaryNames)
+    if (name == known) return op;
+  return std::nullopt;
+}
 
 std::optional<Term> composed(Graph& graph, std::string_view name,
                              const std::function<std::vector<Term>(std::size_t count)>& arguments) {
@@ -178,11 +238,18 @@ std::optional<Term> composed(Graph& graph, std::string_view name,
   return std::nullopt;
 }
 
-std::vector<std::string> composed_names() {
-  std::vector<std::string> names;
-  for (const Unary& unary : kUnary) names.emplace_back(unary.name);
-  for (const Binary& binary : kBinary) names.emplace_back(binary.name);
-  return names;
+std::string alike(std::string_view name) {
+  std::vector<std::pair<std::size_t, std::string>> near;
+  for (const std::string& known : all_names()) {
+    const std::size_t distance = distance_of(name, known);
+    if (distance <= std::max<std::size_t>(1, name.size() / 3)) near.emplace_back(distance, known);
+  }
+  std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  constexpr std::size_t kMost = 3;
+  std::string result;
+  for (std::size_t i = 0; i < std::min(near.size(), kMost); ++i)
+    result += (result.empty() ? "; alike: " : ", ") + near[i].second;
+  return result;
 }
 
 }  // namespace luge::fit

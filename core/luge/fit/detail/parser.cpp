@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <numbers>
 #include <optional>
 #include <string_view>
@@ -103,57 +102,6 @@ bool is_reserved(std::string_view name) {
   for (const std::string_view word : {"True", "False", "None", "lambda", "in", "is", "if", "else", "for"})
     if (name == word) return true;
   return false;
-}
-
-/// Functions of one number, of the op table.
-std::optional<Op> unary_named(std::string_view name) {
-#define LUGE_ROW(function, Formula, ...) \
-  if (name == #function) return Op::Formula;
-  LUGE_UNARY_OPS(LUGE_ROW)
-  LUGE_ROW(isnan, IsNan)
-  LUGE_ROW(isfinite, IsFinite)
-  LUGE_ROW(arctan, Atan)
-  LUGE_ROW(expit, Sigmoid)
-  LUGE_ROW(gammaln, Lgamma)
-  LUGE_ROW(psi, Digamma)
-  LUGE_ROW(fabs, Abs)
-#undef LUGE_ROW
-  return std::nullopt;
-}
-
-std::optional<Op> binary_named(std::string_view name) {
-  if (name == "maximum" || name == "max") return Op::Maximum;
-  if (name == "minimum" || name == "min") return Op::Minimum;
-  if (name == "pow" || name == "power") return Op::Pow;
-  return std::nullopt;
-}
-
-/// Names of all functions, for mistakes in writing.
-std::vector<std::string> function_names() {
-  std::vector<std::string> names{"isnan",   "isfinite", "arctan", "expit", "gammaln", "psi",  "fabs",  "maximum", "max",
-                                 "minimum", "min",      "pow",    "power", "where",   "lerp", "clamp", "clip"};
-#define LUGE_ROW(function, ...) names.emplace_back(#function);
-  LUGE_UNARY_OPS(LUGE_ROW)
-#undef LUGE_ROW
-  const std::vector<std::string> more = composed_names();
-  names.insert(names.end(), more.begin(), more.end());
-  return names;
-}
-
-/// Letters to change, to add or to take away (V. I. Levenshtein 1966).
-std::size_t distance_of(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t before = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = before + (a[i - 1] != b[j - 1] ? 1 : 0);
-      before = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
-    }
-  }
-  return row[b.size()];
 }
 
 class Parser {
@@ -363,20 +311,6 @@ class Parser {
         composed(graph_, name, [&](std::size_t count) { return arguments(function, count, count); });
     if (!term) refuse(formula_, function.at, "there is no function {}{}", name, alike(name));
     return *term;
-  }
-
-  /// Functions whose names are much like this one.
-  static std::string alike(std::string_view name) {
-    std::vector<std::pair<std::size_t, std::string>> near;
-    for (const std::string& known : function_names()) {
-      const std::size_t distance = distance_of(name, known);
-      if (distance <= std::max<std::size_t>(1, name.size() / 3)) near.emplace_back(distance, known);
-    }
-    std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    if (near.size() > 3) near.resize(3);
-    std::string result;
-    for (const auto& [distance, known] : near) result += (result.empty() ? "; alike: " : ", ") + known;
-    return result;
   }
 
   static std::array<double, 2> default_parameters(Op op) {
