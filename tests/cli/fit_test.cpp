@@ -263,7 +263,7 @@ TEST(Fit, TakesOtherMethods) {
                     1e-3 * right["errors"][name].get<double>());
     }
     const Outcome few = run_luge("fit " + decays() + kDecay + " --sets-by sample --max-steps 3 --method " + method);
-    EXPECT_TRUE(has_words(few.out, {"of 4 sets", "most steps"})) << few.out;
+    EXPECT_TRUE(has_words(few.out, {"4 sets of signal", "not converged: the most steps were taken", "no minimum: "}));
   }
 }
 

@@ -64,10 +64,10 @@ class FitPoint {
     for (int k = 0; k < 1 + count() + products(); ++k) finite = finite && is_number(sums[k * stride]);
     return finite;
   }
-  /// Whether the model no longer feels a parameter that it felt: it would not find back.
-  LUGE_FN bool is_collapsed(const double* sums, long stride) const {
+  /// Whether the model feels a parameter only a `part` as much as before: it might not find back.
+  LUGE_FN bool is_collapsed(double part, const double* sums, long stride) const {
     for (int j = 0; j < count(); ++j)
-      if (sums[(1 + count() + place(j, j)) * stride] < kCollapsed * kCollapsed * products_[place(j, j)]) return true;
+      if (sums[(1 + count() + place(j, j)) * stride] < part * part * products_[place(j, j)]) return true;
     return false;
   }
 
@@ -216,7 +216,7 @@ class FitPoint {
 
   static constexpr double kRound = 4, kUnseen = 256, kExact = 4096;  ///< units of rounding
   static constexpr double kNear = 1e-2;                              ///< standard errors
-  static constexpr double kPivot = 1e-14, kRidge = 1e-10, kCollapsed = 1e-12, kFlat = 1e-3;
+  static constexpr double kPivot = 1e-14, kRidge = 1e-10, kFlat = 1e-3;
 
   int parameters_, steps_, status_;
   unsigned free_;  ///< parameters, bit by bit

@@ -41,7 +41,7 @@ class Lbfgs : public FitPoint<P> {
       case Phase::Start:
         if (!this->has_start(finite, sums, stride)) return true;
         return go_on(settings);
-      case Phase::Search: return tried(settings, finite && !this->is_collapsed(sums, stride), sums, stride);
+      case Phase::Search: return tried(settings, finite && !this->is_collapsed(kFaded, sums, stride), sums, stride);
       case Phase::Settle: break;
     }
     accept(sums, stride);
@@ -52,7 +52,8 @@ class Lbfgs : public FitPoint<P> {
   enum class Phase { Start, Search, Settle };
   static constexpr int kMemory = 10, kTrials = 30;
   static constexpr double kDecrease = 1e-4, kFlatter = 0.9;  ///< Wolfe's conditions
-  static constexpr double kNarrow = 0.1, kGrowth = 2;
+  static constexpr double kNarrow = 0.1, kGrowth = 2, kFirstRadius = 0.5;
+  static constexpr double kFaded = 0.1;  ///< of a column's length, in one step
   static constexpr double kNothing = 1e-15;
 
   LUGE_FN static double product_of(const double* a, const double* b, int count) {
@@ -175,9 +176,18 @@ class Lbfgs : public FitPoint<P> {
     nearer_ = {0, 0, slope_};
     has_farther_ = false;
     part_ = 1;
-    if (pairs_ == 0) part_ = smaller(1.0, this->first_radius() / this->length(direction_));
+    if (pairs_ == 0) part_ = first_part();
     phase_ = Phase::Search;
     return try_part(settings);
+  }
+
+  /// Of the first direction: the minimum of Gauss and Newton's model, but not farther than parameters are large.
+  LUGE_FN double first_part() const {
+    double bend = 0;
+    for (int i = 0; i < count(); ++i)
+      for (int j = 0; j < count(); ++j) bend += direction_[i] * this->products_[place(i, j)] * direction_[j];
+    const double least = bend > 0 ? -slope_ / bend : 1.0;
+    return smaller(smaller(1.0, least), kFirstRadius * this->first_radius() / this->length(direction_));
   }
 
   LUGE_FN bool try_part(const FitSettings& settings) {
