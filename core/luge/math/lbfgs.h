@@ -164,21 +164,32 @@ class Lbfgs : public FitPoint<P> {
     return true;
   }
 
-  /// After a move, or after a direction that led nowhere: the next direction, or the end.
+  /// After a move: another search, or the end.
   LUGE_FN bool go_on(const FitSettings& settings) {
     const int status = this->test(settings);
-    if (status != kGoesOn) return this->end(status);
-    while (!find_direction()) {
+    return status == kGoesOn ? begin_search(settings) : this->end(status);
+  }
+  /// The first trial along the next direction, or the end.
+  LUGE_FN bool begin_search(const FitSettings& settings) {
+    if (steps_ >= settings.max_steps) return this->end(kMaxSteps);
+    while (true) {
+      if (find_direction()) {
+        trials_ = 0;
+        nearer_ = {0, 0, slope_};
+        has_farther_ = false;
+        part_ = pairs_ == 0 ? first_part() : 1.0;
+        phase_ = Phase::Search;
+        if (place_trial()) return false;
+      }
       if (pairs_ == 0) return this->end(this->worn_out(settings));
       pairs_ = 0;
     }
-    trials_ = 0;
-    nearer_ = {0, 0, slope_};
-    has_farther_ = false;
-    part_ = 1;
-    if (pairs_ == 0) part_ = first_part();
-    phase_ = Phase::Search;
-    return try_part(settings);
+  }
+  /// The line search has found nothing: from here without what is remembered, or not at all.
+  LUGE_FN bool give_up(const FitSettings& settings) {
+    if (pairs_ == 0) return this->end(this->worn_out(settings));
+    pairs_ = 0;
+    return begin_search(settings);
   }
 
   /// Of the first direction: the minimum of Gauss and Newton's model, but not farther than parameters are large.
@@ -190,22 +201,14 @@ class Lbfgs : public FitPoint<P> {
     return smaller(smaller(1.0, least), kFirstRadius * this->first_radius() / this->length(direction_));
   }
 
-  LUGE_FN bool try_part(const FitSettings& settings) {
-    if (steps_ >= settings.max_steps) return this->end(kMaxSteps);
+  /// False where that is where the search began.
+  LUGE_FN bool place_trial() {
     bool moves = false;
     for (int j = 0; j < count(); ++j) {
       trial_[j] = clipped(at_[j] + part_ * direction_[j], low_[j], high_[j]);
       moves = moves || trial_[j] != at_[j];
     }
-    if (moves) return false;
-    return give_up(settings);
-  }
-
-  /// The line search has found nothing: from here without what is remembered, or not at all.
-  LUGE_FN bool give_up(const FitSettings& settings) {
-    if (pairs_ == 0) return this->end(this->worn_out(settings));
-    pairs_ = 0;
-    return go_on(settings);
+    return moves;
   }
 
   /// Goes to the trial and remembers the way there, in place of the oldest one.
@@ -264,7 +267,8 @@ class Lbfgs : public FitPoint<P> {
     } else {
       part_ = smaller(most_, kGrowth * part_);
     }
-    return try_part(settings);
+    if (!place_trial()) return give_up(settings);
+    return steps_ >= settings.max_steps ? this->end(kMaxSteps) : false;
   }
 
   /// The minimum of the cubic that has the values and slopes of both places, as a part of the way between them.
