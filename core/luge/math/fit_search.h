@@ -86,7 +86,7 @@ class FitPoint {
     }
   }
 
-  /// How much smaller the cost is at the trial. Where the difference is rounding, the slopes at both ends tell (W. W.
+  /// How much smaller the cost is at the trial; if the difference is rounding, as the slopes at both ends tell (W. W.
   /// Hager, H. Zhang, "A new conjugate gradient method with guaranteed descent", SIAM J. Optim. 16 (2005)).
   LUGE_FN double gain(const FitSettings& settings, const double* sums, long stride) const {
     double gain = cost_ - sums[0] / 2;
@@ -96,8 +96,8 @@ class FitPoint {
     return gain;
   }
 
-  /// The length of a column, the greatest so far: a unit of the parameter is 1 / that. Where the model never felt the
-  /// parameter, the parameter's own size is its unit.
+  /// The length of a column, the greatest so far: a unit of the parameter is 1 / that. A parameter that the model
+  /// never felt has its own size as unit.
   LUGE_FN double scale(int j) const { return scale_[j] > 0 ? scale_[j] : at_[j] != 0 ? 1 / abs(at_[j]) : 1.0; }
   LUGE_FN double length(const double* x) const {
     double sum = 0;

@@ -192,7 +192,7 @@ class Lbfgs : public FitPoint<P> {
     return begin_search(settings);
   }
 
-  /// Of the first direction: the minimum of Gauss and Newton's model, but not farther than parameters are large.
+  /// How far to go first: to the minimum of Gauss and Newton's model, and no farther than half the size of parameters.
   LUGE_FN double first_part() const {
     double bend = 0;
     for (int i = 0; i < count(); ++i)
