@@ -119,7 +119,7 @@ TEST_P(FitMethodsTest, EndInTheMinimumOfLevenbergAndMarquardt) {
   std::mt19937_64 random(5);
   std::uniform_real_distribution<double> uniform(0, 1);
   std::normal_distribution<double> normal;
-  const std::int64_t sets = device().is_cuda() ? 8 : 60;
+  const std::int64_t sets = device().is_cuda() ? 3 : 60;
   for (const auto& [formula, least, most, start] : models) {
     SCOPED_TRACE(formula);
     const Model model(formula);
