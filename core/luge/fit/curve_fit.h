@@ -110,7 +110,7 @@ constexpr bool is_converged(FitStatus status) {
 
 /// Nonlinear least squares of many sets at once: of every set, the parameters that make the sum of
 /// loss(((model(x, parameters) - y) / sigma)^2) smallest, from p0, by Levenberg and Marquardt's method in a trust
-/// region (J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory", 1978).
+/// region (J. J. More, "The Levenberg-Marquardt algorithm: implementation and theory", 1978) or by another one.
 ///   x   the predictors: (points) or (sets, points); of k > 1 (k, points) or (k, sets, points); undefined of none
 ///   y   (points) or (sets, points); of m > 1 outputs (m, points) or (sets, m, points)
 ///   p0  (parameters) or (sets, parameters)

@@ -38,7 +38,7 @@ class AdamSearch : public FitPoint<P> {
       rate_ = kRate * smaller(this->first_radius(), sqrt(2 * this->cost_));
       return settle(settings);
     }
-    const bool is_good = finite && !this->is_collapsed(sums, stride);
+    const bool is_good = finite && !this->is_collapsed(kFaded, sums, stride);
     if (is_good && this->gain(settings, sums, stride) > 0) {
       this->move(sums, stride);
       const int status = this->test(settings);
@@ -57,6 +57,7 @@ class AdamSearch : public FitPoint<P> {
  private:
   static constexpr double kRate = 0.1, kFirst = 0.9, kSecond = 0.99, kTiny = 1e-8;
   static constexpr double kHalved = 0.5, kShortened = 0.1;
+  static constexpr double kFaded = 1e-12;  ///< of a column's length, since the best point
   static constexpr int kPatience = 20;
 
   /// Begins anew at the best point.

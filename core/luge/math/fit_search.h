@@ -64,10 +64,10 @@ class FitPoint {
     for (int k = 0; k < 1 + count() + products(); ++k) finite = finite && is_number(sums[k * stride]);
     return finite;
   }
-  /// Whether the model no longer feels a parameter that it felt: it would not find back.
-  LUGE_FN bool is_collapsed(const double* sums, long stride) const {
+  /// Whether the model feels a parameter only a `part` as much as before: it might not find back.
+  LUGE_FN bool is_collapsed(double part, const double* sums, long stride) const {
     for (int j = 0; j < count(); ++j)
-      if (sums[(1 + count() + place(j, j)) * stride] < kCollapsed * kCollapsed * products_[place(j, j)]) return true;
+      if (sums[(1 + count() + place(j, j)) * stride] < part * part * products_[place(j, j)]) return true;
     return false;
   }
 
@@ -86,7 +86,7 @@ class FitPoint {
     }
   }
 
-  /// How much smaller the cost is at the trial. Where the difference is rounding, the slopes at both ends tell (W. W.
+  /// How much smaller the cost is at the trial; if the difference is rounding, as the slopes at both ends tell (W. W.
   /// Hager, H. Zhang, "A new conjugate gradient method with guaranteed descent", SIAM J. Optim. 16 (2005)).
   LUGE_FN double gain(const FitSettings& settings, const double* sums, long stride) const {
     double gain = cost_ - sums[0] / 2;
@@ -96,8 +96,8 @@ class FitPoint {
     return gain;
   }
 
-  /// The length of a column, the greatest so far: a unit of the parameter is 1 / that. Where the model never felt the
-  /// parameter, the parameter's own size is its unit.
+  /// The length of a column, the greatest so far: a unit of the parameter is 1 / that. A parameter that the model
+  /// never felt has its own size as unit.
   LUGE_FN double scale(int j) const { return scale_[j] > 0 ? scale_[j] : at_[j] != 0 ? 1 / abs(at_[j]) : 1.0; }
   LUGE_FN double length(const double* x) const {
     double sum = 0;
@@ -216,7 +216,7 @@ class FitPoint {
 
   static constexpr double kRound = 4, kUnseen = 256, kExact = 4096;  ///< units of rounding
   static constexpr double kNear = 1e-2;                              ///< standard errors
-  static constexpr double kPivot = 1e-14, kRidge = 1e-10, kCollapsed = 1e-12, kFlat = 1e-3;
+  static constexpr double kPivot = 1e-14, kRidge = 1e-10, kFlat = 1e-3;
 
   int parameters_, steps_, status_;
   unsigned free_;  ///< parameters, bit by bit

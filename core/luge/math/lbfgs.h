@@ -41,7 +41,7 @@ class Lbfgs : public FitPoint<P> {
       case Phase::Start:
         if (!this->has_start(finite, sums, stride)) return true;
         return go_on(settings);
-      case Phase::Search: return tried(settings, finite && !this->is_collapsed(sums, stride), sums, stride);
+      case Phase::Search: return tried(settings, finite && !this->is_collapsed(kFaded, sums, stride), sums, stride);
       case Phase::Settle: break;
     }
     accept(sums, stride);
@@ -52,7 +52,8 @@ class Lbfgs : public FitPoint<P> {
   enum class Phase { Start, Search, Settle };
   static constexpr int kMemory = 10, kTrials = 30;
   static constexpr double kDecrease = 1e-4, kFlatter = 0.9;  ///< Wolfe's conditions
-  static constexpr double kNarrow = 0.1, kGrowth = 2;
+  static constexpr double kNarrow = 0.1, kGrowth = 2, kFirstRadius = 0.5;
+  static constexpr double kFaded = 0.1;  ///< of a column's length, in one step
   static constexpr double kNothing = 1e-15;
 
   LUGE_FN static double product_of(const double* a, const double* b, int count) {
@@ -163,39 +164,51 @@ class Lbfgs : public FitPoint<P> {
     return true;
   }
 
-  /// After a move, or after a direction that led nowhere: the next direction, or the end.
+  /// After a move: another search, or the end.
   LUGE_FN bool go_on(const FitSettings& settings) {
     const int status = this->test(settings);
-    if (status != kGoesOn) return this->end(status);
-    while (!find_direction()) {
+    return status == kGoesOn ? begin_search(settings) : this->end(status);
+  }
+  /// The first trial along the next direction, or the end.
+  LUGE_FN bool begin_search(const FitSettings& settings) {
+    if (steps_ >= settings.max_steps) return this->end(kMaxSteps);
+    while (true) {
+      if (find_direction()) {
+        trials_ = 0;
+        nearer_ = {0, 0, slope_};
+        has_farther_ = false;
+        part_ = pairs_ == 0 ? first_part() : 1.0;
+        phase_ = Phase::Search;
+        if (place_trial()) return false;
+      }
       if (pairs_ == 0) return this->end(this->worn_out(settings));
       pairs_ = 0;
     }
-    trials_ = 0;
-    nearer_ = {0, 0, slope_};
-    has_farther_ = false;
-    part_ = 1;
-    if (pairs_ == 0) part_ = smaller(1.0, this->first_radius() / this->length(direction_));
-    phase_ = Phase::Search;
-    return try_part(settings);
+  }
+  /// The line search has found nothing: from here without what is remembered, or not at all.
+  LUGE_FN bool give_up(const FitSettings& settings) {
+    if (pairs_ == 0) return this->end(this->worn_out(settings));
+    pairs_ = 0;
+    return begin_search(settings);
   }
 
-  LUGE_FN bool try_part(const FitSettings& settings) {
-    if (steps_ >= settings.max_steps) return this->end(kMaxSteps);
+  /// How far to go first: to the minimum of Gauss and Newton's model, and no farther than half the size of parameters.
+  LUGE_FN double first_part() const {
+    double bend = 0;
+    for (int i = 0; i < count(); ++i)
+      for (int j = 0; j < count(); ++j) bend += direction_[i] * this->products_[place(i, j)] * direction_[j];
+    const double least = bend > 0 ? -slope_ / bend : 1.0;
+    return smaller(smaller(1.0, least), kFirstRadius * this->first_radius() / this->length(direction_));
+  }
+
+  /// False where that is where the search began.
+  LUGE_FN bool place_trial() {
     bool moves = false;
     for (int j = 0; j < count(); ++j) {
       trial_[j] = clipped(at_[j] + part_ * direction_[j], low_[j], high_[j]);
       moves = moves || trial_[j] != at_[j];
     }
-    if (moves) return false;
-    return give_up(settings);
-  }
-
-  /// The line search has found nothing: from here without what is remembered, or not at all.
-  LUGE_FN bool give_up(const FitSettings& settings) {
-    if (pairs_ == 0) return this->end(this->worn_out(settings));
-    pairs_ = 0;
-    return go_on(settings);
+    return moves;
   }
 
   /// Goes to the trial and remembers the way there, in place of the oldest one.
@@ -254,7 +267,8 @@ class Lbfgs : public FitPoint<P> {
     } else {
       part_ = smaller(most_, kGrowth * part_);
     }
-    return try_part(settings);
+    if (!place_trial()) return give_up(settings);
+    return steps_ >= settings.max_steps ? this->end(kMaxSteps) : false;
   }
 
   /// The minimum of the cubic that has the values and slopes of both places, as a part of the way between them.

@@ -79,7 +79,9 @@ class NelderMead : public FitPoint<P> {
 
   LUGE_FN bool evaluate(const FitSettings& settings, Phase phase) {
     phase_ = phase;
-    return steps_ >= settings.max_steps ? conclude(settings, kMaxSteps) : false;
+    if (steps_ < settings.max_steps) return false;
+    const int tested = this->test(settings);
+    return this->end(tested == kGoesOn ? kMaxSteps : tested);
   }
   LUGE_FN void keep(int vertex, double cost) {
     value_[vertex] = cost;
@@ -93,7 +95,7 @@ class NelderMead : public FitPoint<P> {
     keep(0, cost_);
     spread_cost_ = cost_;
     vertex_ = 1;
-    if (moved_ == 0) return conclude(settings, kCost);
+    if (moved_ == 0) return this->end(this->test(settings));
     return spread_vertex(settings);
   }
   LUGE_FN bool spread_vertex(const FitSettings& settings) {
@@ -182,11 +184,10 @@ class NelderMead : public FitPoint<P> {
     return evaluate(settings, Phase::Reflect);
   }
 
-  /// The simplex has ended, or the steps have: what the derivatives say, or another simplex.
+  /// The simplex has ended: what the derivatives say of its best point, or another simplex.
   LUGE_FN bool conclude(const FitSettings& settings, int status) {
     const int tested = this->test(settings);
     if (tested != kGoesOn) return this->end(tested);
-    if (status == kMaxSteps) return this->end(status);
     if (this->offset_ <= larger(kMinimum, kSingleMinimum * settings.root_epsilon)) return this->end(status);
     if (this->is_exact(settings)) return this->end(kCost);
     const bool goes_nowhere = restarts_ > 0 && spread_cost_ - cost_ <= kLeastGain * cost_;
