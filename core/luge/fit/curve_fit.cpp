@@ -1,8 +1,10 @@
 #include <luge/fit/curve_fit.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
@@ -238,6 +240,33 @@ Operand strided(const Tensor& tensor) {
   return result;
 }
 
+/// The sum of weighted squares of what each set's observations are from their mean; weight may be undefined.
+Tensor scatter_of(const Tensor& y, const Tensor& given) {
+  const Tensor observed = y.to(DType::Float64);
+  if (!given.defined()) {
+    const Tensor apart = observed - observed.mean({1, 2}, true);
+    return (apart * apart).sum({1, 2});
+  }
+  const Tensor weight = given.to(DType::Float64), square = weight * weight;
+  const Tensor seen = where(weight != 0.0, observed, Scalar(0.0));
+  const Tensor mean = (square * seen).sum({1, 2}, true) / square.sum({1, 2}, true);
+  return (square * (seen - mean) * (seen - mean)).sum({1, 2});
+}
+/// On the CPU in slices of sets, whose intermediate tensors a cache holds.
+Tensor scatter_of(const Problem& problem) {
+  constexpr std::int64_t kSlice = 1 << 15;  // observations
+  const std::int64_t together = std::max<std::int64_t>(kSlice / (problem.points * problem.outputs + 1), 1);
+  if (observer || !problem.y.device().is_cpu() || problem.sets <= together)
+    return scatter_of(problem.y, problem.weight);
+  std::vector<Tensor> parts;
+  for (std::int64_t set = 0; set < problem.sets; set += together) {
+    const std::int64_t end = std::min(set + together, problem.sets);
+    parts.push_back(scatter_of(problem.y.slice(0, set, end),
+                               problem.weight.defined() ? problem.weight.slice(0, set, end) : problem.weight));
+  }
+  return cat(parts);
+}
+
 Tensor result_like(const Problem& problem, const Shape& shape, DType dtype) {
   return empty(shape, {.dtype = dtype, .device = problem.y.device()});
 }
@@ -358,16 +387,7 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   result.standard_errors =
       result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();
   result.aic = count * (result.chi2 / count).log() + 2.0 * free.to(DType::Float64);
-  const Tensor observed = problem.y.to(DType::Float64);
-  if (weight.defined()) {
-    const Tensor square = weight * weight, there = weight != 0.0;
-    const Tensor seen = where(there, observed, Scalar(0.0));
-    const Tensor mean = (square * seen).sum({1, 2}, true) / square.sum({1, 2}, true);
-    result.r2 = 1.0 - result.chi2 / (square * (seen - mean) * (seen - mean)).sum({1, 2});
-  } else {
-    const Tensor apart = observed - observed.mean({1, 2}, true);
-    result.r2 = 1.0 - result.chi2 / (apart * apart).sum({1, 2});
-  }
+  result.r2 = 1.0 - result.chi2 / scatter_of(problem);
   const Tensor is_singular = logical_and(result.status > 0, rank < free);
   const auto code = [](FitStatus status) { return Scalar(static_cast<std::int64_t>(status)); };
   // Products of columns have twice their digits: beyond this, float64 has lost the last of them.
