@@ -321,9 +321,9 @@ FitResult curve_fit(const Model& model, const Tensor& x, const Tensor& y, const 
   result.condition = result_like(problem, {sets}, DType::Float64);
   result.chi2 = result_like(problem, {sets}, DType::Float64);
   Tensor free = result_like(problem, {sets}, DType::Int32), rank = result_like(problem, {sets}, DType::Int32);
-  // With more parameters they take more memory than an evaluation is worth.
+  // Of more parameters they take more memory than an evaluation is worth.
   Tensor sums;
-  if (loss == FitLoss::Linear && parameters <= math::scalar::kMostPlain)
+  if (loss == FitLoss::Linear && options.method == "lm" && parameters <= math::scalar::kMostPlain)
     sums = result_like(problem, {1 + parameters * (parameters + 1) / 2, sets}, DType::Float64);
 
   Observations of;
