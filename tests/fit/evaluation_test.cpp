@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
 
+#include <luge/capture/step.h>
 #include <luge/fit/curve_fit.h>
 #include <luge/luge.h>
 #include <luge/math/covariance.h>
@@ -44,6 +45,7 @@ const std::vector<Case>& cases() {
       {{"a + b * x"}},
       {{"a * x ** b"}},
       {{"where(x < m, a * m, b * exp(-x))"}},
+      {{"where(a > b, a * x, b * exp(x))"}},
       {{"abs(x - a) + sqrt(x * x + b * b) / c"}},
       {{"a * x + b * sin(y)"}, {"x", "y"}},
       {{"a * cos(w * x)", "a * sin(w * x) + c"}},
@@ -129,7 +131,6 @@ TEST(MachineCode, LeavesOtherModelsToTiles) {
     return cpu::compile_fit({formulas, program.formulas(), program.is_lane(), program.lanes(), false}) != nullptr;
   };
   EXPECT_FALSE(is_compiled(Model("a + b * x + c * x ** 2 + d * x ** 3 + e * x ** 4 + f * x ** 5"), DType::Float64));
-  EXPECT_FALSE(is_compiled(Model("where(a > b, a * x, b * exp(x))"), DType::Float64));
   EXPECT_FALSE(is_compiled(Model("a + b * x"), DType::Float32));
 }
 
@@ -176,6 +177,28 @@ TEST(MachineCode, ABatchHasTheBitsOfItsSets) {
           ASSERT_TRUE(same(all.steps[s], alone.steps)) << s;
         }
       }
+}
+
+TEST(MachineCode, CapturedBatchesHaveTheBitsOfEagerOnes) {
+  constexpr std::int64_t kSets = 900, kPoints = 40;
+  const Model model("a * exp(-x / t) + c");
+  std::mt19937_64 random(2);
+  std::normal_distribution<double> normal;
+  std::vector<double> values;
+  for (std::int64_t i = 0; i < kSets * kPoints; ++i)
+    values.push_back(2 * std::exp(-0.1 * static_cast<double>(i % kPoints)) + 0.5 + 0.05 * normal(random));
+  const Tensor x = from_host(steps_from(0, 4, kPoints), {kPoints}), y = from_host(values, {kSets, kPoints});
+  const Tensor start = from_host(std::vector<double>{1, 1, 1}, {3});
+  Tensor scale = ones({}, {.dtype = float64});
+  const auto fitted = [&] {
+    const fit::FitResult result = fit::curve_fit(model, x, y * scale, start);
+    return cat({result.parameters, result.standard_errors, result.r2.unsqueeze(1)}, 1);
+  };
+  auto step = capture(fitted);
+  step();
+  step();
+  scale.fill_(2.0);
+  EXPECT_TRUE(same(step(), fitted()));
 }
 
 // ---- searches

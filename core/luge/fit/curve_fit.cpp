@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
@@ -13,6 +14,7 @@
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/index.h>
+#include <luge/ops/join.h>
 #include <luge/seam/backend.h>
 #include <luge/seam/detail/fit_model.h>
 #include <luge/tensor/detail/iteration.h>
@@ -46,6 +48,33 @@ struct Search {
   Tensor parameters, cost, optimality, steps, status;
   Tensor sums;  ///< LeastSquares::sums; undefined: not asked for
 };
+
+/// The sum of weighted squares of what each set's observations are from their mean; weight may be undefined.
+Tensor scatter_of(const Tensor& y, const Tensor& given) {
+  const Tensor observed = y.to(DType::Float64);
+  if (!given.defined()) {
+    const Tensor apart = observed - observed.mean({1, 2}, true);
+    return (apart * apart).sum({1, 2});
+  }
+  const Tensor weight = given.to(DType::Float64), square = weight * weight;
+  const Tensor seen = where(weight != 0.0, observed, Scalar(0.0));
+  const Tensor mean = (square * seen).sum({1, 2}, true) / square.sum({1, 2}, true);
+  return (square * (seen - mean) * (seen - mean)).sum({1, 2});
+}
+/// On the CPU in slices of sets, whose intermediate tensors a cache holds.
+Tensor scatter_of(const Piece& piece) {
+  constexpr std::int64_t kSlice = 1 << 15;  // observations
+  const std::int64_t observations = piece.y.shape()[1] * piece.y.shape()[2];
+  const std::int64_t together = std::max<std::int64_t>(kSlice / (observations + 1), 1);
+  if (observer || !piece.y.device().is_cpu() || piece.sets <= together) return scatter_of(piece.y, piece.weight);
+  std::vector<Tensor> parts;
+  for (std::int64_t set = 0; set < piece.sets; set += together) {
+    const std::int64_t end = std::min(set + together, piece.sets);
+    parts.push_back(scatter_of(piece.y.slice(0, set, end),
+                               piece.weight.defined() ? piece.weight.slice(0, set, end) : piece.weight));
+  }
+  return cat(parts);
+}
 
 /// One fit of some sets.
 class Fitting {
@@ -190,16 +219,7 @@ class Fitting {
     result.standard_errors =
         result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();
     result.aic = count * (result.chi2 / count).log() + 2.0 * free.to(DType::Float64);
-    const Tensor observed = piece.y.to(DType::Float64);
-    if (weight.defined()) {
-      const Tensor square = weight * weight, there = weight != 0.0;
-      const Tensor seen = where(there, observed, Scalar(0.0));
-      const Tensor mean = (square * seen).sum({1, 2}, true) / square.sum({1, 2}, true);
-      result.r2 = 1.0 - result.chi2 / (square * (seen - mean) * (seen - mean)).sum({1, 2});
-    } else {
-      const Tensor apart = observed - observed.mean({1, 2}, true);
-      result.r2 = 1.0 - result.chi2 / (apart * apart).sum({1, 2});
-    }
+    result.r2 = 1.0 - result.chi2 / scatter_of(piece);
     const Tensor is_singular = logical_and(result.status > 0, rank < free);
     const auto code = [](FitStatus status) { return Scalar(static_cast<std::int64_t>(status)); };
     // Products of columns have twice their digits: beyond this, float64 has lost the last of them.

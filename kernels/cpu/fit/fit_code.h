@@ -35,8 +35,8 @@ class FitCode {
   virtual void run(const FitTiles& tiles, std::int64_t rows, double* sums) = 0;
 };
 
-/// Null where it cannot be done: more sums than registers, a condition that is the same at all points, another
-/// processor. The environment variable LUGE_JIT=0 makes it always null.
+/// Null where it cannot be done: more sums than registers, another processor. The environment variable LUGE_JIT=0 makes
+/// it always null.
 std::unique_ptr<FitCode> compile_fit(const FitSource& source);
 
 }  // namespace luge::cpu

@@ -66,13 +66,15 @@ class MachineFit final : public FitCode {
   }
 
   void prepare() override {
-    const std::size_t bytes = vector_bytes();
     for (Part& part : parts_)
       for (std::size_t group = 0; group < groups(); ++group)
         for (std::size_t u = 0; u < part.lanes.size(); ++u)
           std::memcpy(part.pools.data() + group * part.code->pool().size() + u * Loop::kPoolEntry,
-                      reinterpret_cast<const std::byte*>(source_.lanes + kFitLanes * part.lanes[u]) + group * bytes,
-                      bytes);
+                      reinterpret_cast<const std::byte*>(source_.lanes + kFitLanes * part.lanes[u]) + group * bytes_,
+                      bytes_);
+    for (const auto& [value, tile] : conditions_)
+      for (std::int64_t row = 0; row < kFitRows; ++row)
+        std::memcpy(tiles_[index(tile)] + row * kFitLanes, source_.lanes + kFitLanes * value, kFitLanes);
   }
 
   void run(const FitTiles& tiles, std::int64_t rows, double* sums) override {
@@ -88,14 +90,14 @@ class MachineFit final : public FitCode {
   }
 
  private:
-  static std::size_t groups() { return kRowBytes / vector_bytes(); }
+  std::size_t groups() const { return kRowBytes / bytes_; }
 
   void run(const Part& part, std::int64_t rows, double* sums) const {
     std::array<void*, 16> pointers;
     for (std::size_t group = 0; group < groups(); ++group) {
       std::size_t count = 0;
-      for (const int tile : part.tiles) pointers[count++] = tiles_[index(tile)] + group * vector_bytes();
-      if (part.sums) pointers[count++] = reinterpret_cast<std::byte*>(sums) + group * vector_bytes();
+      for (const int tile : part.tiles) pointers[count++] = tiles_[index(tile)] + group * bytes_;
+      if (part.sums) pointers[count++] = reinterpret_cast<std::byte*>(sums) + group * bytes_;
       part.code->function()(pointers.data(), part.pools.data() + group * part.code->pool().size(), index(rows));
     }
   }
@@ -223,6 +225,12 @@ class MachineFit final : public FitCode {
           continue;
         }
         // Conditions are bytes, which loops do not write.
+        if (is_value(in) && source_.is_lane[index(in.value)] &&
+            source_.formulas.values[index(in.value)] == DType::Bool) {
+          call.in[i] = tile_of_[in.value] = add_tile();
+          conditions_.emplace_back(in.value, call.in[i]);
+          continue;
+        }
         if ((is_value(in) ? source_.formulas.values[index(in.value)] : in.number.dtype) != DType::Float64) return false;
         const int operation = traced.read(in).at;
         const auto same =
@@ -278,11 +286,13 @@ class MachineFit final : public FitCode {
   }
 
   const FitSource source_;
+  const std::size_t bytes_ = vector_bytes();
   int first_y_ = 0, first_weight_ = 0, stages_ = 0;
   std::map<int, const Link*> link_of_;                ///< by value
   std::map<int, int> tile_of_;                        ///< by value, of those that have one
   std::vector<std::pair<const Link*, int>> foreign_;  ///< with their stages
   std::vector<std::pair<int, int>> foreign_out_;      ///< value, tile
+  std::vector<std::pair<int, int>> conditions_;       ///< the same at all points: value, tile
   std::vector<std::byte*> tiles_;                     ///< predictors, y, weights, then those of its own
   std::vector<std::byte> memory_;
   std::vector<Part> parts_;
