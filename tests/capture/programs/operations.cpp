@@ -231,6 +231,14 @@ void add_products_and_indices(Table& table) {
       {.name = "gather", .group = Group::Index, .inputs = 2, .args = {Dim}, .run = [](Machine& m, const Statement& s) {
          return m.at(s.in[0]).gather(s.args[0], m.at(s.in[1]));
        }});
+  table.add(
+      {.name = "sort", .group = Group::Index, .inputs = 1, .args = {Dim}, .run = [](Machine& m, const Statement& s) {
+         return sort(m.at(s.in[0]), s.args[0]).values;
+       }});
+  table.add(
+      {.name = "argsort", .group = Group::Index, .inputs = 1, .args = {Dim}, .run = [](Machine& m, const Statement& s) {
+         return argsort(m.at(s.in[0]), s.args[0], true);
+       }});
 
   table.one("rand_like", Group::Random, [](const Tensor& x) { return rand_like(x); });
   table.one("randn_like", Group::Random, [](const Tensor& x) { return randn_like(x); });
