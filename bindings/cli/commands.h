@@ -28,6 +28,7 @@ struct Command {
 Command add_doctor(CLI::App& program, Common& common);
 Command add_demo(CLI::App& program, Common& common);
 Command add_train(CLI::App& program, Common& common);
+Command add_sweep(CLI::App& program, Common& common);
 Command add_fit(CLI::App& program, Common& common);
 Command add_bench(CLI::App& program, Common& common);
 

@@ -9,13 +9,14 @@
 #include <luge/seam/backend.h>
 #include <luge/ops/create.h>
 #include <luge/ops/loss.h>
+#include <luge/train/monitor.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
 #include <luge/report/report.h>
 
+#include "classifier.h"
 #include "parabola.h"
 #include "timing.h"
-#include "train.h"
 
 namespace luge::cli {
 

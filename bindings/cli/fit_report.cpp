@@ -9,6 +9,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/ops/create.h>
+#include <luge/report/detail/gnuplot.h>
 #include <luge/report/table.h>
 
 #include "fit.h"
@@ -29,21 +30,6 @@ struct Chosen {
   std::int64_t set = 0;
   std::string key, title;
 };
-
-/// Text for gnuplot, which reads it as it stands between such quotes. What might end them, or have a program run,
-/// becomes a mark that looks like it.
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) {
-    if (c == '\'')
-      result += "\u2019";
-    else if (c == '`')
-      result += "\u2018";
-    else
-      result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-  }
-  return result + "'";
-}
 
 std::string cell(double value) { return std::isfinite(value) ? fmt::format("{:.9g}", value) : "nan"; }
 

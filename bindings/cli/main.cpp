@@ -1,4 +1,4 @@
-// The program luge: doctor, demo, train, fit, bench.
+// The program luge: doctor, demo, train, sweep, fit, bench.
 // Exit codes: 0 done, 1 failed while running, 2 options that make no sense.
 
 #include <cerrno>
@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   program.footer("`luge COMMAND --help` lists the options of a command.");
   Common common;
   const std::vector<Command> commands{add_doctor(program, common), add_demo(program, common), add_train(program, common),
-                                      add_fit(program, common), add_bench(program, common)};
+                                      add_sweep(program, common), add_fit(program, common), add_bench(program, common)};
   try {
     program.parse(argc, argv);
     if (program.get_subcommands().empty()) throw CLI::RequiredError("One command");

@@ -47,6 +47,16 @@ void require_seed(const std::string& text) {
   LUGE_CHECK(ValueError, parse_number<std::uint64_t>(text).has_value(), "'{}' is not a whole number from 0 to 2^64 - 1", text);
 }
 
+/// One number or two.
+NumberRange read_range(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  NumberRange range;
+  range.is_range = colon != std::string::npos;
+  range.first = require_number(text.substr(0, colon));
+  range.last = range.is_range ? require_number(text.substr(colon + 1)) : range.first;
+  return range;
+}
+
 }  // namespace
 
 CLI::Validator finite() { return validator("", require_number); }
@@ -73,16 +83,21 @@ double NumberRange::at(std::int64_t i, std::int64_t n) const {
 }
 
 NumberRange parse_range(const std::string& text) {
-  const std::size_t colon = text.find(':');
-  NumberRange range;
-  range.is_range = colon != std::string::npos;
-  range.first = require_number(text.substr(0, colon));
-  range.last = range.is_range ? require_number(text.substr(colon + 1)) : range.first;
+  const NumberRange range = read_range(text);
   LUGE_CHECK(ValueError, range.first > 0 && range.last > 0, "'{}' must be a number > 0, or two of them as first:last", text);
   return range;
 }
 
 CLI::Validator number_range() { return validator("", parse_range); }
+
+NumberRange parse_interval(const std::string& text) {
+  const NumberRange range = read_range(text);
+  LUGE_CHECK(ValueError, range.first >= 0 && range.first <= range.last,
+             "'{}' must be a number >= 0, or two of them as low:high with low <= high", text);
+  return range;
+}
+
+CLI::Validator interval() { return validator("", parse_interval); }
 
 void add_common_options(CLI::App& app, Common& common) {
   app.add_option_function<std::string>(

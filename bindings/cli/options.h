@@ -47,4 +47,9 @@ NumberRange parse_range(const std::string& text);
 /// Accepts what parse_range does.
 CLI::Validator number_range();
 
+/// Reads "a" or "a:b" with 0 <= a <= b and finite; throws ValueError.
+NumberRange parse_interval(const std::string& text);
+/// Accepts what parse_interval does.
+CLI::Validator interval();
+
 }  // namespace luge::cli

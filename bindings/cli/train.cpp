@@ -11,11 +11,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <luge/autograd/grad_mode.h>
 #include <luge/capture/step.h>
 #include <luge/data/batches.h>
 #include <luge/data/dataset.h>
-#include <luge/nn/linear.h>
 #include <luge/ops/create.h>
 #include <luge/ops/loss.h>
 #include <luge/report/report.h>
@@ -23,6 +21,7 @@
 #include <luge/seam/backend.h>
 #include <luge/train/optimizer.h>
 
+#include "classifier.h"
 #include "interruption.h"
 #include "options.h"
 #include "timing.h"
@@ -31,39 +30,16 @@ namespace luge::cli {
 
 using namespace report;
 
-nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hidden, std::int64_t classes) {
-  return nn::Sequential{nn::Linear(params, "hidden", inputs, hidden), nn::Relu{},
-                        nn::Linear(params, "output", hidden, classes)};
-}
-
 namespace {
 
 /// Losses of that many sets are written one by one into the history.
 constexpr std::int64_t kKept = 16;
-/// Numbers that the hidden layer holds while accuracy is measured, at most.
-constexpr std::int64_t kHiddenNumbers = std::int64_t{1} << 24;
 
 std::vector<double> learning_rates(const TrainOptions& options) {
   const NumberRange range = parse_range(options.lr);
   std::vector<double> rates;
   for (std::int64_t set = 0; set < options.sets; ++set) rates.push_back(range.at(set, options.sets));
   return rates;
-}
-
-/// The fraction of the samples that each set classifies correctly.
-std::vector<double> accuracies(const nn::Sequential& model, const Batches& samples, std::int64_t sets) {
-  const NoGrad no_grad;
-  Tensor right = zeros({sets}, {.dtype = int64});
-  std::int64_t count = 0;
-  for (const Batch& batch : samples.epoch(0)) {
-    const Tensor correct = (model(batch.images).argmax(-1) == batch.labels).sum(-1);
-    right = right.to(correct.device()) + correct;
-    count += batch.labels.numel();
-  }
-  std::vector<double> result;
-  for (const auto n : right.to_vector<std::int64_t>())
-    result.push_back(static_cast<double>(n) / static_cast<double>(count));
-  return result;
 }
 
 /// A step for each size of batch, captured at its first one and fed from then on.
@@ -111,9 +87,7 @@ TrainResult train(const TrainOptions& options, const Common& common, Monitor& mo
   const Tensor lr = from_host(result.lr, {options.sets}).to(float32).to(common.device);
   Adam optimizer(params, {.lr = lr});
   BatchStream stream(Batches(data.train, {.batch = options.batch, .seed = common.seed, .device = common.device}));
-  const std::int64_t at_a_time =
-      std::clamp<std::int64_t>(kHiddenNumbers / (options.sets * options.hidden), 1, data.test.count());
-  const Batches test(data.test, {.batch = at_a_time, .shuffle = false, .device = common.device});
+  const Batches test = measured_batches(data.test, options.sets, options.hidden, common.device);
   data = {};  // it lives on the device now
   Backend& queue = backend(common.device);
   const checkpoint::Parts parts{.params = params, .optimizer = &optimizer, .monitor = &monitor, .loader = &stream};

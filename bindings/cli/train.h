@@ -6,10 +6,8 @@
 #include <vector>
 
 #include <luge/data/dataset.h>
-#include <luge/nn/sequential.h>
 #include <luge/train/checkpoint.h>
 #include <luge/train/monitor.h>
-#include <luge/train/parameters.h>
 
 #include "commands.h"
 
@@ -46,9 +44,6 @@ struct TrainResult {
   double samples_per_second = 0;  ///< images shown per second; every set sees each
   bool interrupted = false;       ///< the checkpoint has the rest
 };
-
-/// The network: inputs - hidden, relu - classes. One copy for every set of `params`.
-nn::Sequential make_mlp(Parameters& params, std::int64_t inputs, std::int64_t hidden, std::int64_t classes);
 
 /// The file that an interrupted training is kept in.
 inline std::string checkpoint_path(const TrainOptions& options) {

@@ -19,5 +19,6 @@ NB_MODULE(_C, m) {
   bind_fit(m);
   bind_stop(m);
   bind_stop_train(m);
+  bind_sweep(m);
   guard_calls(m);
 }

@@ -165,6 +165,7 @@ void bind_checkpoint(nb::module_& m);
 void bind_fit(nb::module_& m);
 void bind_stop(nb::module_& m);
 void bind_stop_train(nb::module_& m);
+void bind_sweep(nb::module_& m);
 
 /// What an iterable of tensors gives. `op` and `argument` are the names for errors.
 std::vector<Tensor> leaves_in(const char* op, const char* argument, nb::handle given);

@@ -28,6 +28,7 @@
 #include <luge/ops/matmul.h>
 #include <luge/ops/reduce.h>
 #include <luge/ops/softmax.h>
+#include <luge/sweep/run.h>
 #include <luge/tensor/tensor.h>
 #include <luge/report/report.h>
 #include <luge/base/threads.h>

@@ -24,8 +24,8 @@ TEST(Program, HelpAndVersion) {
   EXPECT_EQ(version.out, "luge " LUGE_VERSION "\n");
   const Outcome help = run_luge("--help");
   EXPECT_EQ(help.code, 0);
-  EXPECT_TRUE(has_words(help.out, {"doctor", "demo", "train", "fit", "bench"}));
-  for (const char* command : {"doctor", "demo", "train", "fit", "bench"}) {
+  EXPECT_TRUE(has_words(help.out, {"doctor", "demo", "train", "sweep", "fit", "bench"}));
+  for (const char* command : {"doctor", "demo", "train", "sweep", "fit", "bench"}) {
     const Outcome sub = run_luge(std::string(command) + " --help");
     EXPECT_EQ(sub.code, 0);
     EXPECT_TRUE(has_words(sub.out, {"--device", "--seed", "--json", "--threads"}));
@@ -79,7 +79,7 @@ TEST(Program, BadUsageIsCode2AndSaysWhatIsWrong) {
 
 TEST(Program, ADeviceThatCannotBeUsedIsCode1WithTheReason) {
   if (cuda_status().usable) GTEST_SKIP() << "this machine has a GPU";
-  for (const char* command : {"demo", "demo --sets 10", "train", "bench", "fit nowhere.csv --model a*x --p0 a=1"}) {
+  for (const char* command : {"demo", "demo --sets 10", "train", "sweep", "bench", "fit nowhere.csv --model a*x --p0 a=1"}) {
     SCOPED_TRACE(command);
     const Outcome run = run_luge(std::string(command) + " --device cuda");
     EXPECT_EQ(run.code, 1);

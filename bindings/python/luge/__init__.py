@@ -31,6 +31,7 @@ from . import init as init
 from . import nn as nn
 from . import optim as optim
 from . import stop as stop
+from . import sweep as sweep
 from ._capture import capture as capture
 from ._files import load as load
 from ._files import save as save

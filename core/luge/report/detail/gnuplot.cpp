@@ -72,4 +72,17 @@ DrawingError run_gnuplot(const std::string& directory, const std::string& file) 
   return fmt::format("gnuplot failed on {}: {}", file, words);
 }
 
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) {
+    if (c == '\'')
+      result += "\u2019";
+    else if (c == '`')
+      result += "\u2018";
+    else
+      result += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return result + "'";
+}
+
 }  // namespace luge::report

@@ -12,4 +12,8 @@ using DrawingError = std::string;
 /// missing or that fails: the reason is the result.
 DrawingError run_gnuplot(const std::string& directory, const std::string& file);
 
+/// Text for gnuplot, which reads it as it stands between such quotes. What might end them, or have a program run,
+/// becomes a mark that looks like it.
+std::string quoted(const std::string& text);
+
 }  // namespace luge::report
