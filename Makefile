@@ -23,7 +23,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-files bench-fits bench-python install format lint clean
+.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-files bench-fits bench-python bench-sets install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -152,6 +152,13 @@ bench-fits: build/bench/luge_bench  ## what a curve fit costs and how it ends, b
 	build/venv-fits/bin/python -m pip install --quiet scipy==1.17.1 jaxopt==0.8.5 optimistix==0.1.0
 	tests/python/install.sh build build/venv-fits/bin/python
 	build/venv-fits/bin/python bench/against/compare_fits.py $(BENCH_ARGS)
+
+bench-sets: build  ## what stopped sets cost, and an ensemble beside torch.func.vmap of PyTorch from PyPI
+	@cmake/setup.sh python
+	[ -x build/venv-sets/bin/python ] || /usr/bin/python3 -m venv build/venv-sets
+	build/venv-sets/bin/python -m pip install --quiet numpy torch==2.15.0
+	tests/python/install.sh build build/venv-sets/bin/python
+	build/venv-sets/bin/python bench/against/compare_sets.py $(BENCH_ARGS)
 
 install: build  ## library, headers and program into PREFIX
 	cmake --install build --prefix $(PREFIX)

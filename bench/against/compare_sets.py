@@ -27,7 +27,7 @@ parser.add_argument("--fits", type=int, default=10_000)
 parser.add_argument("--members", type=int, default=500)
 parser.add_argument("--runs", type=int, default=5)
 parser.add_argument("--tail", type=float, default=1.5, help="exponent of the Pareto distribution that steps follow")
-parser.add_argument("--every", type=int, default=50)
+parser.add_argument("--every", type=int, default=25)
 options = parser.parse_args()
 luge.set_num_threads(1)
 

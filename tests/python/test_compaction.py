@@ -94,7 +94,8 @@ def test_what_a_training_says():
     active = np.isfinite(np.asarray(training.losses)).sum(1)
     assert active.tolist() == [r.active for r in training.rounds]
     assert active.tolist() == [(stopped_at >= 10 * i).sum() for i in range(len(training.rounds))]
-    assert training.stops.active == 0 and str(training) == training.text()
+    assert isinstance(training, luge.stop.Training) and str(training) == training.text()
+    assert training.stops.active == 0 and all(isinstance(r, luge.stop.Round) for r in training.rounds)
     assert training.text().startswith(f"{SETS} sets took {training.steps} steps in {len(training.rounds)} rounds\n")
     assert training.text().endswith(str(ensemble.rule.report()))
     assert repr(training.rounds[0]) == f"<luge.stop.Round: 10 steps of {SETS} sets, {SETS} of them active>"

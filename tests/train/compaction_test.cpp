@@ -13,7 +13,7 @@
 #include "devices.h"
 #include "expect.h"
 
-namespace luge::test {
+namespace luge::test::compaction {
 namespace {
 
 using stop::Reason;
@@ -226,11 +226,16 @@ TEST_P(CompactionTest, WhatAnExceptionInterruptsIsBackInItsPlace) {
   };
   Networks moving(device(), float32, adam(), everything(device(), float32)),
       looped(device(), float32, adam(), everything(device(), float32));
-  std::int64_t seen = 0;
+  std::int64_t size = kSets;
   const auto train = [&] {
-    moving.train({.every = 4, .between = [&] {
-                    if (++seen == 25) throw Interrupted("enough");
-                  }});
+    stop::train(*moving.optimizer, *moving.rule, {{"y", moving.y}},
+                [&](stop::Live& live) {
+                  size = live.params.sets();
+                  return moving.step(live);
+                },
+                {.every = 4, .between = [&] {
+                   if (size < kSets / 2) throw Interrupted("enough");
+                 }});
   };
   EXPECT_THROW(train(), Interrupted);
   const stop::Report report = moving.rule->report();
@@ -479,4 +484,4 @@ TEST_P(CompactionTest, SetLrOfTheOptimizerInTheStepReachesTheSetsThatMoved) {
 }
 
 }  // namespace
-}  // namespace luge::test
+}  // namespace luge::test::compaction

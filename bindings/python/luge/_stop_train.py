@@ -70,7 +70,7 @@ def train(
     rule: StopRule,
     *,
     data: Mapping[str, Tensor] | None = None,
-    every: int = 50,
+    every: int = 25,
     max_steps: int | None = None,
     compact: bool = True,
     min_sets: int = 1,

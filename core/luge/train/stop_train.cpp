@@ -154,15 +154,15 @@ class Trainer {
     if (!options_.between) return captured_->run(steps);
     using Clock = std::chrono::steady_clock;
     constexpr std::chrono::milliseconds kPatience(100);
-    for (std::int64_t part = 1;;) {
+    for (;;) {
       const Clock::time_point begun = Clock::now();
-      const std::int64_t now = std::min(part, steps);
+      const std::int64_t now = std::min(part_, steps);
       const StepResults& results = captured_->run(now);
       options_.between();
+      if (now == part_ && Clock::now() - begun < kPatience / 2) part_ *= 2;
+      if (Clock::now() - begun > kPatience && part_ > 1) part_ /= 2;
       steps -= now;
       if (steps == 0) return results;
-      if (Clock::now() - begun < kPatience / 2) part *= 2;
-      if (Clock::now() - begun > kPatience && part > 1) part /= 2;
     }
   }
 
@@ -198,6 +198,7 @@ class Trainer {
   std::unique_ptr<Live> moved_;
   std::optional<CapturedStep> captured_;  // works on moved_
   std::vector<std::int64_t> numbers_;     // of the live sets
+  std::int64_t part_ = 1;                 // steps between two interruptions
   Training training_;
 };
 

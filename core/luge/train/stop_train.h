@@ -72,7 +72,7 @@ class Live {
 
 struct TrainOptions {
   /// Steps between two looks at the sets: each waits for the device, and sets may move there.
-  std::int64_t every = 50;
+  std::int64_t every = 25;
   /// Steps in all; absent: until no set is active.
   std::optional<std::int64_t> max_steps = {};
   /// false: no set moves. The results are the same, bit by bit.

@@ -89,15 +89,14 @@ void assign_in_place(Tensor& to, const Tensor& fresh) {
 
 void LearningRate::assign(const Tensor& fresh) {
   assign_in_place(values, fresh);
-  for (const Follower& follower : followers)
-    if (const std::shared_ptr<LearningRate> rate = follower.rate.lock())
-      assign_in_place(rate->values, values.ndim() == 0 ? values.clone() : values.index_select(0, follower.sets));
+  if (const std::shared_ptr<LearningRate> rate = follower.lock())
+    assign_in_place(rate->values, values.ndim() == 0 ? values.clone() : values.index_select(0, follower_sets));
 }
 
 void LearningRate::lead(const std::shared_ptr<LearningRate>& rate, const Tensor& sets) {
-  std::erase_if(followers, [](const Follower& follower) { return follower.rate.expired(); });
-  rate->follows = true;
-  followers.push_back({rate, sets});
+  follower = rate;
+  follower_sets = sets;
+  if (rate) rate->follows = true;
 }
 
 void LearningRate::assign_base(const Tensor& fresh) { assign_in_place(base, fresh); }

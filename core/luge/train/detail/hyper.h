@@ -46,12 +46,9 @@ struct LearningRate {
   Tensor base;    ///< what the schedules start from, in float64; undefined before there are any
   std::vector<std::shared_ptr<ScheduleTerm>> schedules;  ///< each is given what the one before it makes
 
-  /// Learning rates of optimizers that stand for some of the sets: they take every value that is assigned here.
-  struct Follower {
-    std::weak_ptr<LearningRate> rate;
-    Tensor sets;  ///< int64
-  };
-  std::vector<Follower> followers = {};
+  /// The learning rate of an optimizer that stands for some of the sets: it takes every value that is assigned here.
+  std::weak_ptr<LearningRate> follower = {};
+  Tensor follower_sets = {};  ///< int64
   bool follows = false;
 
   /// What the schedules make of the base now, in the arena's dtype.
@@ -64,7 +61,7 @@ struct LearningRate {
   /// Takes these values, of shape () or (sets) and of the same dtype, in place wherever they fit: a recorded step
   /// reads that address.
   void assign(const Tensor& fresh);
-  /// From now on `rate`, which has been made alike, takes the values of these sets.
+  /// From now on `rate`, which has been made alike, takes the values of these sets; null: nobody does any more.
   void lead(const std::shared_ptr<LearningRate>& rate, const Tensor& sets);
   /// The same of the base.
   void assign_base(const Tensor& fresh);
