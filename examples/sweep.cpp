@@ -38,7 +38,7 @@ int main(int count, char** arguments) {
   });
   const sweep::Result result =
       sweep::run(steps, optimizer, settings,
-                 {.steps = 2000,
+                 {.steps = 1000,
                   .halving = sweep::Halving{.eta = 4},
                   .validate = [&] { return mse_loss(model(params, held), held_y, Reduction::PerSet); },
                   .rule = &rule});
@@ -47,5 +47,5 @@ int main(int count, char** arguments) {
     std::printf("%s: rank correlation %.2f, explained %.2f\n", one.name.c_str(), one.rank_correlation, one.explained);
   if (count > 1) std::printf("%s\n", result.report(arguments[1], {.title = "A sweep"}).page.c_str());
   const double best = result.scores[static_cast<std::size_t>(result.best().front())];
-  return best < 0.02 && result.total_steps() < 0.25 * 192 * 2000 ? 0 : 1;
+  return best < 0.02 && result.total_steps() < 192 * 1000 / 4 ? 0 : 1;
 }

@@ -32,9 +32,9 @@ def validate():
     return nn.functional.mse_loss(model(held), held_y, reduction="per_set")
 
 
-result = sweep.run(step, optimizer, settings, steps=2000, halving=4, validate=validate, rule=rule, compact=True)
+result = sweep.run(step, optimizer, settings, steps=1000, halving=4, validate=validate, rule=rule, compact=True)
 print(result.table(5))
-print(*result.associations(), sep="\n")
+print(*result.by_setting()[:3], *result.associations(), sep="\n")
 if len(sys.argv) > 1:
     print(result.report(sys.argv[1], title="A sweep"))
-sys.exit(0 if result.scores.min().item() < 0.02 and result.total_steps < 0.25 * 192 * 2000 else 1)
+sys.exit(0 if result.scores.min().item() < 0.02 and result.total_steps < 192 * 1000 / 4 else 1)

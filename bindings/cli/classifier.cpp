@@ -48,8 +48,8 @@ std::vector<double> accuracies(const Parameters& params, const Batches& samples,
   const NoGrad no_grad;
   Parameters some({.sets = sets.numel(), .device = params.device(), .dtype = params.dtype(), .seed = 0});
   for (const std::string& name : params.names()) {
-    const Tensor all = params[name];
-    some.add(name, Shape(all.shape().begin() + 1, all.shape().end()), init::zeros()).copy_(all.index_select(0, sets));
+    const Tensor values = params[name].index_select(0, sets);
+    some.add(name, values[0].shape(), init::zeros()).copy_(values);
   }
   return accuracies(mlp_on(some), samples, sets.numel());
 }

@@ -65,12 +65,22 @@ sweep::Settings settings_of(const SweepOptions& options, const Common& common) {
                        .draws = options.halton ? sweep::Draws::Halton : sweep::Draws::Random});
 }
 
-/// The last images of the training part, which no step will see.
-LabelledImages held_back(LabelledImages& train) {
-  const std::int64_t held = std::min(kMostHeld, train.count() / kHeldShare), kept = train.count() - held;
-  LUGE_CHECK(ValueError, held > 0, "sweep: {} training images are too few; it takes {}", train.count(), kHeldShare);
-  LabelledImages result{train.images.slice(0, kept), train.labels.slice(0, kept)};
-  train = {train.images.slice(0, 0, kept), train.labels.slice(0, 0, kept)};
+/// The numbers from 0 to count - 1 in batches, in an order of their own for every epoch.
+Batches numbers(std::int64_t count, std::int64_t batch, const Common& common) {
+  return Batches({zeros({count, 1}), arange(count)}, {.batch = batch, .seed = common.seed, .device = common.device});
+}
+
+/// Images of the training part that no step will see, drawn at random: files may be sorted.
+LabelledImages held_back(LabelledImages& train, const Common& common) {
+  const std::int64_t all = train.count(), held = std::min(kMostHeld, all / kHeldShare);
+  LUGE_CHECK(ValueError, held > 0, "sweep: {} training images are too few; it takes {}", all, kHeldShare);
+  const Tensor order = numbers(all, all, common).epoch(0)[0].labels.to(Device::cpu());
+  const auto picked = [&](std::int64_t begin, std::int64_t end) {
+    const Tensor some = order.slice(0, begin, end);
+    return LabelledImages{train.images.index_select(0, some), train.labels.index_select(0, some)};
+  };
+  LabelledImages result = picked(0, held);
+  train = picked(held, all);
   return result;
 }
 
@@ -106,7 +116,7 @@ class BatchList {
       : batch_(batch),
         images_(samples.images.reshape({samples.count(), -1}).to(common.device)),
         labels_(samples.labels.to(common.device)),
-        order_(places(samples.count(), batch, common)),
+        order_(numbers(samples.count(), batch, common)),
         list_(zeros({kSteps * batch}, {.dtype = int64, .device = common.device})),
         within_(arange(batch, {.dtype = int64, .device = common.device})),
         place_(zeros({}, {.dtype = int64, .device = common.device})) {}
@@ -128,12 +138,6 @@ class BatchList {
   }
 
  private:
-  /// A stream of places in place of images.
-  static BatchStream places(std::int64_t count, std::int64_t batch, const Common& common) {
-    return BatchStream(
-        Batches({zeros({count, 1}), arange(count)}, {.batch = batch, .seed = common.seed, .device = common.device}));
-  }
-
   std::int64_t batch_;
   Tensor images_, labels_;
   BatchStream order_;
@@ -142,7 +146,7 @@ class BatchList {
 
 sweep::Result train(const SweepOptions& options, const Common& common, Dataset& data, Trained& trained) {
   const sweep::Settings settings = settings_of(options, common);
-  const LabelledImages held_images = held_back(data.train);
+  const LabelledImages held_images = held_back(data.train, common);
   trained.train_images = data.train.count();
   trained.held_images = held_images.count();
   trained.test_images = data.test.count();

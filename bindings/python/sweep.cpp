@@ -58,7 +58,7 @@ Settings space(const nb::dict& given, std::int64_t sets, std::uint64_t seed, std
   constexpr const char* kOp = "sweep.space";
   if (method != "random" && method != "halton")
     throw ValueError(fmt::format("{}: method is '{}'; allowed are 'random' and 'halton'", kOp, method));
-  const auto distributions = items(kOp, given, [](const std::string& name, nb::handle one) {
+  const auto distributions = items(kOp, given, [&](const std::string& name, nb::handle one) {
     if (nb::isinstance<Distribution>(one)) return nb::cast<Distribution>(one);
     if (const std::optional<Scalar> value = number(one)) return sweep::choice({value->to_double()});
     throw TypeError(fmt::format(
@@ -215,8 +215,10 @@ nb::object write_report(const Result& self, const PathArgument& directory, const
   if (!options.is_none()) {
     if (!nb::hasattr(options, "items"))
       throw TypeError(fmt::format("Result.report: options is of type {}; it must be a dict", type_of(options)));
-    for (const nb::handle item : nb::borrow(options.attr("items")()))
-      facts.emplace_back(nb::str(item[0]).c_str(), nb::str(item[1]).c_str());
+    for (const nb::handle item : nb::borrow(options.attr("items")())) {
+      const nb::object name = item[0], value = item[1];
+      facts.emplace_back(nb::str(nb::handle(name)).c_str(), nb::str(nb::handle(value)).c_str());
+    }
   }
   report::Written written;
   {

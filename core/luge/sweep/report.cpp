@@ -28,8 +28,8 @@ constexpr std::size_t kBest = 10, kListed = 100, kDrawn = 8;
 /// Scores that span more than this factor are drawn on a logarithmic axis, which reaches so far above their median.
 constexpr double kWideSpan = 100, kReach = 1000;
 constexpr double kQuantiles[] = {0.05, 0.25, 0.5, 0.75, 0.95};
-/// The ink of pictures (report.cpp) and a grey that reads well on light and on dark.
-constexpr const char *kInk = "#010203", *kGrey = "#809090a0";
+/// The ink of pictures (report.cpp), which the page takes over.
+constexpr const char* kInk = "#010203";
 
 std::size_t at(std::int64_t set) { return static_cast<std::size_t>(set); }
 
