@@ -163,6 +163,7 @@ void bind_system(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_checkpoint(nb::module_& m);
 void bind_fit(nb::module_& m);
+void bind_population(nb::module_& m);
 void bind_stop(nb::module_& m);
 
 /// What an iterable of tensors gives. `op` and `argument` are the names for errors.
