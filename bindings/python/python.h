@@ -150,6 +150,7 @@ void bind_types(nb::module_& m);
 void bind_tensor(nb::module_& m);
 void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_ops(nb::module_& m, nb::class_<Tensor>& tensor);
+void bind_sort(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_views(nb::class_<Tensor>& tensor);
 void bind_indexing(nb::class_<Tensor>& tensor);
 void bind_interchange(nb::module_& m, nb::class_<Tensor>& tensor);

@@ -272,6 +272,7 @@ void bind_tensor(nb::module_& m) {
   bind_indexing(tensor);
   bind_elementwise(m, tensor);
   bind_ops(m, tensor);
+  bind_sort(m, tensor);
   bind_interchange(m, tensor);
 }
 

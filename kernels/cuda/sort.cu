@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(kThreads) sort_tiles_kernel(const Pieces<T> in
   const int width = 1 << in.width_bits, pieces = kTile >> in.width_bits;
   for (std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * pieces; first < in.count;
        first += static_cast<std::int64_t>(gridDim.x) * pieces) {
-    __syncthreads();  // the tile before may still be read
+    // What a thread writes here, it alone has read of the tile before.
     for (int i = static_cast<int>(threadIdx.x); i < kTile; i += kThreads) {
       const std::int64_t piece = first + (i >> in.width_bits), row = quick_quotient(piece, in.per_row);
       const std::int64_t column = (piece - row * in.per_row) * kTile + (i & (width - 1));

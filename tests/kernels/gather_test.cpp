@@ -84,6 +84,40 @@ TEST_P(GatherTest, BackwardOnAnyLayout) {
     }
 }
 
+/// Lines of labels that are all distinct, as an order's are, added to what is there.
+TEST_P(GatherTest, BackwardOfDistinctLabels) {
+  constexpr std::int64_t kRows = 3, kColumns = 1001, kLabels = 700;
+  for (const DType dtype : {float32, float64}) {
+    Array source(dtype, kRows * kColumns), labels(int64, kRows * kLabels), out(dtype, kRows * kLabels);
+    Chooser choose(5);
+    choose.fill(source, -1, 1);
+    choose.fill(out, -1, 1);
+    for (std::int64_t r = 0; r < kRows; ++r)
+      for (std::int64_t i = 0; i < kLabels; ++i)
+        labels.set(r * kLabels + i, static_cast<double>((i * 37 + r) % kColumns));
+    DeviceArray ds(backend(), source), dl(backend(), labels), dout(backend(), out);
+    Gather call;
+    call.direction = Direction::Backward;
+    call.distinct = true;
+    call.extent = extent({kRows, kLabels});
+    call.dim = 1;
+    call.source_size = kColumns;
+    call.source = ds.operand({kColumns, 1});
+    call.index = dl.operand({kLabels, 1});
+    call.out = dout.operand({kLabels, 1});
+    backend().run(call);
+    Array expected = source;
+    for (std::int64_t r = 0; r < kRows; ++r)
+      for (std::int64_t i = 0; i < kLabels; ++i) {
+        const std::int64_t at = r * kColumns + labels.at<std::int64_t>(r * kLabels + i);
+        expected.set(at, source.get(at) + out.get(r * kLabels + i));
+      }
+    const Array result = ds.download();
+    for (std::int64_t i = 0; i < expected.count(); ++i)
+      ASSERT_TRUE(close(result.get(i), expected.get(i), epsilon(dtype))) << name(dtype) << " at " << i;
+  }
+}
+
 /// The least label that does not exist is the end of the table, where memory ends, too.
 TEST_P(GatherTest, TheEndOfTheTableIsOutside) {
   if (!backend().device().is_cuda()) GTEST_SKIP() << "the CPU leaves labels to the checks before the call";

@@ -201,6 +201,7 @@ MATRIX = [[1, 2], [3, 4]]
 CALLS = {
     "sum": lambda m, x: x.sum(), "sum dim": lambda m, x: x.sum(1), "mean": lambda m, x: x.mean(), "prod": lambda m, x: x.prod(1),
     "max": lambda m, x: x.max(), "min": lambda m, x: x.min(), "argmax": lambda m, x: x.argmax(), "argmin": lambda m, x: x.argmin(1),
+    "sort": lambda m, x: m.sort(x, 1)[0], "argsort": lambda m, x: x.argsort(1, True), "topk": lambda m, x: x.topk(1)[0],
     "max dim": lambda m, x: x.max(1)[0], "min dim": lambda m, x: x.min(0)[1], "all": lambda m, x: x.all(), "any": lambda m, x: x.any(),
     "var": lambda m, x: x.var(), "std": lambda m, x: x.std(), "logsumexp": lambda m, x: x.logsumexp(1),
     "nansum": lambda m, x: m.nansum(x, 1),

@@ -77,8 +77,8 @@ def tables():
     (lambda: luge.optim.Adamax, "luge.optim has no 'Adamax': torch.optim.Adamax is one of the names that are not here yet"),
     (lambda: luge.optim.lr_scheduler.OneCycleLR, "luge.optim.lr_scheduler has no 'OneCycleLR': "
      "torch.optim.lr_scheduler.OneCycleLR is one of the names that are not here yet"),
-    (lambda: luge.Tensor.topk, "luge.Tensor has no 'topk': torch.Tensor.topk is one of the names that are not here yet"),
-    (lambda: luge.ones(1).topk(1), "luge.Tensor has no 'topk': torch.Tensor.topk is one of the names that are not here yet"),
+    (lambda: luge.Tensor.kthvalue, "luge.Tensor has no 'kthvalue': torch.Tensor.kthvalue is one of the names that are not here yet"),
+    (lambda: luge.ones(1).kthvalue(1), "luge.Tensor has no 'kthvalue': torch.Tensor.kthvalue is one of the names that are not here yet"),
     (lambda: luge.ones(1).data, "luge.Tensor has no 'data': instead of torch.Tensor.data write x.detach()"),
 ])  # fmt: skip
 def test_names_of_pytorch(action, text):

@@ -207,6 +207,10 @@ BOOLS = {
     "stack": lambda x: luge.stack([x, x], dim=True),
     "gather": lambda x: x.gather(True, luge.zeros(2, 3, dtype=luge.int64)),
     "index_select": lambda x: x.index_select(True, luge.tensor([0])),
+    "sort": lambda x: x.sort(True),
+    "argsort": lambda x: luge.argsort(x, dim=True),
+    "topk": lambda x: x.topk(True),
+    "topk dim": lambda x: luge.topk(x, 1, True),
 }
 
 

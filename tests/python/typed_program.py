@@ -20,6 +20,9 @@ luge.zeros(2, dtype="float64")  # wrong
 luge.einsum("ij->ji", x)  # wrong
 luge.nn.LSTM(1, 2)  # wrong
 x.cumsum(0)  # wrong
+largest: luge.Tensor = x.sort(dim=0, descending=True).values
+places: luge.Tensor = luge.topk(x, 1)[1]
+luge.topk(x, 1).places  # wrong
 params = luge.Parameters(sets=10)
 w: luge.Tensor = params.add("w", (2, 3), luge.init.uniform(-1, 1))
 optimizer = luge.optim.Adam(params, lr=1e-3, betas=(0.9, 0.99))

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 #: By PyTorch's namespaces that have them: names that nothing here stands for.
 _MISSING = {
     "torch torch.Tensor": """
-        acos acosh addbmm addr angle argsort argwhere as_strided asin asinh atan2 atanh bincount bitwise_left_shift
+        acos acosh addbmm addr angle argwhere as_strided asin asinh atan2 atanh bincount bitwise_left_shift
         bitwise_right_shift ceil cholesky cholesky_inverse cholesky_solve conj conj_physical copysign corrcoef cosh cov cross
         cummax cummin cumprod cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff dsplit erfc
         erfinv fix flip fliplr flipud float_power floor_divide fmax fmin fmod frac frexp gcd heaviside histc
@@ -20,7 +20,7 @@ _MISSING = {
         kthvalue lcm ldexp logcumsumexp logdet logit lu masked_scatter matrix_exp matrix_power median mode msort
         multinomial mvlgamma nan_to_num nanmean nanmedian nanquantile nextafter nonzero pinverse polygamma prelu put qr
         quantile rad2deg real remainder renorm repeat_interleave roll rot90 round scatter scatter_add scatter_reduce
-        select_scatter signbit sinc sinh slice_scatter slogdet sort stft svd take_along_dim tile topk trace tril triu
+        select_scatter signbit sinc sinh slice_scatter slogdet stft svd take_along_dim tile trace tril triu
         trunc unique unique_consecutive vsplit xlogy""",
     "torch": """
         BoolStorage ByteTensor CharTensor FloatStorage Generator HalfTensor LongStorage ShortTensor Stream accelerator
