@@ -17,6 +17,7 @@ NB_MODULE(_C, m) {
   bind_files(m);
   bind_checkpoint(m);
   bind_fit(m);
+  bind_population(m);
   bind_stop(m);
   bind_stop_train(m);
   bind_sweep(m);

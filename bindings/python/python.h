@@ -164,6 +164,7 @@ void bind_system(nb::module_& m);
 void bind_files(nb::module_& m);
 void bind_checkpoint(nb::module_& m);
 void bind_fit(nb::module_& m);
+void bind_population(nb::module_& m);
 void bind_stop(nb::module_& m);
 void bind_stop_train(nb::module_& m);
 void bind_sweep(nb::module_& m);

@@ -82,6 +82,11 @@ void bind_parameters(nb::module_& m) {
           nb::sig("def __iter__(self) -> Iterator[Tensor]"))
       .def("names", &Parameters::names, "All names, in the order of adding.")
       .def("tensors", &Parameters::tensors, "All parameters, in the order of adding.")
+      .def("_inits", &Parameters::inits, "What they start as, in the order of adding; None where nobody knows.")
+      .def(
+          "_set_init",
+          [](Parameters& self, const std::string& name, const std::optional<Init>& init) { self.set_init(name, init); },
+          "name"_a, "init"_a.none())
       .def_prop_ro("sets", &Parameters::sets, "Number of sets; 1 for an ordinary model.")
       .def_prop_ro("batched", &Parameters::batched, "Whether parameters have a leading axis of sets.")
       .def_prop_ro(

@@ -9,6 +9,7 @@
 #include <luge/base/cuda_status.h>
 #include <luge/data/batches.h>
 #include <luge/data/idx.h>
+#include <luge/data/sampling.h>
 #include <luge/base/error.h>
 #include <luge/base/memory.h>
 #include <luge/fit/curve_fit.h>
@@ -22,6 +23,7 @@
 #include <luge/nn/linear.h>
 #include <luge/nn/sequential.h>
 #include <luge/ops/create.h>
+#include <luge/ops/draw.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/index.h>
 #include <luge/ops/join.h>
@@ -40,6 +42,7 @@
 #include <luge/train/monitor.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
+#include <luge/train/population.h>
 #include <luge/train/schedule.h>
 #include <luge/train/stop.h>
 #include <luge/train/stop_train.h>

@@ -63,10 +63,11 @@ struct Rule {
 
   Setting<T> settings[Formula::kHypers];
   Setting<T> active;
+  const std::int64_t* begun;
   math::scalar::UpdateFlags flags;
 
   template <class Update>
-  explicit Rule(const Update& call) : flags{call.maximize, call.decays(), call.has_idle()} {
+  explicit Rule(const Update& call) : begun(call.begun), flags{call.maximize, call.decays(), call.has_idle()} {
     for (int h = 0; h < Formula::kHypers; ++h) settings[h] = Setting<T>(call.hyper[h]);
     active = Setting<T>(call.hyper[Update::kActive]);
   }
@@ -74,7 +75,7 @@ struct Rule {
   /// Of a set's step number `taken` + 1.
   __device__ AtStep step_numbers(std::int64_t set, std::int64_t taken) const {
     AtStep result{};
-    fill(result, set, static_cast<double>(taken + 1));
+    fill(result, set, static_cast<double>(taken + 1 - (begun ? begun[set] : 0)));
     return result;
   }
   /// All of a set's numbers.

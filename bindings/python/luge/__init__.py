@@ -30,6 +30,7 @@ from . import func as func
 from . import init as init
 from . import nn as nn
 from . import optim as optim
+from . import population as population
 from . import stop as stop
 from . import sweep as sweep
 from ._capture import capture as capture

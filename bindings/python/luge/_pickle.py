@@ -76,6 +76,7 @@ def _rebuild(
     first_set: int = 0,
     frozen: tuple[str, ...] = (),
     active: Tensor | None = None,
+    inits: list[Init | None] | None = None,
 ) -> Parameters:
     parameters = Parameters(sets, device=where, dtype=kind, seed=seed, first_set=first_set)
     for name, value in values:
@@ -83,6 +84,8 @@ def _rebuild(
         with no_grad():
             own.copy_(value)
         own.requires_grad_(name not in frozen)
+    for i, (name, _) in enumerate(values):  # which of an older file nobody knows
+        parameters._set_init(name, inits[i] if inits else None)
     if active is not None:
         parameters.set_active(active)
     return parameters
@@ -104,7 +107,8 @@ def _reduce(parameters: Parameters) -> tuple[Any, ...]:
     values = [(name, member.detach()) for name, member in members]
     frozen = tuple(name for name, member in members if not member.requires_grad)
     sets = parameters.sets if parameters.batched else None
-    return _rebuild, (sets, parameters.device, parameters.dtype, values, parameters.seed, parameters.first_set, frozen, _active(parameters))
+    arena = (sets, parameters.device, parameters.dtype, values, parameters.seed, parameters.first_set)
+    return _rebuild, (*arena, frozen, _active(parameters), parameters._inits())
 
 
 def _rebuild_optimizer(
@@ -115,6 +119,9 @@ def _rebuild_optimizer(
     active: Tensor | None = None,
 ) -> Optimizer:
     optimizer: Optimizer = kind(params, **options)
+    if len(state) > len(optimizer._state()):  # some set has begun anew
+        home = optimizer.parameters
+        _C._population._restart(optimizer, _C.zeros(home.sets, dtype=_C.bool_, device=home.device), None)
     with no_grad():
         for own, value in zip(optimizer._state(), state):
             own.copy_(value)

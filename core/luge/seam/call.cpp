@@ -163,6 +163,7 @@ void Update::effects(Effects& effects) {
   effects.updates(value, bytes);
   for (void*& block : state) effects.updates(block, bytes);
   effects.updates(steps, sizeof(std::int64_t));
+  effects.reads(begun, layout.sets * static_cast<std::int64_t>(sizeof(std::int64_t)));
 }
 int Update::numbers() const { return traits(rule).numbers + (has_idle() ? 1 : 0); }
 math::Number Update::number(int i) const {
@@ -171,6 +172,7 @@ math::Number Update::number(int i) const {
 bool Update::is_per_set(int i) const {
   using math::Derivation;
   const math::Number from = number(i);
+  if (begun && from.counts_steps()) return true;
   const auto differs = [&](int h) { return hyper[static_cast<std::size_t>(h)].stride != 0; };
   return (from.how != Derivation::IsFirstStep && differs(from.hyper)) ||
          (from.how == Derivation::Decayed && differs(from.other));

@@ -272,6 +272,8 @@ struct Update {
   const void* grad = nullptr;
   std::array<void*, kMaxStates> state{};            ///< as many as the rule has
   std::int64_t* steps = nullptr;
+  /// (sets), or null: how many steps were taken before each set began anew; those do not count for it.
+  const std::int64_t* begun = nullptr;
   std::array<Hyper, kMaxHypers + 1> hyper{};        ///< by the rule's enumeration
   bool maximize = false;
 

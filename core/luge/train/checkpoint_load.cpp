@@ -25,7 +25,7 @@ class Loader {
       : path_(path),
         options_(options),
         file_(kOp, path),
-        parts_(kOp, parts, CheckpointParts::Purpose::Load),
+        parts_(kOp, parts, CheckpointParts::Purpose::Load, file_.contains(CheckpointParts::kBegun)),
         loader_(parts.loader),
         monitor_(parts.monitor) {
     LUGE_CHECK(IoError, text("format") == kFormat, "{}: '{}' is no checkpoint of luge; load_file reads its tensors",
@@ -119,6 +119,7 @@ class Loader {
     for (const CheckpointSlot& slot : parts_.slots()) {
       known.insert(slot.name);
       if (!file_.contains(slot.name)) {
+        if (slot.zeros_if_absent) continue;
         lacks(slot.name, "the file has no such tensor");
         continue;
       }
@@ -189,6 +190,8 @@ class Loader {
     std::vector<Tensor> values;
     for (const CheckpointSlot& slot : parts_.slots()) {
       Tensor value = file_.contains(slot.name) ? checked(slot.name) : Tensor();
+      if (!value.defined() && slot.zeros_if_absent)
+        value = zeros(by_sets() ? Shape{file_sets()} : slot.value.shape(), {.dtype = slot.value.dtype()});
       values.push_back(by_sets() && value.defined() ? merged(slot, value) : value);
     }
     return values;

@@ -1,5 +1,6 @@
 #include <luge/train/optimizer.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include <luge/autograd/grad_mode.h>
@@ -43,6 +44,9 @@ class Optimizer::State {
   const std::shared_ptr<LearningRate>& lr() const { return lr_; }
   const Tensor& steps() const { return steps_; }
   Parameters& parameters() { return parameters_; }
+  Tensor begun();
+  const Tensor& begun_so_far() const { return begun_; }
+  const Tensor& initial_moments() const { return initial_moments_; }
   const Update& call() const { return call_; }
   std::vector<std::pair<std::string, Tensor>> hyperparameters() const;
   std::vector<Tensor> state() const;
@@ -64,12 +68,16 @@ class Optimizer::State {
   void finish(UpdateRule rule, const PerSet& weight_decay, bool maximize, std::initializer_list<Setting> settings,
               const Tensor& initial_state = {});
   Hyper keep(const char* name, const Tensor& values);
+  void expect_none_begun() const;
   Tensor block(const Ref<Storage>& buffer) const;
 
   Parameters parameters_;
   Update call_;
   std::shared_ptr<LearningRate> lr_ = std::make_shared<LearningRate>();
   Tensor steps_;
+  Tensor begun_, initial_moments_;
+  /// Whether some set may have begun anew.
+  std::shared_ptr<bool> has_begun_ = std::make_shared<bool>(false);
   std::vector<std::pair<std::string, Tensor>> kept_;  // what call_ points to, by name
   std::vector<Ref<Storage>> buffers_;                 // likewise
 };
@@ -100,6 +108,7 @@ void Optimizer::State::finish(UpdateRule rule, const PerSet& weight_decay, bool 
                               std::initializer_list<Setting> settings, const Tensor& initial_state) {
   call_.rule = rule;
   call_.maximize = maximize;
+  initial_moments_ = initial_state;
   const Tensor decay = values("weight_decay", weight_decay, Allowed::Finite);
   for (const Setting& setting : settings) {
     const Hyper hyper = keep(setting.name, setting.values);
@@ -207,8 +216,40 @@ void Optimizer::State::step() {
     call_.hyper[Update::kActive] = hyper(arena().active());
   else
     arena().expect_all_active();
+  if (begun_.defined()) {
+    if (observer) [[unlikely]]
+      observer->uses(*begun_.storage());
+    call_.begun = static_cast<const std::int64_t*>(begun_.data());
+  } else {
+    expect_none_begun();
+  }
   arena().backend().run(call_);
   arena().bump_values(call_.layout);
+}
+
+Tensor Optimizer::State::begun() {
+  const RuleTraits& rule = traits(call_.rule);
+  const auto counts_steps = [](const math::Number& number) { return number.counts_steps(); };
+  if (std::none_of(rule.number.begin(), rule.number.begin() + rule.numbers, counts_steps)) return {};
+  if (!begun_.defined()) {
+    *has_begun_ = true;
+    const Unobserved once;  // it belongs to the optimizer, not to the step that is being recorded
+    begun_ = zeros({parameters_.sets()}, {.dtype = DType::Int64, .device = parameters_.device()});
+  }
+  return begun_;
+}
+
+/// Tells who records a step that it counts its steps for all sets alike: it fails once some set may have begun anew.
+void Optimizer::State::expect_none_begun() const {
+  if (!observer) return;
+  // The owner is seen to be alive before this is called.
+  const auto check = [has_begun = has_begun_.get()](std::int64_t steps, std::int64_t) {
+    LUGE_CHECK(CaptureError, !*has_begun,
+               "step: population.restart was first called after this step was captured, which counts steps for all "
+               "sets alike; capture it again, or call restart with a mask of no set before capturing");
+    return steps;
+  };
+  observer->has_effect({.owner = has_begun_, .owner_name = "optimizer", .before = check, .after = {}, .undo = {}});
 }
 
 std::vector<std::pair<std::string, Tensor>> Optimizer::State::hyperparameters() const {
@@ -220,12 +261,14 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::State::hyperparameters() 
 std::vector<Tensor> Optimizer::State::state() const {
   std::vector<Tensor> result{steps_, lr_->values};
   for (const Ref<Storage>& buffer : buffers_) result.push_back(block(buffer));
+  if (begun_.defined()) result.push_back(begun_);
   return result;
 }
 
 std::vector<std::pair<std::string, Tensor>> Optimizer::State::named_state() const {
   std::vector<std::pair<std::string, Tensor>> result{{"step", steps_}, {"lr", lr_->values}};
   result.insert(result.end(), kept_.begin(), kept_.end());
+  if (begun_.defined()) result.emplace_back("begun", begun_);
   for (std::size_t i = 0; i < buffers_.size(); ++i) {
     const char* const state = traits(call_.rule).state_names[i];
     for (const Parameters::Arena::Member& member : parameters_.arena_->members())
@@ -316,6 +359,9 @@ Tensor Optimizer::lr() const { return lr_->values.clone(); }
 std::int64_t Optimizer::steps_taken(SourceLocation location) const {
   return state_->steps().item<std::int64_t>(location);
 }
+Tensor Optimizer::begun() { return state_->begun(); }
+const Tensor& Optimizer::begun_so_far() const { return state_->begun_so_far(); }
+const Tensor& Optimizer::initial_moments() const { return state_->initial_moments(); }
 Parameters& Optimizer::parameters() { return state_->parameters(); }
 std::vector<std::pair<std::string, Tensor>> Optimizer::hyperparameters() const { return state_->hyperparameters(); }
 bool Optimizer::maximize() const { return state_->call().maximize; }

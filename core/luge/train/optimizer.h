@@ -85,8 +85,9 @@ struct LearningRate;  // internal: what an optimizer shares with its schedules
 ///
 /// A step leaves alone, value and state, what does not require a gradient when step() is called (a frozen parameter)
 /// and what has no gradient since zero_grad. Steps are counted once for all parameters: Adam's corrections of its
-/// first steps, and SGD's first step without dampening, do not begin anew for a parameter that joins later. A step
-/// without any gradient does not count. Reading grad() of an arena's parameter that has none gives it one of zeros.
+/// first steps, and SGD's first step without dampening, do not begin anew for a parameter that joins later; for a set
+/// they do by population::restart. A step without any gradient does not count. Reading grad() of an arena's parameter
+/// that has none gives it one of zeros.
 ///
 /// Making one throws ValueError, DTypeError, DeviceError or ShapeError, naming optimizer, option and value,
 /// and then has changed nothing. Values of a tensor are checked too, which waits for its device.
@@ -120,11 +121,12 @@ class Optimizer {
   /// The rule that it steps by, which options like nesterov and centered choose.
   UpdateRule rule() const;
   /// What its steps change, parameters aside: the number of steps, the learning rate, and the moments of all parameters
-  /// in blocks of the arena's layout. These are the tensors that it works on: copied into those of another optimizer
-  /// that was made alike, they make that go on as this one would.
+  /// in blocks of the arena's layout; from the first population::restart on also how many steps were taken before each
+  /// set began anew. These are the tensors that it works on: copied into those of another optimizer that was made
+  /// alike, they make that go on as this one would.
   std::vector<Tensor> state() const;
   /// The same by name, each parameter's moments by themselves, as PyTorch names them: "step", "lr", the other
-  /// hyperparameters, then "exp_avg.hidden.weight". These are the tensors that it works on.
+  /// hyperparameters, "begun" as in state(), then "exp_avg.hidden.weight". These are the tensors that it works on.
   std::vector<std::pair<std::string, Tensor>> named_state() const;
 
  protected:
@@ -136,6 +138,14 @@ class Optimizer {
   friend class LrScheduler;
   friend class stop::Live;
   friend class CheckpointParts;
+  friend class population::Members;
+  /// Int64 of shape (sets): how many steps were taken before each set began anew. Steps look at it from the first call
+  /// of this on; one that was captured before throws CaptureError. Undefined for a rule that does not count steps.
+  Tensor begun();
+  /// The same, undefined as long as no set has begun anew.
+  const Tensor& begun_so_far() const;
+  /// What the moments begin with: a number of shape (); undefined: 0.
+  const Tensor& initial_moments() const;
   std::shared_ptr<LearningRate> lr_;
 };
 

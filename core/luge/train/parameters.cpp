@@ -1,7 +1,5 @@
 #include <luge/train/parameters.h>
 
-#include <algorithm>
-
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/tensor/detail/tensor_impl.h>
@@ -18,13 +16,11 @@ Tensor Parameters::add(std::string_view name, const Shape& shape, const Init& in
 
 std::vector<Tensor> Parameters::add(const std::vector<ParameterSpec>& specs) { return arena_->add(specs); }
 
-Tensor Parameters::operator[](std::string_view name) const {
-  const auto& names = arena_->names();
-  const auto found = std::find(names.begin(), names.end(), name);
-  LUGE_CHECK(ValueError, found != names.end(), "Parameters: there is no '{}'; the names are: {}", name,
-             fmt::join(names, ", "));
-  return arena_->tensors()[static_cast<std::size_t>(found - names.begin())];
+Tensor Parameters::operator[](std::string_view name) const { return arena_->tensors()[arena_->find(name)]; }
+void Parameters::set_init(std::string_view name, const std::optional<Init>& init) {
+  arena_->set_init(arena_->find(name), init);
 }
+std::vector<std::optional<Init>> Parameters::inits() const { return arena_->inits(); }
 
 std::optional<Parameters> Parameters::home_of(const Tensor& leaf) {
   const TensorImpl& impl = checked(leaf, "Parameters", "leaf");

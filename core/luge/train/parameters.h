@@ -17,6 +17,9 @@ namespace stop {
 class Live;
 class StopRule;
 }  // namespace stop
+namespace population {
+class Members;
+}
 
 /// `Parameters params({.sets = 1'000'000, .device = Device::best()});`
 struct ParametersOptions {
@@ -59,6 +62,10 @@ class Parameters {
   Tensor operator[](std::string_view name) const;
   std::vector<std::string> names() const;
   std::vector<Tensor> tensors() const;
+  /// What they start as, in the order of the names; absent where nobody knows: of loose leaves.
+  std::vector<std::optional<Init>> inits() const;
+  /// What a parameter starts as where population::restart draws it anew. Throws ValueError naming what there is.
+  void set_init(std::string_view name, const std::optional<Init>& init);
 
   /// The arena that a leaf lives in: a Parameters, or an optimizer's own that took it in. Absent for a loose leaf.
   static std::optional<Parameters> home_of(const Tensor& leaf);
@@ -103,6 +110,7 @@ class Parameters {
   friend class Optimizer;
   friend class stop::Live;
   friend class stop::StopRule;
+  friend class population::Members;
   class Arena;
   explicit Parameters(std::shared_ptr<Arena> arena) : arena_(std::move(arena)) {}
   Tensor clip(const Tensor& max_norm);

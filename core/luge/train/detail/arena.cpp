@@ -112,12 +112,14 @@ void Parameters::Arena::place(Entries& entries, std::string name, std::int64_t c
 void Parameters::Arena::commit(Entries entries) {
   for (auto* const list : {&entries_.tensors, &entries_.gradients}) list->reserve(list->size() + entries.names.size());
   for (auto* const list : {&entries_.offsets, &entries_.per_set}) list->reserve(list->size() + entries.names.size());
+  entries_.inits.reserve(entries_.inits.size() + entries.names.size());
   entries_.names.reserve(entries_.names.size() + entries.names.size());
   append(entries_.names, entries.names);
   append(entries_.tensors, entries.tensors);
   append(entries_.gradients, entries.gradients);
   append(entries_.offsets, entries.offsets);
   append(entries_.per_set, entries.per_set);
+  append(entries_.inits, entries.inits);
   entries_.size = entries.size;
   device_table_ = {};
   latest_part_ = {};
@@ -151,7 +153,8 @@ std::vector<Tensor> Parameters::Arena::add(const std::vector<ParameterSpec>& spe
     fresh.gradients.push_back(window(gradients_, fresh.offsets[i], shapes[i]));
     tensor.requires_grad_();
     bind(tensor, fresh.gradients.back());
-    initialize(tensor, specs[i].init, entries_.names.size() + i);
+    initialize(tensor, specs[i].init, entries_.names.size() + i, options_.seed);
+    fresh.inits.push_back(specs[i].init);
     fresh.tensors.push_back(std::move(tensor));
   }
   std::vector<Tensor> result = fresh.tensors;
@@ -159,7 +162,8 @@ std::vector<Tensor> Parameters::Arena::add(const std::vector<ParameterSpec>& spe
   return result;
 }
 
-void Parameters::Arena::initialize(const Tensor& tensor, const Init& init, std::uint64_t index) const {
+void Parameters::Arena::initialize(const Tensor& tensor, const Init& init, std::uint64_t p,
+                                   std::optional<std::uint64_t> seed) const {
   if (tensor.numel() == 0) return;
   if (init.is_constant) return fill_values(tensor, init.a);
   Random call;
@@ -167,9 +171,9 @@ void Parameters::Arena::initialize(const Tensor& tensor, const Init& init, std::
   call.sets = sets();
   call.per_set = tensor.numel() / sets();
   call.first_set = options_.first_set;
-  call.seed = options_.seed ? *options_.seed : global_seed();
-  call.stream = options_.seed ? kParameterStreams + index : next_stream();
-  call.global = !options_.seed;
+  call.seed = seed ? *seed : global_seed();
+  call.stream = seed ? kParameterStreams + p : next_stream();
+  call.global = !seed;
   call.low = init.a;
   call.high = init.b;
   call.out = operand(tensor);
@@ -186,6 +190,7 @@ void Parameters::Arena::prepare_adoption(const std::vector<Tensor>& leaves) {
     fresh.gradients.push_back(window(gradients_, fresh.offsets[i], leaves[i].shape()));
   }
   fresh.tensors = leaves;
+  fresh.inits.resize(leaves.size());
   commit(std::move(fresh));
   adopting_ = adopted_ = true;
 }
@@ -201,6 +206,14 @@ void Parameters::Arena::seal() {
 }
 
 // ---- use ----------------------------------------------------------------------------------------
+
+std::size_t Parameters::Arena::find(std::string_view name) const {
+  const std::vector<std::string>& names = entries_.names;
+  const auto found = std::find(names.begin(), names.end(), name);
+  LUGE_CHECK(ValueError, found != names.end(), "Parameters: there is no '{}'; the names are: {}", name,
+             fmt::join(names, ", "));
+  return static_cast<std::size_t>(found - names.begin());
+}
 
 std::vector<Parameters::Arena::Member> Parameters::Arena::members() const {
   std::vector<Member> result;

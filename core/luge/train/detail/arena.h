@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <luge/autograd/detail/node.h>
@@ -73,6 +75,14 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
     std::int64_t offset;
   };
   std::vector<Member> members() const;
+  /// The number of a parameter. Throws ValueError naming what there is.
+  std::size_t find(std::string_view name) const;
+  /// What parameters start as; absent: it was a loose leaf, whose start nobody knows.
+  const std::vector<std::optional<Init>>& inits() const { return entries_.inits; }
+  void set_init(std::size_t p, const std::optional<Init>& init) { entries_.inits[p] = init; }
+  /// Gives `tensor`, of the shape of parameter `p`, the values that it starts with in an arena of this seed; without
+  /// one drawn by the next numbers of the global generator.
+  void initialize(const Tensor& tensor, const Init& init, std::uint64_t p, std::optional<std::uint64_t> seed) const;
 
  private:
   /// Parameters that are about to be part of the arena.
@@ -80,6 +90,7 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
     std::vector<std::string> names;
     std::vector<Tensor> tensors, gradients;
     std::vector<std::int64_t> offsets, per_set;
+    std::vector<std::optional<Init>> inits;
     std::int64_t size = 0;  // of the arena with them
   };
 
@@ -105,7 +116,6 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   /// A tensor over a part of a block: with a storage and so a version of its own.
   Tensor window(const Ref<Storage>& block, std::int64_t offset, const Shape& shape) const;
   void bind(const Tensor& tensor, const Tensor& gradient);
-  void initialize(const Tensor& tensor, const Init& init, std::uint64_t index) const;
   void commit(Entries entries);
   Ref<Storage> allocate(std::int64_t elements) const;
 

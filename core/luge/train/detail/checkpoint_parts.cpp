@@ -62,7 +62,7 @@ std::vector<HistoryRow> rows_of(const std::vector<Tensor>& columns) {
 
 // ---- the parts ----------------------------------------------------------------------------------
 
-CheckpointParts::CheckpointParts(const char* op, const checkpoint::Parts& parts, Purpose purpose)
+CheckpointParts::CheckpointParts(const char* op, const checkpoint::Parts& parts, Purpose purpose, bool has_begun)
     : op_(op), parts_(parts) {
   arena_ = parts.params;
   if (parts.optimizer) {
@@ -73,7 +73,7 @@ CheckpointParts::CheckpointParts(const char* op, const checkpoint::Parts& parts,
   }
   add_monitor(purpose);
   add_params();
-  add_optimizer();
+  add_optimizer(has_begun);
   add_schedules();
 }
 
@@ -100,7 +100,7 @@ void CheckpointParts::add_params() {
   }
 }
 
-void CheckpointParts::add_optimizer() {
+void CheckpointParts::add_optimizer(bool has_begun) {
   if (arena_) {
     sections_.emplace_back("sets/");
     add("sets/active", arena_->active(), Fits::Same, [arena = *arena_](const Tensor& mask) mutable {
@@ -123,7 +123,17 @@ void CheckpointParts::add_optimizer() {
                "{}: the optimizer steps a tensor of shape {}, its parameter '{}', that is not among the params given",
                op_, to_string(leaf.shape()), member);
   }
+  const bool begins = parts_.optimizer->begun_so_far().defined();
+  if (begins || has_begun) {
+    const TensorOptions each{.dtype = DType::Int64, .device = arena_->device()};
+    const Tensor value = begins ? parts_.optimizer->begun_so_far() : zeros({arena_->sets()}, each);
+    add(kBegun, value, Fits::Same, [optimizer = parts_.optimizer](const Tensor& steps) {
+      if (Tensor begun = optimizer->begun(); begun.defined()) begun.copy_(steps);
+    });
+    slots_.back().zeros_if_absent = true;
+  }
   for (const auto& [name, value] : parts_.optimizer->named_state()) {
+    if (name == "begun") continue;
     const std::size_t dot = name.find('.');
     if (dot == std::string::npos) {
       std::function<void(const Tensor&)> put;

@@ -29,6 +29,8 @@ struct CheckpointSlot {
   bool by_sets = false;
   /// Takes a value of that dtype, on the CPU. Null: value.copy_().
   std::function<void(const Tensor&)> put = {};
+  /// Whether a file without it stands for one with zeros.
+  bool zeros_if_absent = false;
 };
 
 class CheckpointParts {
@@ -37,8 +39,11 @@ class CheckpointParts {
     Save,
     Load,  ///< the history is not collected: its columns are empty
   };
-  /// Throws ValueError for parts that do not belong together.
-  CheckpointParts(const char* op, const checkpoint::Parts& parts, Purpose purpose);
+  /// Throws ValueError for parts that do not belong together. `has_begun`: the file that is to be loaded says when sets
+  /// began anew.
+  CheckpointParts(const char* op, const checkpoint::Parts& parts, Purpose purpose, bool has_begun = false);
+  /// What says that in a file.
+  static constexpr const char* kBegun = "optimizer/begun";
 
   const std::vector<CheckpointSlot>& slots() const { return slots_; }
   /// Whether tensors of that name belong to a part that was given.
@@ -63,7 +68,7 @@ class CheckpointParts {
 
  private:
   void add_params();
-  void add_optimizer();
+  void add_optimizer(bool has_begun);
   void add_schedules();
   void add_monitor(Purpose purpose);
   void add(std::string name, const Tensor& value, CheckpointSlot::Fits fits = CheckpointSlot::Fits::Same,
