@@ -114,7 +114,7 @@ class MachineFit final : public FitCode {
   static bool is_foreign(const Link& link) {
     Graph trial(DType::Float64);
     graph = &trial;
-    std::array<Traced, Elementwise::kMaxInputs> in;
+    std::array<Traced, Link::kMaxInputs> in;
     std::array<Traced, Link::kMaxOutputs> out;
     for (std::size_t i = 0; i < in.size(); ++i) in[i] = Traced::of(trial.input(static_cast<int>(i)));
     const bool traced = trace(link, in, out);
@@ -168,7 +168,7 @@ class MachineFit final : public FitCode {
       return values[value] = result;
     }
     Traced compute(const Link& link) {
-      std::array<Traced, Elementwise::kMaxInputs> in;
+      std::array<Traced, Link::kMaxInputs> in;
       std::array<Traced, Link::kMaxOutputs> out;
       for (std::size_t i = 0; i < in.size(); ++i)
         if (link.in[i].kind != ChainInput::Kind::Absent) in[i] = read(link.in[i]);
