@@ -1,6 +1,7 @@
 """Sweeps: many hyperparameters are tried at once, each in a set of its own.
 
-    settings = luge.sweep.space({"lr": luge.sweep.log_uniform(1e-4, 1e-1), "weight_decay": luge.sweep.uniform(0, 0.1)}, sets=256)
+    sweep = luge.sweep
+    settings = sweep.space({"lr": sweep.log_uniform(1e-4, 1e-1), "weight_decay": sweep.uniform(0, 0.1)}, sets=256)
     params = luge.Parameters(sets=settings.sets, seed=0)
     optimizer = luge.optim.AdamW(params, **settings.hyper("lr", "weight_decay"))
 
@@ -11,7 +12,7 @@
         optimizer.step()
         return loss
 
-    result = luge.sweep.run(step, optimizer, settings, steps=1000)
+    result = sweep.run(step, optimizer, settings, steps=1000)
     print(result.table(10))
     result.report("report")
 """
