@@ -57,6 +57,15 @@ TEST_P(GradcheckTest, NamesTheInput) {
   EXPECT_NE(result.message.find("input 1, element 1"), std::string::npos) << result.message;
 }
 
+TEST_P(GradcheckTest, NamesTheElementThatFailsBesideOneThatIsFurtherOff) {
+  // Rounding makes the difference quotient of the large square inexact, within the relative tolerance.
+  const Tensor x = tensor({1.2345e6, 1}, on(float64, true));
+  const GradcheckResult result = gradcheck([](const std::vector<Tensor>& in) { return wrong_square(in[0], 1.01, 1); }, {x});
+  EXPECT_FALSE(result);
+  EXPECT_GT(result.worst_error, 0.1);
+  EXPECT_NE(result.message.find("input 0, element 1"), std::string::npos) << result.message;
+}
+
 TEST_P(GradcheckTest, FindsAMissingGradient) {
   const Tensor x = tensor({1, 2}, on(float64, true));
   EXPECT_FALSE(gradcheck([](const std::vector<Tensor>& in) { return in[0] * in[0].detach(); }, {x}));
