@@ -29,15 +29,15 @@ namespace {
 using cpu::kFitLanes;
 using fit::Model;
 
-struct Case {
+struct FormulaKind {
   std::vector<std::string> formulas;
   std::vector<std::string> predictors = {"x"};
 };
 
 /// Of all kinds: functions with and without instructions, one after another; conditions; predictors that functions
 /// read; numbers alone; several predictors and outputs.
-const std::vector<Case>& cases() {
-  static const std::vector<Case> all = {
+const std::vector<FormulaKind>& formula_kinds() {
+  static const std::vector<FormulaKind> all = {
       {{"a * exp(-x / t) + c"}},
       {{"a * exp(-(x - m) ** 2 / (2 * s ** 2))"}},
       {{"exp(x) * a + sin(x * w) * b"}},
@@ -78,7 +78,7 @@ class Tiles {
 TEST(MachineCode, AddsUpWhatTilesDo) {
   std::mt19937_64 random(11);
   int compiled = 0;
-  for (const Case& each : cases())
+  for (const FormulaKind& each : formula_kinds())
     for (const bool weighted : {false, true})
       for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{7}, cpu::kFitRows}) {
         SCOPED_TRACE(testing::Message() << each.formulas[0] << (weighted ? ", weights, " : ", ") << rows << " rows");
@@ -120,7 +120,7 @@ TEST(MachineCode, AddsUpWhatTilesDo) {
       }
   // With 32 registers all of them are.
   if (std::getenv("LUGE_JIT") == nullptr && (hwy::SupportedTargets() & HWY_AVX3) != 0) {
-    EXPECT_EQ(compiled, static_cast<int>(cases().size()) * 6);
+    EXPECT_EQ(compiled, static_cast<int>(formula_kinds().size()) * 6);
   }
 }
 
@@ -141,7 +141,7 @@ TEST(MachineCode, ABatchHasTheBitsOfItsSets) {
   const std::vector<double> line = steps_from(0.1, 3, kPoints);
   std::mt19937_64 random(5);
   std::normal_distribution<double> normal;
-  for (const Case& each : cases())
+  for (const FormulaKind& each : formula_kinds())
     for (const DType dtype : {float64, float32})
       for (const bool ragged : {false, true}) {
         if (each.predictors.size() > 1 || each.formulas.size() > 1) continue;
