@@ -94,7 +94,8 @@ def heavy_tails():
     middle = statistics.median
     print(f"  with compaction / active steps {middle(taken[True]) / middle(least):.2f} (bar: 1.3 at most)")
     print(f"  without / with compaction {middle(taken[False]) / middle(taken[True]):.2f} (bar: 3 at least)")
-    print(f"  {len({r.size for r in whole.rounds})} sizes; sets computed for each active one: {whole.computed / whole.needed:.2f}\n")
+    sizes = len({r.size for r in whole.rounds})
+    print(f"  {sizes} sizes; sets computed for each active one: {whole.computed / whole.needed:.2f}\n")
 
 
 # ---- an ensemble
@@ -139,8 +140,11 @@ class Ensemble:
 def torch_ensemble(torch, ours):
     """A function that takes a step of the same networks."""
     torch.set_num_threads(1)
-    base = torch.nn.Sequential(torch.nn.Linear(1, HIDDEN), torch.nn.Tanh(), torch.nn.Linear(HIDDEN, 1))
-    models = [torch.nn.Sequential(torch.nn.Linear(1, HIDDEN), torch.nn.Tanh(), torch.nn.Linear(HIDDEN, 1)) for _ in range(options.members)]
+
+    def network():
+        return torch.nn.Sequential(torch.nn.Linear(1, HIDDEN), torch.nn.Tanh(), torch.nn.Linear(HIDDEN, 1))
+
+    base, models = network(), [network() for _ in range(options.members)]
     params, buffers = torch.func.stack_module_state(models)
     optimizer = torch.optim.AdamW(params.values(), lr=0.016, weight_decay=0.05)
     x, y = (torch.from_numpy(np.array(ours.data[name])) for name in "xy")
@@ -197,7 +201,7 @@ def ensemble():
                 ours = Ensemble()
                 ours.train(max_steps=2)
             taken[name].append(seconds(work) / steps)
-    print(f"{options.members} networks 1-{HIDDEN}-1, {POINTS} points, AdamW, validation loss: milliseconds a step of all, {options.runs} runs")
+    print(f"{options.members} networks 1-{HIDDEN}-1, {POINTS} points, AdamW, validation loss, {options.runs} runs: ms a step of all")
     reference = statistics.median(next(iter(taken.values())))
     for name, values in taken.items():
         print(f"  {name:<48} {spread(values, 1e3)}  {statistics.median(values) / reference:6.2f} x")
@@ -207,7 +211,8 @@ def ensemble():
         for _ in range(options.runs):
             whole, training = Ensemble(), []
             values.append(seconds(lambda: training.append(whole.train(max_steps=1000, compact=compact))))
-        print(f"  luge, until all have stopped or 1000 steps, {'with' if compact else 'without'} compaction: seconds {spread(values)}")
+        how = "with" if compact else "without"
+        print(f"  luge, until all have stopped or 1000 steps, {how} compaction: seconds {spread(values)}")
     for name, values in list(taken.items())[1:]:
         all_steps = statistics.median(values) * training[0].steps
         ratio = all_steps / statistics.median(whole_taken[True])

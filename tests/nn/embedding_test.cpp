@@ -5,6 +5,7 @@
 
 #include <luge/luge.h>
 
+#include "expect.h"
 #include "nn/layer_gradcheck.h"
 #include "train/messages.h"
 
@@ -82,6 +83,17 @@ TEST(Embedding, FunctionIsTheLayers) {
                  nn::embedding(tensor({9}, {.dtype = int64}), zeros({3, 2})));
   EXPECT_MESSAGE(DTypeError, "embedding: index is float32; allowed are int32 and int64",
                  nn::embedding(zeros({2}), weight));
+}
+
+TEST(Embedding, IsMadeOnParametersThatAreThere) {
+  Parameters params, batched({.sets = 3});
+  const nn::Embedding table(params, "tokens", 5, 3), sets(batched, "tokens", 5, 3);
+  EXPECT_EQ(nn::Embedding::on(params, "tokens").weight().impl(), table.weight().impl());
+  EXPECT_TRUE(test::same(nn::Embedding::on(batched, "tokens")(index({0, 4}, {2})), sets(index({0, 4}, {2}))));
+  params.add("flat.weight", {4}, init::zeros());
+  EXPECT_MESSAGE(ShapeError, "Embedding flat: the weight has shape (4,); it must be (count, dim)",
+                 nn::Embedding::on(params, "flat"));
+  EXPECT_THROW(nn::Embedding::on(params, "none"), ValueError);
 }
 
 TEST(Embedding, NamesItselfInErrors) {

@@ -8,6 +8,7 @@
 
 #include <luge/luge.h>
 
+#include "expect.h"
 #include "nn/layer_gradcheck.h"
 #include "train/messages.h"
 
@@ -125,6 +126,33 @@ TEST(Linear, NamesItselfInErrors) {
   EXPECT_THROW(layer(zeros({2, 784}, {.dtype = float64})), DTypeError);
   EXPECT_MESSAGE(ValueError, "Linear l: in_features is 0 and out_features is 3; both must be 1 or more",
                  nn::Linear(params, "l", 0, 3));
+}
+
+TEST(Linear, IsMadeOnParametersThatAreThere) {
+  for (const bool batched : {false, true})
+    for (const bool bias : {false, true}) {
+      ParametersOptions options{.dtype = float64, .seed = 3};
+      if (batched) options.sets = 2;
+      Parameters params(options);
+      const nn::Linear layer(params, "hidden", 3, 4, {.bias = bias}), again = nn::Linear::on(params, "hidden");
+      EXPECT_EQ(again.weight().impl(), layer.weight().impl());
+      EXPECT_EQ(again.bias().defined(), bias);
+      const Tensor x = input({5, 3});
+      EXPECT_TRUE(test::same(again(x), layer(x)));
+      EXPECT_MESSAGE(ShapeError,
+                     batched ? "Linear hidden: x is (5, 4); allowed are (batch, 3) and (2, batch, 3)"
+                             : "Linear hidden: x is (5, 4); allowed is (..., 3)",
+                     again(zeros({5, 4})));
+    }
+  Parameters params;
+  params.add("a.weight", {4}, init::zeros());
+  params.add("b.weight", {4, 3}, init::zeros());
+  params.add("b.bias", {3}, init::zeros());
+  EXPECT_MESSAGE(ValueError, "Parameters: there is no 'c.weight'; the names are: a.weight, b.weight, b.bias",
+                 nn::Linear::on(params, "c"));
+  EXPECT_MESSAGE(ShapeError, "Linear a: the weight has shape (4,); it must be (out, in)", nn::Linear::on(params, "a"));
+  EXPECT_MESSAGE(ShapeError, "Linear b: the bias has shape (3,); it must be (4,), as the weight has (4, 3)",
+                 nn::Linear::on(params, "b"));
 }
 
 TEST(Linear, IsAddedWholeOrNotAtAll) {

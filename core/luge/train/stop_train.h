@@ -131,8 +131,8 @@ Training run_training(Optimizer& optimizer, StopRule& rule, const PerSetData& da
 /// numbering goes by place, so draw them before and give them as data, or the same ones for all sets. Schedules of the
 /// optimizer may be stepped in the step; a rate for each set is then computed for all sets. Gradients move along.
 ///
-/// Needs, beside the whole and one at a time, what the moved sets take: at most three quarters of the parameters, their
-/// gradients, the optimizer's and the rule's state and the data.
+/// Needs, beside the whole and one size at a time, what the moved sets take: parameters, gradients, the optimizer's and
+/// the rule's state, data. That is less than the whole takes, and less from move to move.
 ///
 /// Throws ValueError for options out of range, a rule of another optimizer, data without the leading axis of sets or
 /// with a gradient, and a step that does not call check; ShapeError for a loss that is not one per set; CaptureError
