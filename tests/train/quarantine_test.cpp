@@ -24,77 +24,77 @@ LUGE_ON_EVERY_DEVICE(QuarantineTest);
 
 // ---- the other sets
 
-constexpr std::int64_t kSets = 1000;
-constexpr int kSteps = 9;
+constexpr std::int64_t kWatched = 1000;
+constexpr int kWatchedSteps = 9;
 
-bool goes_wrong(std::int64_t set) { return set % 100 == 37; }
+bool is_faulty(std::int64_t set) { return set % 100 == 37; }
 
-/// What a training of `kSets` sets leaves, of which one in a hundred goes wrong at step 1, 2, ... kSteps - 1 if
-/// `with_faults`. `size`: elements of its parameter in each set, 0 for a number.
-struct Left {
+/// What a training of `kWatched` sets leaves, of which one in a hundred goes wrong at step 1, 2, ... kWatchedSteps - 1
+/// if `with_faults`. `size`: elements of its parameter in each set, 0 for a number.
+struct Watched {
   std::vector<Tensor> tensors;
   std::vector<std::int64_t> steps;  ///< after which each set stood still
 };
 
-Left trained(const OptimizerCase& of, Device device, DType dtype, std::int64_t size, bool captured, bool with_faults,
-             const std::vector<std::int64_t>& halts) {
-  Parameters params({.sets = kSets, .device = device, .dtype = dtype, .seed = 4});
+Watched after_training(const OptimizerCase& of, Device device, DType dtype, std::int64_t size, bool captured,
+                       bool with_faults, const std::vector<std::int64_t>& halts) {
+  Parameters params({.sets = kWatched, .device = device, .dtype = dtype, .seed = 4});
   const Tensor x = params.add("x", size == 0 ? Shape{} : Shape{size}, init::uniform(1, 2));
   const auto optimizer = of.make(params, PerSet(1e-3));
   stop::StopRule rule = stop::when(*optimizer);
-  Tensor factor = ones({kSets}, {.dtype = dtype, .device = device}),
-         slope = ones({kSets}, {.dtype = dtype, .device = device});
+  Tensor factor = ones({kWatched}, {.dtype = dtype, .device = device}),
+         slope = ones({kWatched}, {.dtype = dtype, .device = device});
   const auto body = [&] {
     optimizer->zero_grad();
     const Tensor terms = 3 * square(x) - x;
     // A slope of 0: the gradient alone is NaN.
-    const Tensor loss =
-        log(factor) + (size == 0 ? terms + sqrt(x * slope) : terms.sum(1) + sqrt(x * slope.reshape({kSets, 1})).sum(1));
+    const Tensor loss = log(factor) + (size == 0 ? terms + sqrt(x * slope)
+                                                 : terms.sum(1) + sqrt(x * slope.reshape({kWatched, 1})).sum(1));
     loss.sum().backward();
     rule.check(loss);
     optimizer->step();
     return loss;
   };
   Step step = capture(body);
-  Left left;
-  for (int i = 0; i < kSteps; ++i) {
+  Watched left;
+  for (int i = 0; i < kWatchedSteps; ++i) {
     if (with_faults && i > 0)
-      for (std::int64_t set = 0; set < kSets; ++set)
-        if (goes_wrong(set) && set / 100 == i) i % 2 == 0 ? factor[set].fill_(-1) : slope[set].fill_(0);
+      for (std::int64_t set = 0; set < kWatched; ++set)
+        if (is_faulty(set) && set / 100 == i) i % 2 == 0 ? factor[set].fill_(-1) : slope[set].fill_(0);
     if (!halts.empty()) {
       std::vector<double> mask;
-      for (std::int64_t set = 0; set < kSets; ++set) mask.push_back(halts[static_cast<std::size_t>(set)] > i);
-      params.set_active(from_host(mask, {kSets}, device).ne(0));
+      for (std::int64_t set = 0; set < kWatched; ++set) mask.push_back(halts[static_cast<std::size_t>(set)] > i);
+      params.set_active(from_host(mask, {kWatched}, device).ne(0));
     }
     captured ? step() : body();
   }
   for (const Tensor& tensor : params.tensors()) left.tensors.push_back(tensor.detach().clone());
   for (const auto& [name, tensor] : optimizer->named_state())
-    if (tensor.ndim() > 0 && tensor.shape()[0] == kSets) left.tensors.push_back(tensor.clone());
+    if (tensor.ndim() > 0 && tensor.shape()[0] == kWatched) left.tensors.push_back(tensor.clone());
   for (const std::int64_t at : rule.stopped_at().to_vector<std::int64_t>()) left.steps.push_back(at);
   return left;
 }
 
 TEST_P(QuarantineTest, OneSetInAHundredGoesWrongAndTheOthersHaveTheSameBits) {
-  std::vector<std::int64_t> halts(kSets, kSteps);
-  for (std::int64_t set = 100; set < 100 * kSteps; ++set)
-    if (goes_wrong(set)) halts[static_cast<std::size_t>(set)] = set / 100;
+  std::vector<std::int64_t> halts(kWatched, kWatchedSteps);
+  for (std::int64_t set = 100; set < 100 * kWatchedSteps; ++set)
+    if (is_faulty(set)) halts[static_cast<std::size_t>(set)] = set / 100;
   for (const DType dtype : {float32, float64})
     for (const std::int64_t size : {0, 3, 100})
       for (const OptimizerCase& of : optimizer_cases()) {
         if (device().is_cuda() && size == 100) continue;  // a hundred thousand threads, where the host executes kernels
         // A set that is told to stand still from the step on at which it would have gone wrong.
-        const Left expected = trained(of, device(), dtype, size, false, false, halts);
+        const Watched expected = after_training(of, device(), dtype, size, false, false, halts);
         for (const bool captured : {false, true}) {
           SCOPED_TRACE(::testing::Message()
                        << of.name << " " << name(dtype) << " " << size << (captured ? " captured" : ""));
-          const Left got = trained(of, device(), dtype, size, captured, true, {});
+          const Watched got = after_training(of, device(), dtype, size, captured, true, {});
           ASSERT_EQ(got.tensors.size(), expected.tensors.size());
           for (std::size_t i = 0; i < got.tensors.size(); ++i)
             EXPECT_TRUE(same(got.tensors[i], expected.tensors[i])) << i;
-          for (std::int64_t set = 0; set < kSets; ++set) {
+          for (std::int64_t set = 0; set < kWatched; ++set) {
             const std::int64_t halt = halts[static_cast<std::size_t>(set)];
-            EXPECT_EQ(got.steps[static_cast<std::size_t>(set)], halt == kSteps ? -1 : halt) << set;
+            EXPECT_EQ(got.steps[static_cast<std::size_t>(set)], halt == kWatchedSteps ? -1 : halt) << set;
           }
         }
       }
