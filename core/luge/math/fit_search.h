@@ -30,6 +30,8 @@ class FitPoint {
   LUGE_FN double cosine() const { return optimality_; }
   LUGE_FN int steps() const { return steps_; }
   LUGE_FN int status() const { return status_; }
+  /// Two columns' product at what was found.
+  LUGE_FN double product(int i, int j) const { return products_[place(i, j)]; }
 
  protected:
   static constexpr int kMaxSteps = 0, kGradient = 1, kCost = 2, kStep = 3, kPrecision = 5, kStalled = -1,
@@ -67,7 +69,7 @@ class FitPoint {
   /// Whether the model feels a parameter only a `part` as much as before: it might not find back.
   LUGE_FN bool is_collapsed(double part, const double* sums, long stride) const {
     for (int j = 0; j < count(); ++j)
-      if (sums[(1 + count() + place(j, j)) * stride] < part * part * products_[place(j, j)]) return true;
+      if (sums[(1 + count() + place(j, j)) * stride] < part * part * product(j, j)) return true;
     return false;
   }
 
@@ -81,7 +83,7 @@ class FitPoint {
     }
     for (int k = 0; k < products(); ++k) products_[k] = sums[(1 + count() + k) * stride];
     for (int j = 0; j < count(); ++j) {
-      const double column = sqrt(products_[place(j, j)]);
+      const double column = sqrt(product(j, j));
       if (column > scale_[j] && column < kInfinite) scale_[j] = column;
     }
   }
@@ -159,7 +161,7 @@ class FitPoint {
       const bool presses = (at_[j] <= low_[j] && gradient_[j] >= 0) || (at_[j] >= high_[j] && gradient_[j] <= 0);
       if (!(low_[j] < high_[j]) || presses) continue;
       free_ |= 1u << j;
-      const double square = products_[place(j, j)];
+      const double square = product(j, j);
       if (square > 0) most = larger(most, gradient_[j] * gradient_[j] / square);
     }
     if (cost_ == 0 || free_ == 0) return kGradient;
@@ -177,8 +179,8 @@ class FitPoint {
     double slope = 0, moved = 0, size = 0;
     for (int j = 0; j < count(); ++j) {
       slope -= gradient_[j] * step[j];
-      moved += products_[place(j, j)] * step[j] * step[j];
-      size += products_[place(j, j)] * at_[j] * at_[j];
+      moved += product(j, j) * step[j] * step[j];
+      size += product(j, j) * at_[j] * at_[j];
     }
     const double left = sqrt(larger(slope, 0.0));
     offset_ = left * root_degrees_ / norm;

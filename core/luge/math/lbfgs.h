@@ -196,7 +196,7 @@ class Lbfgs : public FitPoint<P> {
   LUGE_FN double first_part() const {
     double bend = 0;
     for (int i = 0; i < count(); ++i)
-      for (int j = 0; j < count(); ++j) bend += direction_[i] * this->products_[place(i, j)] * direction_[j];
+      for (int j = 0; j < count(); ++j) bend += direction_[i] * this->product(i, j) * direction_[j];
     const double least = bend > 0 ? -slope_ / bend : 1.0;
     return smaller(smaller(1.0, least), kFirstRadius * this->first_radius() / this->length(direction_));
   }
