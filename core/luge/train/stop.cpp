@@ -156,9 +156,12 @@ StopRule::Impl::Impl(const Impl& whole, const Parameters& parameters, const Tens
   };
   for (std::optional<Tensor>* const threshold : {&loss_below_, &min_delta_, &gradient_below_, &step_below_})
     if (*threshold) choose(**threshold);
-  for (Tensor* const values : {&checks_, &reason_, &stopped_at_, &reference_, &waited_, &best_}) choose(*values);
+  for (Tensor* const values :
+       {&checks_, &reason_, &stopped_at_, &noted_, &clock_, &most_clock_, &reference_, &waited_, &best_})
+    choose(*values);
   for (std::vector<Tensor>* const parts : {&best_values_, &before_})
     for (Tensor& values : *parts) choose(values);
+  explained_.clear();
   parameters_.set_active(whole.parameters_.active().index_select(0, sets));
 }
 
@@ -416,10 +419,12 @@ StopRule& StopRule::operator=(StopRule&&) noexcept = default;
 
 StopRule StopRule::of_sets(const Parameters& parameters, const Tensor& sets) const {
   const NoGrad guard;
+  impl_->settle();
   impl_->forget_before();
   return StopRule(std::make_shared<Impl>(*impl_, parameters, sets));
 }
 const Parameters& StopRule::parameters() const { return impl_->parameters(); }
+void StopRule::settle() { impl_->settle(); }
 
 void StopRule::check(const Tensor& loss) { impl_->check(loss); }
 Tensor StopRule::reason() const {

@@ -164,6 +164,8 @@ class StopRule {
   friend class Live;
   /// A rule alike that goes on as this one would, of these sets, which are those of `parameters`.
   StopRule of_sets(const Parameters& parameters, const Tensor& sets) const;
+  /// To be called when the state has been written: max_steps are counted from its checks.
+  void settle();
   const Parameters& parameters() const;
   class Impl;
   explicit StopRule(std::shared_ptr<Impl> impl);

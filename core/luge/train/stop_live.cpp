@@ -186,6 +186,7 @@ void Live::write_back(Live& whole) const {
   for (std::size_t i = 0; i < own.size(); ++i) put(theirs[i].second, sets, own[i].second);
   const PerSetData noted = rule.state(), places = whole.rule.state();
   for (std::size_t i = 0; i < noted.size(); ++i) put(places[i].second, sets, noted[i].second);
+  whole.rule.settle();
   whole.optimizer.lr_->lead(nullptr, {});
   whole.params.set_active(index_copy(whole.params.active(), 0, sets, params.active()));
 }
