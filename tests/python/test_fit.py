@@ -46,6 +46,16 @@ def test_many_sets_with_starts_bounds_and_names():
     assert np.isnan(np.asarray(held.standard_errors)[:, 2]).all()
 
 
+def test_an_active_bound_is_no_end_of_the_way():
+    starts = np.array([[1, 1, 0.2], [1, 1, 0.29], [2, 2, 0.1], [2, 1.5, 0.25]])
+    result = curve_fit(DECAY, X, np.broadcast_to(Y, (4, 40)), starts, bounds={"c": (0, 0.3)})
+    assert (np.asarray(result.status) > 0).all()
+    for a, t, c in np.asarray(result.parameters):
+        slopes = jacobian(a, t, c).T @ (a * np.exp(-X / t) + c - Y)
+        assert c == 0.3 and slopes[2] < -0.1
+        np.testing.assert_allclose(slopes[:2], 0, atol=1e-7)
+
+
 def test_results_and_models_are_of_their_types():
     result = curve_fit(DECAY, X, Y, (1, 1, 1))
     assert isinstance(result, luge.fit.FitResult) and isinstance(result.model, luge.fit.Model)
