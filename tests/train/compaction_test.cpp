@@ -1,6 +1,7 @@
 // Live compaction: what is left of a training, and of an interrupted one, has the bits of a loop in which no set moves,
 // for every optimizer, rule, schedule and data; what would be wrong without a word is an error.
 
+#include <luge/train/population.h>
 #include <luge/train/stop_train.h>
 
 #include <functional>
@@ -456,12 +457,40 @@ TEST_P(CompactionTest, AStepThatMistakesTheWholeForTheLiveSetsIsAnError) {
       LUGE_ERROR(ShapeError, ".*", train([](Networks& n, stop::Live& live) {
                    return n.step(live.params, live.optimizer, live.rule, n.y);
                  })),
+      LUGE_ERROR(ValueError, "population.restart: this optimizer stands for the sets of another one",
+                 train([](Networks& n, stop::Live& live) {
+                   if (!live.is_whole()) population::restart(live.optimizer, live.params.active());
+                   return n.step(live);
+                 })),
+      LUGE_ERROR(ValueError, "population.clone: the sets that still go on have moved",
+                 train([](Networks& n, stop::Live& live) {
+                   if (!live.is_whole())
+                     population::clone(*n.optimizer,
+                                       arange(kSets, {.dtype = DType::Int64, .device = live.params.device()}));
+                   return n.step(live);
+                 })),
       LUGE_ERROR(ValueError, "set_lr: this Adam stands for the sets of another one",
                  train([](Networks& n, stop::Live& live) {
                    live.optimizer.set_lr(live.optimizer.lr() * 0.5);
                    return n.step(live);
                  })),
   });
+}
+
+TEST_P(CompactionTest, SetsThatBeganAnewGoOnCountingWhereTheyMove) {
+  for (const OptimizerCase& of : optimizer_cases()) {
+    SCOPED_TRACE(of.name);
+    Networks moving(device(), float32, of.make, everything(device(), float32));
+    Networks looped(device(), float32, of.make, everything(device(), float32));
+    for (Networks* const networks : {&moving, &looped}) {
+      loop(*networks, 3);
+      population::restart(*networks->optimizer, arange(kSets, {.dtype = float32, .device = device()}).gt(20), 3);
+    }
+    const stop::Training training = moving.train({.every = 4});
+    loop(looped, training.steps);
+    EXPECT_LT(training.rounds.back().size, kSets);
+    expect_same(moving, looped);
+  }
 }
 
 TEST_P(CompactionTest, SetLrOfTheOptimizerInTheStepReachesTheSetsThatMoved) {

@@ -132,7 +132,13 @@ bool is_near_one(std::string_view name) {
 /// The sets of an optimizer, with what only the engine sees of them.
 class Members {
  public:
-  Members(const char* op, Optimizer& optimizer) : op_(op), optimizer_(optimizer), parameters_(optimizer.parameters()) {}
+  Members(const char* op, Optimizer& optimizer) : op_(op), optimizer_(optimizer), parameters_(optimizer.parameters()) {
+    LUGE_CHECK(ValueError, !optimizer.lr_->follows,
+               "{}: this optimizer stands for the sets of another one that still go on (stop.train); change those between "
+               "trainings",
+               op);
+    parameters_.arena_->expect_at_home();
+  }
 
   std::int64_t sets() const { return parameters_.sets(); }
   Device device() const { return parameters_.device(); }

@@ -46,6 +46,7 @@ Parameters parameters_of(const Parameters& whole, const Tensor& sets) {
     Tensor leaf = leaves[p];
     if (leaf.numel() > 0) leaf.copy_(chosen(given[p], sets));
     leaf.requires_grad_(given[p].requires_grad());
+    params.set_init(specs[p].name, std::nullopt);  // they do not begin anew here
   }
   return params;
 }
@@ -158,6 +159,8 @@ Live::Live(Live& whole, const Tensor& numbers)
       sets(numbers) {
   const NoGrad guard;
   move_gradients(whole.params, params, numbers);
+  if (const Tensor& begun = whole.optimizer.begun_so_far(); begun.defined())
+    own_optimizer_->begun().copy_(chosen(begun, numbers));
   whole.optimizer.lr_->lead(optimizer.lr_, numbers);
   for (const auto& [name, values] : whole.data_) data_.emplace_back(name, chosen(values, numbers));
 }

@@ -57,6 +57,7 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   /// While it is lent, some of its sets are trained in another arena: a step, or forgetting the gradients, of this one
   /// throws ValueError.
   void lend(bool lent) { lent_ = lent; }
+  void expect_at_home() const;
   /// Tells who records a step that a call on the whole arena follows.
   void observe();
   void* values() const { return values_->data(); }
@@ -121,8 +122,6 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
 
   ParametersOptions options_;
   Backend* backend_;
-  void expect_at_home() const;
-
   bool sealed_ = false, adopting_ = false, adopted_ = false, lent_ = false;
   std::shared_ptr<ArenaMark> mark_;
   Ref<Storage> values_, gradients_;
