@@ -107,14 +107,14 @@ class SortTest : public BackendTest {
 };
 LUGE_ON_EVERY_DEVICE(SortTest);
 
-constexpr std::int64_t kColumns[] = {1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000};
+constexpr std::int64_t kSortedColumns[] = {1, 2, 3, 15, 16, 17, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1000};
 /// Around one, two and three tiles of a GPU's block.
 constexpr std::int64_t kLongColumns[] = {2047, 2048, 2049, 4095, 4096, 4097, 6145};
 
 TEST_P(SortTest, RowsOfEverySizeAndType) {
   for (const bool descending : {false, true})
     for (const Elements elements : {Elements::Any, Elements::Few, Elements::Special, Elements::Equal})
-      for (const std::int64_t columns : kColumns) {
+      for (const std::int64_t columns : kSortedColumns) {
         check_all({.rows = 3, .columns = columns, .kept = columns, .descending = descending, .elements = elements});
         if (HasFatalFailure()) return;
       }

@@ -22,26 +22,26 @@ using stop::Reason;
 class CompactionTest : public DeviceTest {};
 LUGE_ON_EVERY_DEVICE(CompactionTest);
 
-constexpr std::int64_t kSets = 53;
+constexpr std::int64_t kMembers = 53;
 
 using MakeOptimizer = std::function<std::unique_ptr<Optimizer>(const Parameters&, const PerSet&)>;
 
 /// A network for each set, with data of its own and shared data, and everything watched.
-struct Networks {
-  Networks(Device device, DType dtype, const MakeOptimizer& make, const stop::Options& options,
+struct MovedNetworks {
+  MovedNetworks(Device device, DType dtype, const MakeOptimizer& make, const stop::Options& options,
            const PerSet* rate = nullptr)
-      : params({.sets = kSets, .device = device, .dtype = dtype, .seed = 11}) {
+      : params({.sets = kMembers, .device = device, .dtype = dtype, .seed = 11}) {
     params.add("hidden.weight", {9, 4}, init::normal(0, 0.5));
     params.add("hidden.bias", {9}, init::normal(0, 0.5));
     params.add("frozen", {3}, init::normal(0, 1)).requires_grad_(false);
     params.add("output.weight", {1, 9}, init::normal(0, 0.5));
     params.add("empty", {0, 2}, init::zeros());
     params.add("c", {}, init::zeros());
-    const Tensor rates = linspace(0.002, 0.06, kSets, {.dtype = dtype, .device = device});
+    const Tensor rates = linspace(0.002, 0.06, kMembers, {.dtype = dtype, .device = device});
     optimizer = make(params, rate ? *rate : PerSet(rates));
     rule.emplace(stop::when(*optimizer, options));
     x = sin(arange(24, {.dtype = dtype, .device = device}) * 0.7).reshape({6, 4});
-    y = cos(arange(6 * kSets, {.dtype = dtype, .device = device}) * 0.37).reshape({kSets, 6});
+    y = cos(arange(6 * kMembers, {.dtype = dtype, .device = device}) * 0.37).reshape({kMembers, 6});
     y[7][2].fill_(kNaN);  // goes into quarantine
   }
 
@@ -90,15 +90,15 @@ MakeOptimizer adam() {
 /// Thresholds that differ from set to set, all criteria, and the best parameters.
 stop::Options everything(Device device, DType dtype) {
   const TensorOptions on{.dtype = dtype, .device = device};
-  return {.loss_below = PerSet(linspace(0.05, 0.4, kSets, on)),
-          .plateau = stop::Plateau{5, PerSet(linspace(1e-2, 1e-6, kSets, on))},
-          .gradient_below = PerSet(linspace(1e-3, 0.05, kSets, on)),
-          .step_below = PerSet(linspace(1e-3, 1e-6, kSets, on)),
+  return {.loss_below = PerSet(linspace(0.05, 0.4, kMembers, on)),
+          .plateau = stop::Plateau{5, PerSet(linspace(1e-2, 1e-6, kMembers, on))},
+          .gradient_below = PerSet(linspace(1e-3, 0.05, kMembers, on)),
+          .step_below = PerSet(linspace(1e-3, 1e-6, kMembers, on)),
           .max_steps = 90,
           .keep_best = true};
 }
 
-void expect_same(Networks& actual, Networks& expected) {
+void expect_same(MovedNetworks& actual, MovedNetworks& expected) {
   const auto got = actual.left(), wanted = expected.left();
   ASSERT_EQ(got.size(), wanted.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
@@ -108,7 +108,7 @@ void expect_same(Networks& actual, Networks& expected) {
 }
 
 /// The same training in a loop, eagerly, in which no set moves: so many steps.
-void loop(Networks& networks, std::int64_t steps) {
+void loop(MovedNetworks& networks, std::int64_t steps) {
   for (std::int64_t i = 0; i < steps; ++i)
     networks.step(networks.params, *networks.optimizer, *networks.rule, networks.y);
 }
@@ -117,9 +117,9 @@ TEST_P(CompactionTest, EveryOptimizerLeavesTheBitsOfALoop) {
   for (const DType dtype : {float32, float64})
     for (const OptimizerCase& of : optimizer_cases()) {
       SCOPED_TRACE(::testing::Message() << of.name << " " << name(dtype));
-      Networks moving(device(), dtype, of.make, everything(device(), dtype));
-      Networks staying(device(), dtype, of.make, everything(device(), dtype));
-      Networks looped(device(), dtype, of.make, everything(device(), dtype));
+      MovedNetworks moving(device(), dtype, of.make, everything(device(), dtype));
+      MovedNetworks staying(device(), dtype, of.make, everything(device(), dtype));
+      MovedNetworks looped(device(), dtype, of.make, everything(device(), dtype));
       const stop::Training moved = moving.train({.every = 4}), stayed = staying.train({.every = 4, .compact = false});
       loop(looped, moved.steps);
       expect_same(moving, looped);
@@ -129,16 +129,16 @@ TEST_P(CompactionTest, EveryOptimizerLeavesTheBitsOfALoop) {
       EXPECT_EQ(moved.needed, stayed.needed);
       EXPECT_TRUE(moving.rule->all_stopped());
       EXPECT_EQ(moved.stops.count(Reason::NanLoss), 1);
-      EXPECT_LT(moved.rounds.back().size, kSets);
-      EXPECT_EQ(stayed.rounds.back().size, kSets);
+      EXPECT_LT(moved.rounds.back().size, kMembers);
+      EXPECT_EQ(stayed.rounds.back().size, kMembers);
       EXPECT_LT(moved.computed, stayed.computed);
-      EXPECT_EQ(stayed.computed, kSets * stayed.steps);
+      EXPECT_EQ(stayed.computed, kMembers * stayed.steps);
     }
 }
 
 TEST_P(CompactionTest, HyperparametersOfEachSetMoveAlong) {
   const TensorOptions on{.dtype = float32, .device = device()};
-  const auto each = [&](double from, double to) { return PerSet(linspace(from, to, kSets, on)); };
+  const auto each = [&](double from, double to) { return PerSet(linspace(from, to, kMembers, on)); };
   const std::vector<std::pair<const char*, MakeOptimizer>> cases{
       {"Sgd",
        [&](const Parameters& p, const PerSet& lr) -> std::unique_ptr<Optimizer> {
@@ -173,8 +173,8 @@ TEST_P(CompactionTest, HyperparametersOfEachSetMoveAlong) {
   };
   for (const auto& [name, make] : cases) {
     SCOPED_TRACE(name);
-    Networks moving(device(), float32, make, everything(device(), float32));
-    Networks looped(device(), float32, make, everything(device(), float32));
+    MovedNetworks moving(device(), float32, make, everything(device(), float32));
+    MovedNetworks looped(device(), float32, make, everything(device(), float32));
     loop(looped, moving.train({.every = 3}).steps);
     expect_same(moving, looped);
     EXPECT_TRUE(moving.rule->all_stopped());
@@ -188,13 +188,13 @@ TEST_P(CompactionTest, SchedulesGoOnForOneRateAndForOneOfEachSet) {
       SCOPED_TRACE(::testing::Message() << of.name << (each ? " of each set" : ""));
       const auto make = [&] {
         auto networks =
-            std::make_unique<Networks>(device(), float32, adam(), everything(device(), float32), each ? nullptr : &one);
+            std::make_unique<MovedNetworks>(device(), float32, adam(), everything(device(), float32), each ? nullptr : &one);
         networks->schedule = of.make(*networks->optimizer);
         return networks;
       };
       const auto moving = make(), looped = make();
       const stop::Training moved = moving->train({.every = 3, .max_steps = 60});
-      EXPECT_LT(moved.rounds.back().size, kSets);
+      EXPECT_LT(moved.rounds.back().size, kMembers);
       loop(*looped, moved.steps);
       expect_same(*moving, *looped);
       EXPECT_EQ(moving->schedule->steps_taken(), moved.steps);
@@ -203,7 +203,7 @@ TEST_P(CompactionTest, SchedulesGoOnForOneRateAndForOneOfEachSet) {
 }
 
 TEST_P(CompactionTest, ATrainingInPartsIsOneTraining) {
-  Networks whole(device(), float32, adam(), everything(device(), float32)),
+  MovedNetworks whole(device(), float32, adam(), everything(device(), float32)),
       parts(device(), float32, adam(), everything(device(), float32));
   const stop::Training once = whole.train({.every = 5});
   std::int64_t steps = 0;
@@ -214,7 +214,7 @@ TEST_P(CompactionTest, ATrainingInPartsIsOneTraining) {
     EXPECT_EQ(parts.rule->report().checks, steps);
   }
   const stop::Training rest = parts.train({.every = 5});
-  EXPECT_LT(rest.rounds.front().size, kSets);  // the first round begins smaller
+  EXPECT_LT(rest.rounds.front().size, kMembers);  // the first round begins smaller
   // Checks beyond the last stop change nothing but their count.
   loop(whole, std::max<std::int64_t>(0, steps + rest.steps - once.steps));
   loop(parts, std::max<std::int64_t>(0, once.steps - steps - rest.steps));
@@ -225,9 +225,9 @@ TEST_P(CompactionTest, WhatAnExceptionInterruptsIsBackInItsPlace) {
   struct Interrupted : std::runtime_error {
     using std::runtime_error::runtime_error;
   };
-  Networks moving(device(), float32, adam(), everything(device(), float32)),
+  MovedNetworks moving(device(), float32, adam(), everything(device(), float32)),
       looped(device(), float32, adam(), everything(device(), float32));
-  std::int64_t size = kSets;
+  std::int64_t size = kMembers;
   const auto train = [&] {
     stop::train(*moving.optimizer, *moving.rule, {{"y", moving.y}},
                 [&](stop::Live& live) {
@@ -235,21 +235,21 @@ TEST_P(CompactionTest, WhatAnExceptionInterruptsIsBackInItsPlace) {
                   return moving.step(live);
                 },
                 {.every = 4, .between = [&] {
-                   if (size < kSets / 2) throw Interrupted("enough");
+                   if (size < kMembers / 2) throw Interrupted("enough");
                  }});
   };
   EXPECT_THROW(train(), Interrupted);
   const stop::Report report = moving.rule->report();
   EXPECT_GT(report.active, 0);
-  EXPECT_LT(report.active, kSets / 2);
+  EXPECT_LT(report.active, kMembers / 2);
   loop(looped, report.checks);
   expect_same(moving, looped);
-  EXPECT_EQ(moving.params.tensors()[0].shape(), (Shape{kSets, 9, 4}));
+  EXPECT_EQ(moving.params.tensors()[0].shape(), (Shape{kMembers, 9, 4}));
   loop(looped, moving.train({.every = 4}).steps);
   expect_same(moving, looped);
 
   // An error of the step itself, when it is recorded for fewer sets.
-  Networks failing(device(), float32, adam(), everything(device(), float32)),
+  MovedNetworks failing(device(), float32, adam(), everything(device(), float32)),
       until(device(), float32, adam(), everything(device(), float32));
   const auto fail = [&] {
     stop::train(*failing.optimizer, *failing.rule, {{"y", failing.y}},
@@ -342,10 +342,10 @@ TEST_P(CompactionTest, DataOfEveryDtypeAndLayoutMovesAlongAndSetsKnowTheirNumber
 }
 
 TEST_P(CompactionTest, SizesRespectMinSetsAndHeldSetsStayWhereTheyAre) {
-  Networks moving(device(), float32, adam(), everything(device(), float32)),
+  MovedNetworks moving(device(), float32, adam(), everything(device(), float32)),
       looped(device(), float32, adam(), everything(device(), float32));
-  const Tensor held = arange(kSets, on(DType::Int64)).to(float32);
-  for (Networks* const networks : {&moving, &looped}) {
+  const Tensor held = arange(kMembers, on(DType::Int64)).to(float32);
+  for (MovedNetworks* const networks : {&moving, &looped}) {
     loop(*networks, 3);
     networks->params.set_active(logical_and(networks->params.active(), held.ge(20)));
   }
@@ -355,7 +355,7 @@ TEST_P(CompactionTest, SizesRespectMinSetsAndHeldSetsStayWhereTheyAre) {
   EXPECT_EQ(training.rounds.back().size, 12);
   EXPECT_LE(training.rounds.front().size, 48);
   EXPECT_GT(training.stops.held, 0);
-  for (Networks* const networks : {&moving, &looped}) networks->params.set_active(ones({}, on(DType::Bool)));
+  for (MovedNetworks* const networks : {&moving, &looped}) networks->params.set_active(ones({}, on(DType::Bool)));
   loop(looped, moving.train({.every = 2}).steps);
   expect_same(moving, looped);
 }
@@ -385,7 +385,7 @@ TEST_P(CompactionTest, AnOrdinaryModelAndAStepThatReturnsNothing) {
 }
 
 TEST_P(CompactionTest, WhatCannotBeRightIsAnErrorAndLeavesAllInPlace) {
-  Networks networks(device(), float32, adam(), everything(device(), float32)), other(device(), float32, adam(), {});
+  MovedNetworks networks(device(), float32, adam(), everything(device(), float32)), other(device(), float32, adam(), {});
   Optimizer& optimizer = *networks.optimizer;
   stop::StopRule& rule = *networks.rule;
   const auto step = [&](stop::Live& live) { return networks.step(live); };
@@ -421,7 +421,7 @@ TEST_P(CompactionTest, WhatCannotBeRightIsAnErrorAndLeavesAllInPlace) {
                                return loss;
                              })),
   });
-  Networks fresh(device(), float32, adam(), everything(device(), float32));
+  MovedNetworks fresh(device(), float32, adam(), everything(device(), float32));
   expect_same(networks, fresh);
   expect_errors({LUGE_ERROR(ValueError, "stop.train: the step did not call check of the rule that it is given",
                             stop::train(optimizer, rule, {}, [](stop::Live& live) {
@@ -432,45 +432,45 @@ TEST_P(CompactionTest, WhatCannotBeRightIsAnErrorAndLeavesAllInPlace) {
 }
 
 TEST_P(CompactionTest, AStepThatMistakesTheWholeForTheLiveSetsIsAnError) {
-  const auto train = [&](const std::function<Tensor(Networks&, stop::Live&)>& step) {
-    Networks networks(device(), float32, adam(), everything(device(), float32));
+  const auto train = [&](const std::function<Tensor(MovedNetworks&, stop::Live&)>& step) {
+    MovedNetworks networks(device(), float32, adam(), everything(device(), float32));
     stop::train(*networks.optimizer, *networks.rule, {{"y", networks.y}},
                 [&](stop::Live& live) { return step(networks, live); }, {.every = 4});
   };
   const char* const left_behind = "Parameters: the sets that still go on have moved to parameters of their own";
   expect_errors({
-      LUGE_ERROR(ValueError, left_behind, train([](Networks& n, stop::Live& live) {
+      LUGE_ERROR(ValueError, left_behind, train([](MovedNetworks& n, stop::Live& live) {
                    return n.step(live.params, *n.optimizer, live.rule, live.data("y"));
                  })),
-      LUGE_ERROR(ValueError, left_behind, train([](Networks& n, stop::Live& live) {
+      LUGE_ERROR(ValueError, left_behind, train([](MovedNetworks& n, stop::Live& live) {
                    n.params.zero_grad();
                    return n.step(live);
                  })),
-      LUGE_ERROR(ValueError, left_behind, train([](Networks& n, stop::Live& live) {
+      LUGE_ERROR(ValueError, left_behind, train([](MovedNetworks& n, stop::Live& live) {
                    n.params.set_active(n.params.active());
                    return n.step(live);
                  })),
       LUGE_ERROR(ShapeError, "StopRule.check: loss has shape \\(48,\\); it must be \\(53,\\)",
-                 train([](Networks& n, stop::Live& live) {
+                 train([](MovedNetworks& n, stop::Live& live) {
                    return n.step(live.params, live.optimizer, *n.rule, live.data("y"));
                  })),
-      LUGE_ERROR(ShapeError, ".*", train([](Networks& n, stop::Live& live) {
+      LUGE_ERROR(ShapeError, ".*", train([](MovedNetworks& n, stop::Live& live) {
                    return n.step(live.params, live.optimizer, live.rule, n.y);
                  })),
       LUGE_ERROR(ValueError, "population.restart: this optimizer stands for the sets of another one",
-                 train([](Networks& n, stop::Live& live) {
+                 train([](MovedNetworks& n, stop::Live& live) {
                    if (!live.is_whole()) population::restart(live.optimizer, live.params.active());
                    return n.step(live);
                  })),
       LUGE_ERROR(ValueError, "population.clone: the sets that still go on have moved",
-                 train([](Networks& n, stop::Live& live) {
+                 train([](MovedNetworks& n, stop::Live& live) {
                    if (!live.is_whole())
                      population::clone(*n.optimizer,
-                                       arange(kSets, {.dtype = DType::Int64, .device = live.params.device()}));
+                                       arange(kMembers, {.dtype = DType::Int64, .device = live.params.device()}));
                    return n.step(live);
                  })),
       LUGE_ERROR(ValueError, "set_lr: this Adam stands for the sets of another one",
-                 train([](Networks& n, stop::Live& live) {
+                 train([](MovedNetworks& n, stop::Live& live) {
                    live.optimizer.set_lr(live.optimizer.lr() * 0.5);
                    return n.step(live);
                  })),
@@ -480,22 +480,22 @@ TEST_P(CompactionTest, AStepThatMistakesTheWholeForTheLiveSetsIsAnError) {
 TEST_P(CompactionTest, SetsThatBeganAnewGoOnCountingWhereTheyMove) {
   for (const OptimizerCase& of : optimizer_cases()) {
     SCOPED_TRACE(of.name);
-    Networks moving(device(), float32, of.make, everything(device(), float32));
-    Networks looped(device(), float32, of.make, everything(device(), float32));
-    for (Networks* const networks : {&moving, &looped}) {
+    MovedNetworks moving(device(), float32, of.make, everything(device(), float32));
+    MovedNetworks looped(device(), float32, of.make, everything(device(), float32));
+    for (MovedNetworks* const networks : {&moving, &looped}) {
       loop(*networks, 3);
-      population::restart(*networks->optimizer, arange(kSets, {.dtype = float32, .device = device()}).gt(20), 3);
+      population::restart(*networks->optimizer, arange(kMembers, {.dtype = float32, .device = device()}).gt(20), 3);
     }
     const stop::Training training = moving.train({.every = 4});
     loop(looped, training.steps);
-    EXPECT_LT(training.rounds.back().size, kSets);
+    EXPECT_LT(training.rounds.back().size, kMembers);
     expect_same(moving, looped);
   }
 }
 
 TEST_P(CompactionTest, SetLrOfTheOptimizerInTheStepReachesTheSetsThatMoved) {
   const auto make = [&] {
-    return std::make_unique<Networks>(device(), float32, adam(), everything(device(), float32));
+    return std::make_unique<MovedNetworks>(device(), float32, adam(), everything(device(), float32));
   };
   const auto moving = make(), looped = make();
   const stop::Training training = stop::train(*moving->optimizer, *moving->rule, {{"y", moving->y}},
@@ -508,7 +508,7 @@ TEST_P(CompactionTest, SetLrOfTheOptimizerInTheStepReachesTheSetsThatMoved) {
     looped->optimizer->set_lr(looped->optimizer->lr() * 0.99);
     loop(*looped, 1);
   }
-  EXPECT_LT(training.rounds.back().size, kSets);
+  EXPECT_LT(training.rounds.back().size, kMembers);
   expect_same(*moving, *looped);
 }
 
