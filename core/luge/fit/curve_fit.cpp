@@ -61,12 +61,8 @@ Tensor scatter_of(const Tensor& y, const Tensor& given) {
   const Tensor mean = (square * seen).sum({1, 2}, true) / square.sum({1, 2}, true);
   return (square * (seen - mean) * (seen - mean)).sum({1, 2});
 }
-/// On the CPU in slices of sets, whose intermediate tensors a cache holds.
-Tensor scatter_of(const Piece& piece) {
-  constexpr std::int64_t kSlice = 1 << 15;  // observations
-  const std::int64_t observations = piece.y.shape()[1] * piece.y.shape()[2];
-  const std::int64_t together = std::max<std::int64_t>(kSlice / (observations + 1), 1);
-  if (observer || !piece.y.device().is_cpu() || piece.sets <= together) return scatter_of(piece.y, piece.weight);
+Tensor scatter_of(const Piece& piece, std::int64_t together) {
+  if (observer || piece.sets <= together) return scatter_of(piece.y, piece.weight);
   std::vector<Tensor> parts;
   for (std::int64_t set = 0; set < piece.sets; set += together) {
     const std::int64_t end = std::min(set + together, piece.sets);
@@ -219,7 +215,7 @@ class Fitting {
     result.standard_errors =
         result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();
     result.aic = count * (result.chi2 / count).log() + 2.0 * free.to(DType::Float64);
-    result.r2 = 1.0 - result.chi2 / scatter_of(piece);
+    result.r2 = 1.0 - result.chi2 / scatter_of(piece, scatter_at_once(problem_));
     const Tensor is_singular = logical_and(result.status > 0, rank < free);
     const auto code = [](FitStatus status) { return Scalar(static_cast<std::int64_t>(status)); };
     // Products of columns have twice their digits: beyond this, float64 has lost the last of them.

@@ -33,33 +33,37 @@ std::size_t own_weights(const Problem& problem) {
   return has_own ? static_cast<std::size_t>(outputs * points) : 0;
 }
 
-/// Bytes that a set takes while it is fitted, its results among them.
-std::size_t working_bytes(const Problem& problem) {
+/// Bytes of a set at a time.
+struct Need {
+  std::size_t kept;        ///< for as long as the chunk is fitted, results among them
+  std::size_t phase;       ///< the most that a phase needs beside that: starts, weights, covariances
+  std::size_t scatter;     ///< of the phase that finds the scatter about the mean
+  std::int64_t scattered;  ///< sets that have that at once, at most
+};
+
+Need need_of(const Problem& problem) {
   const std::size_t size = size_of(problem.dtype), p = static_cast<std::size_t>(problem.parameters),
                     starts = static_cast<std::size_t>(problem.starts);
   const auto observations = static_cast<std::size_t>(problem.outputs * problem.points),
              predictors = static_cast<std::size_t>(problem.predictors * problem.points);
-  const bool has_x = problem.x.defined() && problem.x.shape()[1] != 1, is_weighted = problem.is_weighted(),
-             is_bounded = problem.lower.defined();
-  // What is made of the data, for as long as the sets are fitted.
-  std::size_t whole = 8 * p;
-  const std::size_t sums = problem.keeps_sums() ? 8 * static_cast<std::size_t>(problem.sums()) : 0;
-  whole += sums;
-  if (problem.y.dtype() != problem.dtype) whole += observations * size;
-  if (has_x && problem.x.dtype() != problem.dtype) whole += predictors * size;
+  const bool has_x = problem.x.defined() && problem.x.shape()[1] != 1, is_bounded = problem.lower.defined();
   const std::size_t weights = own_weights(problem);
-  whole += weights * size;
+  const std::size_t sums = problem.keeps_sums() ? 8 * static_cast<std::size_t>(problem.sums()) : 0;
+  Need need{};
+  need.kept = 8 * p + sums + weights * size + result_bytes(problem);
+  // What is made of the data.
+  if (problem.y.dtype() != problem.dtype) need.kept += observations * size;
+  if (has_x && problem.x.dtype() != problem.dtype) need.kept += predictors * size;
   // Data for each start, while these are run.
   std::size_t search = 0;
   if (starts > 1)
     search = starts * ((observations + weights) * size + (has_x ? predictors * size : 0) + 24 + sums +
                        8 * p * (is_bounded ? 6 : 4));
-  // Temporaries of weights and of R2, and of covariances.
+  need.phase = std::max({search, weights * 2 * size, 3 * 8 * p * p + 16 * 8});
   const std::size_t wide = problem.dtype == DType::Float64 ? 0 : 8;
-  const std::size_t weighing = weights * 2 * size;
-  const std::size_t measures = observations * (is_weighted ? 2 * wide + 49 : wide + 16);
-  const std::size_t errors = 3 * 8 * p * p + 16 * 8;
-  return whole + std::max({search, weighing, measures, errors}) + result_bytes(problem);
+  need.scatter = observations * (problem.is_weighted() ? 2 * wide + 49 : wide + 16);
+  need.scattered = scatter_at_once(problem);
+  return need;
 }
 
 /// Bytes that tensors may still take on the device.
@@ -75,17 +79,29 @@ std::size_t free_bytes(Device device) {
 
 }  // namespace
 
+std::int64_t scatter_at_once(const Problem& problem) {
+  constexpr std::int64_t kSlice = 1 << 15;  // observations whose intermediate tensors a cache holds
+  if (!problem.device().is_cpu()) return std::max<std::int64_t>(problem.sets, 1);
+  return std::max<std::int64_t>(kSlice / (problem.outputs * problem.points + 1), 1);
+}
+
 std::int64_t most_at_once(const Problem& problem, std::size_t budget) {
   if (budget == 0) budget = free_bytes(problem.device()) / 2;
   if (planned_bytes(problem, problem.sets) <= budget) return std::max<std::int64_t>(problem.sets, 1);
   const std::size_t kept = static_cast<std::size_t>(problem.sets) * result_bytes(problem);
   const std::size_t left = budget > kept ? budget - kept : 0;
-  const auto sets = static_cast<std::int64_t>(left / working_bytes(problem));
-  return std::clamp<std::int64_t>(sets, 1, std::max<std::int64_t>(problem.sets, 1));
+  const Need need = need_of(problem);
+  const auto slice = static_cast<std::size_t>(need.scattered);
+  std::size_t sets = left / (need.kept + need.scatter);
+  if (sets > slice) sets = std::max(slice, (left - slice * need.scatter) / need.kept);
+  sets = std::min(sets, left / (need.kept + need.phase));
+  return std::clamp<std::int64_t>(static_cast<std::int64_t>(sets), 1, std::max<std::int64_t>(problem.sets, 1));
 }
 
 std::size_t planned_bytes(const Problem& problem, std::int64_t chunk) {
-  const std::size_t working = static_cast<std::size_t>(chunk) * working_bytes(problem);
+  const Need need = need_of(problem);
+  const auto sets = static_cast<std::size_t>(chunk), slice = static_cast<std::size_t>(std::min(chunk, need.scattered));
+  const std::size_t working = sets * need.kept + std::max(sets * need.phase, slice * need.scatter);
   return working + (chunk < problem.sets ? static_cast<std::size_t>(problem.sets) * result_bytes(problem) : 0);
 }
 

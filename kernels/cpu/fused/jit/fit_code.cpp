@@ -50,7 +50,11 @@ class MachineFit final : public FitCode {
   /// False where it cannot be made.
   bool make() {
     const int outputs = static_cast<int>(source_.model.outputs.size());
-    for (const Link& link : source_.formulas.links) link_of_[link.out[0]] = &link;
+    for (const Link& link : source_.formulas.links) {
+      link_of_[link.out[0]] = &link;
+      for (const ChainInput& in : link.in)
+        if (in.kind == ChainInput::Kind::Number && in.number.dtype != DType::Float64) return false;
+    }
     for (int k = 0; k < source_.model.predictors; ++k) tile_of_[k] = k;
     first_y_ = source_.model.predictors;
     first_weight_ = first_y_ + outputs;
@@ -72,9 +76,6 @@ class MachineFit final : public FitCode {
           std::memcpy(part.pools.data() + group * part.code->pool().size() + u * Loop::kPoolEntry,
                       reinterpret_cast<const std::byte*>(source_.lanes + kFitLanes * part.lanes[u]) + group * bytes_,
                       bytes_);
-    for (const auto& [value, tile] : conditions_)
-      for (std::int64_t row = 0; row < kFitRows; ++row)
-        std::memcpy(tiles_[index(tile)] + row * kFitLanes, source_.lanes + kFitLanes * value, kFitLanes);
   }
 
   void run(const FitTiles& tiles, std::int64_t rows, double* sums) override {
@@ -91,6 +92,8 @@ class MachineFit final : public FitCode {
 
  private:
   std::size_t groups() const { return kRowBytes / bytes_; }
+  /// A mask, which loops compute where they need it: they read and write numbers alone.
+  bool is_condition(int value) const { return source_.formulas.values[index(value)] == DType::Bool; }
 
   void run(const Part& part, std::int64_t rows, double* sums) const {
     std::array<void*, 16> pointers;
@@ -161,7 +164,7 @@ class MachineFit final : public FitCode {
       Traced result;
       if (const auto stored = fit.tile_of_.find(value); stored != fit.tile_of_.end())
         result = Traced::of(tile(stored->second));
-      else if (fit.source_.is_lane[index(value)])
+      else if (fit.source_.is_lane[index(value)] && !fit.is_condition(value))
         result = Traced::of(lane(value));
       else
         result = compute(*fit.link_of_.at(value));
@@ -214,9 +217,7 @@ class MachineFit final : public FitCode {
     std::vector<std::pair<int, int>> stored;  // operation, tile
     for (const auto& [link, when] : foreign_) {
       if (when != stage) continue;
-      const ChainInput& value = link->in[link->op == Op::Where ? 1 : 0];
-      const DType dtype = is_value(value) ? source_.formulas.values[index(value.value)] : DType::Float64;
-      TileCall call{forward_tile(link->op, dtype), {-1, -1, -1}, -1, link->parameters};
+      TileCall call{forward_tile(link->op, DType::Float64), {-1, -1, -1}, -1, link->parameters};
       for (std::size_t i = 0; i < index(traits(link->op).inputs); ++i) {
         const ChainInput& in = link->in[i];
         const auto known = is_value(in) ? tile_of_.find(in.value) : tile_of_.end();
@@ -224,14 +225,7 @@ class MachineFit final : public FitCode {
           call.in[i] = known->second;
           continue;
         }
-        // Conditions are bytes, which loops do not write.
-        if (is_value(in) && source_.is_lane[index(in.value)] &&
-            source_.formulas.values[index(in.value)] == DType::Bool) {
-          call.in[i] = tile_of_[in.value] = add_tile();
-          conditions_.emplace_back(in.value, call.in[i]);
-          continue;
-        }
-        if ((is_value(in) ? source_.formulas.values[index(in.value)] : in.number.dtype) != DType::Float64) return false;
+        if (is_value(in) && is_condition(in.value)) return false;
         const int operation = traced.read(in).at;
         const auto same =
             std::find_if(stored.begin(), stored.end(), [&](const auto& s) { return s.first == operation; });
@@ -292,7 +286,6 @@ class MachineFit final : public FitCode {
   std::map<int, int> tile_of_;                        ///< by value, of those that have one
   std::vector<std::pair<const Link*, int>> foreign_;  ///< with their stages
   std::vector<std::pair<int, int>> foreign_out_;      ///< value, tile
-  std::vector<std::pair<int, int>> conditions_;       ///< the same at all points: value, tile
   std::vector<std::byte*> tiles_;                     ///< predictors, y, weights, then those of its own
   std::vector<std::byte> memory_;
   std::vector<Part> parts_;
