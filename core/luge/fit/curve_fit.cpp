@@ -49,27 +49,37 @@ struct Search {
   Tensor sums;  ///< LeastSquares::sums; undefined: not asked for
 };
 
-/// The sum of weighted squares of what each set's observations are from their mean; weight may be undefined.
-Tensor scatter_of(const Tensor& y, const Tensor& given) {
+/// Of each set.
+struct Spread {
+  Tensor count;    ///< observations that count
+  Tensor scatter;  ///< the sum of weighted squares of what they are from their mean
+};
+
+/// `given`: weights; may be undefined.
+Spread spread_of(const Tensor& y, const Tensor& given) {
   const Tensor observed = y.to(DType::Float64);
   if (!given.defined()) {
     const Tensor apart = observed - observed.mean({1, 2}, true);
-    return (apart * apart).sum({1, 2});
+    const auto all = static_cast<double>(y.shape()[1] * y.shape()[2]);
+    return {full({y.shape()[0]}, all, {.dtype = DType::Float64, .device = y.device()}), (apart * apart).sum({1, 2})};
   }
-  const Tensor weight = given.to(DType::Float64), square = weight * weight;
-  const Tensor seen = where(weight != 0.0, observed, Scalar(0.0));
+  const Tensor weight = given.to(DType::Float64), square = weight * weight, counts = weight != 0.0;
+  const Tensor seen = where(counts, observed, Scalar(0.0));
   const Tensor mean = (square * seen).sum({1, 2}, true) / square.sum({1, 2}, true);
-  return (square * (seen - mean) * (seen - mean)).sum({1, 2});
+  return {counts.to(DType::Float64).sum({1, 2}), (square * (seen - mean) * (seen - mean)).sum({1, 2})};
 }
-Tensor scatter_of(const Piece& piece, std::int64_t together) {
-  if (observer || piece.sets <= together) return scatter_of(piece.y, piece.weight);
-  std::vector<Tensor> parts;
+/// So many sets together.
+Spread spread_of(const Piece& piece, std::int64_t together) {
+  if (observer || piece.sets <= together) return spread_of(piece.y, piece.weight);
+  std::vector<Tensor> counts, scatters;
   for (std::int64_t set = 0; set < piece.sets; set += together) {
     const std::int64_t end = std::min(set + together, piece.sets);
-    parts.push_back(scatter_of(piece.y.slice(0, set, end),
-                               piece.weight.defined() ? piece.weight.slice(0, set, end) : piece.weight));
+    Spread part =
+        spread_of(piece.y.slice(0, set, end), piece.weight.defined() ? piece.weight.slice(0, set, end) : piece.weight);
+    counts.push_back(std::move(part.count));
+    scatters.push_back(std::move(part.scatter));
   }
-  return cat(parts);
+  return {cat(counts), cat(scatters)};
 }
 
 /// One fit of some sets.
@@ -191,10 +201,7 @@ class Fitting {
     last.rank = strided(rank);
     if (sets > 0) backend_.run(last);
 
-    const Tensor weight = piece.weight.defined() ? piece.weight.to(DType::Float64) : Tensor();
-    const auto all = static_cast<double>(problem_.points * problem_.outputs);
-    const Tensor count = weight.defined() ? (weight != 0.0).to(DType::Float64).sum({1, 2})
-                                          : full({sets}, all, {.dtype = DType::Float64, .device = piece.y.device()});
+    const auto [count, scatter] = spread_of(piece, spread_at_once(problem_));
     const Tensor left = count - free.to(DType::Float64);
     const Tensor infinite = full({}, kInfinity, {.dtype = DType::Float64, .device = piece.y.device()});
     const Tensor missing = full({}, std::nan(""), {.dtype = DType::Float64, .device = piece.y.device()});
@@ -215,7 +222,7 @@ class Fitting {
     result.standard_errors =
         result.covariance.view({sets, parameters * parameters}).slice(1, 0, {}, parameters + 1).sqrt();
     result.aic = count * (result.chi2 / count).log() + 2.0 * free.to(DType::Float64);
-    result.r2 = 1.0 - result.chi2 / scatter_of(piece, scatter_at_once(problem_));
+    result.r2 = 1.0 - result.chi2 / scatter;
     const Tensor is_singular = logical_and(result.status > 0, rank < free);
     const auto code = [](FitStatus status) { return Scalar(static_cast<std::int64_t>(status)); };
     // Products of columns have twice their digits: beyond this, float64 has lost the last of them.

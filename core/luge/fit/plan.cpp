@@ -62,7 +62,7 @@ Need need_of(const Problem& problem) {
   need.phase = std::max({search, weights * 2 * size, 3 * 8 * p * p + 16 * 8});
   const std::size_t wide = problem.dtype == DType::Float64 ? 0 : 8;
   need.scatter = observations * (problem.is_weighted() ? 2 * wide + 49 : wide + 16);
-  need.scattered = scatter_at_once(problem);
+  need.scattered = spread_at_once(problem);
   return need;
 }
 
@@ -79,7 +79,7 @@ std::size_t free_bytes(Device device) {
 
 }  // namespace
 
-std::int64_t scatter_at_once(const Problem& problem) {
+std::int64_t spread_at_once(const Problem& problem) {
   constexpr std::int64_t kSlice = 1 << 15;  // observations whose intermediate tensors a cache holds
   if (!problem.device().is_cpu()) return std::max<std::int64_t>(problem.sets, 1);
   return std::max<std::int64_t>(kSlice / (problem.outputs * problem.points + 1), 1);
