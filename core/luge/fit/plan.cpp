@@ -50,7 +50,8 @@ Need need_of(const Problem& problem) {
   const std::size_t weights = own_weights(problem);
   const std::size_t sums = problem.keeps_sums() ? 8 * static_cast<std::size_t>(problem.sums()) : 0;
   Need need{};
-  need.kept = 8 * p + sums + weights * size + result_bytes(problem);
+  constexpr std::size_t kSpread = 2 * 8;  // counts and scatters
+  need.kept = 8 * p + sums + weights * size + kSpread + result_bytes(problem);
   // What is made of the data.
   if (problem.y.dtype() != problem.dtype) need.kept += observations * size;
   if (has_x && problem.x.dtype() != problem.dtype) need.kept += predictors * size;

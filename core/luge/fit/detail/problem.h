@@ -54,7 +54,8 @@ void check_deviations(const char* op, const Problem& problem, std::int64_t at_on
 
 /// Sets at a time that take no more than `budget` bytes, at least 1. 0: half of what is free.
 std::int64_t most_at_once(const Problem& problem, std::size_t budget);
-/// Sets whose counts and scatter about the mean are found together; fewer on a CPU, so that a cache holds the intermediate tensors.
+/// Sets whose counts and scatter about the mean are found together; fewer on a CPU, so that a cache holds the
+/// intermediate tensors.
 std::int64_t spread_at_once(const Problem& problem);
 /// Bytes that a fit takes at most, so many sets at a time.
 std::size_t planned_bytes(const Problem& problem, std::int64_t chunk);
