@@ -179,19 +179,15 @@ def test_steps_are_collected():
     assert reference() is None
 
 
-def test_interrupted():
+def test_interrupted(hears_interrupts):
     """Ctrl-C is heard between kernels, and what was done stays."""
     x = luge.zeros(1000)
     step = luge.capture(lambda: x.add_(1))
     step()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-    try:
-        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-        begun = time.monotonic()
-        with pytest.raises(KeyboardInterrupt):
-            step.run(10**12)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        step.run(10**12)
     assert time.monotonic() - begun < 5
     steps = x[0].item()
     assert x.min().item() == x.max().item() == steps > 1

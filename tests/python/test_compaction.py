@@ -103,7 +103,7 @@ def test_what_a_training_says():
     assert ensemble.train().rounds == [] and ensemble.train().losses is None
 
 
-def test_ctrl_c_brings_everything_back():
+def test_ctrl_c_brings_everything_back(hears_interrupts):
     params = luge.Parameters(sets=40)
     x = params.add("x", (3,), luge.init.constant(4))
     optimizer = luge.optim.Adam(params, lr=luge.linspace(0.001, 0.01, 40))

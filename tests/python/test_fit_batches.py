@@ -128,7 +128,7 @@ def test_progress_is_a_line_on_a_terminal():
     assert "1000/3000" in text and "3000/3000" in text and "sets/s" in text
 
 
-def test_signals_are_heard_while_a_fit_goes_on():
+def test_signals_are_heard_while_a_fit_goes_on(hears_interrupts):
     class Enough(Exception):
         pass
 
