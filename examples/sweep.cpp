@@ -43,6 +43,10 @@ int main(int count, char** arguments) {
                   .validate = [&] { return mse_loss(model(params, held), held_y, Reduction::PerSet); },
                   .rule = &rule});
   std::printf("%s", result.table(5).text().c_str());
+  const std::vector<sweep::SettingScores> ranking = result.by_setting();
+  for (std::size_t place = 0; place < 3; ++place)
+    std::printf("setting %d: mean %.6g, deviation %.3g\n", static_cast<int>(ranking[place].setting), ranking[place].mean,
+                ranking[place].deviation);
   for (const sweep::Association& one : result.associations())
     std::printf("%s: rank correlation %.2f, explained %.2f\n", one.name.c_str(), one.rank_correlation, one.explained);
   if (count > 1) std::printf("%s\n", result.report(arguments[1], {.title = "A sweep"}).page.c_str());

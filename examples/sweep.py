@@ -34,7 +34,10 @@ def validate():
 
 result = sweep.run(step, optimizer, settings, steps=1000, halving=4, validate=validate, rule=rule, compact=True)
 print(result.table(5))
-print(*result.by_setting()[:3], *result.associations(), sep="\n")
+for one in result.by_setting()[:3]:
+    print(f"setting {one.setting}: mean {one.mean:.6g}, deviation {one.deviation:.3g}")
+for one in result.associations():
+    print(f"{one.name}: rank correlation {one.rank_correlation:.2f}, explained {one.explained:.2f}")
 if len(sys.argv) > 1:
     print(result.report(sys.argv[1], title="A sweep"))
 sys.exit(0 if result.scores.min().item() < 0.02 and result.total_steps < 192 * 1000 / 4 else 1)
