@@ -42,7 +42,7 @@ int main(int count, char** arguments) {
                   .halving = sweep::Halving{.eta = 4},
                   .validate = [&] { return mse_loss(model(params, held), held_y, Reduction::PerSet); },
                   .rule = &rule});
-  std::printf("%s", result.table(5).text().c_str());
+  std::printf("%s\n", result.table(5).text().c_str());
   const std::vector<sweep::SettingScores> ranking = result.by_setting();
   for (std::size_t place = 0; place < 3; ++place)
     std::printf("setting %d: mean %.6g, deviation %.3g\n", static_cast<int>(ranking[place].setting), ranking[place].mean,
