@@ -261,8 +261,8 @@ void bind_result(nb::module_& own) {
           "Spearman's; 1: a larger value always has a larger, worse, score. It does not see an optimum in the middle.")
       .def_ro(
           "explained", &sweep::Association::explained,
-          "Share of the variance of the scores' ranks between groups of like values: the epsilon squared of Kruskal "
-          "and Wallis.")
+          "Share of the variance of the scores' ranks between groups of like values, less what chance puts there: "
+          "epsilon squared, Kelley 1935.")
       .def("__repr__", [](const sweep::Association& self) {
         return fmt::format("<{}: rank_correlation {:.2f}, explained {:.2f}>", self.name, self.rank_correlation,
                            self.explained);

@@ -244,8 +244,13 @@ TEST(ModelTest, ComposedFunctionsKeepTheirDigits) {
        4e-15},
       {"a * arcsin(x)", {-1, -0.999999, -1e-8, 0, 0.5, 1}, [](double x) { return std::asin(x); }, 1e-15},
       {"a * arccos(x)", {-1, -0.999, 0, 0.5, 0.999999}, [](double x) { return std::acos(x); }, 1e-15},
-      {"a * arcsinh(x)", {-1e8, -1e-8, 0, 1e-8, 3, 1e8}, [](double x) { return std::asinh(x); }, 1e-15},
-      {"a * arccosh(x)", {1, 1.0000001, 3, 1e8}, [](double x) { return std::acosh(x); }, 1e-15},
+      {"a * arcsinh(x)",
+       {-1e200, -1e8, -99999999, -1e-8, 0, 1e-8, 3, 1e8, 1e200},
+       [](double x) { return std::asinh(x); },
+       1e-15},
+      {"a * arccosh(x)", {1, 1.0000001, 3, 1e8, 1e200}, [](double x) { return std::acosh(x); }, 1e-15},
+      {"a * hypot(x, 1e-170)", {-3e-170, 0, 1e-200, 1}, [](double x) { return std::hypot(x, 1e-170); }, 1e-15},
+      {"a * hypot(1e170, x)", {-3e170, 0, 1, 1e200}, [](double x) { return std::hypot(1e170, x); }, 1e-15},
       {"a * arctanh(x)", {-0.99, -1e-8, 0, 1e-8, 0.99}, [](double x) { return std::atanh(x); }, 1e-15},
       {"a * arctan2(x, -1)", {-1e9, -1, -1e-9, 0, 1e-9, 1, 1e9}, [](double x) { return std::atan2(x, -1); }, 1e-15},
       {"a * arctan2(x, 1)", {-1e9, -1, -1e-9, 0, 1e-9, 1, 1e9}, [](double x) { return std::atan2(x, 1); }, 1e-15},
@@ -260,6 +265,18 @@ TEST(ModelTest, ComposedFunctionsKeepTheirDigits) {
       EXPECT_NEAR(values[i], expected, std::abs(expected) * each.tolerance + 1e-320) << "x = " << each.x[i];
     }
   }
+  // What is no number stays none.
+  const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+  const auto value = [](const char* formula, double at) {
+    return Model(formula)({row({at})}, {one(1)})[0].item<double>();
+  };
+  for (const char* formula : {"a * arctan2(x, 1)", "a * arctan2(1, x)", "a * arctan2(0, x)", "a * hypot(x, 1)",
+                              "a * hypot(1, x)", "a * heaviside(x, 0.5)", "a * arcsinh(x)", "a * arccosh(x)"})
+    EXPECT_TRUE(std::isnan(value(formula, nan))) << formula;
+  for (const double below : {0.5, -0.5, -2.0, -1e10, -1e200}) EXPECT_TRUE(std::isnan(value("a * arccosh(x)", below)));
+  EXPECT_EQ(value("a * hypot(x, 1)", -infinity), infinity);
+  EXPECT_EQ(value("a * hypot(x, x)", infinity), infinity);
+  EXPECT_EQ(value("a * arcsinh(x)", -infinity), -infinity);
   // Derivatives where one side of a choice ends.
   const auto slope = [](const char* formula, double at) {
     const Tensor p = one(at).requires_grad_(true);
@@ -268,6 +285,9 @@ TEST(ModelTest, ComposedFunctionsKeepTheirDigits) {
   EXPECT_NEAR(slope("erfc(p) + 0 * x", 0), -2 / std::sqrt(3.14159265358979323846), 1e-14);
   EXPECT_NEAR(slope("erfcx(p) + 0 * x", 0), -2 / std::sqrt(3.14159265358979323846), 1e-14);
   EXPECT_NEAR(slope("arcsinh(p) + 0 * x", 0), 1, 1e-15);
+  EXPECT_NEAR(slope("arcsinh(p) + 0 * x", 1e10), 1e-10, 1e-25);
+  EXPECT_NEAR(slope("hypot(p, 4) + 0 * x", 3), 0.6, 1e-15);
+  EXPECT_NEAR(slope("hypot(3, p) + 0 * x", 3), std::sqrt(0.5), 1e-15);
   EXPECT_NEAR(slope("arctan2(p, -1) + 0 * x", 0), -1, 1e-15);
   EXPECT_NEAR(slope("arctan2(1, p) + 0 * x", 0), -1, 1e-15);
 }

@@ -26,6 +26,8 @@ def as_tensor(op: str, argument: str, value: Any, boolean: bool = False) -> Tens
         array = numpy.asarray(value)
         if boolean and array.dtype.kind != "b":
             raise TypeError(f"{op}: {argument} holds {array.dtype}; it must hold bools")
+        if array.dtype.kind == "c":
+            raise TypeError(f"{op}: {argument} holds {array.dtype}; it must hold real numbers")
         if not boolean and array.dtype not in (numpy.float32, numpy.float64):
             array = array.astype(numpy.float64)
         elif not array.dtype.isnative:

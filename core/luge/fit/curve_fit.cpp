@@ -252,7 +252,7 @@ class Pace {
     least_ = on_cpu ? num_threads() * (problem.points < 512 ? 16 : 1) : 1024;
     const double each = static_cast<double>(problem.points * problem.starts) *
                         static_cast<double>(model.formulas.links.size() + model.derivatives.size() + 8);
-    take((on_cpu ? 1e7 : 1e9) / each);
+    take((on_cpu ? 1e8 : 1e10) / (each * static_cast<double>(problem.usual_steps)));
   }
   std::int64_t sets() const { return sets_; }
   void took(double seconds) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <numbers>
 #include <span>
 #include <utility>
@@ -44,6 +45,7 @@ LUGE_FUNCTION(cos, Cos)
 LUGE_FUNCTION(exp, Exp)
 LUGE_FUNCTION(expm1, Expm1)
 LUGE_FUNCTION(floor, Floor)
+LUGE_FUNCTION(is_nan, IsNan)
 LUGE_FUNCTION(log, Log)
 LUGE_FUNCTION(log1p, Log1p)
 LUGE_FUNCTION(sin, Sin)
@@ -52,6 +54,9 @@ LUGE_FUNCTION(sqrt, Sqrt)
 Value choose(Value condition, Value yes, Value no) { return yes.of(Op::Where, {condition.term, yes.term, no.term}); }
 Value choose(Value condition, double yes, Value no) { return choose(condition, no.of(yes), no); }
 Value choose(Value condition, double yes, double no) { return choose(condition, condition.of(yes), condition.of(no)); }
+
+/// A choice by comparisons takes NaN for a number.
+Value or_nan(Value x, Value result) { return choose(is_nan(x), x, result); }
 
 constexpr double kPi = std::numbers::pi;
 
@@ -67,11 +72,15 @@ Value odd(Value x, const F& positive) {
   const Value result = positive(choose(x < 0.0, -x, x));
   return choose(x < 0.0, -result, result);
 }
-/// log(x + sqrt(x^2 + 1)), by its difference from log(1).
+/// log(x + sqrt(x^2 + 1)), by its difference from log(1). From 1e8 on the root is x, and the square might overflow.
 Value asinh_of(Value x) {
-  return odd(x, [](Value v) { return log1p(v + v * v / (1.0 + sqrt(1.0 + v * v))); });
+  return odd(x, [](Value v) {
+    const Value is_small = v < 1e8, small = choose(is_small, v, v.of(1.0));
+    return log1p(v + choose(is_small, small * small / (1.0 + sqrt(1.0 + small * small)), v - 1.0));
+  });
 }
-Value acosh_of(Value x) { return log1p(x - 1.0 + sqrt((x - 1.0) * (x + 1.0))); }
+/// Two roots: their product is no number below 1, and no square overflows.
+Value acosh_of(Value x) { return log1p(x - 1.0 + sqrt(x - 1.0) * sqrt(x + 1.0)); }
 Value atanh_of(Value x) { return 0.5 * (log1p(x) - log1p(-x)); }
 /// The angle of the point (x, y), by the quotient that is at most 1. The other one divides by 1, so that no derivative
 /// of autograd's is 0 times infinity.
@@ -80,9 +89,16 @@ Value atan2_of(Value y, Value x) {
   const Value turn = choose(x < 0.0, choose(y < 0.0, -kPi, kPi), x.of(0.0));
   const Value flat = atan(y / choose(is_zero, 1.0, x)) + turn;
   const Value steep = choose(y < 0.0, -kPi / 2, kPi / 2) - atan(x / choose(is_steep, y, y.of(1.0)));
-  return choose(is_steep, steep, choose(is_zero, 0.0, flat));
+  return or_nan(x, or_nan(y, choose(is_steep, steep, choose(is_zero, 0.0, flat))));
 }
-Value hypot_of(Value x, Value y) { return sqrt(x * x + y * y); }
+/// By the quotient that is at most 1, whose square does not overflow.
+Value hypot_of(Value x, Value y) {
+  const Value a = abs(x), b = abs(y), is_second = a < b;
+  const Value most = choose(is_second, b, a), least = choose(is_second, a, b);
+  const Value quotient = least / choose(most == 0.0, 1.0, most);
+  const Value length = most * sqrt(1.0 + quotient * quotient);
+  return choose(most == std::numeric_limits<double>::infinity(), most, length);
+}
 /// As NumPy's: sin(pi x) / (pi x).
 Value sinc_of(Value x) {
   const Value at = kPi * choose(x == 0.0, 1.0, x);
@@ -165,7 +181,8 @@ constexpr Binary kBinary[] = {
     {"arctan2", atan2_of},
     {"atan2", atan2_of},
     {"hypot", hypot_of},
-    {"heaviside", [](Value x, Value half) { return choose(x < 0.0, 0.0, choose(x == 0.0, half, half.of(1.0))); }},
+    {"heaviside",
+     [](Value x, Value half) { return or_nan(x, choose(x < 0.0, 0.0, choose(x == 0.0, half, half.of(1.0)))); }},
 };
 
 /// Ops by names that the table does not give them.

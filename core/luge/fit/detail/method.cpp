@@ -6,10 +6,10 @@ namespace luge::fit {
 
 namespace {
 
-constexpr Method kMethods[] = {{"lm", FitMethod::LevenbergMarquardt, 2000},
-                               {"lbfgs", FitMethod::Lbfgs, 2000},
-                               {"nelder-mead", FitMethod::NelderMead, 20000},
-                               {"adam", FitMethod::Adam, 20000}};
+constexpr Method kMethods[] = {{"lm", FitMethod::LevenbergMarquardt, 2000, 10},
+                               {"lbfgs", FitMethod::Lbfgs, 2000, 25},
+                               {"nelder-mead", FitMethod::NelderMead, 20000, 400},
+                               {"adam", FitMethod::Adam, 20000, 2000}};
 
 }  // namespace
 

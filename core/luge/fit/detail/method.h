@@ -12,6 +12,7 @@ struct Method {
   std::string_view name;
   FitMethod method;
   std::int64_t max_steps;  ///< where nothing is said
+  std::int64_t usual;      ///< evaluations of a fit, about
 };
 
 /// Throws ValueError in the words of the function `op`.

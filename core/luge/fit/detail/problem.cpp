@@ -72,6 +72,7 @@ class Setup {
     problem_.loss = loss_named(op, options.loss);
     const Method& method = method_named(op, options.method);
     problem_.method = method.method;
+    problem_.usual_steps = method.usual;
     problem_.max_steps = options.max_steps.value_or(method.max_steps);
     check_options(op, options, problem_.loss);
     problem_.parameters = static_cast<std::int64_t>(model.parameters().size());

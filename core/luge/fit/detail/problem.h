@@ -17,7 +17,7 @@ struct Problem {
   DType dtype = DType::Float64;  ///< of the model
   FitLoss loss = FitLoss::Linear;
   FitMethod method = FitMethod::LevenbergMarquardt;
-  std::int64_t max_steps = 0;
+  std::int64_t max_steps = 0, usual_steps = 0;
   Tensor x;             ///< (predictors, 1 or sets, points); undefined of none
   Tensor y;             ///< (1 or sets, outputs, points)
   Tensor sigma, mask;   ///< that can be broadcast to (sets, outputs, points), in three dimensions; or undefined
