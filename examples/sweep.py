@@ -6,9 +6,8 @@ import luge
 
 luge.manual_seed(4)
 nn, sweep = luge.nn, luge.sweep
-x = luge.linspace(-1, 1, 64).unsqueeze(1)
+x, held = luge.linspace(-1, 1, 64).unsqueeze(1), luge.linspace(-0.98, 0.98, 100).unsqueeze(1)
 y = luge.sin(4 * x) + 0.2 * luge.randn(64, 1)
-held = luge.linspace(-0.98, 0.98, 100).unsqueeze(1)
 held_y = luge.sin(4 * held)
 
 space = {"lr": sweep.log_uniform(1e-4, 1), "weight_decay": sweep.log_uniform(1e-3, 10), "beta1": sweep.choice(0.5, 0.9, 0.99)}
@@ -33,11 +32,9 @@ def validate():
 
 
 result = sweep.run(step, optimizer, settings, steps=1000, halving=4, validate=validate, rule=rule, compact=True)
-print(result.table(5))
-for one in result.by_setting()[:3]:
-    print(f"setting {one.setting}: mean {one.mean:.6g}, deviation {one.deviation:.3g}")
-for one in result.associations():
-    print(f"{one.name}: rank correlation {one.rank_correlation:.2f}, explained {one.explained:.2f}")
+lines = [f"setting {s.setting}: mean {s.mean:.6g}, deviation {s.deviation:.3g}" for s in result.by_setting()[:3]]
+lines += [f"{a.name}: rank correlation {a.rank_correlation:.2f}, explained {a.explained:.2f}" for a in result.associations()]
+print(result.table(5), *lines, sep="\n")
 if len(sys.argv) > 1:
     print(result.report(sys.argv[1], title="A sweep"))
 sys.exit(0 if result.scores.min().item() < 0.02 and result.total_steps < 192 * 1000 / 4 else 1)
