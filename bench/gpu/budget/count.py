@@ -1,0 +1,114 @@
+"""What a path through machine code costs: instructions, and bytes of loads that are under way at once."""
+
+import collections
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Pass:
+    """A kernel's way over its elements."""
+    elements: float  # in one lap of a thread
+    instructions: float  # for each element
+    in_flight: int  # bytes, by a thread
+    laps: bool  # whether the path is a loop's
+    pipes: dict  # instructions of the scarce units for each element: "mufu", "convert", "double"
+
+
+def word(path):
+    """Bytes of the loads that carry most of what the path loads: other loads fetch what steers it."""
+    carried = collections.Counter()
+    for instruction in path.own:
+        if instruction.loads_global:
+            carried[instruction.bytes] += instruction.bytes
+    return max(carried, key=lambda width: (carried[width], width)) if carried else 0
+
+
+def in_flight(path):
+    """The most bytes that a thread has asked for and not waited for, of the words that carry the elements. The
+    scoreboard's barriers say when that is: a load opens one, and an instruction that waits for it has everything that
+    opened it before."""
+    width, open_, most = word(path), collections.Counter(), 0
+    for instruction in path.own * (2 if path.repeats else 1):  # loads may be asked for a lap ahead
+        if instruction.base in ("DEPBAR", "LDGDEPBAR"):
+            open_.clear()
+        for barrier in instruction.waits:
+            open_.pop(barrier, None)
+        if instruction.loads_global and instruction.bytes == width:
+            open_["copy" if instruction.base == "LDGSTS" else instruction.sets] += width
+            most = max(most, sum(open_.values()))
+    return most
+
+
+def unit(instruction):
+    """The scarce unit that executes it, or None."""
+    base, modifiers = instruction.base, instruction.modifiers
+    if base in ("MUFU",):
+        return "mufu"
+    if base in ("F2F", "F2I", "I2F", "FRND"):
+        return "convert"
+    if base in ("DADD", "DMUL", "DFMA", "DSETP", "DMNMX") and "MMA" not in modifiers:
+        return "double"
+    return None
+
+
+def pipes(path, elements):
+    counted = collections.Counter(filter(None, map(unit, path.own)))
+    return {name: count / elements for name, count in sorted(counted.items())}
+
+
+def carried(path):
+    """Bytes of the path's loads that carry elements."""
+    width = word(path)
+    return sum(width for i in path.own if i.loads_global and i.bytes == width)
+
+
+@dataclasses.dataclass(frozen=True)
+class Element:
+    """What a pass does for each element: the bytes that it loads and stores, and instructions that it cannot do without:
+    a way through a loop that has fewer of them is one for other elements (a softmax without exponential)."""
+    read: float
+    write: float
+    needs: str = ""  # "MUFU", or "LDG|STG"
+    needed: float = 0
+
+    def is_needed(self, instruction):
+        return instruction.base in self.needs.split("|")
+
+    def count(self, path):
+        """How many a lap of the path does whole."""
+        if self.write:
+            elements = path.stored / self.write
+        elif self.read:
+            elements = carried(path) / self.read
+        else:
+            elements = path.needed / self.needed if self.needed else 0
+        enough = path.loaded >= elements * self.read and path.needed >= elements * self.needed
+        return elements if enough and (self.write or not path.stored) else 0
+
+
+def fast_path(flow, element):
+    """The path with the fewest instructions for each element, and its elements in a lap. Loops first: a way through the
+    whole function is one of a kernel without any."""
+    needs = element.is_needed if element.needs else None
+    for loops in (flow.loops, [None]):
+        found = [(path.instructions / elements, -elements, path) for loop in loops for path in flow.paths(loop, needs)
+                 if (elements := element.count(path))]
+        if found:
+            _, elements, path = min(found, key=lambda item: item[:2])
+            return path, -elements
+    return None, 0
+
+
+def longest_loop(flow):
+    """The way through the innermost loop that takes the most instructions: of kernels that compute."""
+    innermost = [loop for loop in flow.loops if not flow.contains(loop)]
+    paths = [max(flow.paths(loop), key=lambda path: path.instructions, default=None) for loop in innermost]
+    return max(filter(None, paths), key=lambda path: path.instructions, default=None)
+
+
+def measure(flow, element):
+    """The Pass of a kernel over such elements, or None."""
+    path, elements = fast_path(flow, element)
+    if path is None:
+        return None
+    return Pass(elements, path.instructions / elements, in_flight(path), path.repeats, pipes(path, elements))

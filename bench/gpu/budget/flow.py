@@ -1,0 +1,241 @@
+"""Basic blocks of a function, its loops, and the cheapest ways through them.
+
+What a warp does between two visits of a loop's head depends on its branches. The fast path is the one that a kernel is
+written for: among all ways through a loop that move whole elements, the one with the fewest instructions for each."""
+
+import dataclasses
+
+ENDS = ("EXIT", "RET", "BRX", "JMX", "KILL", "BPT")
+
+
+@dataclasses.dataclass
+class Block:
+    first: int  # index of its first instruction
+    code: list
+    next: list = dataclasses.field(default_factory=list)  # indices of blocks
+    callees: list = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Loop:
+    head: int
+    blocks: frozenset
+    latches: frozenset  # blocks that go back to the head
+
+
+@dataclasses.dataclass(frozen=True)
+class Path:
+    """One way through a loop, or through a whole function."""
+    code: tuple
+    instructions: int  # with those of the functions that it calls
+    own: tuple  # the part of `code` that is in no loop within
+    loaded: int  # bytes of global memory, by a thread, of what is `own`
+    stored: int
+    needed: int  # how many of the instructions that were asked for are `own`
+    repeats: bool = True  # False: through the function, once
+
+
+def is_conditional(instruction):
+    """A branch whose condition is a predicate, or, for some, an operand in front of the address."""
+    if instruction.predicate or instruction.opcode.startswith("BRA.DIV"):
+        return True
+    return instruction.base == "BRA" and "," in instruction.operands
+
+
+class Flow:
+    def __init__(self, function):
+        self.code = function.code
+        self.at = {instruction.address: i for i, instruction in enumerate(self.code)}
+        self.blocks = self._cut()
+        self._connect()
+        self.order = self._reverse_postorder()
+        self.dominators = self._dominators()
+        self.loops = self._loops()
+        self._costs = {}
+
+    # ---- blocks
+
+    def _cut(self):
+        begins = {0}
+        for i, instruction in enumerate(self.code):
+            if instruction.base in ("BRA", "CALL", "BSSY", "WARPSYNC", "JMP") and instruction.target in self.at:
+                begins.add(self.at[instruction.target])
+            if instruction.base in ("BRA", "CALL", "BSYNC", "WARPSYNC", "JMP", *ENDS):
+                begins.add(i + 1)
+        starts = sorted(b for b in begins if b < len(self.code))
+        blocks = [Block(a, self.code[a:b]) for a, b in zip(starts, [*starts[1:], len(self.code)])]
+        self.block_at = {block.first: i for i, block in enumerate(blocks)}
+        return blocks
+
+    def _block_of(self, address):
+        return self.block_at.get(self.at.get(address))
+
+    def _connect(self):
+        called, indirect, syncs = set(), [], []
+        for b, block in enumerate(self.blocks):
+            last = block.code[-1]
+            following = [b + 1] if b + 1 < len(self.blocks) else []
+            target = self._block_of(last.target) if last.target is not None else None
+            if last.base in ("BRA", "JMP"):
+                block.next = ([target] if target is not None else []) + (following if is_conditional(last) else [])
+            elif last.base == "WARPSYNC" and target is not None:
+                block.next = [target, *following]
+            elif last.base == "CALL":
+                block.next = following
+                if target is not None:
+                    called.add(target)
+                    block.callees.append(target)
+            elif last.base in ENDS:
+                block.next = following if last.predicate else []
+                if last.base in ("BRX", "JMX"):
+                    indirect.append(block)
+            elif last.base == "BSYNC":
+                syncs.append((b, last.operands.split(",")[0].strip()))
+                block.next = following
+            else:
+                block.next = following
+            block.next = list(dict.fromkeys(block.next))
+        self._connect_joins(syncs)
+        # A table of addresses leads to blocks that nothing else leads to.
+        reached = {n for block in self.blocks for n in block.next} | called | {0}
+        lonely = [b for b in range(len(self.blocks)) if b not in reached]
+        for block in indirect:
+            block.next = list(dict.fromkeys(block.next + lonely))
+
+    def _connect_joins(self, syncs):
+        """BSYNC goes on where the BSSY that opened its barrier says; mostly that is what follows."""
+        opened = {}
+        for block in self.blocks:
+            for instruction in block.code:
+                if instruction.base == "BSSY" and instruction.target in self.at:
+                    name = instruction.operands.split(",")[0].strip()
+                    opened.setdefault(name, []).append((instruction.address, instruction.target))
+        for b, name in syncs:
+            here = self.blocks[b].code[-1].address
+            targets = {target for _, target in opened.get(name, [])}
+            if not targets or here + 16 in targets:
+                continue
+            before = [target for address, target in opened[name] if address < here]
+            joined = self._block_of(before[-1]) if before else None
+            if joined is not None:
+                self.blocks[b].next = [joined]
+
+    # ---- loops
+
+    def _reverse_postorder(self, start=0):
+        order, seen, stack = [], {start}, [(start, iter(self.blocks[start].next))]
+        while stack:
+            block, rest = stack[-1]
+            for n in rest:
+                if n not in seen:
+                    seen.add(n)
+                    stack.append((n, iter(self.blocks[n].next)))
+                    break
+            else:
+                order.append(block)
+                stack.pop()
+        return order[::-1]
+
+    def _dominators(self):
+        before = {b: [] for b in self.order}
+        for b in self.order:
+            for n in self.blocks[b].next:
+                before[n].append(b)
+        everything = set(self.order)
+        dominators = {b: everything for b in self.order}
+        dominators[self.order[0]] = {self.order[0]}
+        changed = True
+        while changed:
+            changed = False
+            for b in self.order[1:]:
+                new = set.intersection(*(dominators[p] for p in before[b])) | {b}
+                if new != dominators[b]:
+                    dominators[b], changed = new, True
+        self.before = before
+        return dominators
+
+    def _loops(self):
+        latches = {}
+        for b in self.order:
+            for n in self.blocks[b].next:
+                if n in self.dominators[b]:
+                    latches.setdefault(n, set()).add(b)
+        loops = []
+        for head, ends in latches.items():
+            inside, todo = {head}, list(ends)
+            while todo:
+                b = todo.pop()
+                if b not in inside:
+                    inside.add(b)
+                    todo += self.before[b]
+            loops.append(Loop(head, frozenset(inside), frozenset(ends)))
+        return sorted(loops, key=lambda loop: (len(loop.blocks), loop.head))
+
+    def contains(self, loop):
+        """The loops within a loop."""
+        return [other for other in self.loops if other is not loop and other.blocks < loop.blocks]
+
+    # ---- paths
+
+    def cost_of_call(self, target):
+        """Instructions of a function from its first to the nearest return."""
+        if target not in self._costs:
+            self._costs[target] = 0  # recursion
+            best = {target: 0}
+            result = None
+            for b in self._reverse_postorder(target):
+                if b not in best:
+                    continue
+                cost = best[b] + self._cost(b)
+                if not self.blocks[b].next and (result is None or cost < result):
+                    result = cost
+                for n in self.blocks[b].next:
+                    if n not in best or cost < best[n]:
+                        best[n] = cost
+            self._costs[target] = result or 0
+        return self._costs[target]
+
+    def _cost(self, b):
+        block = self.blocks[b]
+        return len(block.code) + sum(self.cost_of_call(target) for target in block.callees)
+
+    def paths(self, loop=None, needs=None):
+        """The cheapest ways through a loop, or through the function, for every number of bytes loaded and stored and of
+        instructions for which needs(instruction). An access belongs to the innermost loop around it alone; a loop within
+        is gone through once at most."""
+        inside = loop.blocks if loop else frozenset(self.order)
+        start = loop.head if loop else self.order[0]
+        place = {b: i for i, b in enumerate(self.order)}
+        within = frozenset().union(*(other.blocks for other in self.loops if other.blocks < inside))
+        best = {start: {(0, 0, 0): (0, None)}}  # block -> bytes before it -> instructions, whence
+        ends = {}
+        for b in self.order:
+            if b not in inside or b not in best:
+                continue
+            block = self.blocks[b]
+            own = () if b in within else block.code
+            moved = (sum(i.bytes for i in own if i.loads_global), sum(i.bytes for i in own if i.stores_global),
+                     sum(map(needs, own)) if needs else 0)
+            cost = self._cost(b)
+            is_end = b in loop.latches if loop else not [n for n in block.next if place[n] > place[b]]
+            for key, (instructions, _) in best[b].items():
+                after, total = tuple(map(sum, zip(key, moved))), instructions + cost
+                if is_end and (after not in ends or total < ends[after][0]):
+                    ends[after] = (total, (b, key))
+                for n in block.next:
+                    if n in inside and n != start and place[n] > place[b]:
+                        states = best.setdefault(n, {})
+                        if after not in states or total < states[after][0]:
+                            states[after] = (total, (b, key))
+        return [self._path(best, end, key, total, within, loop is not None) for key, (total, end) in sorted(ends.items())]
+
+    def _path(self, best, end, moved, total, within, repeats):
+        chain, state = [], end
+        while state:
+            block, key = state
+            chain.append(block)
+            state = best[block][key][1]
+        chain.reverse()
+        code = tuple(i for b in chain for i in self.blocks[b].code)
+        own = tuple(i for b in chain if b not in within for i in self.blocks[b].code)
+        return Path(code, total, own, *moved, repeats)
