@@ -9,13 +9,15 @@ class Pass:
     """A kernel's way over its elements."""
     elements: float  # in one lap of a thread
     instructions: float  # for each element
-    in_flight: int  # bytes, by a thread
+    loaded: int  # bytes of elements in a lap of a thread
+    in_flight: int  # of these, at once
+    steering: int  # times in a lap that it waits for loads that steer it: labels, tables of addresses
     laps: bool  # whether the path is a loop's
     pipes: dict  # instructions of the scarce units for each element: "mufu", "convert", "double"
 
 
 def word(path):
-    """Bytes of the loads that carry most of what the path loads: other loads fetch what steers it."""
+    """Bytes of the loads that carry most of what the path loads: other loads steer it."""
     carried = collections.Counter()
     for instruction in path.own:
         if instruction.loads_global:
@@ -23,20 +25,25 @@ def word(path):
     return max(carried, key=lambda width: (carried[width], width)) if carried else 0
 
 
-def in_flight(path):
-    """The most bytes that a thread has asked for and not waited for, of the words that carry the elements. The
-    scoreboard's barriers say when that is: a load opens one, and an instruction that waits for it has everything that
-    opened it before."""
-    width, open_, most = word(path), collections.Counter(), 0
-    for instruction in path.own * (2 if path.repeats else 1):  # loads may be asked for a lap ahead
+def loads(path, width):
+    """The most bytes that a thread has asked for and not waited for, of the words of this width, and how often it waits
+    for others in a lap. The scoreboard's barriers say when that is: a load opens one, and an instruction that waits for
+    it has everything that opened it before."""
+    open_, others, most, waits = collections.Counter(), set(), 0, 0
+    laps = 2 if path.repeats else 1  # loads may be asked for a lap ahead
+    for instruction in path.own * laps:
         if instruction.base in ("DEPBAR", "LDGDEPBAR"):
             open_.clear()
         for barrier in instruction.waits:
             open_.pop(barrier, None)
+            waits += barrier in others
+            others.discard(barrier)
         if instruction.loads_global and instruction.bytes == width:
             open_["copy" if instruction.base == "LDGSTS" else instruction.sets] += width
             most = max(most, sum(open_.values()))
-    return most
+        elif instruction.loads_global:
+            others.add(instruction.sets)
+    return most, waits // laps
 
 
 def unit(instruction):
@@ -56,9 +63,8 @@ def pipes(path, elements):
     return {name: count / elements for name, count in sorted(counted.items())}
 
 
-def carried(path):
-    """Bytes of the path's loads that carry elements."""
-    width = word(path)
+def carried(path, width):
+    """Bytes of the path's loads of words of this width."""
     return sum(width for i in path.own if i.loads_global and i.bytes == width)
 
 
@@ -68,20 +74,28 @@ class Element:
     a way through a loop that has fewer of them is one for other elements (a softmax without exponential)."""
     read: float
     write: float
-    needs: str = ""  # "MUFU", or "LDG|STG"
+    needs: str = ""  # "MUFU.RSQ", or "LDS|STS"
     needed: float = 0
+    in_lap: float = 0  # elements that a lap has; 0: any number
+    word: int = 0  # bytes of the loads that carry elements; 0: of those that carry most
+    through: bool = False  # a lap goes through loops within it, whose accesses are the lap's own
 
     def is_needed(self, instruction):
-        return instruction.base in self.needs.split("|")
+        return any(f"{instruction.opcode}.".startswith(f"{one}.") for one in self.needs.split("|"))
+
+    def width(self, path):
+        return self.word or word(path)
 
     def count(self, path):
         """How many a lap of the path does whole."""
         if self.write:
             elements = path.stored / self.write
         elif self.read:
-            elements = carried(path) / self.read
+            elements = carried(path, self.width(path)) / self.read
         else:
             elements = path.needed / self.needed if self.needed else 0
+        if self.in_lap and elements != self.in_lap:
+            return 0
         enough = path.loaded >= elements * self.read and path.needed >= elements * self.needed
         return elements if enough and (self.write or not path.stored) else 0
 
@@ -91,7 +105,7 @@ def fast_path(flow, element):
     whole function is one of a kernel without any."""
     needs = element.is_needed if element.needs else None
     for loops in (flow.loops, [None]):
-        found = [(path.instructions / elements, -elements, path) for loop in loops for path in flow.paths(loop, needs)
+        found = [(path.instructions / elements, -elements, path) for loop in loops for path in flow.paths(loop, needs, element.through)
                  if (elements := element.count(path))]
         if found:
             _, elements, path = min(found, key=lambda item: item[:2])
@@ -111,4 +125,6 @@ def measure(flow, element):
     path, elements = fast_path(flow, element)
     if path is None:
         return None
-    return Pass(elements, path.instructions / elements, in_flight(path), path.repeats, pipes(path, elements))
+    width = element.width(path)
+    in_flight, steering = loads(path, width)
+    return Pass(elements, path.instructions / elements, carried(path, width), in_flight, steering, path.repeats, pipes(path, elements))

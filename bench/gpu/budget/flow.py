@@ -199,14 +199,14 @@ class Flow:
         block = self.blocks[b]
         return len(block.code) + sum(self.cost_of_call(target) for target in block.callees)
 
-    def paths(self, loop=None, needs=None):
+    def paths(self, loop=None, needs=None, through=False):
         """The cheapest ways through a loop, or through the function, for every number of bytes loaded and stored and of
-        instructions for which needs(instruction). An access belongs to the innermost loop around it alone; a loop within
-        is gone through once at most."""
+        instructions for which needs(instruction). An access belongs to the innermost loop around it alone, except with
+        `through`. A loop within is gone through once at most."""
         inside = loop.blocks if loop else frozenset(self.order)
         start = loop.head if loop else self.order[0]
         place = {b: i for i, b in enumerate(self.order)}
-        within = frozenset().union(*(other.blocks for other in self.loops if other.blocks < inside))
+        within = frozenset() if through else frozenset().union(*(other.blocks for other in self.loops if other.blocks < inside))
         best = {start: {(0, 0, 0): (0, None)}}  # block -> bytes before it -> instructions, whence
         ends = {}
         for b in self.order:

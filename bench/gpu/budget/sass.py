@@ -145,7 +145,7 @@ def read(tools, path, architecture, names=None):
     return parse(run(tools, "-sass", "-res-usage", *in_architecture(path, architecture), *chosen, path))
 
 
-NOISE = re.compile(r"\(anonymous namespace\)::|luge::cuda::|luge::math::|luge::")
+NOISE = re.compile(r"\(anonymous namespace\)::|luge::cuda::|luge::math::|luge::|scalar::")
 
 
 def plain_names(names):
@@ -161,7 +161,7 @@ def plain_names(names):
 
 def plain(name):
     """Without the type of the result, namespaces and arguments."""
-    name = NOISE.sub("", name)
+    name = re.sub(r">\s+(?=>)", ">", NOISE.sub("", name))
     depth, end = 0, len(name)
     for i, c in enumerate(name):
         depth += (c == "<") - (c == ">")

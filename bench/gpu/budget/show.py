@@ -27,10 +27,11 @@ def busiest(flow, loop):
 
 
 def print_path(name, path, elements, threads, listing):
-    flying = count.in_flight(path)
+    flying, steering = count.loads(path, count.word(path))
     each = f", {path.instructions / elements:.1f} each of {elements:g} elements" if elements else ""
     print(f"    {name}: {path.instructions} instructions{each}; loads {path.loaded} B, stores {path.stored} B; "
-          f"in flight {flying} B a thread, {flying * threads / 1024:.0f} KB an SM")
+          f"in flight {flying} B a thread, {flying * threads / 1024:.0f} KB an SM"
+          + (f"; {steering} waits for other loads" if steering else ""))
     for i in path.code if listing else ():
         print(f"      {i.address:05x} {i.predicate or '':5s} {i.opcode} {i.operands}   waits {i.waits or ''} sets {i.sets}")
 
