@@ -23,7 +23,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-files bench-fits bench-python bench-sets install format lint clean
+.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-files bench-fits bench-python bench-sets gpu-budget install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -66,8 +66,20 @@ test-release:  ## the optimised build with g++, its tests and the examples
 test-package: test-release  ## another project that finds the installed luge, and one that takes its source
 	$(call run_tests,build,package,-L package)
 
-test-cuda-build: test-release  ## the CUDA build on a machine without a GPU: starts, and says why not
+test-cuda-build: test-release  ## the CUDA build on a machine without a GPU: starts, says why not; kernels keep their budget
+	@cmake/setup.sh test python
+	-@bench/gpu/budget/tools.sh build
 	$(call run_tests,build,cuda-build,-L cuda-build --verbose)
+
+# $(call quoted,TEXT): in single quotes for the shell.
+quoted = '$(subst ','\'',$(1))'
+
+gpu-budget:  ## count the kernels' machine code anew: tightens their bars, writes docs/gpu-budget.md; ACCEPT="NAME" BECAUSE="..."
+	@cmake/setup.sh test python
+	@bench/gpu/budget/tools.sh build
+	$(configure_release) -DLUGE_BUILD_BENCHMARKS=ON
+	$(call compile,build) --target luge luge_budget_kernels
+	bench/gpu/budget/budget.py update build $(if $(ACCEPT),--accept $(call quoted,$(ACCEPT)) --because $(call quoted,$(BECAUSE)))
 
 test-python: test-release  ## the Python package, installed by pip into a virtual environment; a minute of it with random arguments
 	@cmake/setup.sh test python torch

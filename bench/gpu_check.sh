@@ -4,12 +4,19 @@
 #
 #   bench/gpu_check.sh [options] OUT
 #
+# Where a call may take ten minutes, in three calls, the numbers that matter most first (their summaries are put together by
+# `bench/gpu/report.py merge`):
+#   bench/gpu_check.sh --binaries FILE --parts bench OUT1
+#   bench/gpu_check.sh --binaries FILE --parts tests,program OUT2
+#   bench/gpu_check.sh --binaries FILE --parts sanitizers OUT3
+#
 # OUT                 a folder for the results, complete after every step: summary.json, table.txt, log.txt
 # --parts A,B,...     of build, tests, sanitizers, program, bench; all by default. What has to be built always is.
-# --packages PATH     made by bench/gpu/packages.sh on a machine with a network, for what this one lacks
 # --binaries PATH     made by bench/gpu/binaries.sh: nothing is built here
+# --packages PATH     made by bench/gpu/packages.sh on a machine with a network, for what this one lacks to build; not both,
+#                     since each holds the images
 # --limit SECONDS     for all of it, 570 by default; steps that no time is left for are reported as skipped
-# --commit ID         what is being checked, where there is no git to ask
+# --commit ID         what is being checked, where there is no git to ask and no --binaries, which know it
 # --rehearse          tries this script without a GPU: kernels run by the host, small sizes, PyTorch and JAX on the CPU
 #
 # Every step has its own limit, and the next one follows whatever became of it. Parts that ran apart are put together by
@@ -18,7 +25,7 @@
 set -uo pipefail
 here=$PWD
 cd "$(dirname "$0")/.." || exit
-usage() { sed -n '5,16s/^# \{0,1\}//p' bench/gpu_check.sh >&2; exit 2; }
+usage() { sed -n '5,23s/^# \{0,1\}//p' bench/gpu_check.sh >&2; exit 2; }
 absolute() { (cd "$here" && realpath -m "$1"); }
 
 parts=build,tests,sanitizers,program,bench limit=570 packages='' binaries='' out='' rehearse=''
@@ -38,6 +45,7 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 [ -n "$out" ] || usage
+[ -z "$packages" ] || [ -z "$binaries" ] || usage
 build=$PWD/build-gpu
 [ -z "$rehearse" ] || build=$PWD/build-rehearse
 work=$build/check
@@ -48,7 +56,9 @@ mkdir -p "$out" "$work"
 deadline=$((SECONDS + limit))
 source bench/gpu/steps.sh
 # The suites with tests on a device.
-suites=(autograd capture kernels ops tensor train)
+suites=(autograd capture data fit io kernels nn ops sweep tensor train types)
+# Most of the time of these is NVRTC's: in shards that run at once.
+compiling=(capture fit)
 
 has() { [[ ,$parts, == *,$1,* ]]; }
 # A folder as it is, or the contents of an archive.
@@ -62,6 +72,10 @@ unpacked() {
 }
 [ -z "$packages" ] || packages=$(unpacked "$packages")
 [ -z "$binaries" ] || binaries=$(unpacked "$binaries")
+if [ -z "${LUGE_COMMIT:-}" ] && [ -f "$binaries/commit" ]; then
+  LUGE_COMMIT=$(cat "$binaries/commit")
+  export LUGE_COMMIT
+fi
 [ ! -d /usr/local/cuda/bin ] || export PATH=$PATH:/usr/local/cuda/bin
 python=$(find_python)
 
@@ -86,20 +100,17 @@ else
   configure_and_build
 fi
 tests=$bin/tests
-on_device='--gtest_filter=*/cuda*'
-# A rehearsal tries the script, not the tests, of which it runs a few.
-few=(env)
-[ -z "$rehearse" ] || few=(env GTEST_TOTAL_SHARDS=10 GTEST_SHARD_INDEX=3)
+on_device='--gtest_filter=*/cuda*:FitCuda*'
+shards=4
+# A rehearsal tries the script, not the tests, of which it runs a few: shard 3 of 10, shared out where a suite has shards.
+few=1
+[ -z "$rehearse" ] || few=10
 
 step doctor 30 "${luge[@]}" "$bin/luge" doctor
-if has tests; then
-  for suite in "${suites[@]}"; do
-    step "test_$suite" 120 "${luge[@]}" "${few[@]}" "$tests/test_$suite" "$on_device" "--gtest_output=json:$work/test_$suite.json"
-  done
-fi
-! has sanitizers || run_sanitizers
-! has program || run_program
 ! has bench || run_benchmarks
+! has tests || run_tests
+! has program || run_program
+! has sanitizers || run_sanitizers
 
 rm -f "$work/lock"
 summarize | tee "$out/table.txt"

@@ -12,7 +12,9 @@ rm -rf "$folder"
 mkdir -p "$folder/bench" "$folder/tests" "$folder/lib"
 cp "$build/luge" "$folder"
 cp "$build/bench/luge_device_bench" "$folder/bench"
-cp "$build"/tests/test_* "$folder/tests"
+# Files alone: with clang a precompiled header is a folder beside them.
+find "$build/tests" -maxdepth 1 -name 'test_*' -type f -executable -exec cp {} "$folder/tests" \;
+git rev-parse --short HEAD >"$folder/commit"
 cp -P "$build"/libluge.so* "$folder"
 # All but the C and C++ runtimes, which every machine has, newer ones being compatible.
 for library in $(LD_LIBRARY_PATH=$build ldd "$folder"/luge "$folder"/bench/* "$folder"/tests/test_* | awk '$2 == "=>" { print $3 }' | sort -u); do

@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUDGET = ROOT / "bench/gpu/budget/bars.json"
 DOCUMENT = ROOT / "docs/gpu-verification.md"
 KERNEL = re.compile(r"__global__ void\s+(?:__launch_bounds__\(\w+\)\s+)?(\w+)\(")
 
@@ -59,6 +60,19 @@ def commit():
     return os.environ.get("LUGE_COMMIT") or run.stdout.strip() or "unknown"
 
 
+def suite_of(step):
+    """ "test_capture" of "test_capture_2", one of its shards."""
+    return re.sub(r"_\d+$", "", step)
+
+
+def run_by_suite(summary):
+    """How many tests of each suite ran, in all of its shards."""
+    counts = {}
+    for name, tests in summary["tests"].items():
+        counts[suite_of(name)] = counts.get(suite_of(name), 0) + tests["run"]
+    return counts
+
+
 def summarize(work):
     steps = [line.split("\t") for line in (work / "steps.tsv").read_text().splitlines()]
     summary = {
@@ -74,8 +88,9 @@ def summarize(work):
             skipped = sum(case.get("result") == "SKIPPED" for case in cases)
             run = sum(case.get("status") == "RUN" for case in cases) - skipped
             summary["tests"][path.stem] = {"run": run, "failed": report["failures"], "skipped": skipped}
-            if run == 0 and path.stem in summary["steps"]:
-                summary["steps"][path.stem]["result"] = "no test ran"
+    for name in summary["tests"]:
+        if run_by_suite(summary)[suite_of(name)] == 0 and name in summary["steps"]:
+            summary["steps"][name]["result"] = "no test ran"
     for path in sorted(work.glob("*.jsonl")):
         summary["measured"] += read_lines(path)
     return summary
@@ -101,27 +116,45 @@ def error_text(row):
     return f"{row['error']:.1e}" if row and "error" in row else "-"
 
 
-def print_measured(rows):
+def predictions():
+    """(case, way) -> seconds of an H200, as the kernels' machine code lets expect (docs/gpu-budget.md)."""
+    bars = (read_json(BUDGET) or {}).get("sm_90", {}).values()
+    return {tuple(bar["measured"]): bar["predicted"] for bar in bars if bar.get("measured") and bar["predicted"]}
+
+
+def copy_rate(rows):
+    """Bytes a second of the fastest copy: luge's own kernel or the driver's."""
+    return max((row["bytes_per_second"] for row in rows
+                if row.get("case") in ("ceiling/copy", "ceiling/memcpy") and "bytes_per_second" in row), default=0)
+
+
+def print_measured(rows, on_gpu=True):
     cases = {}
     for row in rows:
         if "seconds" in row:
             cases.setdefault(row["case"], []).append(row)
-    copy = min((row["seconds"] for row in cases.get("ceiling/copy", [])), default=None)
-    bytes_copied = max((row["bytes_per_second"] * row["seconds"] for row in cases.get("ceiling/copy", [])), default=0)
-    print(f"\n  {'microseconds, fastest way of each':44s}{'luge':>12s}{'of copy':>9s}{'torch':>12s}{'jax':>12s}{'torch/luge':>11s}"
-          f"{'error':>9s}{'torch':>9s}")
+    fastest_copy, predicted = copy_rate(rows), predictions() if on_gpu else {}
+    print(f"\n  {'microseconds, fastest way of each':44s}{'luge':>12s}{'of copy':>9s}{'predicted':>11s}{'torch':>12s}{'jax':>12s}"
+          f"{'torch/luge':>11s}{'error':>9s}{'torch':>9s}")
     for case, found in cases.items():
         fastest = {}
         for row in sorted(found, key=lambda row: row["seconds"]):
             fastest.setdefault(row["library"], row)
         luge, torch, jax = (fastest.get(name) for name in ("luge", "torch", "jax"))
         rate = luge.get("bytes_per_second") if luge else None
-        share = f"{rate / (bytes_copied / copy):.0%}" if rate and copy else "-"
+        share = f"{rate / fastest_copy:.0%}" if rate and fastest_copy else "-"
+        expected = predicted.get((case, luge["way"])) if luge else None
         ratio = f"{torch['seconds'] / luge['seconds']:.2f}" if luge and torch else "-"
-        print(f"  {case:44s}{microseconds(luge):>12s}{share:>9s}{microseconds(torch):>12s}{microseconds(jax):>12s}{ratio:>11s}"
-              f"{error_text(luge):>9s}{error_text(torch):>9s}")
+        print(f"  {case:44s}{microseconds(luge):>12s}{share:>9s}{f'{expected * 1e6:,.4g}' if expected else '-':>11s}"
+              f"{microseconds(torch):>12s}{microseconds(jax):>12s}{ratio:>11s}{error_text(luge):>9s}{error_text(torch):>9s}")
         if len(found) > len(fastest):
             print("      " + ", ".join(f"{row['library']} {row['way']} {microseconds(row)}" for row in found))
+    beside_predicted = [(row, predicted[key]) for row in rows if row.get("library") == "luge" and "seconds" in row
+                        and (key := (row["case"], row["way"])) in predicted]
+    if beside_predicted:
+        print("\n  measured beside predicted (docs/gpu-budget.md)")
+    for row, seconds in sorted(beside_predicted, key=lambda pair: pair[1] / pair[0]["seconds"]):
+        print(f"  {row['case'] + ', ' + row['way']:44s}{row['seconds'] * 1e6:12,.4g}{seconds * 1e6:12,.4g}{row['seconds'] / seconds:8.2f}x")
     for row in rows:
         if "flops_per_second" in row and row["case"].startswith("ceiling"):
             print(f"  {row['library']} {row['case']}: {row['flops_per_second'] / 1e12:.1f} TFLOP/s")
@@ -141,13 +174,14 @@ def print_summary(summary):
         counts = f"  {tests['run']} run, {tests['failed']} failed, {tests['skipped']} skipped" if tests else ""
         print(f"  {name:22s}{step['seconds']:4d} s  {step['result']}{counts}")
     if summary["measured"]:
-        print_measured(summary["measured"])
+        print_measured(summary["measured"], on_gpu=summary["machine"][0] != "no GPU")
 
 
 def passed(summary):
     """Whether the kernels ran on hardware and every test of theirs passed there."""
     suites = summary["tests"].values()
-    return bool(suites) and all(s["failed"] == 0 and s["run"] > 0 for s in suites) and all(
+    ran = run_by_suite(summary).values()
+    return bool(suites) and all(s["failed"] == 0 for s in suites) and all(count > 0 for count in ran) and all(
         step["result"] == "ok" for name, step in summary["steps"].items() if name.startswith("test_"))
 
 

@@ -89,20 +89,60 @@ configure_and_build() {
     --target luge_program luge_device_bench "${suites[@]/#/test_}" "${keep_going[@]}"
 }
 
+# run_shards PREFIX SECONDS [COMMAND...]: the suites that compile, each in shards, all at once.
+run_shards() {
+  local prefix=$1 seconds=$2 suite shard name
+  shift 2
+  for suite in "${compiling[@]}"; do
+    for ((shard = 0; shard < shards; ++shard)); do
+      name=${prefix}_${suite}_$shard
+      step "$name" "$seconds" "${luge[@]}" "GTEST_TOTAL_SHARDS=$((shards * few))" "GTEST_SHARD_INDEX=$((few / 3 * shards + shard))" \
+        "$@" "$tests/test_$suite" "$on_device" "--gtest_output=json:$work/$name.json" --gtest_brief=1 &
+    done
+  done
+}
+
+# A suite that is stopped at its limit leaves no report, so limits are generous.
+run_tests() {
+  local suite
+  run_shards test 300
+  for suite in "${suites[@]}"; do
+    [[ " ${compiling[*]} " == *" $suite "* ]] ||
+      step "test_$suite" 120 "${luge[@]}" "GTEST_TOTAL_SHARDS=$few" "GTEST_SHARD_INDEX=$((few / 3))" \
+        "$tests/test_$suite" "$on_device" "--gtest_output=json:$work/test_$suite.json"
+  done
+  wait
+}
+
+# Whether compute-sanitizer runs here; if not, why. It may be kept from the device where programs are not.
+can_sanitize() {
+  command -v compute-sanitizer >/dev/null || { echo 'there is no compute-sanitizer'; return 1; }
+  local log=$work/sanitizer_trial.log code=0 demo=("$bin/luge" demo --device cuda --sets 1000 --report "$work/trial")
+  "${luge[@]}" "${demo[@]}" >"$log" 2>&1 </dev/null || { echo 'the program itself does not run on the device'; return 1; }
+  timeout -k 5 90 "${luge[@]}" compute-sanitizer --tool memcheck --error-exitcode 9 --report-api-errors no "${demo[@]}" \
+    >"$log" 2>&1 </dev/null || code=$?
+  [ "$code" -eq 0 ] || [ "$code" -eq 9 ] ||
+    { echo "compute-sanitizer does not run here: $(grep -iE 'error|unable|denied|support' "$log" | tail -n 1 | cut -c 1-150)"; return 1; }
+}
+
 # The sanitizers are slow: the suite that runs every kernel, then captured steps, whose kernels are generated; each tool
-# at the same time as the others. Errors that calls return are what some tests provoke.
+# at the same time as the others. Errors that calls return are what some tests provoke. Generated kernels are compiled
+# before, without a sanitizer: the four tools then share a cache that is full.
 run_sanitizers() {
-  if ! command -v compute-sanitizer >/dev/null; then
-    skip sanitizers 'there is no compute-sanitizer'
+  local why tool
+  if ! why=$(can_sanitize); then
+    skip sanitizers "$why"
     return
   fi
-  local tool
+  local compiling=(capture)
+  run_shards compile 150
+  wait
   for tool in memcheck racecheck initcheck synccheck; do
     (
       check=("${luge[@]}" compute-sanitizer --tool "$tool" --error-exitcode 9 --report-api-errors no
-             --kernel-name regex=_kernel --kernel-name kns=luge_chain)
+             --kernel-name regex=_kernel --kernel-name kns=luge_)
       step "$tool" 150 "${check[@]}" "$tests/test_kernels" "$on_device:-*Large*:*ManySizes*" --gtest_brief=1
-      step "${tool}_capture" 90 "${check[@]}" "$tests/test_capture" "$on_device" --gtest_brief=1
+      step "${tool}_capture" 150 "${check[@]}" "$tests/test_capture" "$on_device" --gtest_brief=1
     ) &
   done
   wait
@@ -119,8 +159,8 @@ run_program() {
   fi
 }
 
-# Side by side: first what is done by single operations, then training steps, by one library after the other. Every case
-# is a line of a file that the summary reads, whatever became of the step.
+# Side by side: luge first, then one library after the other. Every case is a line of a file that the summary reads,
+# whatever became of the step.
 run_benchmarks() {
   local operations=ceilings,elementwise,reductions,rows,adam,matmul training=demo,mlp,ensemble
   local size=() host=(--device cuda) seconds=0.1
@@ -129,8 +169,8 @@ run_benchmarks() {
   local theirs=(env PYTHONUNBUFFERED=1 "$python" bench/against/compare_gpu.py)
   local options=("${host[@]}" --seconds "$seconds" "${size[@]}")
   step luge_training 90 "${ours[@]}" --groups "$training" --output "$work/luge_training.jsonl"
-  step torch_training 150 "${theirs[@]}" torch "$work/torch_training.jsonl" --groups "$training" "${options[@]}"
-  step jax_training 90 "${theirs[@]}" jax "$work/jax_training.jsonl" --groups "$training" "${options[@]}"
   step luge_operations 120 "${ours[@]}" --groups "$operations" --output "$work/luge_operations.jsonl"
+  step torch_training 120 "${theirs[@]}" torch "$work/torch_training.jsonl" --groups "$training" "${options[@]}"
   step torch_operations 120 "${theirs[@]}" torch "$work/torch_operations.jsonl" --groups "$operations" "${options[@]}"
+  step jax_training 90 "${theirs[@]}" jax "$work/jax_training.jsonl" --groups "$training" "${options[@]}"
 }

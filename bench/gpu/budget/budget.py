@@ -54,7 +54,7 @@ def as_bar(kernel, counts):
         "registers": counts.registers, "stack": counts.stack, "local": counts.local, "threads": counts.threads,
         "in_flight": counts.in_flight, "instructions": [round(row.instructions, 3) for row in counts.rows],
         "waves": round(counts.waves, 4), "waste": round(model.waste(counts.waves), 4),
-        "predicted": float(f"{seconds:.4g}"), "limit": limit,
+        "predicted": float(f"{seconds:.4g}"), "limit": limit, "measured": kernel.measured,
     }
 
 

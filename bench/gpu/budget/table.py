@@ -4,7 +4,13 @@ import dataclasses
 import fnmatch
 import json
 import pathlib
-import tomllib
+import sys
+
+try:
+    import tomllib
+except ImportError:  # before Python 3.11
+    print("gpu budget: skipped, it needs Python 3.11")
+    sys.exit(77)
 
 import count
 import model

@@ -1,0 +1,138 @@
+"""What bench/gpu/budget makes of the counts: times of an H200, and bars that only tighten."""
+
+import argparse
+import json
+import pathlib
+import tempfile
+import unittest
+import unittest.mock
+
+import listing  # noqa: F401  (finds bench/gpu/budget)
+
+import budget
+import count
+import model
+import report
+import table
+
+
+def counts(in_flight=64, instructions=4.0, threads=2048, waves=1.0, read=4, write=0, **more):
+    element = count.Element(read, write)
+    passes = [table.PassOf(read, write, False, element)]
+    elements = max(1, in_flight // 4)
+    return table.Counts(32, 0, 0, threads, waves, passes, [count.Pass(elements, instructions, in_flight, in_flight, 0, True, {})], **more)
+
+
+def kernel(name="copy", source="kernels/cuda/copy.cu"):
+    return table.Kernel(name, "copy_kernel", source, [], 1e8, 8, 1024, "stride", None, [], "")
+
+
+BAR = {"registers": 32, "stack": 0, "local": 0, "threads": 2048, "in_flight": 65536, "instructions": [10.0], "waves": 4.0, "waste": 1.0,
+       "predicted": 2e-4, "limit": "memory", "measured": []}
+
+
+class Model(unittest.TestCase):
+    def test_resident_threads(self):
+        """As NVIDIA's occupancy calculator has them for 9.0, blocks of 256 threads."""
+        for registers, threads in {1: 2048, 32: 2048, 33: 1536, 40: 1536, 41: 1280, 48: 1280, 54: 1024, 64: 1024, 80: 768, 96: 512, 118: 512, 255: 256}.items():
+            self.assertEqual(model.resident_threads(registers, 0), threads, registers)
+        self.assertEqual(model.resident_threads(32, 60 * 1024), 3 * 256)
+
+    def test_waves(self):
+        self.assertEqual(model.waves(1e9, 8, 5), 1.6)
+        self.assertEqual(model.waves(66, 32, 1), 0.5)
+        self.assertAlmostEqual(model.waste(1.6), 1.25)
+        self.assertEqual([model.waste(w) for w in (0.3, 1, 4)], [1, 1, 1])
+
+    def test_memory_bound(self):
+        seconds, limit = model.predict(counts(in_flight=1024), 1e9, 4)
+        self.assertEqual(limit, "memory")
+        self.assertAlmostEqual(seconds, 4e9 / model.COPY + model.START, delta=1e-5)
+
+    def test_few_loads_under_way(self):
+        many, few = (model.predict(counts(in_flight=b, instructions=1), 1e9, 4)[0] for b in (64, 4))
+        self.assertGreater(few, 2.5 * many)
+        self.assertEqual(model.predict(counts(in_flight=4, instructions=1), 1e9, 4)[1], "loads under way")
+
+    def test_half_the_threads_are_half_the_loads(self):
+        whole, half = (model.predict(counts(in_flight=4, threads=t, instructions=0), 1e9, 4)[0] for t in (2048, 1024))
+        self.assertAlmostEqual(half / whole, 2, delta=0.02)
+
+    def test_instructions(self):
+        seconds, limit = model.predict(counts(in_flight=1024, instructions=400), 1e9, 4)
+        self.assertEqual(limit, "instructions")
+        self.assertAlmostEqual(seconds, 4e11 / model.ISSUE + model.START)
+
+    def test_tail_of_one_block(self):
+        without, with_ = (model.predict(counts(in_flight=1024, tail=tail), 1e8, 4) for tail in (None, {"bytes": 3.1e6, "in_flight": 64}))
+        self.assertGreater(with_[0] - without[0], 2.4e-5)
+        self.assertEqual(with_[1], "tail")
+
+
+class Bars(unittest.TestCase):
+    def test_worse_in_each_way(self):
+        self.assertEqual(budget.worse(BAR, BAR, 1.0), [])
+        for change, word in [({"threads": 1280, "registers": 48}, "48 registers"), ({"stack": 8}, "stack"), ({"local": 2}, "local"),
+                             ({"in_flight": 32768}, "32.0 KB"), ({"instructions": [6.0, 5.0]}, "11 instructions"), ({"waste": 1.25}, "1.25 waves")]:
+            (way,) = budget.worse(BAR, BAR | change, 1.0)
+            self.assertIn(word, way)
+
+    def test_more_registers_for_as_many_threads(self):
+        self.assertEqual(budget.worse(BAR, BAR | {"registers": 40}, 1.0), [])
+
+    def test_better(self):
+        self.assertEqual(budget.better({"copy": BAR}, {"copy": BAR | {"in_flight": 131072}}), ["copy"])
+        self.assertEqual(budget.better({"copy": BAR}, {"copy": BAR | {"in_flight": 131072, "stack": 8}}), [])
+
+    def test_a_kernel_without_a_bar(self):
+        self.assertIn("no bar", budget.check({}, {"copy": BAR}, [kernel()], 1.0)[0])
+
+    def update(self, before, now, accept=(), because="", kernels=None, partial=False):
+        """Exit code, and the bars afterwards."""
+        with tempfile.TemporaryDirectory() as folder:
+            bars, page = pathlib.Path(folder) / "bars.json", pathlib.Path(folder) / "page.md"
+            with unittest.mock.patch.object(table, "BARS", bars), unittest.mock.patch.object(report, "DOCUMENT", page), \
+                    unittest.mock.patch("builtins.print"):
+                arguments = argparse.Namespace(arch="sm_90", accept=list(accept), because=because)
+                whole = {"compilers": "nvcc 1", "sm_90": before}
+                code = budget.update(arguments, kernels or [kernel()], whole, before, now, [], "nvcc 1", partial)
+                return code, json.loads(bars.read_text())["sm_90"] if bars.exists() else None
+
+    def test_bars_tighten(self):
+        self.assertEqual(self.update({"copy": BAR}, {"copy": BAR | {"in_flight": 131072}}), (0, {"copy": BAR | {"in_flight": 131072}}))
+
+    def test_bars_do_not_loosen(self):
+        self.assertEqual(self.update({"copy": BAR}, {"copy": BAR | {"stack": 8}}), (1, {"copy": BAR}))
+
+    def test_bars_loosen_for_a_reason(self):
+        code, bars = self.update({"copy": BAR}, {"copy": BAR | {"stack": 8}}, ["copy"], "a table")
+        self.assertEqual((code, bars["copy"]["stack"], bars["copy"]["accepted"]), (0, 8, ["stack 8, 0 before: a table"]))
+        self.assertEqual(self.update({"copy": BAR}, {"copy": BAR | {"stack": 8}}, ["copy"])[0], 2)
+        self.assertEqual(self.update({"copy": BAR}, {"copy": BAR}, ["coppy"], "a table")[0], 2)
+
+    def test_bars_of_what_was_not_generated_stay(self):
+        generated = kernel("demo", "generated/demo")
+        self.assertEqual(self.update({"demo": BAR}, {}, kernels=[generated], partial=True), (0, {"demo": BAR}))
+        self.assertEqual(self.update({"demo": BAR}, {}, kernels=[generated]), (0, {}))
+
+
+class Table(unittest.TestCase):
+    def test_reads(self):
+        kernels, grids = table.load()
+        names = [kernel.name for kernel in kernels]
+        self.assertEqual(len(names), len(set(names)))
+        for one in kernels:
+            self.assertIn(one.grid, grids)
+            self.assertGreater(one.per_block, 0)
+
+    def test_grids_are_the_hosts(self):
+        self.assertEqual(table.stale_grids(table.load()[1]), [])
+        changed = {"stride": {"per_sm": 32, "file": "kernels/cuda/launch.h", "text": "std::int64_t{31} * context"}}
+        self.assertIn("kernels/cuda/launch.h no longer says", table.stale_grids(changed)[0])
+
+    def test_products(self):
+        self.assertEqual([table.number(text) for text in ("1e8", "8192 * 8192", 0)], [1e8, 67108864, 0])
+
+
+if __name__ == "__main__":
+    unittest.main()
