@@ -83,6 +83,11 @@ class Element:
     def is_needed(self, instruction):
         return any(f"{instruction.opcode}.".startswith(f"{one}.") for one in self.needs.split("|"))
 
+    def may_be_in(self, code):
+        """Whether a lap through some of this code could have one."""
+        return ((not self.read or any(i.loads_global for i in code)) and (not self.write or any(i.stores_global for i in code))
+                and sum(map(self.is_needed, code)) >= self.needed * (self.in_lap or 1))
+
     def width(self, path):
         return self.word or word(path)
 
@@ -93,7 +98,7 @@ class Element:
         elif self.read:
             elements = carried(path, self.width(path)) / self.read
         else:
-            elements = path.needed / self.needed if self.needed else 0
+            elements = self.in_lap or (path.needed / self.needed if self.needed else 0)
         if self.in_lap and elements != self.in_lap:
             return 0
         enough = path.loaded >= elements * self.read and path.needed >= elements * self.needed
@@ -104,8 +109,10 @@ def fast_path(flow, element):
     """The path with the fewest instructions for each element, and its elements in a lap. Loops first: a way through the
     whole function is one of a kernel without any."""
     needs = element.is_needed if element.needs else None
+    most = element.in_lap * element.needed or None  # more make no difference
     for loops in (flow.loops, [None]):
-        found = [(path.instructions / elements, -elements, path) for loop in loops for path in flow.paths(loop, needs, element.through)
+        found = [(path.instructions / elements, -elements, path) for loop in loops if element.may_be_in(flow.code_of(loop, element.through))
+                 for path in flow.paths(loop, needs, most, element.through, bool(element.write))
                  if (elements := element.count(path))]
         if found:
             _, elements, path = min(found, key=lambda item: item[:2])

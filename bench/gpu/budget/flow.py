@@ -4,6 +4,7 @@ What a warp does between two visits of a loop's head depends on its branches. Th
 written for: among all ways through a loop that move whole elements, the one with the fewest instructions for each."""
 
 import dataclasses
+import functools
 
 ENDS = ("EXIT", "RET", "BRX", "JMX", "KILL", "BPT")
 
@@ -23,16 +24,23 @@ class Loop:
     latches: frozenset  # blocks that go back to the head
 
 
-@dataclasses.dataclass(frozen=True)
 class Path:
     """One way through a loop, or through a whole function."""
-    code: tuple
-    instructions: int  # with those of the functions that it calls
-    own: tuple  # the part of `code` that is in no loop within
-    loaded: int  # bytes of global memory, by a thread, of what is `own`
-    stored: int
-    needed: int  # how many of the instructions that were asked for are `own`
-    repeats: bool = True  # False: through the function, once
+
+    def __init__(self, blocks, within, instructions, moved, repeats):
+        self._blocks, self._within = blocks, within  # blocks(): in order; `within`: numbers of blocks in inner loops
+        self.instructions = instructions  # with those of the functions that it calls
+        self.loaded, self.stored, self.needed = moved  # bytes of global memory, by a thread, and what was asked for
+        self.repeats = repeats  # False: through the function, once
+
+    @functools.cached_property
+    def code(self):
+        return tuple(i for _, block in self._blocks() for i in block.code)
+
+    @functools.cached_property
+    def own(self):
+        """The part of `code` that is in no loop within."""
+        return tuple(i for b, block in self._blocks() if b not in self._within for i in block.code)
 
 
 def is_conditional(instruction):
@@ -40,6 +48,17 @@ def is_conditional(instruction):
     if instruction.predicate or instruction.opcode.startswith("BRA.DIV"):
         return True
     return instruction.base == "BRA" and "," in instruction.operands
+
+
+def undominated(states):
+    """Without ways that another one with as many bytes makes pointless: it has no more instructions, and no fewer of those
+    that are needed."""
+    kept, most = {}, {}
+    for key, state in sorted(states.items(), key=lambda item: (item[1][0], -item[0][2])):
+        if key[2] > most.get(key[:2], -1):
+            most[key[:2]] = key[2]
+            kept[key] = state
+    return kept
 
 
 class Flow:
@@ -171,6 +190,14 @@ class Flow:
             loops.append(Loop(head, frozenset(inside), frozenset(ends)))
         return sorted(loops, key=lambda loop: (len(loop.blocks), loop.head))
 
+    def _within(self, inside, through):
+        return frozenset() if through else frozenset().union(*(other.blocks for other in self.loops if other.blocks < inside))
+
+    def code_of(self, loop, through=False):
+        """The instructions of a loop, or of the function, that are its own."""
+        inside = loop.blocks if loop else frozenset(self.order)
+        return [i for b in inside - self._within(inside, through) for i in self.blocks[b].code]
+
     def contains(self, loop):
         """The loops within a loop."""
         return [other for other in self.loops if other is not loop and other.blocks < loop.blocks]
@@ -199,14 +226,14 @@ class Flow:
         block = self.blocks[b]
         return len(block.code) + sum(self.cost_of_call(target) for target in block.callees)
 
-    def paths(self, loop=None, needs=None, through=False):
+    def paths(self, loop=None, needs=None, most=None, through=False, stores=True):
         """The cheapest ways through a loop, or through the function, for every number of bytes loaded and stored and of
-        instructions for which needs(instruction). An access belongs to the innermost loop around it alone, except with
-        `through`. A loop within is gone through once at most."""
+        instructions for which needs(instruction), counted up to `most`. An access belongs to the innermost loop around it alone, except with
+        `through`. A loop within is gone through once at most. Without `stores` no way stores anything of its own."""
         inside = loop.blocks if loop else frozenset(self.order)
         start = loop.head if loop else self.order[0]
         place = {b: i for i, b in enumerate(self.order)}
-        within = frozenset() if through else frozenset().union(*(other.blocks for other in self.loops if other.blocks < inside))
+        within = self._within(inside, through)
         best = {start: {(0, 0, 0): (0, None)}}  # block -> bytes before it -> instructions, whence
         ends = {}
         for b in self.order:
@@ -214,12 +241,17 @@ class Flow:
                 continue
             block = self.blocks[b]
             own = () if b in within else block.code
+            if not stores and any(i.stores_global for i in own):
+                continue
             moved = (sum(i.bytes for i in own if i.loads_global), sum(i.bytes for i in own if i.stores_global),
                      sum(map(needs, own)) if needs else 0)
             cost = self._cost(b)
+            best[b] = undominated(best[b])
             is_end = b in loop.latches if loop else not [n for n in block.next if place[n] > place[b]]
             for key, (instructions, _) in best[b].items():
-                after, total = tuple(map(sum, zip(key, moved))), instructions + cost
+                needed = key[2] + moved[2]
+                after = (key[0] + moved[0], key[1] + moved[1], needed if most is None else min(needed, most))
+                total = instructions + cost
                 if is_end and (after not in ends or total < ends[after][0]):
                     ends[after] = (total, (b, key))
                 for n in block.next:
@@ -227,15 +259,14 @@ class Flow:
                         states = best.setdefault(n, {})
                         if after not in states or total < states[after][0]:
                             states[after] = (total, (b, key))
-        return [self._path(best, end, key, total, within, loop is not None) for key, (total, end) in sorted(ends.items())]
+        return [Path(functools.partial(self._chain, best, end), within, total, moved, loop is not None)
+                for moved, (total, end) in sorted(ends.items())]
 
-    def _path(self, best, end, moved, total, within, repeats):
+    def _chain(self, best, end):
+        """The blocks of a path, in order, with their numbers."""
         chain, state = [], end
         while state:
             block, key = state
-            chain.append(block)
+            chain.append((block, self.blocks[block]))
             state = best[block][key][1]
-        chain.reverse()
-        code = tuple(i for b in chain for i in self.blocks[b].code)
-        own = tuple(i for b in chain if b not in within for i in self.blocks[b].code)
-        return Path(code, total, own, *moved, repeats)
+        return chain[::-1]

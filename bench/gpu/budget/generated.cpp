@@ -101,7 +101,7 @@ void add_demo(Kernels& kernels) {
   Sgd sgd(params, {.lr = 0.01});
   kernels.record("demo", [&] { step(sgd); }, {}, true);
   kernels.record("demo_no_gradient", [&] { step(sgd); }, {.keep_gradients = false});
-  Sgd of_sets(params, {.lr = uniform({kSets}, 0.01, 0.02)});
+  Sgd of_sets(params, {.lr = linspace(0.01, 0.02, kSets)});
   kernels.record("demo_lr_per_set", [&] { step(of_sets); });
   Monitor monitor({.progress = false});
   Adam adam(params, {.lr = 0.01});
@@ -113,7 +113,7 @@ void add_curve_fits(Kernels& kernels) {
   const Tensor a = params.add("a", {1}, init::uniform(0.5, 2)), b = params.add("b", {1}, init::uniform(0.1, 1)),
                c = params.add("c", {1}, init::uniform(-1, 1));
   Adam adam(params, {.lr = 0.01});
-  const Tensor t = linspace(0, 5, kPoints), y = uniform({kCurves, kPoints}, 0, 2);
+  const Tensor t = linspace(0, 5, kPoints), y = rand({kCurves, kPoints});
   kernels.record("curve_fit", [&] {
     adam.zero_grad();
     square(a * exp(-b * t) + c - y).mean(1).sum().backward();
@@ -125,7 +125,7 @@ void add_mlp(Kernels& kernels) {
   Parameters params;
   const nn::Linear hidden(params, "hidden", 784, 256), output(params, "output", 256, 10);
   Adam adam(params, {.lr = 1e-3});
-  const Tensor images = uniform({64, 784}, 0, 1), labels = randint(0, 10, {64}, {.dtype = int64});
+  const Tensor images = rand({64, 784}), labels = randint(0, 10, {64});
   kernels.record("mlp", [&] {
     adam.zero_grad();
     cross_entropy(output(relu(hidden(images))), labels).backward();

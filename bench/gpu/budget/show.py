@@ -8,6 +8,7 @@
 --read B --write B bytes of an element that are loaded and stored: the fast path over such elements; without them each
                    loop is listed by the path that moves most
 --needs MUFU=1     instructions that an element cannot do without: LDG|STG=2, FFMA=0.5, ...
+--elements N       of a lap
 --listing          the path's instructions, too
 --tools FOLDER     where cuobjdump and nvdisasm are; else $PATH
 """
@@ -43,7 +44,7 @@ def show(function, name, arguments):
           f"{function.shared} B shared, {len(function.code)} instructions; {threads} threads an SM")
     if arguments.read or arguments.write or arguments.needs:
         needs, _, needed = arguments.needs.partition("=")
-        element = count.Element(arguments.read, arguments.write, needs, float(needed or 0))
+        element = count.Element(arguments.read, arguments.write, needs, float(needed or 0), arguments.elements)
         path, elements = count.fast_path(flow, element)
         if path:
             print_path("fast path" if path.repeats else "fast path, no loop", path, elements, threads, arguments.listing)
@@ -67,6 +68,7 @@ def main():
     parser.add_argument("--read", type=float, default=0)
     parser.add_argument("--write", type=float, default=0)
     parser.add_argument("--needs", default="")
+    parser.add_argument("--elements", type=float, default=0)
     parser.add_argument("--listing", action="store_true")
     parser.add_argument("--tools")
     arguments = parser.parse_args()
