@@ -7,11 +7,12 @@
 
 BUILD is a build folder with CUDA, whose library and luge_budget_kernels are built.
 --arch sm_90                   the architecture; sm_100 where the objects have it and bars.json, too
---accept NAME --because TEXT   update only: this kernel's bar becomes what was counted, for this reason
+--accept NAME --because TEXT   update only: this kernel's bar, or with "clip: *" the bars of several, becomes what was counted, for this reason
 Exit code 77: there is no cuobjdump, or no NVRTC for what is compiled at run time.
 """
 
 import argparse
+import fnmatch
 import json
 import pathlib
 import re
@@ -169,7 +170,7 @@ def main():
 
 def update(arguments, kernels, bars, own, now, problems, versions, partial):
     """Tightens the bars, or says which kernels have become worse."""
-    unknown = [name for name in arguments.accept if name not in now]
+    unknown = [pattern for pattern in arguments.accept if not fnmatch.filter(now, pattern)]
     if unknown or arguments.accept and not arguments.because:
         print(f"--accept: there is no kernel {unknown[0]}" if unknown else "--accept needs --because: why is it worse?")
         return 2
@@ -181,7 +182,7 @@ def update(arguments, kernels, bars, own, now, problems, versions, partial):
                 merged[kernel.name] = bar
             continue
         ways = worse(bar, found, SLACK["same"]) if bar else []
-        if ways and kernel.name not in arguments.accept:
+        if ways and not any(fnmatch.fnmatchcase(kernel.name, pattern) for pattern in arguments.accept):
             problems += [f"{kernel.name}: {way}" for way in ways]
             merged[kernel.name] = bar
             continue

@@ -112,7 +112,7 @@ def fast_path(flow, element):
     most = element.in_lap * element.needed or None  # more make no difference
     for loops in (flow.loops, [None]):
         found = [(path.instructions / elements, -elements, path) for loop in loops if element.may_be_in(flow.code_of(loop, element.through))
-                 for path in flow.paths(loop, needs, most, element.through, bool(element.write))
+                 for path in flow.paths(loop, needs, most, element.through, bool(element.read), bool(element.write))
                  if (elements := element.count(path))]
         if found:
             _, elements, path = min(found, key=lambda item: item[:2])

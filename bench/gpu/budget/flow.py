@@ -226,10 +226,11 @@ class Flow:
         block = self.blocks[b]
         return len(block.code) + sum(self.cost_of_call(target) for target in block.callees)
 
-    def paths(self, loop=None, needs=None, most=None, through=False, stores=True):
+    def paths(self, loop=None, needs=None, most=None, through=False, loads=True, stores=True):
         """The cheapest ways through a loop, or through the function, for every number of bytes loaded and stored and of
         instructions for which needs(instruction), counted up to `most`. An access belongs to the innermost loop around it alone, except with
-        `through`. A loop within is gone through once at most. Without `stores` no way stores anything of its own."""
+        `through`. A loop within is gone through once at most. Without `loads`
+        bytes loaded are not told apart; without `stores` no way stores anything of its own."""
         inside = loop.blocks if loop else frozenset(self.order)
         start = loop.head if loop else self.order[0]
         place = {b: i for i, b in enumerate(self.order)}
@@ -243,7 +244,7 @@ class Flow:
             own = () if b in within else block.code
             if not stores and any(i.stores_global for i in own):
                 continue
-            moved = (sum(i.bytes for i in own if i.loads_global), sum(i.bytes for i in own if i.stores_global),
+            moved = (sum(i.bytes for i in own if loads and i.loads_global), sum(i.bytes for i in own if i.stores_global),
                      sum(map(needs, own)) if needs else 0)
             cost = self._cost(b)
             best[b] = undominated(best[b])

@@ -1,7 +1,8 @@
 // The kernels that luge writes while it runs, for the table of budgets: steps are recorded on the CPU, their plans turned
 // into the texts that a GPU's backend would compile, and these compiled by NVRTC, which needs no GPU.
 //
-//     luge_budget_kernels FOLDER [ARCHITECTURE]     FOLDER/NAME.cu and FOLDER/NAME.cubin; exit code 77: there is no NVRTC
+//     luge_budget_kernels FOLDER [ARCHITECTURE]     FOLDER/NAME.cu and FOLDER/NAME.cubin, and each step's plan as
+//                                                   FOLDER/NAME.plan; exit code 77: there is no NVRTC
 
 #include <cstdint>
 #include <cstdlib>
@@ -17,6 +18,7 @@
 
 #include <fmt/format.h>
 
+#include <luge/capture/detail/describe.h>
 #include <luge/capture/detail/recordings.h>
 #include <luge/fit/curve_fit.h>
 #include <luge/luge.h>
@@ -57,7 +59,9 @@ class Kernels {
         },
         options, SourceLocation::current());
     recordings.run(2);
-    const Plan& plan = recordings.current()->plan;
+    const StepVersion& version = *recordings.current();
+    const Plan& plan = version.plan;
+    std::ofstream(folder_ / (name + ".plan")) << describe(plan, version.figures, *version.recording.backend);
     std::vector<const Chain*> chains;
     for (const Plan::Item& item : plan.items)
       if (const auto* const chain = std::get_if<Chain>(&item)) chains.push_back(chain);
@@ -121,14 +125,15 @@ void add_curve_fits(Kernels& kernels) {
   }, {}, true);
 }
 
+/// What is fused between the products of an ensemble's layers: bias, activation, their derivatives.
 void add_mlp(Kernels& kernels) {
-  Parameters params;
-  const nn::Linear hidden(params, "hidden", 784, 256), output(params, "output", 256, 10);
+  Parameters params({.sets = 64});
+  const nn::Linear first(params, "first", 16, 64), second(params, "second", 64, 64), third(params, "third", 64, 1);
   Adam adam(params, {.lr = 1e-3});
-  const Tensor images = rand({64, 784}), labels = randint(0, 10, {64});
+  const Tensor x = rand({256, 16}), y = rand({256, 1});
   kernels.record("mlp", [&] {
     adam.zero_grad();
-    cross_entropy(output(relu(hidden(images))), labels).backward();
+    mse_loss(third(relu(second(relu(first(x))))), y, Reduction::PerSet).sum().backward();
     adam.step();
   });
 }

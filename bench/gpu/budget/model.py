@@ -77,8 +77,8 @@ def predict(counts, elements, bytes_):
     if counts.tail:
         tail = counts.tail["bytes"] / tail_rate(counts.tail["in_flight"])
         seconds += tail
-        if tail > parts[limit] / 4:
-            limit = "tail"
+        if tail > seconds / 20:
+            limit += ", tail"
     return seconds, limit
 
 

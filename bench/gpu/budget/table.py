@@ -120,8 +120,8 @@ class Code:
             self.names[source] = sass.plain_names(sass.names_in(self.tools, path, self.architecture))
         found = [name for name, plain in self.names[source].items() if matches(plain, pattern)]
         if len(found) != 1:
-            known = sorted(set(self.names[source].values()))
-            raise LookupError(f"{source} has {len(found)} kernels {pattern}; those of {self.architecture} are:\n    " + "\n    ".join(known))
+            alike = [name for name in sorted(set(self.names[source].values())) if name.startswith(pattern.split("<")[0])]
+            raise LookupError(f"{source} has {len(found)} kernels {pattern}; alike, for {self.architecture}: {', '.join(alike) or 'none'}")
         functions = sass.read(self.tools, path, self.architecture, found)
         return next(function for function in functions if function.name == found[0])
 
