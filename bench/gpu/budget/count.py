@@ -120,13 +120,6 @@ def fast_path(flow, element):
     return None, 0
 
 
-def longest_loop(flow):
-    """The way through the innermost loop that takes the most instructions: of kernels that compute."""
-    innermost = [loop for loop in flow.loops if not flow.contains(loop)]
-    paths = [max(flow.paths(loop), key=lambda path: path.instructions, default=None) for loop in innermost]
-    return max(filter(None, paths), key=lambda path: path.instructions, default=None)
-
-
 def measure(flow, element):
     """The Pass of a kernel over such elements, or None."""
     path, elements = fast_path(flow, element)

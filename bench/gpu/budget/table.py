@@ -63,10 +63,6 @@ class Counts:
         """Bytes in an SM, of the pass that has the least under way; 0 for a kernel that loads nothing."""
         return min((row.in_flight * self.threads for p, row in zip(self.passes, self.rows) if p.read and not p.cached), default=0)
 
-    @property
-    def instructions(self):
-        return sum(row.instructions for row in self.rows)
-
 
 def number(text):
     """A number, or a product of some: "8192 * 8192"."""
