@@ -28,12 +28,12 @@ Tensor head(const Tensor& tensor, std::int64_t count) {
   return tensor.detach().slice(0, 0, std::min(count, tensor.size(0))).contiguous();
 }
 
-/// The first elements on the host; numbers in float64.
+/// The first elements on the host; floating-point numbers in float64.
 std::vector<Tensor> exact_heads(const std::vector<Tensor>& inputs) {
   std::vector<Tensor> heads;
   for (const Tensor& input : inputs) {
     const Tensor part = head(input, kChecked).to(Device::cpu());
-    heads.push_back(part.dtype() == boolean ? part : part.to(float64));
+    heads.push_back(is_floating(part.dtype()) ? part.to(float64) : part);
   }
   return heads;
 }

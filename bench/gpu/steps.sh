@@ -139,7 +139,8 @@ run_sanitizers() {
   wait
   for tool in memcheck racecheck initcheck synccheck; do
     (
-      check=("${luge[@]}" compute-sanitizer --tool "$tool" --error-exitcode 9 --report-api-errors no
+      check=("${luge[@]}" "GTEST_TOTAL_SHARDS=$few" "GTEST_SHARD_INDEX=$((few / 3))"
+             compute-sanitizer --tool "$tool" --error-exitcode 9 --report-api-errors no
              --kernel-name regex=_kernel --kernel-name kns=luge_)
       step "$tool" 150 "${check[@]}" "$tests/test_kernels" "$on_device:-*Large*:*ManySizes*" --gtest_brief=1
       step "${tool}_capture" 150 "${check[@]}" "$tests/test_capture" "$on_device" --gtest_brief=1
