@@ -86,7 +86,7 @@ def count_all(code, kernels, grids, generated_missing):
         try:
             counts = table.measure(code, kernel, grids)
             bars[kernel.name] = as_bar(kernel, counts)
-        except LookupError as error:
+        except (LookupError, RuntimeError) as error:
             problems.append(f"{kernel.name}: {error}")
     return bars, problems, skipped
 
