@@ -211,6 +211,14 @@ class UnderWay(unittest.TestCase):
                        "STG.E.128 b, R0 | waits 0", "@P0 BRA {loop}", "EXIT")
         self.assertEqual((row.loaded, row.in_flight, row.steering), (16, 16, 1))
 
+    def test_what_a_predicate_may_leave_out(self):
+        """Loads of what is added to, beside those that are always there; and a tail's, which are all there are."""
+        accumulating = ("loop: LDG.E R0, a | sets 0", "@P1 LDG.E R1, b | sets 0", "@P1 FADD R0, R0, R1 | waits 0", "STG.E b, R0 | waits 0",
+                        "@P0 BRA {loop}", "EXIT")
+        self.assertEqual(measured(count.Element(4, 4), *accumulating).in_flight, 4)
+        tail = ("loop: @P1 LDG.E R0, a | sets 0", "@P2 LDG.E R1, a+0x4 | sets 0", "FADD R4, R0, R1 | waits 0", "@P0 BRA {loop}", "EXIT")
+        self.assertEqual(measured(count.Element(4, 0), *tail).in_flight, 8)
+
     def test_units(self):
         row = measured(count.Element(4, 0), "loop: LDG.E.64 R8, a | sets 1", "MUFU.EX2 R8, R8 | waits 1", "F2F.F64.F32 R2, R8",
                        "DADD R4, R4, R2", "DFMA R4, R4, R2, R2", "@P0 BRA {loop}", "EXIT")

@@ -25,9 +25,9 @@ def word(path):
     return max(carried, key=lambda width: (carried[width], width)) if carried else 0
 
 
-def loads(path, width):
+def loads(path, width, predicated=True):
     """The most bytes that a thread has asked for and not waited for, of the words of this width, and how often it waits
-    for others in a lap. The scoreboard's barriers say when that is: a load opens one, and an instruction that waits for
+    for others in a lap. Without `predicated` loads that a predicate may leave out are taken for left out. The scoreboard's barriers say when that is: a load opens one, and an instruction that waits for
     it has everything that opened it before."""
     open_, others, most, waits = collections.Counter(), set(), 0, 0
     laps = 2 if path.repeats else 1  # loads may be asked for a lap ahead
@@ -38,6 +38,8 @@ def loads(path, width):
             open_.pop(barrier, None)
             waits += barrier in others
             others.discard(barrier)
+        if instruction.predicate and not predicated:
+            continue
         if instruction.loads_global and instruction.bytes == width:
             open_["copy" if instruction.base == "LDGSTS" else instruction.sets] += width
             most = max(most, sum(open_.values()))
@@ -63,9 +65,9 @@ def pipes(path, elements):
     return {name: count / elements for name, count in sorted(counted.items())}
 
 
-def carried(path, width):
+def carried(path, width, predicated=True):
     """Bytes of the path's loads of words of this width."""
-    return sum(width for i in path.own if i.loads_global and i.bytes == width)
+    return sum(width for i in path.own if i.loads_global and i.bytes == width and (predicated or not i.predicate))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,5 +128,7 @@ def measure(flow, element):
     if path is None:
         return None
     width = element.width(path)
-    in_flight, steering = loads(path, width)
-    return Pass(elements, path.instructions / elements, carried(path, width), in_flight, steering, path.repeats, pipes(path, elements))
+    # Where the loads without a predicate are enough, the others are for other cases: of what is to be added to.
+    predicated = carried(path, width, False) < elements * element.read
+    in_flight, steering = loads(path, width, predicated)
+    return Pass(elements, path.instructions / elements, carried(path, width, predicated), in_flight, steering, path.repeats, pipes(path, elements))

@@ -27,8 +27,8 @@ def busiest(flow, loop):
     return max(flow.paths(loop), key=lambda path: (path.loaded + path.stored, -path.instructions), default=None)
 
 
-def print_path(name, path, elements, threads, listing):
-    flying, steering = count.loads(path, count.word(path))
+def print_path(name, path, elements, threads, listing, predicated=True):
+    flying, steering = count.loads(path, count.word(path), predicated)
     each = f", {path.instructions / elements:.1f} each of {elements:g} elements" if elements else ""
     print(f"    {name}: {path.instructions} instructions{each}; loads {path.loaded} B, stores {path.stored} B; "
           f"in flight {flying} B a thread, {flying * threads / 1024:.0f} KB an SM"
@@ -47,7 +47,8 @@ def show(function, name, arguments):
         element = count.Element(arguments.read, arguments.write, needs, float(needed or 0), arguments.elements)
         path, elements = count.fast_path(flow, element)
         if path:
-            print_path("fast path" if path.repeats else "fast path, no loop", path, elements, threads, arguments.listing)
+            print_path("fast path" if path.repeats else "fast path, no loop", path, elements, threads, arguments.listing,
+                       count.carried(path, count.word(path), False) < elements * arguments.read)
         else:
             print("    no path moves such elements")
         return
