@@ -14,6 +14,13 @@
 
 namespace luge::cuda {
 
+namespace {
+
+/// Blocks that a multiprocessor runs at once: of no architecture more.
+constexpr int kMostResident = 32;
+
+}  // namespace
+
 Gpu::Gpu(int index) : index_(index) {
   check(cudaSetDevice(index), "open", "cudaSetDevice");
   const cudaError_t code = probe();
@@ -30,8 +37,9 @@ Gpu::Gpu(int index) : index_(index) {
   blas_workspace_bytes_ = std::size_t(major >= 9 ? 32 : 4) << 20;
   memory_.open(index, stream_);
   fault_ = static_cast<IndexFault*>(memory_.allocate_host_visible(sizeof(IndexFault)));
-  finished_blocks_ = static_cast<unsigned*>(memory_.allocate(sizeof(unsigned)));
-  check(cudaMemsetAsync(finished_blocks_, 0, sizeof(unsigned), stream_), "open", "cudaMemsetAsync");
+  const std::size_t counters = (1 + std::size_t{kMostResident} * static_cast<std::size_t>(multiprocessors_)) * sizeof(unsigned);
+  finished_blocks_ = static_cast<unsigned*>(memory_.allocate(counters));
+  check(cudaMemsetAsync(finished_blocks_, 0, counters, stream_), "open", "cudaMemsetAsync");
   check(cudaStreamSynchronize(stream_), "open", "cudaStreamSynchronize");
 }
 
@@ -42,7 +50,7 @@ std::int64_t Gpu::resident_blocks(const char* op, const void* kernel, std::size_
   int blocks = 0;
   check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, shared), op,
         "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
-  return resident_[{kernel, shared}] = std::int64_t{std::max(blocks, 1)} * multiprocessors_;
+  return resident_[{kernel, shared}] = std::int64_t{std::clamp(blocks, 1, kMostResident)} * multiprocessors_;
 }
 
 cublasHandle_t Gpu::open_blas(const char* op, cudaStream_t stream) {

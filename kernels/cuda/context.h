@@ -50,8 +50,9 @@ class Gpu {
   const Memory& memory() const { return memory_; }
   IndexFault* fault() const { return fault_; }
 
-  /// A zero in device memory with which the blocks of one launch count who finishes last; that block
-  /// puts the zero back. One is enough: the stream runs one kernel after another.
+  /// Zeros in device memory, with which the blocks of one launch count who finishes last; that block puts the zeros
+  /// back. The first is for the grid as a whole (blocks.cuh), behind it is one for each block that may run at once
+  /// (finish_groups in tree.cuh). For one launch they are enough: the stream runs one kernel after another.
   unsigned* finished_blocks() const { return finished_blocks_; }
 
   /// The handle for stream(), float32 without TF32. Opened on first use.
