@@ -33,13 +33,13 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T, 1, 0>)
     const bool exists = label >= 0 && label < columns;
     const T shift = *lse.row(r), gradient = exists ? *dy.row(r) : std::numeric_limits<T>::quiet_NaN();
     const RowBatches<Team, T, 1, 0> row({logits.row(r)}, columns, T(0));
-    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[1]) {
+    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[1], auto whole) {
       Batch<Team, T> values;
 #pragma unroll
       for (int i = 0; i < kBatch<T>; ++i)
         values.values[i] = math::scalar::cross_entropy_gradient(gradient, x[0].values[i], shift,
                                                                 first + i * Team::kSize == label ? T(1) : T(0));
-      values.store(out.row(r), first, columns, accumulate);
+      values.template store<whole>(out.row(r), first, columns, accumulate);
     });
   }
 }

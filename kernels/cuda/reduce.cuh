@@ -36,28 +36,38 @@ struct Elements {
   std::int64_t count;  ///< per output
   bool aligned;        ///< the reduced elements are neighbours in memory, and every output's runs may be loaded at once
 
+  static constexpr bool kIsLine = std::is_same_v<Index, Line>;
   /// How many runs a lane loads before it includes the first: up to 128 bytes.
-  static constexpr int kRunsAtOnce = !std::is_same_v<Index, Line> ? 1 : sizeof(Value) == 8 ? 4 : 8;
+  static constexpr int kRunsAtOnce = !kIsLine ? 1 : sizeof(Value) == 8 ? 4 : 8;
   static constexpr std::size_t kRunAlignment = sizeof(Value) * kRun < 16 ? sizeof(Value) * kRun : 16;
   struct alignas(kRunAlignment) Run {
     Value values[kRun];
   };
   __device__ const Value* row(std::int64_t output) const { return data + kept.offset(output); }
+  /// Neighbours in a line.
+  template <int n>
+  __device__ void load_line(const Value* row, std::int64_t position, Value (&values)[n]) const {
+    static_assert(kIsLine);
+    const Value* at = row + reduced.offset(position);
+#pragma unroll
+    for (int i = 0; i < n; ++i, at += reduced.stride) values[i] = *at;
+  }
   /// The run that starts at `position`, of which `length` elements are there.
   template <bool at_once>
   __device__ Run load_run(const Value* row, std::int64_t position, int length) const {
     if (at_once && length == kRun) return *reinterpret_cast<const Run*>(row + position);
     Run run;
-    if (std::is_same_v<Index, Line> && length == kRun) {
-#pragma unroll
-      for (int i = 0; i < kRun; ++i) run.values[i] = load(row, position + i);
-    } else {
-#pragma unroll 1
-      for (int i = 0; i < length; ++i) {  // one walk in the code, whose result goes to one of four registers
-        const Value x = load(row, position + i);
-#pragma unroll
-        for (int k = 0; k < kRun; ++k) run.values[k] = k == i ? x : run.values[k];
+    if constexpr (kIsLine) {
+      if (length == kRun) {
+        load_line(row, position, run.values);
+        return run;
       }
+    }
+#pragma unroll 1
+    for (int i = 0; i < length; ++i) {  // one walk in the code, whose result goes to one of four registers
+      const Value x = load(row, position + i);
+#pragma unroll
+      for (int k = 0; k < kRun; ++k) run.values[k] = k == i ? x : run.values[k];
     }
     return run;
   }
@@ -129,20 +139,33 @@ __global__ void __launch_bounds__(kThreads, kRowBlocks<R, Input, Where>)
 template <bool at_once, class R, class Input>
 __device__ inline void include_lanes(const R& reducer, const Input& input, const typename Input::Value* row,
                                      std::int64_t begin, int first, int count, typename R::State (&states)[4]) {
-  typename Input::Run runs[4];
+  typename Input::Value values[4 * kRun];
+  const auto load_lane = [&](int lane, int length) {
+    const auto run = input.template load_run<at_once>(row, begin + first + lane * kRun, length);
 #pragma unroll
-  for (int lane = 0; lane < 4; ++lane) {
-    const int left = count - (first + lane * kRun);
-    if (left > 0)
-      runs[lane] = input.template load_run<at_once>(row, begin + first + lane * kRun, left < kRun ? left : kRun);
-  }
+    for (int i = 0; i < kRun; ++i) values[lane * kRun + i] = run.values[i];
+  };
+  const auto include = [&](int k) {
+    states[k / kRun] = input.include(reducer, states[k / kRun], values[k], begin + first + k);
+  };
+  if (first + 4 * kRun <= count) {
+    if constexpr (!at_once && Input::kIsLine) {
+      input.load_line(row, begin + first, values);
+    } else {
 #pragma unroll
-  for (int lane = 0; lane < 4; ++lane) {
-#pragma unroll
-    for (int i = 0; i < kRun; ++i) {
-      const int at = first + lane * kRun + i;
-      if (at < count) states[lane] = input.include(reducer, states[lane], runs[lane].values[i], begin + at);
+      for (int lane = 0; lane < 4; ++lane) load_lane(lane, kRun);
     }
+#pragma unroll
+    for (int k = 0; k < 4 * kRun; ++k) include(k);
+  } else {
+#pragma unroll
+    for (int lane = 0; lane < 4; ++lane) {
+      const int left = count - (first + lane * kRun);
+      if (left > 0) load_lane(lane, left < kRun ? left : kRun);
+    }
+#pragma unroll
+    for (int k = 0; k < 4 * kRun; ++k)
+      if (first + k < count) include(k);
   }
 }
 

@@ -2,6 +2,8 @@
 // Matrices that are worked on row by row: a warp takes a short row, a block a long one. How a row is
 // computed depends on the number of its columns alone.
 
+#include <type_traits>
+
 #include <luge/math/rows.h>
 #include <luge/seam/call.h>
 
@@ -57,22 +59,26 @@ struct Batch {
     }
     return batch;
   }
+  /// `whole`: all of them are there.
+  template <bool whole>
   __device__ void store(T* row, std::int64_t first, std::int64_t columns, bool accumulate) const {
-    const int left = left_of(first, columns);
-    Batch result = *this;
+    const int left = whole ? kAll : left_of(first, columns);
     if (accumulate) {
-      const Batch old = load(row, first, columns, T(0));
+      const Batch old = whole ? load(row, first) : load(row, first, columns, T(0));
 #pragma unroll
-      for (int i = 0; i < kBatch<T>; ++i) result.values[i] = old.values[i] + values[i];
+      for (int i = 0; i < kBatch<T>; ++i)
+        if (i * Team::kSize < left) row[first + i * Team::kSize] = old.values[i] + values[i];
+    } else {
+#pragma unroll
+      for (int i = 0; i < kBatch<T>; ++i)
+        if (i * Team::kSize < left) row[first + i * Team::kSize] = values[i];
     }
-#pragma unroll
-    for (int i = 0; i < kBatch<T>; ++i)
-      if (i * Team::kSize < left) row[first + i * Team::kSize] = result.values[i];
   }
 
  private:
+  static constexpr int kAll = kBatch<T> * Team::kSize;
+
   __device__ static int left_of(std::int64_t first, std::int64_t columns) {
-    constexpr int kAll = kBatch<T> * Team::kSize;
     return columns - first < kAll ? static_cast<int>(columns - first) : kAll;
   }
 };
@@ -95,14 +101,15 @@ class RowBatches {
     }
   }
 
-  /// visit(first, batches): this thread's elements from column `first` on, of every operand.
+  /// visit(first, batches, whole): this thread's elements from column `first` on, of every operand; all are there if
+  /// `whole`, a std::bool_constant, says so.
   template <class Visit>
   __device__ void each(const Visit& visit) const {
     if constexpr (held > 0) {
 #pragma unroll
       for (int b = 0; b < held; ++b) {
         if (b > 0 && b * kStep >= columns_) break;  // no row is empty
-        visit(Team::rank() + std::int64_t{b} * kStep, batches_[b]);
+        visit(Team::rank() + std::int64_t{b} * kStep, batches_[b], std::false_type{});
       }
     } else {
       Of batches[operands];
@@ -111,11 +118,11 @@ class RowBatches {
       for (; first + (kStep - Team::kSize) < columns_; first += kStep) {
 #pragma unroll
         for (int o = 0; o < operands; ++o) batches[o] = Of::load(rows_[o], first);
-        visit(first, batches);
+        visit(first, batches, std::true_type{});
       }
       if (first >= columns_) return;
       load(first, batches);
-      visit(first, batches);
+      visit(first, batches, std::false_type{});
     }
   }
 
@@ -156,7 +163,7 @@ void with_team(std::int64_t columns, const LaunchRows& launch_rows) {
 template <bool everywhere, class Team, class T, int operands, int held>
 __device__ inline typename LogSumExp<T>::State sum_exponentials(const RowBatches<Team, T, operands, held>& row) {
   typename LogSumExp<T>::Pass pass;
-  row.each([&](std::int64_t, const Batch<Team, T>(&x)[operands]) {
+  row.each([&](std::int64_t, const Batch<Team, T>(&x)[operands], auto) {
 #pragma unroll
     for (int i = 0; i < kBatch<T>; ++i) pass.include(x[0].values[i]);  // -inf, beyond the row, adds nothing
   });

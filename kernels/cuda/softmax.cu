@@ -20,12 +20,12 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T, 1, held>)
     const bool finite = state.largest - state.largest == 0.0;
     const double sum = finite ? state.sum : std::numeric_limits<double>::quiet_NaN();
     const auto result = math::scalar::SoftmaxRow<T>::of(state.largest, sum);
-    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[1]) {
+    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[1], auto whole) {
       Batch<Team, T> values;
 #pragma unroll
       for (int i = 0; i < kBatch<T>; ++i)
         values.values[i] = log ? result.log_softmax(x[0].values[i]) : result.softmax(x[0].values[i]);
-      values.store(y, first, columns, accumulate);
+      values.template store<whole>(y, first, columns, accumulate);
     });
   }
 }
@@ -38,20 +38,20 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T, 2, held>)
   for (std::int64_t r = Team::first(); r < rows; r += Team::step()) {
     const RowBatches<Team, T, 2, held> row({dy.row(r), y.row(r)}, columns, T(0));
     double sum = 0;
-    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[2]) {
+    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[2], auto whole) {
 #pragma unroll
       for (int i = 0; i < kBatch<T>; ++i)
-        if (first + i * Team::kSize < columns)
+        if (whole || first + i * Team::kSize < columns)
           sum += static_cast<double>(x[0].values[i]) * (log ? 1.0 : static_cast<double>(x[1].values[i]));
     });
     const auto total = static_cast<T>(Team::template reduce<true>(sum, reducer));
-    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[2]) {
+    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[2], auto whole) {
       Batch<Team, T> values;
 #pragma unroll
       for (int i = 0; i < kBatch<T>; ++i)
         values.values[i] = log ? math::scalar::log_softmax_gradient(x[0].values[i], x[1].values[i], total)
                                : math::scalar::softmax_gradient(x[0].values[i], x[1].values[i], total);
-      values.store(dx.row(r), first, columns, accumulate);
+      values.template store<whole>(dx.row(r), first, columns, accumulate);
     });
   }
 }

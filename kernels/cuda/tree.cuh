@@ -26,7 +26,7 @@ struct Partials {
   const Value* data;
   std::int64_t count;
 
-  static constexpr int kRunsAtOnce = sizeof(Value) * kRun > 64 ? 1 : 2;  // more would take the registers of the rest
+  static constexpr int kRunsAtOnce = sizeof(Value) > 16 ? 1 : 2;  // more would take the registers of the rest
   struct Run {
     Value values[kRun];
   };
