@@ -65,7 +65,7 @@ __device__ inline Unit find_unit(const Arena& arena, std::int64_t unit) {
   std::int64_t before = 0;
   for (int base = 0; base < arena.parameters; base += kWarp) {
     const int p = base + lane;
-    std::int64_t total = p < arena.parameters ? divide_up(arena.per_set[p], std::int64_t{kUnit}) : 0;  // running sum over lanes
+    std::int64_t total = p < arena.parameters ? divide_up(arena.per_set[p], kUnit) : 0;  // running sum over lanes
 #pragma unroll
     for (int distance = 1; distance < kWarp; distance *= 2) {
       const long long other = __shfl_up_sync(kWholeWarp, static_cast<long long>(total), distance);

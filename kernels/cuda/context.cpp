@@ -37,7 +37,8 @@ Gpu::Gpu(int index) : index_(index) {
   blas_workspace_bytes_ = std::size_t(major >= 9 ? 32 : 4) << 20;
   memory_.open(index, stream_);
   fault_ = static_cast<IndexFault*>(memory_.allocate_host_visible(sizeof(IndexFault)));
-  const std::size_t counters = (1 + std::size_t{kMostResident} * static_cast<std::size_t>(multiprocessors_)) * sizeof(unsigned);
+  const std::size_t counters =
+      (1 + std::size_t{kMostResident} * static_cast<std::size_t>(multiprocessors_)) * sizeof(unsigned);
   finished_blocks_ = static_cast<unsigned*>(memory_.allocate(counters));
   check(cudaMemsetAsync(finished_blocks_, 0, counters, stream_), "open", "cudaMemsetAsync");
   check(cudaStreamSynchronize(stream_), "open", "cudaStreamSynchronize");

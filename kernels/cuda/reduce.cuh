@@ -191,7 +191,8 @@ __global__ void __launch_bounds__(kThreads, kColumnBlocks<R, Index>)
     if (output < outputs) {
       const auto* const row = input.row(output);
 #pragma unroll 1
-      for (int lap = group * kOwn; lap < count; lap += kLap) include_lanes<false>(reducer, input, row, begin, lap, count, state);
+      for (int lap = group * kOwn; lap < count; lap += kLap)
+        include_lanes<false>(reducer, input, row, begin, lap, count, state);
     }
     lanes[threadIdx.x] = reducer.merge(reducer.merge(state[0], state[1]), reducer.merge(state[2], state[3]));
     __syncthreads();

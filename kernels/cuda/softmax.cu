@@ -73,7 +73,9 @@ void softmax(const Context& context, const Softmax& call) {
 }  // namespace
 
 void run(const Context& context, const Softmax& call) {
-  with_floating(call.in.dtype, [&]<class T>() { return call.log ? softmax<T, true>(context, call) : softmax<T, false>(context, call); });
+  with_floating(call.in.dtype, [&]<class T>() {
+    return call.log ? softmax<T, true>(context, call) : softmax<T, false>(context, call);
+  });
 }
 
 }  // namespace luge::cuda
