@@ -33,14 +33,15 @@ __device__ inline State warp_reduce(State state, const Reducer& reducer) {
   return state;
 }
 
-/// The same for a block of kThreads. To be called by all of its threads.
-template <class State, class Reducer>
+/// The same for a block of kThreads. To be called by all of its threads; all get the result, or those of the first warp.
+template <bool everywhere = true, class State, class Reducer>
 __device__ inline State block_reduce(State state, const Reducer& reducer) {
   LUGE_SHARED(State, warps, kWarps);
   state = warp_reduce(state, reducer);
   __syncthreads();  // `warps` may still be read on behalf of the call before
   if (threadIdx.x % kWarp == 0) warps[threadIdx.x / kWarp] = state;
   __syncthreads();
+  if (!everywhere && threadIdx.x >= kWarp) return state;
   state = warps[0];
   for (int warp = 1; warp < kWarps; ++warp) state = reducer.merge(state, warps[warp]);
   return state;
@@ -55,7 +56,8 @@ struct WarpTeam {
     return static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
   }
   __device__ static std::int64_t step() { return static_cast<std::int64_t>(gridDim.x) * kWarps; }
-  template <class State, class Reducer>
+  /// Known to all of the team or, not `everywhere`, to its first warp at least.
+  template <bool everywhere, class State, class Reducer>
   __device__ static State reduce(State state, const Reducer& reducer) {
     return warp_reduce(state, reducer);
   }
@@ -67,9 +69,9 @@ struct BlockTeam {
   __device__ static int rank() { return static_cast<int>(threadIdx.x); }
   __device__ static std::int64_t first() { return blockIdx.x; }
   __device__ static std::int64_t step() { return gridDim.x; }
-  template <class State, class Reducer>
+  template <bool everywhere, class State, class Reducer>
   __device__ static State reduce(State state, const Reducer& reducer) {
-    return block_reduce(state, reducer);
+    return block_reduce<everywhere>(state, reducer);
   }
 };
 

@@ -27,7 +27,8 @@ __attribute__((noinline)) __device__ inline std::int64_t far_offset(const Walk<1
 /// The elements of a chain in rows that are reduced, each in chunks.
 struct ChainSpace {
   std::int64_t rows, length, chunks;
-  int lanes;  ///< that share a row: a power of two; less than a warp only where one lap is all of a row
+  int lanes;               ///< that share a row: a power of two; less than a warp only where one lap is all of a row
+  std::int64_t share = 0;  ///< of a warp's turns that a block has (share_size); known at launch
 };
 
 /// A lane's place among the elements: a chunk of a row, of which it takes runs of kRun neighbours.
@@ -70,16 +71,19 @@ template <int chunk_size>
 class ChainWalk : public ChainPlace<chunk_size> {
  public:
   __device__ explicit ChainWalk(const ChainSpace& space)
-      : ChainPlace<chunk_size>(space), unit_(WarpTeam::first()), rows_at_once_(kWarp / space.lanes) {
+      : ChainPlace<chunk_size>(space),
+        unit_(blockIdx.x * space.share + threadIdx.x / kWarp),
+        rows_at_once_(kWarp / space.lanes) {
     enter();
   }
 
   __device__ bool inside() const {
     const ChainSpace& space = this->space_;
-    return unit_ < (space.chunks == 1 ? divide_up(space.rows, rows_at_once_) : space.rows * space.chunks);
+    const std::int64_t units = space.chunks == 1 ? divide_up(space.rows, rows_at_once_) : space.rows * space.chunks;
+    return unit_ < block_share(units, space.share).end;
   }
   __device__ void advance() {
-    unit_ += WarpTeam::step();
+    unit_ += kWarps;
     enter();
   }
 
@@ -189,13 +193,11 @@ struct ChainUpdate {
   }
 };
 
-/// A total of several chunks, by all threads of the last block. `chunks` partials, then room for those that they
-/// make.
+/// A total of several chunks whose groups are reduced, by all threads of the last block.
 template <class R>
-__device__ inline void finish_total(const R& reducer, Target<R> target, std::int64_t chunks) {
-  const typename R::State state = reduce_partials_in_block(reducer, target.partials, target.partials + chunks, chunks);
-  target.partials = nullptr;
-  if (threadIdx.x == 0) target.write(reducer, 0, 0, 1, state);
+__device__ inline void finish_total(const R& reducer, const Target<R>& target, std::int64_t chunks) {
+  const typename R::State state = reduce_rest(reducer, target.partials, chunks);
+  if (threadIdx.x == 0) target.finish(reducer, 0, state);
 }
 
 }  // namespace luge::cuda

@@ -1,8 +1,8 @@
 // Clipping of gradients by their norm, set by set. How a set's squares are added up depends on what
 // its parameters are, never on how many sets there are:
 //   few elements per set: one thread adds them in order;
-//   else every parameter is cut into units of kUnit elements, a warp adds up a unit, and another warp
-//   adds up the units.
+//   else every parameter is cut into units of kUnit elements, a warp adds up a unit as one does a chunk (tree.cuh), and
+//   the units' sums are reduced as any sum's partials are.
 
 #include <luge/base/detail/dispatch.h>
 
@@ -10,22 +10,35 @@
 #include "blocks.cuh"
 #include "kernels.h"
 #include "launch.h"
-#include "reducers.cuh"
+#include "packs.cuh"
+#include "reduce.cuh"
 #include "rules.cuh"
 
 namespace luge::cuda {
 
 namespace {
 
-inline constexpr std::int64_t kUnit = 4096;
+inline constexpr int kUnit = 4096;
 inline constexpr std::int64_t kFewPerSet = 64;
-
-using SquareSum = Sum<double, false>;
+inline constexpr std::int64_t kShortUnit = 512;  ///< a warp that scales less is idle for the most part
 
 template <class T>
 __device__ inline double square(T x) {
   return static_cast<double>(x) * static_cast<double>(x);
 }
+
+/// A norm as a reducer (luge/math/reducers.h).
+template <class T>
+struct Norm {
+  using Value = T;
+  using State = double;
+  using Result = T;
+
+  __device__ static State identity() { return 0; }
+  __device__ static State include(State state, T x, std::int64_t) { return state + square(x); }
+  __device__ static State merge(State a, State b) { return a + b; }
+  __device__ static Result finish(State state, std::int64_t) { return static_cast<T>(math::scalar::sqrt(state)); }
+};
 
 /// A thread per set.
 template <class T>
@@ -78,41 +91,76 @@ __global__ void __launch_bounds__(kThreads)
     const Unit unit = find_unit(arena, at - set * units);
     const std::int64_t per_set = arena.per_set[unit.parameter];
     const T* const from = grad + arena.offset[unit.parameter] + set * per_set;
-    const std::int64_t end = unit.first + kUnit < per_set ? unit.first + kUnit : per_set;
-    double sum = 0;
-#pragma unroll 4
-    for (std::int64_t i = unit.first + WarpTeam::rank(); i < end; i += kWarp) sum += square(from[i]);
-    sum = warp_reduce(sum, SquareSum{});
+    const bool aligned = reinterpret_cast<std::uintptr_t>(from) % Elements<Norm<T>, Line>::kRunAlignment == 0;
+    const Elements<Norm<T>, Line> elements{from, {0}, {1}, per_set, aligned};
+    const double sum = reduce_chunk<kUnit>(Norm<T>{}, elements, from, unit.first / kUnit);
     if (WarpTeam::rank() == 0) partials[at] = sum;
   }
 }
 
-/// A warp per set.
+/// What of an array is multiplied by one factor, by a warp: 64 bytes of each lane at a time.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
-    norms_kernel(const double* partials, std::int64_t units, std::int64_t sets, T* norm) {
-  for (std::int64_t set = WarpTeam::first(); set < sets; set += WarpTeam::step()) {
-    double sum = 0;
-    for (std::int64_t i = WarpTeam::rank(); i < units; i += kWarp) sum += partials[set * units + i];
-    sum = warp_reduce(sum, SquareSum{});
-    if (WarpTeam::rank() == 0) norm[set] = static_cast<T>(math::scalar::sqrt(sum));
+__device__ inline void scale(T* data, int count, T factor) {
+  constexpr int n = 16 / sizeof(T), kPacks = 4;
+  const Access access = reinterpret_cast<std::uintptr_t>(data) % 16 == 0 ? Access::Packed : Access::Single;
+#pragma unroll 1
+  for (int first = WarpTeam::rank() * n; first < count; first += kPacks * kWarp * n) {
+    Pack<T, n> packs[kPacks];
+    const auto here = [&](int p) {
+      const int left = count - (first + p * kWarp * n);
+      return left < n ? left : n;
+    };
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p)
+      if (here(p) > 0) packs[p] = load<n>(Source<T>{data, T{}, access}, first + p * kWarp * n, here(p));
+#pragma unroll
+    for (int p = 0; p < kPacks; ++p) {
+      if (here(p) <= 0) break;
+#pragma unroll
+      for (int i = 0; i < n; ++i) packs[p].values[i] *= factor;
+      store<n>(Sink<T>{data, false, access}, first + p * kWarp * n, here(p), packs[p]);
+    }
   }
 }
 
-/// Multiplies each set by its factor; sets within their limit are read over, not written.
+/// A warp per unit and set. Sets within their limit are not read.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    scale_kernel(const Arena arena, T* grad, const T* norm, const Setting<T> max_norm) {
+    scale_units_kernel(const Arena arena, T* grad, const T* norm, const Setting<T> max_norm, std::int64_t units) {
+  for (std::int64_t at = WarpTeam::first(); at < arena.sets * units; at += WarpTeam::step()) {
+    const std::int64_t set = quick_quotient(at, units);
+    const T factor = math::scalar::clip_factor(norm[set], max_norm.at(set));
+    if (factor == T(1)) continue;
+    const Unit unit = find_unit(arena, at - set * units);
+    const std::int64_t per_set = arena.per_set[unit.parameter], left = per_set - unit.first;
+    scale(grad + arena.offset[unit.parameter] + set * per_set + unit.first,
+          left < kUnit ? static_cast<int>(left) : kUnit, factor);
+  }
+}
+
+/// A thread per pack, whose elements are of sets of few elements. Sets within their limit keep their bits.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    scale_packs_kernel(const Arena arena, T* grad, const T* norm, const Setting<T> max_norm) {
   constexpr int n = 16 / sizeof(T);
-  for (std::int64_t pack = grid_thread(); pack * n < arena.size; pack += grid_threads()) {
-    ArenaCursor cursor(arena, pack * n);
+  std::int64_t current = -1;  // the set that `factor` belongs to
+  T factor(1);
+  for (std::int64_t first = grid_thread() * n; first < arena.size; first += grid_threads() * n) {
+    const int count = arena.size - first < n ? static_cast<int>(arena.size - first) : n;
+    Pack<T, n> pack = load<n>(Source<T>{grad, T{}, Access::Packed}, first, count);
+    bool changes = false;
+    ArenaCursor cursor(arena, first);
 #pragma unroll
     for (int i = 0; i < n; ++i, cursor.advance()) {
-      const std::int64_t at = pack * n + i;
-      if (at >= arena.size || !cursor.inside()) continue;
-      const T factor = math::scalar::clip_factor(norm[cursor.set()], max_norm.at(cursor.set()));
-      if (factor != T(1)) grad[at] *= factor;
+      if (i >= count || !cursor.inside()) continue;
+      if (cursor.set() != current) {
+        current = cursor.set();
+        factor = math::scalar::clip_factor(norm[current], max_norm.at(current));
+      }
+      changes = changes || factor != T(1);
+      if (factor != T(1)) pack.values[i] *= factor;
     }
+    if (changes) store<n>(Sink<T>{grad, false, Access::Packed}, first, count, pack);
   }
 }
 
@@ -132,12 +180,18 @@ void clip(const Context& context, const ClipNorm& call) {
     const Scratch partials(context, arena.sets * units * static_cast<std::int64_t>(sizeof(double)));
     launch(context, square_sums_kernel<T>, grid_stride(context, arena.sets * units, kWarps), arena,
            static_cast<const T*>(grad), partials.as<double>(), units);
-    launch(context, norms_kernel<T>, grid_stride(context, arena.sets, kWarps), partials.as<const double>(), units,
-           arena.sets, norm);
+    Target<Norm<T>, Line> target{};
+    target.out = norm;
+    target.walk = {1};
+    reduce_partials(context, Norm<T>{}, partials.as<const double>(), arena.sets, units, target);
   }
-  launch(context, scale_kernel<T>,
-         grid_stride(context, divide_up(arena.size, static_cast<std::int64_t>(16 / sizeof(T))), kThreads), arena, grad,
-         static_cast<const T*>(norm), Setting<T>(call.max_norm));
+  if (per_set >= kShortUnit * units)
+    launch(context, scale_units_kernel<T>, grid_stride(context, arena.sets * units, kWarps), arena, grad,
+           static_cast<const T*>(norm), Setting<T>(call.max_norm), units);
+  else
+    launch(context, scale_packs_kernel<T>,
+           grid_stride(context, divide_up(arena.size, static_cast<std::int64_t>(16 / sizeof(T))), kThreads), arena, grad,
+           static_cast<const T*>(norm), Setting<T>(call.max_norm));
 }
 
 }  // namespace

@@ -1,15 +1,25 @@
 #include "context.h"
 
+#include <algorithm>
+
 #include <nvtx3/nvToolsExt.h>
 
 #include <luge/base/detail/check.h>
 
 #include "architectures.h"
+#include "block_size.h"
 #include "check.h"
 #include "forked.h"
 #include "graph.h"
 
 namespace luge::cuda {
+
+namespace {
+
+/// Blocks that a multiprocessor runs at once: of no architecture more.
+constexpr int kMostResident = 32;
+
+}  // namespace
 
 Gpu::Gpu(int index) : index_(index) {
   check(cudaSetDevice(index), "open", "cudaSetDevice");
@@ -27,9 +37,21 @@ Gpu::Gpu(int index) : index_(index) {
   blas_workspace_bytes_ = std::size_t(major >= 9 ? 32 : 4) << 20;
   memory_.open(index, stream_);
   fault_ = static_cast<IndexFault*>(memory_.allocate_host_visible(sizeof(IndexFault)));
-  finished_blocks_ = static_cast<unsigned*>(memory_.allocate(sizeof(unsigned)));
-  check(cudaMemsetAsync(finished_blocks_, 0, sizeof(unsigned), stream_), "open", "cudaMemsetAsync");
+  const std::size_t counters =
+      (1 + std::size_t{kMostResident} * static_cast<std::size_t>(multiprocessors_)) * sizeof(unsigned);
+  finished_blocks_ = static_cast<unsigned*>(memory_.allocate(counters));
+  check(cudaMemsetAsync(finished_blocks_, 0, counters, stream_), "open", "cudaMemsetAsync");
   check(cudaStreamSynchronize(stream_), "open", "cudaStreamSynchronize");
+}
+
+std::int64_t Gpu::resident_blocks(const char* op, const void* kernel, std::size_t shared) {
+  const std::scoped_lock lock(resident_mutex_);
+  const auto known = resident_.find({kernel, shared});
+  if (known != resident_.end()) return known->second;
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, shared), op,
+        "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  return resident_[{kernel, shared}] = std::int64_t{std::clamp(blocks, 1, kMostResident)} * multiprocessors_;
 }
 
 cublasHandle_t Gpu::open_blas(const char* op, cudaStream_t stream) {

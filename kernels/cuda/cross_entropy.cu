@@ -10,11 +10,12 @@ namespace luge::cuda {
 namespace {
 
 template <class Team, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocks<T, 1, 0>)
     cross_entropy_kernel(const Rows<const T> logits, const Rows<const std::int64_t> target, const Rows<T> lse,
                          const Rows<T> out, std::int64_t rows, std::int64_t columns, bool accumulate) {
   for (std::int64_t r = Team::first(); r < rows; r += Team::step()) {
-    const auto state = sum_exponentials<Team>(logits.row(r), columns);
+    const auto state = sum_exponentials<false>(
+        RowBatches<Team, T, 1, 0>({logits.row(r)}, columns, math::scalar::loser<T, true>()));
     if (Team::rank() != 0) continue;
     const T total = LogSumExp<T>::finish(state, columns);
     *lse.row(r) = total;
@@ -23,18 +24,23 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <class Team, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocks<T, 1, 0>)
     cross_entropy_backward_kernel(const Rows<const T> logits, const Rows<const std::int64_t> target,
                                   const Rows<const T> lse, const Rows<const T> dy, const Rows<T> out, std::int64_t rows,
                                   std::int64_t columns, bool accumulate) {
   for (std::int64_t r = Team::first(); r < rows; r += Team::step()) {
-    const T* const x = logits.row(r);
     const std::int64_t label = *target.row(r);
     const bool exists = label >= 0 && label < columns;
     const T shift = *lse.row(r), gradient = exists ? *dy.row(r) : std::numeric_limits<T>::quiet_NaN();
-    for (std::int64_t c = Team::rank(); c < columns; c += Team::kSize)
-      put(out.row(r) + c, math::scalar::cross_entropy_gradient(gradient, x[c], shift, c == label ? T(1) : T(0)),
-          accumulate);
+    const RowBatches<Team, T, 1, 0> row({logits.row(r)}, columns, T(0));
+    row.each([&](std::int64_t first, const Batch<Team, T>(&x)[1], auto whole) {
+      Batch<Team, T> values;
+#pragma unroll
+      for (int i = 0; i < kBatch<T>; ++i)
+        values.values[i] = math::scalar::cross_entropy_gradient(gradient, x[0].values[i], shift,
+                                                                first + i * Team::kSize == label ? T(1) : T(0));
+      values.template store<whole>(out.row(r), first, columns, accumulate);
+    });
   }
 }
 

@@ -13,11 +13,8 @@ namespace luge::cuda {
 using math::Summarize;
 using math::Summary;
 
-/// How many partials n losses need: the states of all chunks, and of the chunks that those make.
-constexpr std::int64_t summary_partials(std::int64_t n) {
-  const std::int64_t chunks = divide_up(n, kChunk);
-  return chunks + divide_up(chunks, kChunk);
-}
+/// How many partials n losses need.
+constexpr std::int64_t summary_partials(std::int64_t n) { return total_partials(divide_up(n, kChunk)); }
 
 /// Where the summary goes, and the losses that are kept themselves.
 struct Ring {
@@ -33,10 +30,9 @@ struct Ring {
   __device__ void keep(std::int64_t step, std::int64_t i, double loss) const {
     if (rows && i < kept) rows[step % capacity * kept + i] = loss;
   }
-  /// By all threads of a block, when the partials of all n losses are there.
+  /// By all threads of a block, when the partials of all n losses are there and their groups are reduced.
   __device__ void finish(std::int64_t step, std::int64_t n) const {
-    const std::int64_t chunks = divide_up(n, kChunk);
-    const Summary all = reduce_partials_in_block(Summarize{}, partials, partials + chunks, chunks);
+    const Summary all = reduce_rest(Summarize{}, partials, divide_up(n, kChunk));
     if (threadIdx.x != 0) return;
     LossSummary& row = summaries[step % capacity];
     row.mean = all.mean();

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "backend_fixture.h"
 
@@ -246,6 +248,95 @@ TEST_P(ReduceTest, SignOfZeroIsThatOfTheFirst) {
   const Array result = run(ReduceOp::Max, in, extent({200}), 1, {1}, {}, 1, float32);
   EXPECT_EQ(result.at<float>(0), 0);
   EXPECT_TRUE(std::signbit(result.at<float>(0)));
+}
+
+/// The sum of float32 in the order of kernels/cuda/tree.cuh, for any number of levels.
+template <class T>
+double tree_sum(const std::vector<T>& values) {
+  std::vector<double> states;
+  for (std::size_t begin = 0; begin < values.size(); begin += 1024) {
+    double lanes[32] = {};
+    for (std::size_t i = begin; i < std::min(begin + 1024, values.size()); ++i)
+      lanes[i / 4 % 32] += static_cast<double>(values[i]);
+    for (std::size_t distance = 1; distance < 32; distance *= 2)
+      for (std::size_t lane = 0; lane < 32; lane += 2 * distance) lanes[lane] += lanes[lane + distance];
+    states.push_back(lanes[0]);
+  }
+  return states.size() == 1 ? states[0] : tree_sum(states);
+}
+
+/// The order of a sum on a GPU depends on its length alone: not on layout or alignment, how many outputs there are, or
+/// which blocks have part in one.
+TEST_P(ReduceTest, SumsAreMadeInOneOrder) {
+  if (std::string(GetParam()) != "cuda") GTEST_SKIP() << "the CPU's order is another one";
+  const std::int64_t lengths[] = {1,    31,   32,   33,   127,  128,  129,   255,   256,   257,  1023,
+                                  1024, 1025, 2051, 8191, 8192, 8193, 10000, 40000, 131073};
+  for (const std::int64_t length : lengths) {
+    for (const std::int64_t outputs : {1, 2, 5, 33, 300}) {
+      if (length * outputs > 200000) continue;
+      Chooser choose(static_cast<std::uint64_t>(length + outputs));
+      Array rows(float32, outputs * length);
+      choose.fill(rows, -1, 1);
+      std::vector<float> expected;
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        std::vector<float> row;
+        for (std::int64_t i = 0; i < length; ++i) row.push_back(rows.at<float>(o * length + i));
+        expected.push_back(static_cast<float>(tree_sum(row)));
+      }
+      // The strides of outputs and elements, and where the first one is.
+      const std::int64_t layouts[][3] = {{length, 1, 0},
+                                         {length + 4 - length % 4, 1, 0},
+                                         {length + 4 - length % 4, 1, 1},
+                                         {2 * length + 1, 2, 3},
+                                         {1, outputs, 0}};
+      for (const auto& [between_outputs, between_elements, offset] : layouts) {
+        Array source(float32, offset + (outputs - 1) * between_outputs + (length - 1) * between_elements + 1);
+        for (std::int64_t o = 0; o < outputs; ++o)
+          for (std::int64_t i = 0; i < length; ++i)
+            source.set(offset + o * between_outputs + i * between_elements, rows.get(o * length + i));
+        DeviceArray in(backend(), source);
+        for (int again = 0; again < 2; ++again) {
+          const Array sums = run(ReduceOp::Sum, in, extent({outputs, length}), 1, {between_outputs, between_elements},
+                                 {1}, outputs, float32, offset);
+          for (std::int64_t o = 0; o < outputs; ++o)
+            ASSERT_EQ(sums.at<float>(o), expected[static_cast<std::size_t>(o)])
+                << outputs << " sums of " << length << " elements, output " << o << ", strides " << between_outputs
+                << " and " << between_elements << " from " << offset;
+        }
+      }
+    }
+  }
+}
+
+/// Totals of more than 1024 chunks: their groups are reduced in parallel.
+TEST_P(ReduceTest, LongTotalsAreMadeInOneOrder) {
+  if (std::string(GetParam()) != "cuda") GTEST_SKIP() << "the CPU's order is another one";
+  constexpr std::int64_t kGroup = std::int64_t{1024} * 1024;
+  for (const std::int64_t length : {kGroup - 1, kGroup, kGroup + 1, 2 * kGroup + 5000}) {
+    for (const std::int64_t outputs : {1, 2}) {
+      if (length * outputs > 2 * kGroup + 10000) continue;
+      Array source(float32, length * outputs);
+      Chooser choose(static_cast<std::uint64_t>(length));
+      choose.fill(source, -1, 1);
+      DeviceArray in(backend(), source);
+      for (int again = 0; again < 2; ++again) {
+        const Array sums =
+            run(ReduceOp::Sum, in, extent({outputs, length}), 1, {length, 1}, {1}, outputs, float32);
+        const Array largest =
+            run(ReduceOp::ArgMax, in, extent({outputs, length}), 1, {length, 1}, {1}, outputs, float32);
+        for (std::int64_t o = 0; o < outputs; ++o) {
+          std::vector<float> row;
+          std::vector<double> values;
+          for (std::int64_t i = 0; i < length; ++i) {
+            row.push_back(source.at<float>(o * length + i));
+            values.push_back(source.get(o * length + i));
+          }
+          EXPECT_EQ(sums.at<float>(o), static_cast<float>(tree_sum(row))) << length << " elements";
+          EXPECT_EQ(largest.at<std::int64_t>(o), position(values, true)) << length << " elements";
+        }
+      }
+    }
+  }
 }
 
 TEST_P(ReduceTest, LongSumsKeepTheirDigits) {

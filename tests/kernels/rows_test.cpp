@@ -6,7 +6,15 @@ namespace luge::test {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr std::int64_t kColumns[] = {1, 2, 10, 15, 16, 17, 127, 129, 1000, 4097, 20000};
+/// 1 to 33, and where the kernels go over to another way: what a warp or a block holds, in float32 and float64.
+std::vector<std::int64_t> row_lengths() {
+  std::vector<std::int64_t> result;
+  for (std::int64_t n = 1; n <= 33; ++n) result.push_back(n);
+  for (const std::int64_t edge : {256, 512, 1024, 4096, 8192})
+    for (const std::int64_t n : {edge - 1, edge, edge + 1}) result.push_back(n);
+  result.insert(result.end(), {127, 129, 1000, 10000});
+  return result;
+}
 
 std::vector<double> softmax(const Array& x, std::int64_t from, std::int64_t n, bool log) {
   double most = -kInfinity;
@@ -27,7 +35,7 @@ LUGE_ON_EVERY_DEVICE(SoftmaxTest);
 TEST_P(SoftmaxTest, ForwardAndBackward) {
   for (const DType dtype : {float32, float64}) {
     for (const bool log : {false, true}) {
-      for (const std::int64_t columns : kColumns) {
+      for (const std::int64_t columns : row_lengths()) {
         for (const Store store : {Store::Overwrite, Store::Accumulate}) {
           const std::int64_t rows = 5, in_step = columns + 3, out_step = columns + 1;
           Chooser choose(static_cast<std::uint64_t>(columns));
@@ -112,12 +120,48 @@ TEST_P(SoftmaxTest, RowsDoNotInfluenceEachOther) {
   }
 }
 
+/// A NaN or an infinity anywhere makes all of its row NaN, and -inf has no share; the rows beside it are as ever.
+TEST_P(SoftmaxTest, SpecialValuesStayInTheirRow) {
+  for (const DType dtype : {float32, float64}) {
+    for (const std::int64_t columns : {std::int64_t{5}, std::int64_t{100}, std::int64_t{1025}, std::int64_t{9000}}) {
+      constexpr std::int64_t kRows = 7;
+      Array x(dtype, kRows * columns);
+      Chooser choose(9);
+      choose.fill(x, -6, 6);
+      const auto place = [&](std::int64_t row, std::int64_t column) { return row * columns + column; };
+      x.set(place(1, columns - 1), kInfinity);
+      x.set(place(2, 0), std::numeric_limits<double>::quiet_NaN());
+      x.set(place(3, columns / 2), -kInfinity);
+      for (std::int64_t c = 0; c < columns; ++c) x.set(place(4, c), -kInfinity);
+      x.set(place(5, 1), kInfinity);
+      x.set(place(5, 3), std::numeric_limits<double>::quiet_NaN());
+      for (const bool log : {false, true}) {
+        DeviceArray in(backend(), x), out(backend(), x);
+        Softmax call;
+        call.log = log;
+        call.rows = kRows;
+        call.columns = columns;
+        call.in = in.operand({columns});
+        call.out = out.operand({columns});
+        backend().run(call);
+        const Array y = out.download();
+        for (std::int64_t r = 0; r < kRows; ++r) {
+          const bool all_nan = r == 1 || r == 2 || r == 4 || r == 5;
+          for (std::int64_t c = 0; c < columns; ++c)
+            ASSERT_EQ(std::isnan(y.get(place(r, c))), all_nan) << "row " << r << " column " << c << " of " << columns;
+        }
+        ASSERT_EQ(y.get(place(3, columns / 2)), log ? -kInfinity : 0);
+      }
+    }
+  }
+}
+
 class CrossEntropyTest : public BackendTest {};
 LUGE_ON_EVERY_DEVICE(CrossEntropyTest);
 
 TEST_P(CrossEntropyTest, ForwardAndBackward) {
   for (const DType dtype : {float32, float64}) {
-    for (const std::int64_t columns : kColumns) {
+    for (const std::int64_t columns : row_lengths()) {
       for (const Store store : {Store::Overwrite, Store::Accumulate}) {
         const std::int64_t rows = 7, step = columns + 2;
         Chooser choose(static_cast<std::uint64_t>(columns));

@@ -224,7 +224,9 @@ LUGE_ON_EVERY_DEVICE(ClipNormTest);
 
 TEST_P(ClipNormTest, ScalesEachSetByItsNorm) {
   for (const DType dtype : {float32, float64}) {
-    for (const Arena& arena : {Arena(1, {3, 20000}), Arena(40, {1, 5, 300})}) {
+    for (const Arena& arena :
+         {Arena(1, {3, 20000}), Arena(40, {1, 5, 300}), Arena(3, {4095, 1, 4097, 8192}), Arena(500, {1, 3}),
+          Arena(5, {1, 3001}), Arena(2, {64, 1})}) {
       for (const bool per_set : {false, true}) {
         Array grad(dtype, arena.size), most(dtype, per_set ? arena.sets : 1);
         Chooser choose(1);
@@ -250,6 +252,44 @@ TEST_P(ClipNormTest, ScalesEachSetByItsNorm) {
           const double factor = std::min(1.0, most.get(per_set ? s : 0) / (exact + 1e-6));
           ASSERT_NEAR(result.get(i), grad.get(i) * factor, 8 * epsilon(dtype));
         });
+      }
+    }
+  }
+}
+
+/// A set within its limit keeps its bits, a norm of NaN makes all of its set NaN, and what lies between parameters is
+/// left alone.
+TEST_P(ClipNormTest, TouchesNothingButSetsBeyondTheirLimit) {
+  for (const Arena& arena : {Arena(1, {3, 20000}), Arena(3, {4095, 3001}), Arena(30, {1, 5, 300}), Arena(30, {1, 2})}) {
+    for (std::int64_t beyond = -1; beyond < arena.sets; beyond += 2) {  // this set alone
+      Array grad(float32, arena.size), most(float32, arena.sets);
+      Chooser choose(1);
+      for (std::int64_t i = 0; i < arena.size; ++i) grad.set(i, 7);
+      arena.each([&](std::int64_t, std::int64_t i) { grad.set(i, choose.uniform(-1, 1)); });
+      for (std::int64_t s = 0; s < arena.sets; ++s) most.set(s, s == beyond ? 0.01 : 1000);
+      if (beyond == 1)
+        arena.each([&](std::int64_t s, std::int64_t i) {
+          if (s == 1) grad.set(i, std::numeric_limits<double>::quiet_NaN());
+        });
+      DeviceArray table(backend(), arena.table()), g(backend(), grad), m(backend(), most),
+          norm(backend(), Array(float32, arena.sets));
+      ClipNorm call;
+      call.dtype = float32;
+      call.layout = arena.layout(table);
+      call.grad = g.data();
+      call.norm = norm.data();
+      call.max_norm = {m.data(), 1};
+      backend().run(call);
+      const Array result = g.download();
+      std::vector<bool> changes(static_cast<std::size_t>(arena.size), false);
+      arena.each([&](std::int64_t s, std::int64_t i) { changes[static_cast<std::size_t>(i)] = s == beyond; });
+      for (std::int64_t i = 0; i < arena.size; ++i) {
+        if (!changes[static_cast<std::size_t>(i)])
+          ASSERT_TRUE(result.same_bits(i, grad, i)) << "element " << i;
+        else if (beyond == 1)
+          ASSERT_TRUE(std::isnan(result.get(i))) << "element " << i;
+        else
+          ASSERT_LE(std::abs(result.get(i)), 0.011) << "element " << i;
       }
     }
   }
@@ -309,6 +349,39 @@ TEST_P(RecordTest, SummarisesFiniteLosses) {
       backend().free_host_visible(rows, sizeof(double) * kCapacity * kKept);
     }
   }
+}
+
+/// More losses than one warp's 1024 chunks hold: several groups, and zero again where they are counted.
+TEST_P(RecordTest, SummarisesAMillionLosses) {
+  constexpr std::int64_t kN = std::int64_t{1024} * 1024 + 1500;
+  DeviceArray count(backend(), Array(int64, 1));
+  auto* const ring = static_cast<LossSummary*>(backend().allocate_host_visible(sizeof(LossSummary)));
+  Array losses(float32, kN);
+  Chooser choose(8);
+  choose.fill(losses, -2, 6);
+  losses.set(kN - 1, -7);
+  losses.set(1024, std::numeric_limits<double>::quiet_NaN());
+  double sum = 0;
+  for (std::int64_t i = 0; i < kN; ++i)
+    if (i != 1024) sum += losses.get(i);
+  DeviceArray l(backend(), losses);
+  for (int step = 0; step < 2; ++step) {
+    Record call;
+    call.losses = l.operand();
+    call.n = kN;
+    call.ring = ring;
+    call.rows = nullptr;
+    call.kept = 0;
+    call.capacity = 1;
+    call.counter = static_cast<std::int64_t*>(count.data());
+    backend().run(call);
+    backend().synchronize();
+    EXPECT_EQ(ring->sequence, step + 1);
+    EXPECT_EQ(ring->not_finite, 1);
+    EXPECT_NEAR(ring->mean, sum / static_cast<double>(kN - 1), 1e-9);
+    EXPECT_EQ(ring->min, -7);
+  }
+  backend().free_host_visible(ring, sizeof(LossSummary));
 }
 
 }  // namespace

@@ -110,10 +110,13 @@ struct ArgExtreme {
   LUGE_FN static State include(const State& state, T x, std::int64_t position) {
     return merge(state, State{position, static_cast<Word<T>>(x)});
   }
+  // Values are chosen, not states: a GPU has no registers that a reference could name.
   LUGE_FN static State merge(const State& a, const State& b) {
     const bool in_order = a.position <= b.position;
-    const State &first = in_order ? a : b, &second = in_order ? b : a;
-    return second.position != kNowhere && beats<maximum>(second.value, first.value) ? second : first;
+    const std::int64_t first = in_order ? a.position : b.position, second = in_order ? b.position : a.position;
+    const Word<T> x = in_order ? a.value : b.value, y = in_order ? b.value : a.value;
+    const bool wins = bool((second != kNowhere) & beats<maximum>(y, x));
+    return {wins ? second : first, wins ? y : x};
   }
   LUGE_FN static Result finish(const State& state, std::int64_t) { return state.position; }
 };
@@ -129,22 +132,40 @@ struct LogSumExp {
   };
   using Result = T;
 
+  /// A state while a loop includes element after element: without branches, and with one exponential each. It starts
+  /// at the least number instead of at -inf: exp(-inf - -inf) would be NaN.
+  struct Pass {
+    double sum = 0;
+    T largest = std::numeric_limits<T>::lowest();
+    bool has_nan = false;
+
+    LUGE_FN void include(T x) {
+      const bool higher = x > largest;
+      const auto share = static_cast<double>(exp(-abs(x - largest)));
+      sum = (higher ? sum * share : sum) + (higher ? 1.0 : share);
+      largest = higher ? x : largest;
+      has_nan = bool(has_nan | is_nan(x));
+    }
+    LUGE_FN State state() const {
+      if (has_nan) return {sum, std::numeric_limits<double>::quiet_NaN()};
+      return sum == 0 ? identity() : State{sum, static_cast<double>(largest)};
+    }
+  };
+
   LUGE_FN static State identity() { return {0, -std::numeric_limits<double>::infinity()}; }
   LUGE_FN static State include(const State& state, T x, std::int64_t) {
-    const auto largest = static_cast<T>(state.largest);
-    if (x <= largest) {
-      if (x == loser<T, true>()) return state;  // exp(-inf - -inf) would be NaN
-      return {state.sum + static_cast<double>(exp(x - largest)), state.largest};
-    }
-    if (is_nan(largest)) return state;
-    return {state.sum * static_cast<double>(exp(largest - x)) + 1, static_cast<double>(x)};
+    if (x == loser<T, true>() || is_nan(state.largest)) return state;
+    Pass pass{state.sum, state.sum == 0 ? std::numeric_limits<T>::lowest() : static_cast<T>(state.largest), false};
+    pass.include(x);
+    return pass.state();
   }
   LUGE_FN static State merge(const State& a, const State& b) {
-    const State& high = a.largest < b.largest || is_nan(b.largest) ? b : a;
-    const State& low = &high == &a ? b : a;
-    if (low.largest == identity().largest) return high;
-    const auto scale = static_cast<double>(exp(static_cast<T>(low.largest) - static_cast<T>(high.largest)));
-    return {high.sum + low.sum * scale, high.largest};
+    const bool second = bool((a.largest < b.largest) | is_nan(b.largest));
+    const double high = second ? b.largest : a.largest, low = second ? a.largest : b.largest;
+    const double high_sum = second ? b.sum : a.sum, low_sum = second ? a.sum : b.sum;
+    if (low == identity().largest) return {high_sum, high};
+    const auto scale = static_cast<double>(exp(static_cast<T>(low) - static_cast<T>(high)));
+    return {high_sum + low_sum * scale, high};
   }
   LUGE_FN static Result finish(const State& state, std::int64_t) {
     return total(state.sum, static_cast<T>(state.largest));

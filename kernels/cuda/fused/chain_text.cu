@@ -56,7 +56,7 @@ class Generator {
   ChainParts run() {
     const int number = text_.chains++;
     space_name_ = fmt::format("space{}", number);
-    text_.parameter("ChainSpace", space_name_, space_);
+    text_.kernel.share = &text_.parameter("ChainSpace", space_name_, space_)->share;
     if (by_sets_) text_.parameter("int", fmt::format("rows{}", number), static_cast<int>(space_.rows / sets_));
     add_loads();
     int links = 0;
@@ -221,7 +221,7 @@ class Generator {
     if (by_sets_) return add_set_sum<R>(i, reducer, reduction);
     Target<R> target = target_of<R>(call);
     if (space_.chunks > 1) {
-      const std::int64_t states = space_.rows * space_.chunks + divide_up(space_.chunks, kChunk);
+      const std::int64_t states = space_.rows == 1 ? total_partials(space_.chunks) : space_.rows * space_.chunks;
       target.partials = static_cast<double*>(text_.allocate(static_cast<std::size_t>(states) * sizeof(double)));
     }
     // Within one chain nobody sees the sums of the steps before the last.
@@ -235,11 +235,13 @@ class Generator {
         "state{0} = walk.reduce(state{0}, {1}{{}});\n"
         "if ({2}walk.leads()) sum{0}.write({1}{{}}, walk.row(), walk.chunk(), {3}.chunks, state{0});\n",
         i, reducer, write, space_name_);
-    if (call.reduced == call.extent.ndim)
+    if (call.reduced == call.extent.ndim) {
+      result_.group +=
+          fmt::format("reduce_group({0}{{}}, sum{1}.partials, {2}.chunks, group);\n", reducer, i, space_name_);
       result_.last =
           fmt::format("if ({2}.chunks > 1) finish_total({0}{{}}, sum{1}, {2}.chunks);\n", reducer, i, space_name_) +
           result_.last;
-    else if (space_.chunks > 1)
+    } else if (space_.chunks > 1)
       text_.kernel.unfinished.push_back({call, target.partials, space_.rows, space_.chunks});
   }
 
@@ -290,11 +292,12 @@ class Generator {
       parts_.chunk += fmt::format("summary{0} = walk.reduce(summary{0}, Summarize{{}});\n"
                                   "if (walk.leads()) ring{0}.partials[{1}walk.chunk()] = summary{0};\n", i, of_step);
       result_.fence = "__threadfence_system();  // the rows of losses are for the host\n";
-      if (repeats_)
+      if (repeats_) {
         text_.kernel.unfinished_records.push_back({call, summaries, nullptr});
-      else
-        result_.last +=
-            fmt::format("ring{0}.finish({1}, {2}.length);\nring{0}.count({1} + 1);\n", i, step, space_name_);
+        continue;
+      }
+      result_.group += fmt::format("reduce_group(Summarize{{}}, ring{0}.partials, {1}.chunks, group);\n", i, space_name_);
+      result_.last += fmt::format("ring{0}.finish({1}, {2}.length);\nring{0}.count({1} + 1);\n", i, step, space_name_);
     }
   }
 

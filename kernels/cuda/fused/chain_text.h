@@ -18,9 +18,9 @@ std::string indented(std::string_view text, std::size_t columns);
 /// A kernel that grows chain by chain. Names of arguments end in running numbers.
 struct KernelText {
   template <class T>
-  void parameter(const std::string& type, const std::string& name, const T& value) {
+  T* parameter(const std::string& type, const std::string& name, const T& value) {
     parameters += (parameters.empty() ? "\n    const " : ",\n    const ") + type + " " + name;
-    kernel.arguments.add(value);
+    return kernel.arguments.add(value);
   }
 
   const Allocate& allocate;
@@ -34,6 +34,7 @@ struct ChainParts {
   std::string before;  ///< once per thread
   std::string body;    ///< of a block of its own; with Steps::BySets for one step of a lane's set
   std::string fence;   ///< before the last block is found
+  std::string group;   ///< by the warp that finishes a group of a total's chunks
   std::string last;    ///< by the last block
 };
 

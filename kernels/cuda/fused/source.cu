@@ -37,6 +37,13 @@ std::string last_block(const std::string& last) {
   return last.empty() ? "" : "if (!is_last_block(finished)) return;\n" + last;
 }
 
+/// What becomes of the chunks' states of the only chain.
+std::string groups(const std::string& group) {
+  if (group.empty()) return "";
+  return "if (space0.chunks > kChunk)\n  finish_groups(finished + 1, space0.chunks, space0.share, kChunk, "
+         "[&](std::int64_t group) {\n" + indented(group, 4) + "  });\n";
+}
+
 /// How many steps leave no more losses in memory than they may.
 int most_steps(const SetPlan& plan) {
   std::int64_t bytes = 1;
@@ -75,7 +82,7 @@ ChainKernel generate(const Chain& chain, Steps steps, unsigned* finished, const 
   text.kernel.warps = space.chunks == 1 ? divide_up(space.rows, kWarp / space.lanes) : space.rows * space.chunks;
   const ChainParts parts = add_chain(text, chain, steps, space, 0);
   const char* const wait = many && !chain.updates.empty() ? "__syncthreads();\n" : "";
-  return finish(text, many, finished, parts.before + wait + parts.body + parts.fence + last_block(parts.last));
+  return finish(text, many, finished, parts.before + wait + parts.body + parts.fence + groups(parts.group) + last_block(parts.last));
 }
 
 ChainKernel generate(const SetPlan& plan, unsigned* finished, const Allocate& allocate) {

@@ -63,6 +63,7 @@ struct ChainKernel {
   std::string source;
   KernelArguments arguments;
   std::int64_t warps = 0;  ///< that have something to do
+  std::int64_t* share = nullptr;  ///< the argument that says how much of that each block does (share_size); or null
   int* steps = nullptr;    ///< the argument that says how many, where they may be many
   int most_steps = 1;      ///< that it takes at once
   std::vector<UnfinishedSums> unfinished;
