@@ -74,14 +74,14 @@ struct Drawn {
   const RandomState* state;
 };
 
-template <class T, class Draw>
+template <bool one_set, class T, class Draw>
 __global__ void __launch_bounds__(kThreads) random_kernel(const Drawn<T> drawn, const Draw draw) {
   constexpr int n = static_cast<int>(sizeof(typename Draw::Result) / sizeof(T));
   const unsigned long long seed = drawn.state ? drawn.state->seed : drawn.seed;
   const unsigned long long stream = drawn.stream + (drawn.state ? drawn.state->stream : 0);
-  const std::int64_t units = drawn.sets * drawn.counters;
+  const std::int64_t units = one_set ? drawn.counters : drawn.sets * drawn.counters;
   for (std::int64_t unit = grid_thread(); unit < units; unit += grid_threads()) {
-    const std::int64_t set = drawn.sets == 1 ? 0 : quick_quotient(unit, drawn.counters);
+    const std::int64_t set = one_set ? 0 : quick_quotient(unit, drawn.counters);
     const std::int64_t at = unit - set * drawn.counters;
     const auto numbers = draw(formula::random_words(seed, stream, static_cast<unsigned long long>(set + drawn.first_set),
                                                     static_cast<unsigned long long>(at)));
@@ -104,7 +104,8 @@ void fill(const Context& context, const Random& call, const Draw& draw) {
                        call.seed,
                        call.stream,
                        call.state};
-  launch(context, random_kernel<T, Draw>, grid_stride(context, drawn.sets * drawn.counters, kThreads), drawn, draw);
+  const auto kernel = call.sets == 1 ? random_kernel<true, T, Draw> : random_kernel<false, T, Draw>;
+  launch(context, kernel, grid_stride(context, drawn.sets * drawn.counters, kThreads), drawn, draw);
 }
 
 template <class T>

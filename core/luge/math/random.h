@@ -27,8 +27,12 @@ struct Product {
 };
 
 LUGE_FN Product<unsigned> wide_product(unsigned a, unsigned b) {
+#if defined(__CUDA_ARCH__)
+  return {__umulhi(a, b), a * b};
+#else
   const unsigned long long product = static_cast<unsigned long long>(a) * b;
   return {static_cast<unsigned>(product >> 32), static_cast<unsigned>(product)};
+#endif
 }
 template <int bits, class Word>
 LUGE_FN Word shift_left(Word word) {
