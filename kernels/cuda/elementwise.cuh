@@ -142,8 +142,9 @@ __global__ void __launch_bounds__(kThreads) strided_kernel(const StridedCall<F, 
     Pack<typename F::Value, n> in[runs][F::kInputs];
 #pragma unroll
     for (int r = 0; r < runs; ++r) {
-      const bool exists = r == 0 || at + r * threads < call.walk.count;
-      call.walk.offsets(exists ? at + r * threads : at, offsets[r]);
+      const Position ahead = at + r * threads;
+      const bool exists = r == 0 || ahead < call.walk.count;
+      call.walk.offsets(exists ? ahead : at, offsets[r]);
       const typename Walk::Index left = call.columns - offsets[r][kMask + 1];
       counts[r] = !exists ? 0 : left < n ? static_cast<int>(left) : n;
       if constexpr (F::kMasked) mask[r] = load_run<n>(call.mask, offsets[r][kMask], call.steps[kMask], counts[r]);

@@ -1,9 +1,9 @@
 // Picking along one dimension, and adding back.
 //
-// The way back has no floating-point atomics: the elements of `index` that name the same place of a
-// line are linked in their order, and the first of them adds up all the gradients of the chain. A link
-// is found by looking ahead for the next equal label, once per line of `index`, however often
-// broadcasting repeats that line (an embedding's is searched once for all columns).
+// Where whole rows are picked, as of an embedding's table, they move in words of up to 16 bytes. The way back has no
+// floating-point atomics: the labels of each line are sorted, so that those that name the same place stand side by side
+// in the order of their positions. The first of them adds up all their gradients, in that order. A line is sorted once,
+// however often broadcasting repeats it (an embedding's for all columns).
 
 #include <array>
 #include <cstring>
@@ -13,16 +13,21 @@
 #include "blocks.cuh"
 #include "kernels.h"
 #include "launch.h"
+#include "packs.cuh"
 #include "walk.cuh"
 
 namespace luge::cuda {
 
 namespace {
 
+/// What is walked: source (not along the picked dimension), out and labels.
+using Windows = Space<3>;
+enum Window : int { kSource, kOut, kLabels };
+
 /// Strides along the picked dimension, apart from the walk over everything.
 struct Steps {
   std::int64_t source = 0, source_size = 0;
-  std::int64_t out = 0, link = 0;
+  std::int64_t out = 0;  ///< where a chain says the position
 };
 
 __device__ inline bool exists(std::int64_t label, std::int64_t size) { return label >= 0 && label < size; }
@@ -33,175 +38,294 @@ __device__ inline void report(IndexFault* fault, std::int64_t label, std::int64_
   fault->size = size;
 }
 
-/// Words are moved as they are; `missing` is what a label outside the range gives. The walk is over
-/// source (not along the dimension), index and out.
-template <class Word>
+/// Words are moved as they are; `missing` is what a label outside the range gives. A thread has several in flight.
+template <class Word, class Walk>
 __global__ void __launch_bounds__(kThreads)
-    gather_kernel(const Walk<3> walk, const Steps steps, const Word* source, const std::int64_t* index, Word* out,
-                  Word missing, IndexFault* fault) {
-  for (std::int64_t at = grid_thread(); at < walk.count; at += grid_threads()) {
-    std::int64_t offsets[3];
+    gather_kernel(const Walk walk, const Steps steps, const Word* source, const std::int64_t* labels, Word* out,
+                  const Word missing, IndexFault* fault) {
+  using Position = typename Walk::Position;
+  constexpr int kWords = 4;
+  const auto threads = static_cast<Position>(grid_threads()), count = static_cast<Position>(walk.count);
+  for (auto at = static_cast<Position>(grid_thread()); at < count; at += kWords * threads) {
+    typename Walk::Index offsets[kWords][3];
+    std::int64_t label[kWords];
+    Word words[kWords];
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) {
+      const Position ahead = at + w * threads;
+      walk.offsets(ahead < count ? ahead : at, offsets[w]);
+      label[w] = labels[offsets[w][kLabels]];
+    }
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) {
+      words[w] = missing;
+      if (exists(label[w], steps.source_size)) words[w] = source[offsets[w][kSource] + label[w] * steps.source];
+    }
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) {
+      if (w > 0 && at + w * threads >= count) break;
+      out[offsets[w][kOut]] = words[w];
+      if (!exists(label[w], steps.source_size)) report(fault, label[w], steps.source_size);
+    }
+  }
+}
+
+// ---- the way back -------------------------------------------------------------------------------
+
+/// Positions that are read at once behind the first of a chain.
+inline constexpr int kAhead = 4;
+
+/// From sorted lines to chains: a position that continues the chain of the one before becomes its complement, which is
+/// negative. Behind the last line stand kAhead first ones.
+__global__ void __launch_bounds__(kThreads)
+    chain_kernel(std::int64_t count, std::int64_t length, const std::int64_t* labels, std::int64_t* positions) {
+  for (std::int64_t at = grid_thread(); at < count + kAhead; at += grid_threads()) {
+    const bool first = at >= count || at - quick_quotient(at, length) * length == 0 || labels[at] != labels[at - 1];
+    if (at >= count)
+      positions[at] = 0;
+    else if (!first)
+      positions[at] = ~positions[at];
+  }
+}
+
+/// source[.., label, ..] = what the last of a chain gives. Words are moved as they are. Without a chain every label of a
+/// line is another one.
+template <class Word, class Walk>
+__global__ void __launch_bounds__(kThreads)
+    scatter_kernel(const Walk walk, const Steps steps, Word* source, const std::int64_t* labels, const Word* out,
+                   const std::int64_t* chain, IndexFault* fault) {
+  using Position = typename Walk::Position;
+  const auto threads = static_cast<Position>(grid_threads()), count = static_cast<Position>(walk.count);
+  for (auto at = static_cast<Position>(grid_thread()); at < count; at += threads) {
+    typename Walk::Index offsets[3];
     walk.offsets(at, offsets);
-    const std::int64_t label = index[offsets[1]];
-    Word word = missing;
+    std::int64_t position = 0;
+    if (chain) {
+      if (chain[offsets[kLabels] + 1] < 0) continue;
+      position = chain[offsets[kLabels]];
+      if (position < 0) position = ~position;
+    }
+    const std::int64_t label = labels[offsets[kLabels]];
     if (exists(label, steps.source_size))
-      word = source[offsets[0] + label * steps.source];
+      source[offsets[kSource] + label * steps.source] = out[offsets[kOut] + position * steps.out];
     else
       report(fault, label, steps.source_size);
-    out[offsets[2]] = word;
   }
 }
 
-/// links[i] = how far ahead in its line the next equal label stands, 0 if there is none; followers[i]
-/// becomes 1 where an equal one stands before (it starts as 0). The walk is over index and links.
+/// source[.., label, ..] += the chain's gradients, in order and in float64; n neighbours at a time.
+template <class T, int n, class Walk>
 __global__ void __launch_bounds__(kThreads)
-    link_kernel(const Walk<2> walk, std::int64_t length, std::int64_t inner, std::int64_t index_step,
-                std::int64_t link_step, const std::int64_t* index, std::int64_t* links, unsigned char* followers) {
-  for (std::int64_t at = grid_thread(); at < walk.count; at += grid_threads()) {
-    std::int64_t offsets[2];
+    scatter_add_kernel(const Walk walk, const Steps steps, Pack<T, n>* source, const std::int64_t* labels,
+                       const Pack<T, n>* out, const std::int64_t* chain, IndexFault* fault) {
+  using Position = typename Walk::Position;
+  const auto threads = static_cast<Position>(grid_threads()), count = static_cast<Position>(walk.count);
+  for (auto at = static_cast<Position>(grid_thread()); at < count; at += threads) {
+    typename Walk::Index offsets[3];
     walk.offsets(at, offsets);
-    const std::int64_t line = quick_quotient(at, inner);
-    const std::int64_t left = length - 1 - (line - quick_quotient(line, length) * length);
-    const std::int64_t label = index[offsets[0]];
-    std::int64_t ahead = 1;
-    while (ahead <= left && index[offsets[0] + ahead * index_step] != label) ++ahead;
-    links[offsets[1]] = ahead <= left ? ahead : 0;
-    if (ahead <= left) followers[offsets[1] + ahead * link_step] = 1;
-  }
-}
-
-/// source[.., index, ..] = what the last of the chain gives: nobody stands ahead of it. Words are moved as they are;
-/// the walk is over source (not along the dimension), index, out and links.
-template <class Word>
-__global__ void __launch_bounds__(kThreads)
-    scatter_kernel(const Walk<4> walk, const Steps steps, Word* source, const std::int64_t* index, const Word* out,
-                   const std::int64_t* links, IndexFault* fault) {
-  for (std::int64_t at = grid_thread(); at < walk.count; at += grid_threads()) {
-    std::int64_t offsets[4];
-    walk.offsets(at, offsets);
-    if (links[offsets[3]] != 0) continue;
-    const std::int64_t label = index[offsets[1]];
-    if (exists(label, steps.source_size))
-      source[offsets[0] + label * steps.source] = out[offsets[2]];
-    else
-      report(fault, label, steps.source_size);
-  }
-}
-
-/// source[.., index, ..] += the chain's gradients, in order and in float64. The walk is over source (not
-/// along the dimension), index, out and links. Without links every chain has one gradient.
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    scatter_add_kernel(const Walk<4> walk, const Steps steps, T* source, const std::int64_t* index, const T* out,
-                       const std::int64_t* links, const unsigned char* followers, IndexFault* fault) {
-  for (std::int64_t at = grid_thread(); at < walk.count; at += grid_threads()) {
-    std::int64_t offsets[4];
-    walk.offsets(at, offsets);
-    std::int64_t link = offsets[3];
-    if (links && followers[link]) continue;
-    const std::int64_t label = index[offsets[1]];
+    const std::int64_t position = chain ? chain[offsets[kLabels]] : 0;
+    const std::int64_t label = labels[offsets[kLabels]];
+    if (position < 0) continue;
     if (!exists(label, steps.source_size)) {
       report(fault, label, steps.source_size);
       continue;
     }
-    const T* gradient = out + offsets[2];
-    double sum = static_cast<double>(*gradient);
-    for (std::int64_t ahead = links ? links[link] : 0; ahead != 0; ahead = links[link]) {
-      gradient += ahead * steps.out;
-      link += ahead * steps.link;
-      sum += static_cast<double>(*gradient);
+    const Pack<T, n>* const gradients = out + offsets[kOut];
+    Pack<T, n>* const place = source + (offsets[kSource] + label * steps.source);
+    const Pack<T, n> first = gradients[position * steps.out], old = *place;
+    double sum[n];
+#pragma unroll
+    for (int k = 0; k < n; ++k) sum[k] = static_cast<double>(first.values[k]);
+    for (std::int64_t next = offsets[kLabels] + 1; chain && chain[next] < 0; next += kAhead) {
+      Pack<T, n> more[kAhead];
+      bool follows[kAhead];
+#pragma unroll
+      for (int a = 0; a < kAhead; ++a) {
+        const std::int64_t follower = chain[next + a];
+        follows[a] = follower < 0 && (a == 0 || follows[a - 1]);
+        if (follows[a]) more[a] = gradients[~follower * steps.out];
+      }
+#pragma unroll
+      for (int a = 0; a < kAhead; ++a)
+        if (follows[a])
+#pragma unroll
+          for (int k = 0; k < n; ++k) sum[k] += static_cast<double>(more[a].values[k]);
+      if (!follows[kAhead - 1]) break;
     }
-    T& place = source[offsets[0] + label * steps.source];
-    place = static_cast<T>(static_cast<double>(place) + sum);
+    Pack<T, n> result;
+#pragma unroll
+    for (int k = 0; k < n; ++k) result.values[k] = static_cast<T>(static_cast<double>(old.values[k]) + sum[k]);
+    *place = result;
   }
 }
 
 // ---- launch -------------------------------------------------------------------------------------
 
-template <class Word>
-void gather(const Context& context, const Gather& call, const Walk<3>& walk, const Steps& steps) {
-  Word missing = 0;
+/// How many neighbours of a row can move at once, up to 16 bytes; 1 where rows are not picked as a whole.
+int neighbours(const Windows& windows, const Steps& steps, const Gather& call) {
+  const int last = windows.ndim - 1;
+  if (windows.strides[kSource][last] != 1 || windows.strides[kOut][last] != 1 || windows.strides[kLabels][last] != 0)
+    return 1;
+  const auto bytes = static_cast<std::int64_t>(size_of(call.source.dtype));
+  for (std::int64_t n = 16 / bytes; n > 1; n /= 2) {
+    const auto aligned = [&](const void* data) {
+      return reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(n * bytes) == 0;
+    };
+    bool fits = aligned(call.source.data) && aligned(call.out.data) && windows.sizes[last] % n == 0 &&
+                steps.source % n == 0 && steps.out % n == 0;
+    for (int d = 0; d < last; ++d)
+      fits = fits && windows.strides[kSource][d] % n == 0 && windows.strides[kOut][d] % n == 0;
+    if (fits) return static_cast<int>(n);
+  }
+  return 1;
+}
+
+/// The same windows with n neighbours for an element.
+void widen(Windows& windows, Steps& steps, int n) {
+  const int last = windows.ndim - 1;
+  if (n == 1) return;
+  windows.sizes[last] /= n;
+  for (int d = 0; d < last; ++d) {
+    windows.strides[kSource][d] /= n;
+    windows.strides[kOut][d] /= n;
+  }
+  steps.source /= n;
+  steps.out /= n;
+}
+
+/// use.template operator()<Word>() with words of 1 to 16 bytes.
+void with_wide_word(std::size_t bytes, const auto& use) {
+  if (bytes == 16) return use.template operator()<Pack<std::uint64_t, 2>>();
+  with_word(bytes, use);
+}
+
+/// Labels whose lines are sorted, and the chains of positions in them; or labels as they are, without chains.
+struct Chains {
+  const std::int64_t* labels;
+  const std::int64_t* chain;
+};
+
+void gather(const Context& context, const Gather& call, Windows windows, Steps steps) {
+  const int n = neighbours(windows, steps, call);
+  widen(windows, steps, n);
+  const std::size_t bytes = size_of(call.source.dtype);
+  unsigned char missing[16] = {};
   if (is_floating(call.source.dtype))
     with_element(call.source.dtype, [&]<class T>() {
       const T nan = quiet_nan<T>();
-      if constexpr (sizeof(T) == sizeof(Word)) std::memcpy(&missing, &nan, sizeof(Word));
+      for (int i = 0; i < n; ++i) std::memcpy(missing + static_cast<std::size_t>(i) * bytes, &nan, sizeof(T));
     });
-  launch(context, gather_kernel<Word>, grid_stride(context, walk.count, kThreads), walk, steps,
-         static_cast<const Word*>(call.source.data), static_cast<const std::int64_t*>(call.index.data),
-         static_cast<Word*>(call.out.data), missing, context.gpu().fault());
-}
-
-/// Searches the links and hands them on: launch(steps, walk, index, links, followers).
-void with_links(const Context& context, const Gather& call, const std::int64_t* source_strides, Steps steps,
-                const auto& use) {
-  const auto dim = static_cast<std::size_t>(call.dim), ndim = static_cast<std::size_t>(call.extent.ndim);
-  // The links lie contiguously over the dimensions along which the index changes.
-  Extent lines = call.extent;
-  std::array<std::int64_t, kMaxDims> link_strides{};
-  std::int64_t count = 1, inner = 1;
-  for (std::size_t d = ndim; d-- > 0;) {
-    if (d != dim && call.index.strides[d] == 0) lines.sizes[d] = 1;
-    link_strides[d] = lines.sizes[d] == 1 ? 0 : count;
-    count *= lines.sizes[d];
-    if (d > dim) inner *= lines.sizes[d];
-  }
-  steps.link = link_strides[dim];
-  const Scratch memory(context, count * static_cast<std::int64_t>(sizeof(std::int64_t) + 1));
-  auto* const links = memory.as<std::int64_t>();
-  auto* const followers = reinterpret_cast<unsigned char*>(links + count);
-  check(cudaMemsetAsync(followers, 0, static_cast<std::size_t>(count), context.stream()), context.op(),
-        "cudaMemsetAsync");
-
-  const auto* const index = static_cast<const std::int64_t*>(call.index.data);
-  const auto search = make_walk<2>(dims(lines), {call.index.strides.data(), link_strides.data()});
-  launch(context, link_kernel, grid_stride(context, count, kThreads), search, call.extent.sizes[dim], inner,
-         call.index.strides[dim], steps.link, index, links, followers);
-  const auto walk = make_walk<4>(
-      dims(call.extent), {source_strides, call.index.strides.data(), call.out.strides.data(), link_strides.data()});
-  use(steps, walk, index, static_cast<const std::int64_t*>(links), static_cast<const unsigned char*>(followers));
+  with_wide_word(bytes * static_cast<std::size_t>(n), [&]<class Word>() {
+    Word word;
+    std::memcpy(&word, missing, sizeof(Word));
+    with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
+      launch(context, gather_kernel<Word, Walk>, grid_stride(context, windows.count(), 4 * kThreads), walk, steps,
+             static_cast<const Word*>(call.source.data), static_cast<const std::int64_t*>(call.index.data),
+             static_cast<Word*>(call.out.data), word, context.gpu().fault());
+    });
+  });
 }
 
 template <class T>
-void scatter_add(const Context& context, const Gather& call, const std::int64_t* source_strides, const Steps& steps) {
-  const auto add = [&](const Steps& own, const Walk<4>& walk, const std::int64_t* index, const std::int64_t* links,
-                       const unsigned char* followers) {
-    launch(context, scatter_add_kernel<T>, grid_stride(context, walk.count, kThreads), walk, own,
-           static_cast<T*>(call.source.data), index, static_cast<const T*>(call.out.data), links, followers,
-           context.gpu().fault());
+void scatter_add(const Context& context, const Gather& call, Windows windows, Steps steps, const Chains& chains) {
+  constexpr int kMost = 16 / sizeof(T);
+  const auto add = [&]<int n>() {
+    widen(windows, steps, n);
+    with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
+      launch(context, scatter_add_kernel<T, n, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
+             static_cast<Pack<T, n>*>(call.source.data), chains.labels, static_cast<const Pack<T, n>*>(call.out.data),
+             chains.chain, context.gpu().fault());
+    });
   };
-  if (!call.distinct) return with_links(context, call, source_strides, steps, add);
-  const auto walk =
-      make_walk<4>(dims(call.extent), {source_strides, call.index.strides.data(), call.out.strides.data(), nullptr});
-  add(steps, walk, static_cast<const std::int64_t*>(call.index.data), nullptr, nullptr);
+  if (neighbours(windows, steps, call) == kMost)
+    add.template operator()<kMost>();
+  else
+    add.template operator()<1>();
 }
 
-template <class Word>
-void scatter(const Context& context, const Gather& call, const std::int64_t* source_strides, const Steps& steps) {
-  with_links(context, call, source_strides, steps,
-             [&](const Steps& own, const Walk<4>& walk, const std::int64_t* index, const std::int64_t* links,
-                 const unsigned char*) {
-               launch(context, scatter_kernel<Word>, grid_stride(context, walk.count, kThreads), walk, own,
-                      static_cast<Word*>(call.source.data), index, static_cast<const Word*>(call.out.data), links,
-                      context.gpu().fault());
-             });
+void scatter(const Context& context, const Gather& call, Windows windows, Steps steps, const Chains& chains) {
+  const int n = neighbours(windows, steps, call);
+  widen(windows, steps, n);
+  with_wide_word(size_of(call.source.dtype) * static_cast<std::size_t>(n), [&]<class Word>() {
+    with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
+      launch(context, scatter_kernel<Word, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
+             static_cast<Word*>(call.source.data), chains.labels, static_cast<const Word*>(call.out.data), chains.chain,
+             context.gpu().fault());
+    });
+  });
+}
+
+void put_back(const Context& context, const Gather& call, const Windows& windows, const Steps& steps,
+              const Chains& chains) {
+  if (call.store != Store::Accumulate) return scatter(context, call, windows, steps, chains);
+  with_floating(call.source.dtype, [&]<class T>() { scatter_add<T>(context, call, windows, steps, chains); });
+}
+
+using Strides = std::array<std::int64_t, kMaxDims>;
+
+/// Sorts the lines of labels and puts back along their chains.
+void put_back_in_order(const Context& context, const Gather& call, const Strides& source_strides, Steps steps) {
+  const auto dim = static_cast<std::size_t>(call.dim);
+  const std::int64_t length = call.extent.sizes[dim];
+  // Line after line, over the dimensions along which the labels change.
+  Extent lines = call.extent;
+  Strides line_strides{};
+  std::int64_t count = length;
+  line_strides[dim] = 1;
+  bool in_place = call.index.strides[dim] == 1;
+  for (auto d = static_cast<std::size_t>(call.extent.ndim); d-- > 0;) {
+    if (d == dim) continue;
+    if (call.index.strides[d] == 0) lines.sizes[d] = 1;
+    if (lines.sizes[d] == 1) continue;
+    line_strides[d] = count;
+    in_place = in_place && call.index.strides[d] == count;
+    count *= lines.sizes[d];
+  }
+  const Scratch memory(context, (3 * count + kAhead) * static_cast<std::int64_t>(sizeof(std::int64_t)));
+  auto* const sorted = memory.as<std::int64_t>();
+  std::int64_t *const positions = sorted + count, *const copied = positions + count + kAhead;
+  const auto lines_at = [&](void* data) {
+    Operand operand = call.index;
+    operand.data = data;
+    operand.strides[0] = length;
+    return operand;
+  };
+  if (!in_place) {
+    Copy copy{.extent = lines, .in = call.index, .out = lines_at(copied)};
+    copy.out.strides = line_strides;
+    run(context, copy);
+  }
+  Sort sort;
+  sort.rows = count / length;
+  sort.columns = sort.kept = length;
+  sort.in = lines_at(in_place ? call.index.data : copied);
+  sort.values = lines_at(sorted);
+  sort.indices = lines_at(positions);
+  run(context, sort);
+  launch(context, chain_kernel, grid_stride(context, count + kAhead, kThreads), count, length,
+         static_cast<const std::int64_t*>(sorted), positions);
+  // The chain says where along the dimension.
+  Strides out_strides = call.out.strides;
+  steps.out = out_strides[dim];
+  out_strides[dim] = 0;
+  put_back(context, call,
+           Windows(dims(call.extent), {source_strides.data(), out_strides.data(), line_strides.data()}), steps,
+           {sorted, positions});
 }
 
 }  // namespace
 
 void run(const Context& context, const Gather& call) {
   const auto dim = static_cast<std::size_t>(call.dim);
-  std::array<std::int64_t, kMaxDims> source_strides = call.source.strides;
+  Strides source_strides = call.source.strides;
   source_strides[dim] = 0;
-  const Steps steps{call.source.strides[dim], call.source_size, call.out.strides[dim], 0};
-  if (call.direction == Direction::Backward && call.store == Store::Accumulate)
-    return with_floating(call.source.dtype,
-                         [&]<class T>() { scatter_add<T>(context, call, source_strides.data(), steps); });
-  with_word(size_of(call.source.dtype), [&]<class Word>() {
-    if (call.direction == Direction::Backward) return scatter<Word>(context, call, source_strides.data(), steps);
-    const auto walk =
-        make_walk<3>(dims(call.extent), {source_strides.data(), call.index.strides.data(), call.out.strides.data()});
-    gather<Word>(context, call, walk, steps);
-  });
+  const Steps steps{call.source.strides[dim], call.source_size, 0};
+  if (call.direction == Direction::Backward && !call.distinct && call.extent.sizes[dim] > 1)
+    return put_back_in_order(context, call, source_strides, steps);
+  const Windows windows(dims(call.extent),
+                        {source_strides.data(), call.out.strides.data(), call.index.strides.data()});
+  if (call.direction == Direction::Forward) return gather(context, call, windows, steps);
+  put_back(context, call, windows, steps, {static_cast<const std::int64_t*>(call.index.data), nullptr});
 }
 
 }  // namespace luge::cuda
