@@ -2,8 +2,9 @@
 //
 // Where whole rows are picked, as of an embedding's table, they move in words of up to 16 bytes. The way back has no
 // floating-point atomics: the labels of each line are sorted, so that those that name the same place stand side by side
-// in the order of their positions. The first of them adds up all their gradients, in that order. A line is sorted once,
-// however often broadcasting repeats it (an embedding's for all columns).
+// in the order of their positions, as a chain. The thread of its first one adds up all their gradients; those of a long
+// chain were added in pieces before, all at once. A line is sorted once, however often broadcasting repeats it (an
+// embedding's for all columns).
 
 #include <array>
 #include <cstring>
@@ -20,9 +21,9 @@ namespace luge::cuda {
 
 namespace {
 
-/// What is walked: source (not along the picked dimension), out and labels.
-using Windows = Space<3>;
-enum Window : int { kSource, kOut, kLabels };
+/// What is walked: source (not along the picked dimension), out and labels, and for sums the number of the column, which
+/// is the place among all that share a label.
+enum Window : int { kSource, kOut, kLabels, kColumn };
 
 /// Strides along the picked dimension, apart from the walk over everything.
 struct Steps {
@@ -72,19 +73,50 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- the way back -------------------------------------------------------------------------------
 
-/// Positions that are read at once behind the first of a chain.
+/// Entries of a chain whose gradients one thread adds up, one after the other.
+inline constexpr int kPiece = 64;
+/// Entries that are read at once behind the first of a piece.
 inline constexpr int kAhead = 4;
 
-/// From sorted lines to chains: a position that continues the chain of the one before becomes its complement, which is
-/// negative. Behind the last line stand kAhead first ones.
+/// An entry of a chain: a position in the line, and how it follows the entry before.
+enum class Link : int { Begins = 0, Continues = 1, BeginsPiece = 2 };
+__device__ inline std::int64_t entry(std::int64_t position, Link link) { return position * 4 + static_cast<int>(link); }
+__device__ inline std::int64_t position_of(std::int64_t entry) { return entry >> 2; }
+__device__ inline Link link_of(std::int64_t entry) { return static_cast<Link>(entry & 3); }
+
+/// Sorted labels, line after line, and the chains of their positions; or labels as they are, without chains.
+struct Chains {
+  const std::int64_t* labels = nullptr;
+  const std::int64_t* entries = nullptr;  ///< behind the last one stand kAhead that begin a chain
+  std::int64_t count = 0, length = 0;     ///< of all, and of a line
+  /// Pieces begin at least kPiece entries apart, but for the first of a chain: so there is one number for each kPiece
+  /// entries, that of the one among them at which a piece begins, or -1.
+  const std::int64_t* pieces = nullptr;
+};
+
+/// From positions to entries.
 __global__ void __launch_bounds__(kThreads)
-    chain_kernel(std::int64_t count, std::int64_t length, const std::int64_t* labels, std::int64_t* positions) {
-  for (std::int64_t at = grid_thread(); at < count + kAhead; at += grid_threads()) {
-    const bool first = at >= count || at - quick_quotient(at, length) * length == 0 || labels[at] != labels[at - 1];
-    if (at >= count)
-      positions[at] = 0;
-    else if (!first)
-      positions[at] = ~positions[at];
+    chain_kernel(const Chains chains, std::int64_t* entries, std::int64_t* pieces) {
+  for (std::int64_t at = grid_thread(); at < chains.count + kAhead; at += grid_threads()) {
+    if (at >= chains.count) {
+      entries[at] = entry(0, Link::Begins);
+      continue;
+    }
+    // The chain begins with the first of the label in its line.
+    const std::int64_t label = chains.labels[at];
+    std::int64_t low = quick_quotient(at, chains.length) * chains.length, high = at;
+    if (at > low && chains.labels[at - 1] != label) low = at;
+    while (low < high) {
+      const std::int64_t middle = low + (high - low) / 2;
+      if (chains.labels[middle] < label)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    const std::int64_t rank = at - low;
+    const Link link = rank == 0 ? Link::Begins : rank % kPiece == 0 ? Link::BeginsPiece : Link::Continues;
+    entries[at] = entry(entries[at], link);
+    if (link == Link::BeginsPiece) pieces[at / kPiece] = at;
   }
 }
 
@@ -101,9 +133,8 @@ __global__ void __launch_bounds__(kThreads)
     walk.offsets(at, offsets);
     std::int64_t position = 0;
     if (chain) {
-      if (chain[offsets[kLabels] + 1] < 0) continue;
-      position = chain[offsets[kLabels]];
-      if (position < 0) position = ~position;
+      if (link_of(chain[offsets[kLabels] + 1]) != Link::Begins) continue;
+      position = position_of(chain[offsets[kLabels]]);
     }
     const std::int64_t label = labels[offsets[kLabels]];
     if (exists(label, steps.source_size))
@@ -113,48 +144,97 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// source[.., label, ..] += the chain's gradients, in order and in float64; n neighbours at a time.
-template <class T, int n, class Walk>
+/// The gradients of a piece, n neighbours at a time, added up in float64 and in order: of the entry at `at`, which is
+/// given, and of those that continue it.
+template <class T, int n>
+class PieceSum {
+ public:
+  __device__ PieceSum(const Pack<T, n>* gradients, std::int64_t step, std::int64_t entry)
+      : gradients_(gradients), step_(step) {
+    const Pack<T, n> first = gradients_[position_of(entry) * step_];
+#pragma unroll
+    for (int k = 0; k < n; ++k) sum.values[k] = static_cast<double>(first.values[k]);
+  }
+
+  /// kNext at a time.
+  template <int kNext>
+  __device__ void add_continuing(const std::int64_t* chain, std::int64_t at) {
+    static_assert(kNext <= kAhead);
+    for (++at; link_of(chain[at]) == Link::Continues; at += kNext) {
+      Pack<T, n> more[kNext];
+      bool continues[kNext];
+#pragma unroll
+      for (int a = 0; a < kNext; ++a) {
+        const std::int64_t next = chain[at + a];
+        continues[a] = link_of(next) == Link::Continues && (a == 0 || continues[a - 1]);
+        if (continues[a]) more[a] = gradients_[position_of(next) * step_];
+      }
+#pragma unroll
+      for (int a = 0; a < kNext; ++a)
+        if (continues[a])
+#pragma unroll
+          for (int k = 0; k < n; ++k) sum.values[k] += static_cast<double>(more[a].values[k]);
+      if (!continues[kNext - 1]) break;
+    }
+  }
+
+  Pack<double, n> sum;
+
+ private:
+  const Pack<T, n>* gradients_;
+  std::int64_t step_;
+};
+
+/// The sums of all pieces that do not begin a chain: sums[i * columns.count + c] for the one at chains.pieces[i].
+template <class T, int n>
 __global__ void __launch_bounds__(kThreads)
-    scatter_add_kernel(const Walk walk, const Steps steps, Pack<T, n>* source, const std::int64_t* labels,
-                       const Pack<T, n>* out, const std::int64_t* chain, IndexFault* fault) {
+    piece_sums_kernel(const Chains chains, const Walk<1> lines, const Walk<1> columns, std::int64_t step,
+                      const Pack<T, n>* out, Pack<double, n>* sums) {
+  const std::int64_t units = divide_up(chains.count, kPiece) * columns.count;
+  for (std::int64_t unit = grid_thread(); unit < units; unit += grid_threads()) {
+    const std::int64_t piece = quick_quotient(unit, columns.count), at = chains.pieces[piece];
+    if (at < 0) continue;
+    const std::int64_t column = columns.offset(unit - piece * columns.count);
+    PieceSum<T, n> piece_sum(out + lines.offset(quick_quotient(at, chains.length)) + column, step, chains.entries[at]);
+    piece_sum.template add_continuing<kAhead>(chains.entries, at);
+    sums[unit] = piece_sum.sum;
+  }
+}
+
+/// source[.., label, ..] += the chain's gradients, n neighbours at a time. With six blocks 48 KB are in flight.
+template <class T, int n, class Walk>
+__global__ void __launch_bounds__(kThreads, 6)
+    scatter_add_kernel(const Walk walk, const Steps steps, Pack<T, n>* source, const Chains chains,
+                       const Pack<T, n>* out, const Pack<double, n>* sums, std::int64_t columns, IndexFault* fault) {
   using Position = typename Walk::Position;
+  constexpr int kNext = n == 1 ? kAhead : 1;  // more do not fit into the registers of six blocks
   const auto threads = static_cast<Position>(grid_threads()), count = static_cast<Position>(walk.count);
   for (auto at = static_cast<Position>(grid_thread()); at < count; at += threads) {
-    typename Walk::Index offsets[3];
+    typename Walk::Index offsets[4];
     walk.offsets(at, offsets);
-    const std::int64_t position = chain ? chain[offsets[kLabels]] : 0;
-    const std::int64_t label = labels[offsets[kLabels]];
-    if (position < 0) continue;
+    const std::int64_t first = chains.entries ? chains.entries[offsets[kLabels]] : 0;
+    const std::int64_t label = chains.labels[offsets[kLabels]];
+    if (link_of(first) != Link::Begins) continue;
     if (!exists(label, steps.source_size)) {
       report(fault, label, steps.source_size);
       continue;
     }
-    const Pack<T, n>* const gradients = out + offsets[kOut];
     Pack<T, n>* const place = source + (offsets[kSource] + label * steps.source);
-    const Pack<T, n> first = gradients[position * steps.out], old = *place;
-    double sum[n];
+    const Pack<T, n> old = *place;
+    PieceSum<T, n> piece(out + offsets[kOut], steps.out, first);
+    if (chains.entries) {
+      piece.template add_continuing<kNext>(chains.entries, offsets[kLabels]);
+      std::int64_t next = offsets[kLabels] + kPiece;
+      for (; next < chains.count && link_of(chains.entries[next]) == Link::BeginsPiece; next += kPiece) {
+        const Pack<double, n> more = sums[next / kPiece * columns + offsets[kColumn]];
 #pragma unroll
-    for (int k = 0; k < n; ++k) sum[k] = static_cast<double>(first.values[k]);
-    for (std::int64_t next = offsets[kLabels] + 1; chain && chain[next] < 0; next += kAhead) {
-      Pack<T, n> more[kAhead];
-      bool follows[kAhead];
-#pragma unroll
-      for (int a = 0; a < kAhead; ++a) {
-        const std::int64_t follower = chain[next + a];
-        follows[a] = follower < 0 && (a == 0 || follows[a - 1]);
-        if (follows[a]) more[a] = gradients[~follower * steps.out];
+        for (int k = 0; k < n; ++k) piece.sum.values[k] += more.values[k];
       }
-#pragma unroll
-      for (int a = 0; a < kAhead; ++a)
-        if (follows[a])
-#pragma unroll
-          for (int k = 0; k < n; ++k) sum[k] += static_cast<double>(more[a].values[k]);
-      if (!follows[kAhead - 1]) break;
     }
     Pack<T, n> result;
 #pragma unroll
-    for (int k = 0; k < n; ++k) result.values[k] = static_cast<T>(static_cast<double>(old.values[k]) + sum[k]);
+    for (int k = 0; k < n; ++k)
+      result.values[k] = static_cast<T>(static_cast<double>(old.values[k]) + piece.sum.values[k]);
     *place = result;
   }
 }
@@ -162,7 +242,8 @@ __global__ void __launch_bounds__(kThreads)
 // ---- launch -------------------------------------------------------------------------------------
 
 /// How many neighbours of a row can move at once, up to 16 bytes; 1 where rows are not picked as a whole.
-int neighbours(const Windows& windows, const Steps& steps, const Gather& call) {
+template <int operands>
+int neighbours(const Space<operands>& windows, const Steps& steps, const Gather& call) {
   const int last = windows.ndim - 1;
   if (windows.strides[kSource][last] != 1 || windows.strides[kOut][last] != 1 || windows.strides[kLabels][last] != 0)
     return 1;
@@ -181,14 +262,14 @@ int neighbours(const Windows& windows, const Steps& steps, const Gather& call) {
 }
 
 /// The same windows with n neighbours for an element.
-void widen(Windows& windows, Steps& steps, int n) {
+template <int operands>
+void widen(Space<operands>& windows, Steps& steps, int n) {
   const int last = windows.ndim - 1;
   if (n == 1) return;
   windows.sizes[last] /= n;
-  for (int d = 0; d < last; ++d) {
-    windows.strides[kSource][d] /= n;
-    windows.strides[kOut][d] /= n;
-  }
+  for (int d = 0; d < last; ++d)
+    for (int window = 0; window < operands; ++window)
+      if (window != kLabels) windows.strides[window][d] /= n;
   steps.source /= n;
   steps.out /= n;
 }
@@ -199,13 +280,7 @@ void with_wide_word(std::size_t bytes, const auto& use) {
   with_word(bytes, use);
 }
 
-/// Labels whose lines are sorted, and the chains of positions in them; or labels as they are, without chains.
-struct Chains {
-  const std::int64_t* labels;
-  const std::int64_t* chain;
-};
-
-void gather(const Context& context, const Gather& call, Windows windows, Steps steps) {
+void gather(const Context& context, const Gather& call, Space<3> windows, Steps steps) {
   const int n = neighbours(windows, steps, call);
   widen(windows, steps, n);
   const std::size_t bytes = size_of(call.source.dtype);
@@ -226,64 +301,112 @@ void gather(const Context& context, const Gather& call, Windows windows, Steps s
   });
 }
 
-template <class T>
-void scatter_add(const Context& context, const Gather& call, Windows windows, Steps steps, const Chains& chains) {
-  constexpr int kMost = 16 / sizeof(T);
-  const auto add = [&]<int n>() {
-    widen(windows, steps, n);
-    with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
-      launch(context, scatter_add_kernel<T, n, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
-             static_cast<Pack<T, n>*>(call.source.data), chains.labels, static_cast<const Pack<T, n>*>(call.out.data),
-             chains.chain, context.gpu().fault());
-    });
-  };
-  if (neighbours(windows, steps, call) == kMost)
-    add.template operator()<kMost>();
-  else
-    add.template operator()<1>();
+using Strides = std::array<std::int64_t, kMaxDims>;
+
+/// The strides of what is put back. Along the picked dimension that of out is 0 where a chain says the position.
+struct PutBack {
+  Strides source, out, labels;
+  Steps steps;
+  Chains chains;
+};
+
+/// The dimensions that repeat labels, or the others, but for the picked one.
+Extent part_of(const Gather& call, bool repeating) {
+  Extent part = call.extent;
+  for (int d = 0; d < part.ndim; ++d)
+    if (d == call.dim || (call.index.strides[static_cast<std::size_t>(d)] == 0) != repeating)
+      part.sizes[static_cast<std::size_t>(d)] = 1;
+  return part;
 }
 
-void scatter(const Context& context, const Gather& call, Windows windows, Steps steps, const Chains& chains) {
+template <class T, int n>
+void scatter_add(const Context& context, const Gather& call, const PutBack& back, Space<4> windows, Steps steps,
+                 std::int64_t columns) {
+  widen(windows, steps, n);
+  const auto* const out = static_cast<const Pack<T, n>*>(call.out.data);
+  const Chains& chains = back.chains;
+  const std::int64_t pieces = chains.entries ? divide_up(chains.count, kPiece) : 0;
+  const Scratch memory(context, pieces * columns * static_cast<std::int64_t>(sizeof(double)) + 1);
+  auto* const sums = memory.as<Pack<double, n>>();
+  if (pieces > 0) {
+    const Strides& strides = call.out.strides;
+    Space<1> column_space(dims(part_of(call, true)), {strides.data()});
+    Space<1> line_space(dims(part_of(call, false)), {strides.data()});
+    for (int d = 0; n > 1 && d < column_space.ndim; ++d) {
+      if (d < column_space.ndim - 1)
+        column_space.strides[0][d] /= n;
+      else
+        column_space.sizes[d] /= n;
+    }
+    for (int d = 0; d < line_space.ndim; ++d) line_space.strides[0][d] /= n;
+    launch(context, piece_sums_kernel<T, n>, grid_stride(context, pieces * (columns / n), kThreads), chains,
+           make_walk(line_space), make_walk(column_space), steps.out, out, sums);
+  }
+  with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
+    launch(context, scatter_add_kernel<T, n, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
+           static_cast<Pack<T, n>*>(call.source.data), chains, out, sums, columns / n, context.gpu().fault());
+  });
+}
+
+template <class T>
+void scatter_add(const Context& context, const Gather& call, const PutBack& back) {
+  // Columns are numbered over the dimensions that repeat labels, the last one first.
+  const Extent repeating = part_of(call, true);
+  Strides numbers{};
+  std::int64_t columns = 1;
+  for (auto d = static_cast<std::size_t>(repeating.ndim); d-- > 0;) {
+    numbers[d] = repeating.sizes[d] == 1 ? 0 : columns;
+    columns *= repeating.sizes[d];
+  }
+  const Space<4> windows(dims(call.extent),
+                         {back.source.data(), back.out.data(), back.labels.data(), numbers.data()});
+  constexpr int kMost = 16 / sizeof(T);
+  if (neighbours(windows, back.steps, call) == kMost)
+    scatter_add<T, kMost>(context, call, back, windows, back.steps, columns);
+  else
+    scatter_add<T, 1>(context, call, back, windows, back.steps, columns);
+}
+
+void scatter(const Context& context, const Gather& call, const PutBack& back) {
+  Space<3> windows(dims(call.extent), {back.source.data(), back.out.data(), back.labels.data()});
+  Steps steps = back.steps;
   const int n = neighbours(windows, steps, call);
   widen(windows, steps, n);
   with_wide_word(size_of(call.source.dtype) * static_cast<std::size_t>(n), [&]<class Word>() {
     with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
       launch(context, scatter_kernel<Word, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
-             static_cast<Word*>(call.source.data), chains.labels, static_cast<const Word*>(call.out.data), chains.chain,
-             context.gpu().fault());
+             static_cast<Word*>(call.source.data), back.chains.labels, static_cast<const Word*>(call.out.data),
+             back.chains.entries, context.gpu().fault());
     });
   });
 }
 
-void put_back(const Context& context, const Gather& call, const Windows& windows, const Steps& steps,
-              const Chains& chains) {
-  if (call.store != Store::Accumulate) return scatter(context, call, windows, steps, chains);
-  with_floating(call.source.dtype, [&]<class T>() { scatter_add<T>(context, call, windows, steps, chains); });
+void put_back(const Context& context, const Gather& call, const PutBack& back) {
+  if (call.store != Store::Accumulate) return scatter(context, call, back);
+  with_floating(call.source.dtype, [&]<class T>() { scatter_add<T>(context, call, back); });
 }
 
-using Strides = std::array<std::int64_t, kMaxDims>;
-
 /// Sorts the lines of labels and puts back along their chains.
-void put_back_in_order(const Context& context, const Gather& call, const Strides& source_strides, Steps steps) {
+void put_back_in_order(const Context& context, const Gather& call, PutBack back) {
   const auto dim = static_cast<std::size_t>(call.dim);
   const std::int64_t length = call.extent.sizes[dim];
   // Line after line, over the dimensions along which the labels change.
-  Extent lines = call.extent;
-  Strides line_strides{};
+  Extent lines = part_of(call, false);
+  lines.sizes[dim] = length;
+  back.labels.fill(0);
+  back.labels[dim] = 1;
   std::int64_t count = length;
-  line_strides[dim] = 1;
   bool in_place = call.index.strides[dim] == 1;
-  for (auto d = static_cast<std::size_t>(call.extent.ndim); d-- > 0;) {
-    if (d == dim) continue;
-    if (call.index.strides[d] == 0) lines.sizes[d] = 1;
-    if (lines.sizes[d] == 1) continue;
-    line_strides[d] = count;
+  for (auto d = static_cast<std::size_t>(lines.ndim); d-- > 0;) {
+    if (d == dim || lines.sizes[d] == 1) continue;
+    back.labels[d] = count;
     in_place = in_place && call.index.strides[d] == count;
     count *= lines.sizes[d];
   }
-  const Scratch memory(context, (3 * count + kAhead) * static_cast<std::int64_t>(sizeof(std::int64_t)));
+  const std::int64_t pieces = divide_up(count, kPiece);
+  const Scratch memory(context, (3 * count + kAhead + pieces) * static_cast<std::int64_t>(sizeof(std::int64_t)));
   auto* const sorted = memory.as<std::int64_t>();
-  std::int64_t *const positions = sorted + count, *const copied = positions + count + kAhead;
+  std::int64_t *const entries = sorted + count, *const begins = entries + count + kAhead, *const copied = begins + pieces;
   const auto lines_at = [&](void* data) {
     Operand operand = call.index;
     operand.data = data;
@@ -292,7 +415,7 @@ void put_back_in_order(const Context& context, const Gather& call, const Strides
   };
   if (!in_place) {
     Copy copy{.extent = lines, .in = call.index, .out = lines_at(copied)};
-    copy.out.strides = line_strides;
+    copy.out.strides = back.labels;
     run(context, copy);
   }
   Sort sort;
@@ -300,32 +423,30 @@ void put_back_in_order(const Context& context, const Gather& call, const Strides
   sort.columns = sort.kept = length;
   sort.in = lines_at(in_place ? call.index.data : copied);
   sort.values = lines_at(sorted);
-  sort.indices = lines_at(positions);
+  sort.indices = lines_at(entries);
   run(context, sort);
-  launch(context, chain_kernel, grid_stride(context, count + kAhead, kThreads), count, length,
-         static_cast<const std::int64_t*>(sorted), positions);
-  // The chain says where along the dimension.
-  Strides out_strides = call.out.strides;
-  steps.out = out_strides[dim];
-  out_strides[dim] = 0;
-  put_back(context, call,
-           Windows(dims(call.extent), {source_strides.data(), out_strides.data(), line_strides.data()}), steps,
-           {sorted, positions});
+  check(cudaMemsetAsync(begins, 0xFF, static_cast<std::size_t>(pieces) * sizeof(std::int64_t), context.stream()),
+        context.op(), "cudaMemsetAsync");
+  back.chains = {sorted, entries, count, length, begins};
+  launch(context, chain_kernel, grid_stride(context, count + kAhead, kThreads), back.chains, entries, begins);
+  back.steps.out = back.out[dim];
+  back.out[dim] = 0;
+  put_back(context, call, back);
 }
 
 }  // namespace
 
 void run(const Context& context, const Gather& call) {
   const auto dim = static_cast<std::size_t>(call.dim);
-  Strides source_strides = call.source.strides;
-  source_strides[dim] = 0;
-  const Steps steps{call.source.strides[dim], call.source_size, 0};
-  if (call.direction == Direction::Backward && !call.distinct && call.extent.sizes[dim] > 1)
-    return put_back_in_order(context, call, source_strides, steps);
-  const Windows windows(dims(call.extent),
-                        {source_strides.data(), call.out.strides.data(), call.index.strides.data()});
-  if (call.direction == Direction::Forward) return gather(context, call, windows, steps);
-  put_back(context, call, windows, steps, {static_cast<const std::int64_t*>(call.index.data), nullptr});
+  const auto* const labels = static_cast<const std::int64_t*>(call.index.data);
+  PutBack back{call.source.strides, call.out.strides, call.index.strides,
+               {call.source.strides[dim], call.source_size, 0}, {.labels = labels}};
+  back.source[dim] = 0;
+  if (call.direction == Direction::Forward)
+    return gather(context, call, {dims(call.extent), {back.source.data(), back.out.data(), back.labels.data()}},
+                  back.steps);
+  if (call.distinct || call.extent.sizes[dim] == 1) return put_back(context, call, back);
+  put_back_in_order(context, call, back);
 }
 
 }  // namespace luge::cuda
