@@ -1,6 +1,7 @@
 // Evenly spaced and random numbers.
 
 #include "backend_fixture.h"
+#include "kernels/every_target.h"
 
 namespace luge::test {
 namespace {
@@ -139,6 +140,26 @@ TEST_P(RandomTest, TheStateIsTheSeedAndTheFirstStream) {
   call.stream = 52;
   const Array plain = draw(call, float32);
   for (std::int64_t i = 0; i < 30; ++i) ASSERT_TRUE(replayed.same_bits(i, plain, i));
+}
+
+/// The scalar code and vectors of any length draw the same bits.
+TEST(RandomTargets, DrawTheSameBits) {
+  static std::vector<Array> expected;
+  on_every_target([](const cpu::TileTable&, const char* target) {
+    using enum Random::Kind;
+    std::vector<Array> draws;
+    for (const auto& [kind, dtype] : {std::pair{Uniform, float32}, {Uniform, float64}, {Normal, float32},
+                                      {Normal, float64}, {Integer, int32}, {Integer, int64}}) {
+      DeviceArray out(cpu_backend(), Array(dtype, 3 * 2051));
+      cpu_backend().run(Random{.kind = kind, .sets = 3, .per_set = 2051, .seed = 17, .low = -1, .high = 2,
+                               .integer_low = -9, .integer_high = 1000003, .out = out.operand()});
+      draws.push_back(out.download());
+    }
+    if (expected.empty()) expected = draws;
+    for (std::size_t d = 0; d < draws.size(); ++d)
+      for (std::int64_t i = 0; i < draws[d].count(); ++i)
+        ASSERT_TRUE(draws[d].same_bits(i, expected[d], i)) << target << " " << name(draws[d].dtype()) << " " << i;
+  });
 }
 
 }  // namespace
