@@ -84,9 +84,8 @@ HWY_INLINE scalar_math::Product<Word> wide_product(Word a, Word b) {
 #endif
 }
 
-// ---- draws: numbers from words in the order of elements -----------------------------------------
+// ---- draws: n numbers, and what follows up to a whole vector, from words in the order of elements -
 
-/// What a draw writes in one go. It reads and writes whole vectors.
 template <class W>
 HWY_INLINE WordVec<W> load_words(const W* words) {
   return WordVec<W>(hn::LoadU(typename WordVec<W>::D(), words));
