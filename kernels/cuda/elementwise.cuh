@@ -89,17 +89,15 @@ __global__ void __launch_bounds__(kThreads) contiguous_kernel(const ContiguousCa
   constexpr int n = kPack<F>, laps = kLaps<F>, step = kThreads * n;
   constexpr std::int64_t kTile = static_cast<std::int64_t>(step) * laps;
   for (std::int64_t tile = blockIdx.x; tile * kTile < call.count; tile += gridDim.x) {
-    const std::int64_t first = tile * kTile + static_cast<int>(threadIdx.x) * n, left = call.count - first;
+    const std::int64_t first = tile * kTile + static_cast<int>(threadIdx.x) * n;
     const bool whole = call.packed && (tile + 1) * kTile <= call.count;
+    const auto count = [&](int lap) {
+      const std::int64_t left = call.count - first - lap * step;
+      return left >= n ? n : left > 0 ? static_cast<int>(left) : 0;
+    };
     Pack<bool, n> mask[laps] = {};
     Pack<typename F::Value, n> in[laps][F::kInputs];
     Pack<typename F::Result, n> out[laps][F::kOutputs];
-    int counts[laps];
-#pragma unroll
-    for (int lap = 0; lap < laps; ++lap) {
-      const std::int64_t rest = left - lap * step;
-      counts[lap] = whole || rest >= n ? n : rest > 0 ? static_cast<int>(rest) : 0;
-    }
     if (whole) {
 #pragma unroll
       for (int lap = 0; lap < laps; ++lap) {
@@ -110,26 +108,29 @@ __global__ void __launch_bounds__(kThreads) contiguous_kernel(const ContiguousCa
     } else {
 #pragma unroll
       for (int lap = 0; lap < laps; ++lap) {
-        if constexpr (F::kMasked) mask[lap] = load<n>(call.mask, first + lap * step, counts[lap]);
+        if constexpr (F::kMasked) mask[lap] = load<n>(call.mask, first + lap * step, count(lap));
 #pragma unroll
-        for (int i = 0; i < F::kInputs; ++i) in[lap][i] = load<n>(call.in[i], first + lap * step, counts[lap]);
+        for (int i = 0; i < F::kInputs; ++i) in[lap][i] = load<n>(call.in[i], first + lap * step, count(lap));
       }
     }
 #pragma unroll
     for (int lap = 0; lap < laps; ++lap) compute<F, n>(call.function, mask[lap], in[lap], out[lap]);
 #pragma unroll
-    for (int lap = 0; lap < laps; ++lap)
+    for (int o = 0; o < F::kOutputs; ++o) {
+      if (!call.out[o].data) continue;
+      if (whole && !call.out[o].accumulate) {
 #pragma unroll
-      for (int o = 0; o < F::kOutputs; ++o)
-        if (call.out[o].data) {
-          if (whole && !call.out[o].accumulate)
-            *reinterpret_cast<Pack<typename F::Result, n>*>(call.out[o].data + first + lap * step) = out[lap][o];
-          else
-            store<n>(call.out[o], first + lap * step, counts[lap], out[lap][o]);
-        }
+        for (int lap = 0; lap < laps; ++lap)
+          *reinterpret_cast<Pack<typename F::Result, n>*>(call.out[o].data + first + lap * step) = out[lap][o];
+      } else {
+#pragma unroll
+        for (int lap = 0; lap < laps; ++lap) store<n>(call.out[o], first + lap * step, count(lap), out[lap][o]);
+      }
+    }
   }
 }
 
+/// All runs of a thread are loaded before one is computed.
 template <class F, class Walk>
 __global__ void __launch_bounds__(kThreads) strided_kernel(const StridedCall<F, Walk> call) {
   using Position = typename Walk::Position;
