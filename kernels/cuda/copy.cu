@@ -59,36 +59,85 @@ void move_words(const Context& context, const Copy& call) {
 
 // ---- transposed layouts -------------------------------------------------------------------------
 
-inline constexpr int kTile = 32;
+/// A tile of the output; its columns are a warp's lanes. A thread moves 8 elements of it.
+inline constexpr int kTileRows = 64, kTileColumns = 32;
+/// Smaller matrices would leave most of a tile empty; they are copied as any strided layout.
+inline constexpr std::int64_t kLeastTransposed = 16;
 
 /// Matrices of `rows` x `columns`, one per position of `outer`. A column lies contiguously in the
 /// input, a row in the output.
+template <class Walk>
 struct Transpose {
-  Walk<2> outer;  ///< input, output
+  Walk outer;  ///< input, output
   std::int64_t rows = 0, columns = 0;
   std::int64_t in_column = 0;  ///< stride of the input along a row; down a column it is 1
   std::int64_t out_row = 0;    ///< stride of the output down a column; along a row it is 1
-  std::int64_t tiles_down = 0, tiles_across = 0;
+  int tiles_down = 0, tiles_across = 0;  ///< 2^31 tiles are 2^39 elements at the least, which no memory holds
 };
 
-template <class Word>
-__global__ void __launch_bounds__(kThreads) transpose_kernel(const Word* in, Word* out, const Transpose shape) {
-  LUGE_SHARED(Word, tile, kTile * (kTile + 1));  // one more per row: no two lanes meet in a bank
-  const int x = static_cast<int>(threadIdx.x) % kTile, y = static_cast<int>(threadIdx.x) / kTile;
-  const std::int64_t tiles = shape.tiles_down * shape.tiles_across;
-  for (std::int64_t unit = blockIdx.x; unit < tiles * shape.outer.count; unit += gridDim.x) {
-    const std::int64_t matrix = quick_quotient(unit, tiles), at = unit - matrix * tiles;
-    const std::int64_t down = quick_quotient(at, shape.tiles_across), across = at - down * shape.tiles_across;
-    const std::int64_t row = down * kTile, column = across * kTile;
-    std::int64_t offsets[2];
-    shape.outer.offsets(matrix, offsets);
-    for (int j = y; j < kTile; j += kThreads / kTile)
-      if (row + x < shape.rows && column + j < shape.columns)
-        tile[x * (kTile + 1) + j] = in[offsets[0] + row + x + (column + j) * shape.in_column];
+/// The place of a tile. A block takes every gridDim-th one, which additions find.
+class TilePlace {
+ public:
+  __device__ TilePlace(int tiles_down, int tiles_across) : tiles_down_(tiles_down), tiles_across_(tiles_across) {
+    split(blockIdx.x, across, down, matrix);
+    split(gridDim.x, across_step_, down_step_, matrix_step_);
+  }
+  __device__ void advance() {
+    across += across_step_;
+    const bool wraps = across >= tiles_across_;
+    if (wraps) across -= tiles_across_;
+    down += down_step_ + (wraps ? 1 : 0);
+    const bool ends = down >= tiles_down_;
+    if (ends) down -= tiles_down_;
+    matrix += matrix_step_ + (ends ? 1 : 0);
+  }
+
+  int across, down, matrix;
+
+ private:
+  __device__ void split(unsigned tile, int& column, int& row, int& outer) const {
+    const auto rows = static_cast<int>(tile / static_cast<unsigned>(tiles_across_));
+    column = static_cast<int>(tile) - rows * tiles_across_;
+    outer = rows / tiles_down_;
+    row = rows - outer * tiles_down_;
+  }
+
+  int tiles_down_, tiles_across_;
+  int across_step_, down_step_, matrix_step_;
+};
+
+/// Everything is loaded before the first element is written to the tile: 48 KB in flight with six blocks.
+template <class Word, class Walk>
+__global__ void __launch_bounds__(kThreads, 6)
+    transpose_kernel(const Word* in, Word* out, const Transpose<Walk> shape) {
+  constexpr int kPitch = kTileColumns + 1;  // one more per row: no two lanes meet in a bank
+  constexpr int kDown = kTileRows / kWarp, kAcross = kTileColumns / kWarps;
+  LUGE_SHARED(Word, tile, kTileRows * kPitch);
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
+  const std::int64_t in_step = kWarps * shape.in_column, out_step = kWarps * shape.out_row;
+  TilePlace place(shape.tiles_down, shape.tiles_across);
+  for (; place.matrix < static_cast<int>(shape.outer.count); place.advance()) {
+    const std::int64_t row = std::int64_t{place.down} * kTileRows, column = std::int64_t{place.across} * kTileColumns;
+    const auto rows = static_cast<int>(shape.rows - row < kTileRows ? shape.rows - row : kTileRows);
+    const auto columns = static_cast<int>(shape.columns - column < kTileColumns ? shape.columns - column : kTileColumns);
+    typename Walk::Index offsets[2];
+    shape.outer.offsets(static_cast<typename Walk::Position>(place.matrix), offsets);
+    const Word* from = in + (offsets[0] + row + lane + (column + warp) * shape.in_column);
+    Word words[kAcross][kDown];
+#pragma unroll
+    for (int j = 0; j < kAcross; ++j, from += in_step)
+#pragma unroll
+      for (int i = 0; i < kDown; ++i)
+        if (i * kWarp + lane < rows && j * kWarps + warp < columns) words[j][i] = from[i * kWarp];
+#pragma unroll
+    for (int j = 0; j < kAcross; ++j)
+#pragma unroll
+      for (int i = 0; i < kDown; ++i) tile[(i * kWarp + lane) * kPitch + j * kWarps + warp] = words[j][i];
     __syncthreads();
-    for (int j = y; j < kTile; j += kThreads / kTile)
-      if (row + j < shape.rows && column + x < shape.columns)
-        out[offsets[1] + (row + j) * shape.out_row + column + x] = tile[j * (kTile + 1) + x];
+    Word* to = out + (offsets[1] + (row + warp) * shape.out_row + column + lane);
+#pragma unroll
+    for (int i = 0; i < kTileRows / kWarps; ++i, to += out_step)
+      if (i * kWarps + warp < rows && lane < columns) *to = tile[(i * kWarps + warp) * kPitch + lane];
     __syncthreads();
   }
 }
@@ -98,8 +147,10 @@ int transposed_dim(const Copy& call) {
   const int last = call.extent.ndim - 1;
   if (last < 1 || !call.in.is_memory() || call.in.dtype != call.out.dtype || call.store != Store::Overwrite) return -1;
   if (call.out.strides[static_cast<std::size_t>(last)] != 1) return -1;
+  if (call.extent.sizes[static_cast<std::size_t>(last)] < kLeastTransposed) return -1;
   for (int d = 0; d < last; ++d)
-    if (call.in.strides[static_cast<std::size_t>(d)] == 1 && call.extent.sizes[static_cast<std::size_t>(d)] > 1)
+    if (call.in.strides[static_cast<std::size_t>(d)] == 1 &&
+        call.extent.sizes[static_cast<std::size_t>(d)] >= kLeastTransposed)
       return d;
   return -1;
 }
@@ -107,19 +158,22 @@ int transposed_dim(const Copy& call) {
 template <class Word>
 void transpose(const Context& context, const Copy& call, int dim) {
   const auto row_dim = static_cast<std::size_t>(dim), column_dim = static_cast<std::size_t>(call.extent.ndim - 1);
-  Transpose shape;
-  shape.rows = call.extent.sizes[row_dim];
-  shape.columns = call.extent.sizes[column_dim];
-  shape.in_column = call.in.strides[column_dim];
-  shape.out_row = call.out.strides[row_dim];
-  shape.tiles_down = divide_up(shape.rows, kTile);
-  shape.tiles_across = divide_up(shape.columns, kTile);
   Extent outer = call.extent;
   outer.sizes[row_dim] = outer.sizes[column_dim] = 1;
-  shape.outer = make_walk<2>(dims(outer), {call.in.strides.data(), call.out.strides.data()});
-  launch(context, transpose_kernel<Word>,
-         grid_stride(context, shape.outer.count * shape.tiles_down * shape.tiles_across, 1),
-         static_cast<const Word*>(call.in.data), static_cast<Word*>(call.out.data), shape);
+  const Space<2> space(dims(outer), {call.in.strides.data(), call.out.strides.data()});
+  with_walk(space, space.is_narrow(), [&]<class Walk>(const Walk& walk) {
+    Transpose<Walk> shape;
+    shape.outer = walk;
+    shape.rows = call.extent.sizes[row_dim];
+    shape.columns = call.extent.sizes[column_dim];
+    shape.in_column = call.in.strides[column_dim];
+    shape.out_row = call.out.strides[row_dim];
+    shape.tiles_down = static_cast<int>(divide_up(shape.rows, kTileRows));
+    shape.tiles_across = static_cast<int>(divide_up(shape.columns, kTileColumns));
+    launch(context, transpose_kernel<Word, Walk>,
+           grid_stride(context, space.count() * (std::int64_t{shape.tiles_down} * shape.tiles_across), 1),
+           static_cast<const Word*>(call.in.data), static_cast<Word*>(call.out.data), shape);
+  });
 }
 
 }  // namespace

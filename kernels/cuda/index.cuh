@@ -22,7 +22,11 @@ class Divider {
   }
 
   __device__ unsigned quotient(unsigned dividend) const {
+#if defined(__CUDA_ARCH__)
+    const unsigned high = __umulhi(dividend, magic_);
+#else
     const auto high = static_cast<unsigned>((static_cast<unsigned long long>(dividend) * magic_) >> 32);
+#endif
     return (high + dividend) >> shift_;
   }
 
@@ -40,6 +44,8 @@ __device__ inline std::int64_t quick_quotient(std::int64_t a, std::int64_t b) {
 /// `operands` windows over the same sizes. Index arithmetic is in 32 bits where everything fits.
 template <int operands>
 struct Walk {
+  using Position = std::int64_t;
+  using Index = std::int64_t;
   std::int64_t count = 1;
   int ndim = 1;
   bool narrow = true;
@@ -82,6 +88,28 @@ struct Walk {
     std::int64_t result[1];
     offsets(position, result);
     return result[0];
+  }
+};
+
+/// The same for at most three dimensions, the last one first, and for what fits into 32 bits: two multiplications to
+/// divide, and one for each operand and dimension.
+template <int operands>
+struct ShortWalk {
+  using Position = unsigned;
+  using Index = int;
+  static constexpr int kDims = 3;
+
+  unsigned count = 1;
+  Divider divide[kDims - 1];
+  unsigned sizes[kDims - 1] = {1, 1};
+  int strides[operands][kDims] = {};
+
+  __device__ void offsets(unsigned position, int (&result)[operands]) const {
+    const unsigned row = divide[0].quotient(position), plane = divide[1].quotient(row);
+    const auto last = static_cast<int>(position - row * sizes[0]), middle = static_cast<int>(row - plane * sizes[1]);
+#pragma unroll
+    for (int o = 0; o < operands; ++o)
+      result[o] = last * strides[o][0] + middle * strides[o][1] + static_cast<int>(plane) * strides[o][2];
   }
 };
 

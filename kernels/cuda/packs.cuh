@@ -69,4 +69,49 @@ __device__ inline void store(const Sink<T>& sink, std::int64_t first, int count,
     if (i < count) sink.data[first + i] = pack.values[i];
 }
 
+/// Elements first ... first + n - 1 of a source that is not reached element by element.
+template <int n, class T>
+__device__ inline Pack<T, n> load_whole(const Source<T>& source, std::int64_t first) {
+  if (source.access == Access::Packed) return *reinterpret_cast<const Pack<T, n>*>(source.data + first);
+  const T value = source.access == Access::Uniform ? *source.data : source.constant;
+  Pack<T, n> pack;
+#pragma unroll
+  for (int i = 0; i < n; ++i) pack.values[i] = value;
+  return pack;
+}
+
+/// The elements at `offset`, offset + step, ...: `count` of them, count <= n.
+template <int n, class T, class Index>
+__device__ inline Pack<T, n> load_run(const Source<T>& source, Index offset, Index step, int count) {
+  if (source.access == Access::Packed && count == n) return *reinterpret_cast<const Pack<T, n>*>(source.data + offset);
+  Pack<T, n> pack;
+  if (source.access >= Access::Single) {
+#pragma unroll
+    for (int i = 0; i < n; ++i) pack.values[i] = i < count ? source.data[offset + i * step] : T{};
+  } else {
+    const T value = source.access == Access::Constant ? source.constant : count > 0 ? source.data[offset] : T{};
+#pragma unroll
+    for (int i = 0; i < n; ++i) pack.values[i] = value;
+  }
+  return pack;
+}
+
+template <int n, class T, class Index>
+__device__ inline void store_run(const Sink<T>& sink, Index offset, Index step, int count, Pack<T, n> pack) {
+  if constexpr (sizeof(T) >= 4) {  // as store() does
+    if (sink.accumulate) {
+      const Pack<T, n> old = load_run<n>(Source<T>{sink.data, T{}, sink.access}, offset, step, count);
+#pragma unroll
+      for (int i = 0; i < n; ++i) pack.values[i] = old.values[i] + pack.values[i];
+    }
+  }
+  if (sink.access == Access::Packed && count == n) {
+    *reinterpret_cast<Pack<T, n>*>(sink.data + offset) = pack;
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < n; ++i)
+    if (i < count) sink.data[offset + i * step] = pack.values[i];
+}
+
 }  // namespace luge::cuda

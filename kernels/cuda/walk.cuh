@@ -14,30 +14,97 @@ namespace luge::cuda {
 
 static_assert(kWalkDims == kMaxDims);
 
+/// The sizes of an iteration space and the strides of the operands that are walked over it, in as few dimensions as say
+/// the same: none of size 1 (but for the only one), and no two that every operand walks evenly.
+template <int operands>
+struct Space {
+  int ndim = 1;
+  std::int64_t sizes[kWalkDims] = {1};
+  std::int64_t strides[operands][kWalkDims] = {};
+
+  /// Over `all`; windows[o] are operand o's strides, null for one that does not move.
+  Space(std::span<const std::int64_t> all, const std::int64_t* const (&windows)[operands]) {
+    int last = -1;
+    for (std::size_t d = 0; d < all.size(); ++d) {
+      if (all[d] == 1) continue;
+      bool merges = last >= 0;
+      for (const std::int64_t* window : windows)
+        merges = merges && (!window || window[before(all, d)] == window[d] * all[d]);
+      last += merges ? 0 : 1;
+      sizes[last] = merges ? sizes[last] * all[d] : all[d];
+      for (int o = 0; o < operands; ++o) strides[o][last] = windows[o] ? windows[o][d] : 0;
+    }
+    ndim = last < 0 ? 1 : last + 1;
+  }
+
+  std::int64_t count() const {
+    std::int64_t product = 1;
+    for (int d = 0; d < ndim; ++d) product *= sizes[d];
+    return product;
+  }
+  /// Whether positions and offsets fit into 32 bits.
+  bool is_narrow() const {
+    constexpr std::int64_t kNarrow = std::numeric_limits<int>::max();
+    if (count() == 0 || count() > kNarrow) return false;  // nothing to walk: no size to divide by either
+    for (const auto& window : strides) {
+      std::int64_t reach = 0;
+      for (int d = 0; d < ndim; ++d) reach += std::abs(window[d]) * (sizes[d] - 1);
+      if (reach > kNarrow) return false;
+    }
+    return true;
+  }
+
+ private:
+  /// The dimension before d whose size is not 1.
+  static std::size_t before(std::span<const std::int64_t> all, std::size_t d) {
+    do --d;
+    while (all[d] == 1);
+    return d;
+  }
+};
+
+template <int operands>
+Walk<operands> make_walk(const Space<operands>& space) {
+  Walk<operands> walk;
+  walk.ndim = space.ndim;
+  walk.count = space.count();
+  walk.narrow = space.is_narrow();
+  for (int d = 0; d < space.ndim; ++d) {
+    walk.sizes[d] = space.sizes[d];
+    for (int o = 0; o < operands; ++o) walk.strides[o][d] = space.strides[o][d];
+    if (walk.narrow) walk.divide[d] = Divider(static_cast<unsigned>(space.sizes[d]));
+  }
+  return walk;
+}
+
 /// Over `sizes`; strides[o] are operand o's, null for one that does not move.
 template <int operands>
 Walk<operands> make_walk(std::span<const std::int64_t> sizes, const std::int64_t* const (&strides)[operands]) {
-  constexpr std::int64_t kNarrow = std::numeric_limits<int>::max();
-  Walk<operands> walk;
-  walk.ndim = sizes.empty() ? 1 : static_cast<int>(sizes.size());
-  walk.sizes[0] = 1;
-  for (std::size_t d = 0; d < sizes.size(); ++d) {
-    walk.sizes[d] = sizes[d];
-    walk.count *= sizes[d];
-  }
-  walk.narrow = walk.count > 0 && walk.count <= kNarrow;  // nothing to walk: no size to divide by either
-  for (int o = 0; o < operands; ++o) {
-    std::int64_t reach = 0;
-    walk.strides[o][0] = 0;
-    for (std::size_t d = 0; d < sizes.size(); ++d) {
-      walk.strides[o][d] = strides[o] ? strides[o][d] : 0;
-      reach += std::abs(walk.strides[o][d]) * (sizes[d] - 1);
+  return make_walk(Space<operands>(sizes, strides));
+}
+
+template <int operands>
+ShortWalk<operands> make_short_walk(const Space<operands>& space) {
+  ShortWalk<operands> walk;
+  walk.count = static_cast<unsigned>(space.count());
+  for (int d = 0; d < space.ndim; ++d) {
+    const int from = space.ndim - 1 - d;
+    if (d < walk.kDims - 1) {
+      walk.sizes[d] = static_cast<unsigned>(space.sizes[from]);
+      walk.divide[d] = Divider(walk.sizes[d]);
     }
-    walk.narrow = walk.narrow && reach <= kNarrow;
+    for (int o = 0; o < operands; ++o) walk.strides[o][d] = static_cast<int>(space.strides[o][from]);
   }
-  if (walk.narrow)
-    for (int d = 0; d < walk.ndim; ++d) walk.divide[d] = Divider(static_cast<unsigned>(walk.sizes[d]));
   return walk;
+}
+
+/// use(walk) with the walk that suits the space; in 32 bits only where it is narrow.
+template <int operands>
+void with_walk(const Space<operands>& space, bool narrow, const auto& use) {
+  if (narrow && space.ndim <= ShortWalk<operands>::kDims)
+    use(make_short_walk(space));
+  else
+    use(make_walk(space));
 }
 
 inline std::span<const std::int64_t> dims(const Extent& extent) {

@@ -78,7 +78,8 @@ std::vector<double> drawn(std::uint64_t seed, std::int64_t start, const std::vec
                           const std::vector<double>& high) {
   std::vector<double> result;
   for (std::size_t p = 0; p < low.size(); ++p) {
-    const double u = math::uniform_double(math::random_words(seed, 0x57A275, static_cast<std::uint64_t>(start), p));
+    const auto words = math::scalar::random_words(seed, 0x57A275, static_cast<std::uint64_t>(start), p / 2);
+    const double u = math::scalar::uniform_double(math::scalar::joined(words.x[p % 2 * 2], words.x[p % 2 * 2 + 1]));
     const double near = std::min(std::abs(low[p]), std::abs(high[p])),
                  far = std::max(std::abs(low[p]), std::abs(high[p]));
     if (low[p] * high[p] > 0 && far >= 100 * near)

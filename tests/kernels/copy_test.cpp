@@ -82,14 +82,21 @@ TEST_P(CopyTest, ContiguousOfEverySize) {
 }
 
 TEST_P(CopyTest, TransposesOfEveryShape) {
-  for (const DType dtype : {boolean, float32, float64}) {
+  for (const DType dtype : {boolean, float16, float32, float64}) {
     for (const auto& [batch, rows, columns] : {std::array<std::int64_t, 3>{1, 1, 5},
                                                {1, 16, 16},
                                                {3, 17, 33},
                                                {2, 64, 65},
                                                {1, 130, 67},
                                                {1, 1000, 3},
-                                               {5, 3, 200}}) {
+                                               {5, 3, 200},
+                                               {1, 15, 40},
+                                               {2, 64, 32},
+                                               {7, 63, 31},
+                                               {1, 65, 33},
+                                               {1, 128, 96},
+                                               {300, 16, 17},
+                                               {1, 16, 1030}}) {
       Array source(dtype, batch * rows * columns);
       Chooser choose(static_cast<std::uint64_t>(rows));
       choose.fill(source, -9, 9);
@@ -108,6 +115,37 @@ TEST_P(CopyTest, TransposesOfEveryShape) {
       }
     }
   }
+}
+
+/// Slices whose rows are contiguous, at every alignment of rows, widths and addresses, and broadcasts of them.
+TEST_P(CopyTest, RowsOfEveryWidthAndAddress) {
+  for (const DType dtype : {boolean, float16, float32, float64})
+    for (const std::int64_t width : {1, 2, 3, 4, 5, 8, 31, 32, 33, 130})
+      for (const std::int64_t gap : {0, 1, 3, 4})
+        for (const std::int64_t shift : {0, 1, 2}) {
+          constexpr std::int64_t kRows = 37, kMatrices = 3;
+          const std::int64_t pitch = width + gap;
+          Array source(dtype, kMatrices * kRows * pitch + shift), target(dtype, kMatrices * kRows * pitch + shift);
+          Chooser choose(static_cast<std::uint64_t>(width));
+          choose.fill(source, -9, 9);
+          choose.fill(target, -9, 9);
+          DeviceArray in(backend(), source), out(backend(), target);
+          for (const std::int64_t row : {pitch, std::int64_t{0}}) {  // the second: every row is the first one
+            Copy call;
+            call.extent = extent({kMatrices, kRows, width});
+            call.in = in.operand({kRows * pitch, row, 1}, shift);
+            call.out = out.operand({pitch, kMatrices * pitch, 1}, shift);
+            backend().run(call);
+            Array expected = target;
+            for (std::int64_t i = 0; i < call.extent.count(); ++i)
+              expected.set(shift + offset_of(call.extent, call.out.strides, i),
+                           source.get(shift + offset_of(call.extent, call.in.strides, i)));
+            const Array result = out.download();
+            for (std::int64_t i = 0; i < result.count(); ++i)
+              ASSERT_TRUE(result.same_bits(i, expected, i))
+                  << name(dtype) << " width " << width << " gap " << gap << " shift " << shift << " at " << i;
+          }
+        }
 }
 
 TEST_P(CopyTest, LargeFillsAndCopies) {

@@ -185,5 +185,171 @@ TEST_P(GatherTest, RowsOfATable) {
     ASSERT_NEAR(sums.get(i), static_cast<double>(expected[static_cast<std::size_t>(i)]), 1e-4) << i;
 }
 
+/// Rows of every width move in words of 1 to 16 bytes, as widths, distances of rows and addresses allow.
+TEST_P(GatherTest, RowsOfEveryWidthAndAddress) {
+  constexpr std::int64_t kWords = 23, kN = 67;
+  for (const DType dtype : {boolean, uint8, int16, float16, int32, int64, float32, float64})
+    for (const std::int64_t width : {1, 2, 3, 4, 6, 8, 16, 33, 128})
+      for (const std::int64_t shift : {0, 1, 2})
+        for (const std::int64_t gap : {0, 1, 4}) {
+          Chooser choose(static_cast<std::uint64_t>(width * 10 + shift));
+          const std::int64_t pitch = width + gap;
+          Array table(dtype, kWords * pitch + shift), labels(int64, kN), out(dtype, kN * pitch + shift);
+          choose.fill(table, 0, 100);
+          choose.fill(out, 0, 100);
+          for (std::int64_t i = 0; i < kN; ++i) labels.set(i, static_cast<double>(choose.below(kWords)));
+          DeviceArray dt(backend(), table), dl(backend(), labels), dout(backend(), out);
+          Gather call;
+          call.extent = extent({kN, width});
+          call.source_size = kWords;
+          call.source = dt.operand({pitch, 1}, shift);
+          call.index = dl.operand({1, 0});
+          call.out = dout.operand({pitch, 1}, shift);
+          backend().run(call);
+          Array expected = out;
+          for (std::int64_t i = 0; i < kN; ++i)
+            for (std::int64_t j = 0; j < width; ++j)
+              expected.set(i * pitch + shift + j, table.get(labels.at<std::int64_t>(i) * pitch + shift + j));
+          const Array picked = dout.download();
+          for (std::int64_t i = 0; i < picked.count(); ++i)
+            ASSERT_TRUE(picked.same_bits(i, expected, i)) << name(dtype) << " " << width << " " << shift << " " << gap;
+          // And back: of equal labels the last one stays.
+          call.direction = Direction::Backward;
+          call.store = Store::Overwrite;
+          DeviceArray dback(backend(), table), dvalues(backend(), out);
+          call.source = dback.operand({pitch, 1}, shift);
+          call.out = dvalues.operand({pitch, 1}, shift);
+          backend().run(call);
+          expected = table;
+          for (std::int64_t i = 0; i < kN; ++i)
+            for (std::int64_t j = 0; j < width; ++j)
+              expected.set(labels.at<std::int64_t>(i) * pitch + shift + j, out.get(i * pitch + shift + j));
+          const Array put = dback.download();
+          for (std::int64_t i = 0; i < put.count(); ++i)
+            ASSERT_TRUE(put.same_bits(i, expected, i)) << name(dtype) << " " << width << " " << shift << " " << gap;
+        }
+}
+
+/// Very many labels: a search of each through all others would not end here. Integers below 2^24 add up exactly in any
+/// order; the last one's order shows in what is overwritten.
+TEST_P(GatherTest, BackwardOfVeryManyLabels) {
+  constexpr std::int64_t kN = 120001, kWidth = 4;
+  const struct {
+    const char* name;
+    std::int64_t (*label)(std::int64_t);
+  } cases[] = {{"distinct", [](std::int64_t i) { return i * 77777 % kN; }},
+               {"equal", [](std::int64_t) { return std::int64_t{5}; }},
+               {"of a few", [](std::int64_t i) { return i * i % 1009; }},
+               {"in pairs", [](std::int64_t i) { return (i * 31 % kN) / 2; }}};
+  for (const auto& [name, label] : cases)
+    for (const Store store : {Store::Accumulate, Store::Overwrite}) {
+      Array source(float32, kN * kWidth), labels(int64, kN), out(float32, kN * kWidth);
+      for (std::int64_t i = 0; i < kN; ++i) labels.set(i, static_cast<double>(label(i)));
+      for (std::int64_t i = 0; i < kN * kWidth; ++i) {
+        source.set(i, static_cast<double>(i % 7));
+        out.set(i, static_cast<double>(i * 13 % 101));
+      }
+      DeviceArray ds(backend(), source), dl(backend(), labels), dout(backend(), out);
+      Gather call;
+      call.direction = Direction::Backward;
+      call.store = store;
+      call.extent = extent({kN, kWidth});
+      call.source_size = kN;
+      call.source = ds.operand({kWidth, 1});
+      call.index = dl.operand({1, 0});
+      call.out = dout.operand({kWidth, 1});
+      backend().run(call);
+      std::vector<double> expected(static_cast<std::size_t>(kN * kWidth));
+      for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = source.get(static_cast<std::int64_t>(i));
+      for (std::int64_t i = 0; i < kN; ++i)
+        for (std::int64_t j = 0; j < kWidth; ++j) {
+          double& place = expected[static_cast<std::size_t>(label(i) * kWidth + j)];
+          place = out.get(i * kWidth + j) + (store == Store::Accumulate ? place : 0);
+        }
+      const Array result = ds.download();
+      for (std::int64_t i = 0; i < kN * kWidth; ++i)
+        ASSERT_EQ(result.get(i), expected[static_cast<std::size_t>(i)]) << name << " at " << i;
+    }
+}
+
+/// Gradients that round: the sum of a place has the same bits alone, in a batch of lines, and in wider rows.
+TEST_P(GatherTest, ASumHasTheSameBitsInAnyBatch) {
+  constexpr std::int64_t kLines = 3, kLength = 3000, kPlaces = 17;
+  for (const DType dtype : {float32, float64}) {
+    Chooser choose(11);
+    Array out(dtype, kLines * kLength), labels(int64, kLines * kLength);
+    choose.fill(out, -1, 1);
+    for (std::int64_t i = 0; i < labels.count(); ++i) labels.set(i, static_cast<double>(choose.below(kPlaces)));
+    // dim 1 of (lines, length), each line with labels of its own.
+    const auto add = [&](std::int64_t first, std::int64_t lines) {
+      DeviceArray ds(backend(), Array(dtype, lines * kPlaces)), dl(backend(), labels), dout(backend(), out);
+      Gather call;
+      call.direction = Direction::Backward;
+      call.extent = extent({lines, kLength});
+      call.dim = 1;
+      call.source_size = kPlaces;
+      call.source = ds.operand({kPlaces, 1});
+      call.index = dl.operand({kLength, 1}, first * kLength);
+      call.out = dout.operand({kLength, 1}, first * kLength);
+      backend().run(call);
+      return ds.download();
+    };
+    const Array all = add(0, kLines);
+    for (std::int64_t line = 0; line < kLines; ++line) {
+      const Array one = add(line, 1);
+      for (std::int64_t i = 0; i < kPlaces; ++i)
+        ASSERT_TRUE(all.same_bits(line * kPlaces + i, one, i)) << name(dtype) << " line " << line;
+    }
+    // The first line's labels for rows of several equal columns.
+    for (const std::int64_t width : {2, 4, 5, 8}) {
+      Array rows(dtype, kLength * width);
+      for (std::int64_t i = 0; i < rows.count(); ++i) rows.set(i, out.get(i / width));
+      DeviceArray ds(backend(), Array(dtype, kPlaces * width)), dl(backend(), labels), drows(backend(), rows);
+      Gather call;
+      call.direction = Direction::Backward;
+      call.extent = extent({kLength, width});
+      call.source_size = kPlaces;
+      call.source = ds.operand({width, 1});
+      call.index = dl.operand({1, 0});
+      call.out = drows.operand({width, 1});
+      backend().run(call);
+      const Array sums = ds.download();
+      for (std::int64_t i = 0; i < sums.count(); ++i)
+        ASSERT_TRUE(sums.same_bits(i, all, i / width)) << name(dtype) << " width " << width;
+    }
+  }
+}
+
+/// Labels that lie apart, as a column of a matrix, and in more than one batch dimension.
+TEST_P(GatherTest, BackwardOfLabelsThatLieApart) {
+  constexpr std::int64_t kA = 4, kLength = 50, kB = 3, kPlaces = 9;
+  Chooser choose(3);
+  Array source(float64, kA * kPlaces * kB), labels(int64, kA * kLength * kB * 2), out(float64, kA * kLength * kB);
+  choose.fill(source, -9, 9);
+  for (std::int64_t i = 0; i < out.count(); ++i) out.set(i, static_cast<double>(choose.below(1000)));
+  for (std::int64_t i = 0; i < source.count(); ++i) source.set(i, static_cast<double>(choose.below(1000)));
+  for (std::int64_t i = 0; i < labels.count(); ++i) labels.set(i, static_cast<double>(choose.below(kPlaces)));
+  DeviceArray ds(backend(), source), dl(backend(), labels), dout(backend(), out);
+  Gather call;
+  call.direction = Direction::Backward;
+  call.extent = extent({kA, kLength, kB});
+  call.dim = 1;
+  call.source_size = kPlaces;
+  call.source = ds.operand({kPlaces * kB, kB, 1});
+  call.index = dl.operand({2, 2 * kA * kB, 2 * kA});
+  call.out = dout.operand({kLength * kB, kB, 1});
+  backend().run(call);
+  Array expected = source;
+  for (std::int64_t a = 0; a < kA; ++a)
+    for (std::int64_t i = 0; i < kLength; ++i)
+      for (std::int64_t b = 0; b < kB; ++b) {
+        const auto label = labels.at<std::int64_t>(2 * (a + i * kA * kB + b * kA));
+        const std::int64_t at = (a * kPlaces + label) * kB + b;
+        expected.set(at, expected.get(at) + out.get((a * kLength + i) * kB + b));
+      }
+  const Array result = ds.download();
+  for (std::int64_t i = 0; i < expected.count(); ++i) ASSERT_EQ(result.get(i), expected.get(i)) << i;
+}
+
 }  // namespace
 }  // namespace luge::test

@@ -1,8 +1,7 @@
 // Evenly spaced and random numbers.
 
-#include <luge/math/random.h>
-
 #include "backend_fixture.h"
+#include "kernels/every_target.h"
 
 namespace luge::test {
 namespace {
@@ -42,20 +41,6 @@ class RandomTest : public BackendTest {
   }
 };
 LUGE_ON_EVERY_DEVICE(RandomTest);
-
-/// The published first test vectors of Philox4x32-10: counter and key all zeros, and all ones.
-TEST(Philox, KnownAnswers) {
-  const math::Words zeros = math::philox({{0, 0, 0, 0}}, 0);
-  EXPECT_EQ(zeros.x[0], 0x6627e8d5U);
-  EXPECT_EQ(zeros.x[1], 0xe169c58dU);
-  EXPECT_EQ(zeros.x[2], 0xbc57ac4cU);
-  EXPECT_EQ(zeros.x[3], 0x9b00dbd8U);
-  const math::Words ones = math::philox({{~0U, ~0U, ~0U, ~0U}}, ~0ULL);
-  EXPECT_EQ(ones.x[0], 0x408f276dU);
-  EXPECT_EQ(ones.x[1], 0x41c83b0eU);
-  EXPECT_EQ(ones.x[2], 0xa20bc7c6U);
-  EXPECT_EQ(ones.x[3], 0x6d5451fdU);
-}
 
 TEST_P(RandomTest, MomentsAndRange) {
   for (const DType dtype : {float32, float64}) {
@@ -98,17 +83,83 @@ TEST_P(RandomTest, IntegersCoverTheirRange) {
   }
 }
 
+/// Sets of every size around that of a counter's elements: their first numbers are those of a longer draw.
 TEST_P(RandomTest, ASetDrawsTheSameAloneAndInABatch) {
-  for (const auto kind : {Random::Kind::Uniform, Random::Kind::Normal}) {
-    const Array all = draw({.kind = kind, .sets = 50, .per_set = 37, .seed = 123, .stream = 4, .out = {}}, float32);
-    for (std::int64_t s = 0; s < 50; ++s) {
-      const Array one =
-          draw({.kind = kind, .sets = 1, .per_set = 37, .first_set = s, .seed = 123, .stream = 4, .out = {}}, float32);
-      for (std::int64_t i = 0; i < 37; ++i) ASSERT_TRUE(all.same_bits(s * 37 + i, one, i));
+  using enum Random::Kind;
+  for (const auto& [kind, dtype] : {std::pair{Uniform, float32}, {Uniform, float64}, {Normal, float32},
+                                    {Normal, float64}, {Integer, int32}, {Integer, int64}}) {
+    for (const std::int64_t per_set : {1, 2, 3, 4, 5, 37, 512, 1025}) {
+      const std::int64_t sets = per_set < 100 ? 50 : 3;
+      Random call{.kind = kind, .sets = sets, .per_set = per_set, .first_set = 7, .seed = 123, .stream = 4,
+                  .integer_low = -50, .integer_high = 1000000, .out = {}};
+      const Array all = draw(call, dtype);
+      for (std::int64_t s = 0; s < sets; ++s) {
+        call.sets = 1;
+        call.first_set = 7 + s;
+        call.per_set = per_set + s % 9;
+        const Array one = draw(call, dtype);
+        for (std::int64_t i = 0; i < per_set; ++i)
+          ASSERT_TRUE(all.same_bits(s * per_set + i, one, i)) << name(dtype) << " " << i << " of " << per_set;
+      }
+      call.per_set = per_set;
+      call.sets = sets;
+      call.first_set = 7;
+      call.stream = 5;
+      EXPECT_FALSE(all.same_bits(0, draw(call, dtype), 0));
     }
-    const Array other = draw({.kind = kind, .sets = 50, .per_set = 37, .seed = 123, .stream = 5, .out = {}}, float32);
-    EXPECT_FALSE(all.same_bits(0, other, 0));
   }
+}
+
+/// Memory that vectors do not fit into: the numbers are the same, and nothing beside them is touched.
+TEST_P(RandomTest, DrawsToAnyAddress) {
+  for (const DType dtype : {float32, float64})
+    for (const auto kind : {Random::Kind::Uniform, Random::Kind::Normal})
+      for (const std::int64_t n : {1, 4, 63, 512, 1029}) {
+        Random call{.kind = kind, .per_set = n, .seed = 77, .out = {}};
+        const Array expected = draw(call, dtype);
+        DeviceArray memory(backend(), Array(dtype, n + 4));
+        call.out = memory.operand({1}, 1);
+        backend().run(call);
+        const Array result = memory.download();
+        for (std::int64_t i = 0; i < n; ++i) ASSERT_TRUE(result.same_bits(i + 1, expected, i)) << i << " of " << n;
+        for (const std::int64_t i : {std::int64_t{0}, n + 1, n + 2, n + 3}) ASSERT_EQ(result.get(i), 0) << i;
+      }
+}
+
+/// Seed and stream out of memory, as a replayed step has them.
+TEST_P(RandomTest, TheStateIsTheSeedAndTheFirstStream) {
+  Array state(int64, 2);
+  state.set(0, 1234);
+  state.set(1, 50);
+  DeviceArray memory(backend(), state);
+  Random call{.sets = 3, .per_set = 10, .seed = 1, .stream = 2, .out = {}};
+  call.state = static_cast<const RandomState*>(memory.operand().data);
+  const Array replayed = draw(call, float32);
+  call.state = nullptr;
+  call.seed = 1234;
+  call.stream = 52;
+  const Array plain = draw(call, float32);
+  for (std::int64_t i = 0; i < 30; ++i) ASSERT_TRUE(replayed.same_bits(i, plain, i));
+}
+
+/// The scalar code and vectors of any length draw the same bits.
+TEST(RandomTargets, DrawTheSameBits) {
+  static std::vector<Array> expected;
+  on_every_target([](const cpu::TileTable&, const char* target) {
+    using enum Random::Kind;
+    std::vector<Array> draws;
+    for (const auto& [kind, dtype] : {std::pair{Uniform, float32}, {Uniform, float64}, {Normal, float32},
+                                      {Normal, float64}, {Integer, int32}, {Integer, int64}}) {
+      DeviceArray out(cpu_backend(), Array(dtype, 3 * 2051));
+      cpu_backend().run(Random{.kind = kind, .sets = 3, .per_set = 2051, .seed = 17, .low = -1, .high = 2,
+                               .integer_low = -9, .integer_high = 1000003, .out = out.operand()});
+      draws.push_back(out.download());
+    }
+    if (expected.empty()) expected = draws;
+    for (std::size_t d = 0; d < draws.size(); ++d)
+      for (std::int64_t i = 0; i < draws[d].count(); ++i)
+        ASSERT_TRUE(draws[d].same_bits(i, expected[d], i)) << target << " " << name(draws[d].dtype()) << " " << i;
+  });
 }
 
 }  // namespace

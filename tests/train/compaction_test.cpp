@@ -450,7 +450,7 @@ TEST_P(CompactionTest, AStepThatMistakesTheWholeForTheLiveSetsIsAnError) {
                    n.params.set_active(n.params.active());
                    return n.step(live);
                  })),
-      LUGE_ERROR(ShapeError, "StopRule.check: loss has shape \\(48,\\); it must be \\(53,\\)",
+      LUGE_ERROR(ShapeError, "StopRule.check: loss has shape \\(32,\\); it must be \\(53,\\)",
                  train([](MovedNetworks& n, stop::Live& live) {
                    return n.step(live.params, live.optimizer, *n.rule, live.data("y"));
                  })),

@@ -18,7 +18,7 @@ std::vector<std::int64_t> permutation(std::int64_t n, std::uint64_t seed, std::u
   std::vector<std::int64_t> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), 0);
   for (std::size_t i = order.size(); i > 1; --i) {
-    const auto j = math::uniform_integer(math::random_words(seed, epoch, 0, i), i);
+    const auto j = math::scalar::uniform_integer(math::scalar::random_word(seed, epoch, 0, i), i);
     std::swap(order[i - 1], order[static_cast<std::size_t>(j)]);
   }
   return order;

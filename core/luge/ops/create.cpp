@@ -324,7 +324,7 @@ Tensor randperm(std::int64_t n, SourceLocation location) {
   const std::uint64_t seed = global_seed(), stream = next_stream();
   // Fisher and Yates, one keyed draw per position.
   for (auto i = static_cast<std::size_t>(n); i > 1; --i)
-    std::swap(order[i - 1], order[math::uniform_integer(math::random_words(seed, stream, 0, i), i)]);
+    std::swap(order[i - 1], order[math::scalar::uniform_integer(math::scalar::random_word(seed, stream, 0, i), i)]);
   return result;
 }
 

@@ -236,8 +236,9 @@ struct RandomState {
 };
 
 /// Random numbers into contiguous memory seen as (sets, n / sets). Philox4x32-10 keyed by `seed`;
-/// the counter is (element, set + first_set, stream), so a set draws the same numbers alone and inside
-/// any batch, on every device. core/luge/math/random.h has the conversion.
+/// counters consist of a number, set + first_set and stream, and each has the words of 2 or 4 neighbouring
+/// elements of its set (core/luge/math/random.h). So a set draws the same numbers alone and inside any batch, on every
+/// device.
 struct Random {
   enum class Kind : std::uint8_t { Uniform, Normal, Integer };
 

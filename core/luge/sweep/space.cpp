@@ -43,7 +43,8 @@ std::uint64_t stream_of(std::string_view name) {
 }
 
 double draw(std::uint64_t seed, std::string_view name, std::int64_t setting, std::uint64_t element) {
-  return math::uniform_double(math::random_words(seed, stream_of(name), static_cast<std::uint64_t>(setting), element));
+  return math::scalar::uniform_double(
+      math::scalar::random_word(seed, stream_of(name), static_cast<std::uint64_t>(setting), element));
 }
 
 /// The digits of i in a base, mirrored at the point (van der Corput 1935).

@@ -20,8 +20,8 @@ constexpr std::int64_t kSteps = std::int64_t{1} << 40;  // that enter a counter
 
 /// A seed of its own for each purpose.
 std::uint64_t seed_of(std::uint64_t seed, Purpose purpose) {
-  const math::Words words = math::philox({{purpose.kind, purpose.index, 0, 0}}, seed);
-  return (std::uint64_t{words.x[0]} << 32) | words.x[1];
+  const auto words = math::scalar::philox(math::scalar::Words{{purpose.kind, purpose.index, 0, 0}}, seed);
+  return math::scalar::joined(words.x[0], words.x[1]);
 }
 
 /// Seed and step in device memory, as Random reads them.

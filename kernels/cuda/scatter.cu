@@ -1,0 +1,325 @@
+// Putting back along one dimension: the way back of picking (gather.cu).
+//
+// There are no floating-point atomics: the labels of each line are sorted, so that those that name the same place stand
+// side by side in the order of their positions, as a chain. The thread of its first one adds up all their gradients;
+// those of a long chain were added in pieces before, all at once. A line is sorted once, however often broadcasting
+// repeats it (an embedding's for all columns).
+
+#include "blocks.cuh"
+#include "gather.cuh"
+#include "kernels.h"
+#include "launch.h"
+
+namespace luge::cuda {
+
+namespace {
+
+/// Entries of a chain whose gradients one thread adds up, one after the other.
+inline constexpr int kPiece = 64;
+/// Entries that are read at once behind the first of a piece.
+inline constexpr int kAhead = 4;
+
+/// An entry of a chain: a position in the line, and how it follows the entry before.
+enum class Link : int { Begins = 0, Continues = 1, BeginsPiece = 2 };
+__device__ inline std::int64_t entry(std::int64_t position, Link link) { return position * 4 + static_cast<int>(link); }
+__device__ inline std::int64_t position_of(std::int64_t entry) { return entry >> 2; }
+__device__ inline Link link_of(std::int64_t entry) { return static_cast<Link>(entry & 3); }
+
+/// Sorted labels, line after line, and the chains of their positions; or labels as they are, without chains.
+struct Chains {
+  const std::int64_t* labels = nullptr;
+  const std::int64_t* entries = nullptr;  ///< behind the last one stand kAhead that begin a chain
+  std::int64_t count = 0, length = 0;     ///< of all, and of a line
+  /// Pieces begin at least kPiece entries apart, but for the first of a chain: so there is one number for each kPiece
+  /// entries, that of the one among them at which a piece begins, or -1.
+  const std::int64_t* pieces = nullptr;
+};
+
+/// From positions to entries.
+__global__ void __launch_bounds__(kThreads)
+    chain_kernel(const Chains chains, std::int64_t* entries, std::int64_t* pieces) {
+  for (std::int64_t at = grid_thread(); at < chains.count + kAhead; at += grid_threads()) {
+    if (at >= chains.count) {
+      entries[at] = entry(0, Link::Begins);
+      continue;
+    }
+    // The chain begins with the first of the label in its line.
+    const std::int64_t label = chains.labels[at];
+    std::int64_t low = quick_quotient(at, chains.length) * chains.length, high = at;
+    if (at > low && chains.labels[at - 1] != label) low = at;
+    while (low < high) {
+      const std::int64_t middle = low + (high - low) / 2;
+      if (chains.labels[middle] < label)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    const std::int64_t rank = at - low;
+    const Link link = rank == 0 ? Link::Begins : rank % kPiece == 0 ? Link::BeginsPiece : Link::Continues;
+    entries[at] = entry(entries[at], link);
+    if (link == Link::BeginsPiece) pieces[at / kPiece] = at;
+  }
+}
+
+/// source[.., label, ..] = what the last of a chain gives. Words are moved as they are. Without a chain every label of a
+/// line is another one.
+template <class Word, class Walk>
+__global__ void __launch_bounds__(kThreads)
+    scatter_kernel(const Walk walk, const Steps steps, Word* source, const std::int64_t* labels, const Word* out,
+                   const std::int64_t* chain, IndexFault* fault) {
+  using Position = typename Walk::Position;
+  const auto threads = static_cast<Position>(grid_threads()), count = static_cast<Position>(walk.count);
+  for (auto at = static_cast<Position>(grid_thread()); at < count; at += threads) {
+    typename Walk::Index offsets[3];
+    walk.offsets(at, offsets);
+    std::int64_t position = 0;
+    if (chain) {
+      if (link_of(chain[offsets[kLabels] + 1]) != Link::Begins) continue;
+      position = position_of(chain[offsets[kLabels]]);
+    }
+    const std::int64_t label = labels[offsets[kLabels]];
+    if (exists(label, steps.source_size))
+      source[offsets[kSource] + label * steps.source] = out[offsets[kOut] + position * steps.out];
+    else
+      report(fault, label, steps.source_size);
+  }
+}
+
+/// The gradients of a piece, n neighbours at a time, added up in float64 and in order: of the entry at `at`, which is
+/// given, and of those that continue it.
+template <class T, int n>
+class PieceSum {
+ public:
+  __device__ PieceSum(const Pack<T, n>* gradients, std::int64_t step, std::int64_t entry)
+      : gradients_(gradients), step_(step) {
+    const Pack<T, n> first = gradients_[position_of(entry) * step_];
+#pragma unroll
+    for (int k = 0; k < n; ++k) sum.values[k] = static_cast<double>(first.values[k]);
+  }
+
+  /// kNext at a time.
+  template <int kNext>
+  __device__ void add_continuing(const std::int64_t* chain, std::int64_t at) {
+    static_assert(kNext <= kAhead);
+    for (++at; link_of(chain[at]) == Link::Continues; at += kNext) {
+      Pack<T, n> more[kNext];
+      bool continues[kNext];
+#pragma unroll
+      for (int a = 0; a < kNext; ++a) {
+        const std::int64_t next = chain[at + a];
+        continues[a] = link_of(next) == Link::Continues && (a == 0 || continues[a - 1]);
+        if (continues[a]) more[a] = gradients_[position_of(next) * step_];
+      }
+#pragma unroll
+      for (int a = 0; a < kNext; ++a)
+        if (continues[a])
+#pragma unroll
+          for (int k = 0; k < n; ++k) sum.values[k] += static_cast<double>(more[a].values[k]);
+      if (!continues[kNext - 1]) break;
+    }
+  }
+
+  Pack<double, n> sum;
+
+ private:
+  const Pack<T, n>* gradients_;
+  std::int64_t step_;
+};
+
+/// The sums of all pieces that do not begin a chain: sums[i * columns.count + c] for the one at chains.pieces[i].
+template <class T, int n>
+__global__ void __launch_bounds__(kThreads)
+    piece_sums_kernel(const Chains chains, const Walk<1> lines, const Walk<1> columns, std::int64_t step,
+                      const Pack<T, n>* out, Pack<double, n>* sums) {
+  const std::int64_t units = divide_up(chains.count, kPiece) * columns.count;
+  for (std::int64_t unit = grid_thread(); unit < units; unit += grid_threads()) {
+    const std::int64_t piece = quick_quotient(unit, columns.count), at = chains.pieces[piece];
+    if (at < 0) continue;
+    const std::int64_t column = columns.offset(unit - piece * columns.count);
+    PieceSum<T, n> piece_sum(out + lines.offset(quick_quotient(at, chains.length)) + column, step, chains.entries[at]);
+    piece_sum.template add_continuing<kAhead>(chains.entries, at);
+    sums[unit] = piece_sum.sum;
+  }
+}
+
+/// source[.., label, ..] += the chain's gradients, n neighbours at a time. With six blocks 48 KB are in flight.
+template <class T, int n, class Walk>
+__global__ void __launch_bounds__(kThreads, 6)
+    scatter_add_kernel(const Walk walk, const Steps steps, Pack<T, n>* source, const Chains chains,
+                       const Pack<T, n>* out, const Pack<double, n>* sums, std::int64_t columns, IndexFault* fault) {
+  using Position = typename Walk::Position;
+  constexpr int kNext = n == 1 ? kAhead : 1;  // more do not fit into the registers of six blocks
+  const auto threads = static_cast<Position>(grid_threads()), count = static_cast<Position>(walk.count);
+  for (auto at = static_cast<Position>(grid_thread()); at < count; at += threads) {
+    typename Walk::Index offsets[4];
+    walk.offsets(at, offsets);
+    const std::int64_t first = chains.entries ? chains.entries[offsets[kLabels]] : 0;
+    const std::int64_t label = chains.labels[offsets[kLabels]];
+    if (link_of(first) != Link::Begins) continue;
+    if (!exists(label, steps.source_size)) {
+      report(fault, label, steps.source_size);
+      continue;
+    }
+    Pack<T, n>* const place = source + (offsets[kSource] + label * steps.source);
+    const Pack<T, n> old = *place;
+    PieceSum<T, n> piece(out + offsets[kOut], steps.out, first);
+    if (chains.entries) {
+      piece.template add_continuing<kNext>(chains.entries, offsets[kLabels]);
+      std::int64_t next = offsets[kLabels] + kPiece;
+      for (; next < chains.count && link_of(chains.entries[next]) == Link::BeginsPiece; next += kPiece) {
+        const Pack<double, n> more = sums[next / kPiece * columns + offsets[kColumn]];
+#pragma unroll
+        for (int k = 0; k < n; ++k) piece.sum.values[k] += more.values[k];
+      }
+    }
+    Pack<T, n> result;
+#pragma unroll
+    for (int k = 0; k < n; ++k)
+      result.values[k] = static_cast<T>(static_cast<double>(old.values[k]) + piece.sum.values[k]);
+    *place = result;
+  }
+}
+
+// ---- launch -------------------------------------------------------------------------------------
+
+/// The strides of what is put back. Along the picked dimension that of out is 0 where a chain says the position.
+struct PutBack {
+  Strides source, out, labels;
+  Steps steps;
+  Chains chains;
+};
+
+/// The dimensions that repeat labels, or the others, but for the picked one.
+Extent part_of(const Gather& call, bool repeating) {
+  Extent part = call.extent;
+  for (int d = 0; d < part.ndim; ++d)
+    if (d == call.dim || (call.index.strides[static_cast<std::size_t>(d)] == 0) != repeating)
+      part.sizes[static_cast<std::size_t>(d)] = 1;
+  return part;
+}
+
+template <class T, int n>
+void scatter_add(const Context& context, const Gather& call, const PutBack& back, Space<4> windows, Steps steps,
+                 std::int64_t columns) {
+  widen(windows, steps, n);
+  const auto* const out = static_cast<const Pack<T, n>*>(call.out.data);
+  const Chains& chains = back.chains;
+  const std::int64_t pieces = chains.entries ? divide_up(chains.count, kPiece) : 0;
+  const Scratch memory(context, pieces * columns * static_cast<std::int64_t>(sizeof(double)) + 1);
+  auto* const sums = memory.as<Pack<double, n>>();
+  if (pieces > 0) {
+    const Strides& strides = call.out.strides;
+    Space<1> column_space(dims(part_of(call, true)), {strides.data()});
+    Space<1> line_space(dims(part_of(call, false)), {strides.data()});
+    for (int d = 0; n > 1 && d < column_space.ndim; ++d) {
+      if (d < column_space.ndim - 1)
+        column_space.strides[0][d] /= n;
+      else
+        column_space.sizes[d] /= n;
+    }
+    for (int d = 0; d < line_space.ndim; ++d) line_space.strides[0][d] /= n;
+    launch(context, piece_sums_kernel<T, n>, grid_stride(context, pieces * (columns / n), kThreads), chains,
+           make_walk(line_space), make_walk(column_space), steps.out, out, sums);
+  }
+  with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
+    launch(context, scatter_add_kernel<T, n, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
+           static_cast<Pack<T, n>*>(call.source.data), chains, out, sums, columns / n, context.gpu().fault());
+  });
+}
+
+template <class T>
+void scatter_add(const Context& context, const Gather& call, const PutBack& back) {
+  // Columns are numbered over the dimensions that repeat labels, the last one first.
+  const Extent repeating = part_of(call, true);
+  Strides numbers{};
+  std::int64_t columns = 1;
+  for (auto d = static_cast<std::size_t>(repeating.ndim); d-- > 0;) {
+    numbers[d] = repeating.sizes[d] == 1 ? 0 : columns;
+    columns *= repeating.sizes[d];
+  }
+  const Space<4> windows(dims(call.extent),
+                         {back.source.data(), back.out.data(), back.labels.data(), numbers.data()});
+  constexpr int kMost = 16 / sizeof(T);
+  if (neighbours(windows, back.steps, call) == kMost)
+    scatter_add<T, kMost>(context, call, back, windows, back.steps, columns);
+  else
+    scatter_add<T, 1>(context, call, back, windows, back.steps, columns);
+}
+
+void scatter(const Context& context, const Gather& call, const PutBack& back) {
+  Space<3> windows(dims(call.extent), {back.source.data(), back.out.data(), back.labels.data()});
+  Steps steps = back.steps;
+  const int n = neighbours(windows, steps, call);
+  widen(windows, steps, n);
+  with_wide_word(size_of(call.source.dtype) * static_cast<std::size_t>(n), [&]<class Word>() {
+    with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
+      launch(context, scatter_kernel<Word, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
+             static_cast<Word*>(call.source.data), back.chains.labels, static_cast<const Word*>(call.out.data),
+             back.chains.entries, context.gpu().fault());
+    });
+  });
+}
+
+void put_back(const Context& context, const Gather& call, const PutBack& back) {
+  if (call.store != Store::Accumulate) return scatter(context, call, back);
+  with_floating(call.source.dtype, [&]<class T>() { scatter_add<T>(context, call, back); });
+}
+
+/// Sorts the lines of labels and puts back along their chains.
+void put_back_in_order(const Context& context, const Gather& call, PutBack back) {
+  const auto dim = static_cast<std::size_t>(call.dim);
+  const std::int64_t length = call.extent.sizes[dim];
+  // Line after line, over the dimensions along which the labels change.
+  Extent lines = part_of(call, false);
+  lines.sizes[dim] = length;
+  back.labels.fill(0);
+  back.labels[dim] = 1;
+  std::int64_t count = length;
+  bool in_place = call.index.strides[dim] == 1;
+  for (auto d = static_cast<std::size_t>(lines.ndim); d-- > 0;) {
+    if (d == dim || lines.sizes[d] == 1) continue;
+    back.labels[d] = count;
+    in_place = in_place && call.index.strides[d] == count;
+    count *= lines.sizes[d];
+  }
+  const std::int64_t pieces = divide_up(count, kPiece);
+  const Scratch memory(context, (3 * count + kAhead + pieces) * static_cast<std::int64_t>(sizeof(std::int64_t)));
+  auto* const sorted = memory.as<std::int64_t>();
+  std::int64_t *const entries = sorted + count, *const begins = entries + count + kAhead, *const copied = begins + pieces;
+  const auto lines_at = [&](void* data) {
+    Operand operand = call.index;
+    operand.data = data;
+    operand.strides[0] = length;
+    return operand;
+  };
+  if (!in_place) {
+    Copy copy{.extent = lines, .in = call.index, .out = lines_at(copied)};
+    copy.out.strides = back.labels;
+    run(context, copy);
+  }
+  Sort sort;
+  sort.rows = count / length;
+  sort.columns = sort.kept = length;
+  sort.in = lines_at(in_place ? call.index.data : copied);
+  sort.values = lines_at(sorted);
+  sort.indices = lines_at(entries);
+  run(context, sort);
+  check(cudaMemsetAsync(begins, 0xFF, static_cast<std::size_t>(pieces) * sizeof(std::int64_t), context.stream()),
+        context.op(), "cudaMemsetAsync");
+  back.chains = {sorted, entries, count, length, begins};
+  launch(context, chain_kernel, grid_stride(context, count + kAhead, kThreads), back.chains, entries, begins);
+  back.steps.out = back.out[dim];
+  back.out[dim] = 0;
+  put_back(context, call, back);
+}
+
+}  // namespace
+
+void put_back(const Context& context, const Gather& call, const Strides& source, const Steps& steps) {
+  const PutBack back{source, call.out.strides, call.index.strides, steps,
+                     {.labels = static_cast<const std::int64_t*>(call.index.data)}};
+  if (call.distinct || call.extent.sizes[static_cast<std::size_t>(call.dim)] == 1) return put_back(context, call, back);
+  put_back_in_order(context, call, back);
+}
+
+}  // namespace luge::cuda
