@@ -1,62 +1,24 @@
-// Matrix products: our own kernel for small matrices, of which there may be millions, and cuBLAS for
+// Matrix products: our own kernel for small matrices, of which there may be millions, and cuBLASLt for
 // the others. Which of the two depends on m, n and k alone (law 7).
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 
-#include <luge/math/dialect.h>
-#include <luge/base/detail/dispatch.h>
-
-#include "blocks.cuh"
+#include "blas.h"
 #include "kernels.h"
-#include "launch.h"
-#include "walk.cuh"
+#include "tiled_matmul.h"
 
 namespace luge::cuda {
 
 namespace {
 
-/// Up to here in all three directions our own kernel is used.
-inline constexpr std::int64_t kSmall = 32;
-
 struct MatrixStrides {
   std::int64_t row = 0, column = 0;
 };
-
-/// One thread per element of c; the walk is over the batch (a, b, c).
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    small_matmul_kernel(const Walk<3> batch, int m, int n, int k, const T* a, MatrixStrides a_strides, const T* b,
-                        MatrixStrides b_strides, T* c, MatrixStrides c_strides, bool accumulate) {
-  const int per_matrix = m * n;
-  const std::int64_t count = batch.count * per_matrix;
-  for (std::int64_t at = grid_thread(); at < count; at += grid_threads()) {
-    const std::int64_t matrix = quick_quotient(at, per_matrix);
-    const int within = static_cast<int>(at - matrix * per_matrix), i = within / n, j = within - i * n;
-    std::int64_t offsets[3];
-    batch.offsets(matrix, offsets);
-    const T* x = a + offsets[0] + i * a_strides.row;
-    const T* y = b + offsets[1] + j * b_strides.column;
-    T sum = 0;
-    for (int l = 0; l < k; ++l, x += a_strides.column, y += b_strides.row) sum = math::scalar::fma(*x, *y, sum);
-    T& place = c[offsets[2] + i * c_strides.row + j * c_strides.column];
-    place = accumulate ? place + sum : sum;
-  }
-}
-
 MatrixStrides matrix_strides(const MatMul& call, const Operand& operand) {
   const auto at = static_cast<std::size_t>(call.batch.ndim);
   return {operand.strides[at], operand.strides[at + 1]};
-}
-
-template <class T>
-void small_matmul(const Context& context, const MatMul& call) {
-  const auto batch =
-      make_walk<3>(dims(call.batch), {call.a.strides.data(), call.b.strides.data(), call.c.strides.data()});
-  launch(context, small_matmul_kernel<T>, grid_stride(context, batch.count * call.m * call.n, kThreads), batch,
-         static_cast<int>(call.m), static_cast<int>(call.n), static_cast<int>(call.k),
-         static_cast<const T*>(call.a.data), matrix_strides(call, call.a), static_cast<const T*>(call.b.data),
-         matrix_strides(call, call.b), static_cast<T*>(call.c.data), matrix_strides(call, call.c),
-         call.store == Store::Accumulate);
 }
 
 // ---- cuBLAS -------------------------------------------------------------------------------------
@@ -64,7 +26,7 @@ void small_matmul(const Context& context, const MatMul& call) {
 /// A matrix as cuBLAS wants it: stored column by column, `leading` apart, or the transpose of that.
 struct Leading {
   bool possible = false;
-  cublasOperation_t operation = CUBLAS_OP_N;
+  bool transposed = false;
   std::int64_t leading = 1;
 };
 
@@ -74,8 +36,8 @@ Leading leading(std::int64_t rows, std::int64_t columns, MatrixStrides strides) 
     return (inner_stride == 1 || inner == 1) && (outer_stride >= inner || outer == 1);
   };
   if (fits(rows, strides.row, columns, strides.column))
-    return {true, CUBLAS_OP_N, columns == 1 ? rows : strides.column};
-  if (fits(columns, strides.column, rows, strides.row)) return {true, CUBLAS_OP_T, rows == 1 ? columns : strides.row};
+    return {true, false, columns == 1 ? rows : strides.column};
+  if (fits(columns, strides.column, rows, strides.row)) return {true, true, rows == 1 ? columns : strides.row};
   return {};
 }
 
@@ -119,24 +81,16 @@ class Factor {
   Scratch memory_;
 };
 
-template <class T>
-void gemm(const Context& context, cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m, std::int64_t n,
-          std::int64_t k, const T* a, std::int64_t lda, std::int64_t step_a, const T* b, std::int64_t ldb,
-          std::int64_t step_b, T beta, T* c, std::int64_t ldc, std::int64_t step_c, std::int64_t count) {
-  const T alpha = 1;
-  const cublasHandle_t handle = context.gpu().blas(context.op());
-  if constexpr (sizeof(T) == sizeof(float))
-    check(cublas().gemm_float(handle, op_a, op_b, m, n, k, &alpha, a, lda, step_a, b, ldb, step_b, &beta, c, ldc,
-                              step_c, count),
-          context.op(), "cublasSgemmStridedBatched");
-  else
-    check(cublas().gemm_double(handle, op_a, op_b, m, n, k, &alpha, a, lda, step_a, b, ldb, step_b, &beta, c, ldc,
-                               step_c, count),
-          context.op(), "cublasDgemmStridedBatched");
+/// The largest power of 2, up to 16, that all addresses of the operand's matrices are multiples of.
+std::uint32_t alignment(const MatMul& call, const Operand& operand, std::int64_t leading) {
+  const auto width = static_cast<std::uintptr_t>(size_of(operand.dtype));
+  std::uintptr_t bits = reinterpret_cast<std::uintptr_t>(operand.data) | static_cast<std::uintptr_t>(leading) * width | 16;
+  for (std::size_t d = 0; d < static_cast<std::size_t>(call.batch.ndim); ++d)
+    if (call.batch.sizes[d] > 1) bits |= static_cast<std::uintptr_t>(operand.strides[d]) * width;
+  return static_cast<std::uint32_t>(bits & -bits);
 }
 
 /// The innermost batch dimension goes to cuBLAS, the ones before are walked here.
-template <class T>
 void blas_matmul(const Context& context, const MatMul& call) {
   const Factor a(context, call, call.a, call.m, call.k), b(context, call, call.b, call.k, call.n);
   // cuBLAS thinks in columns: c = a b is computed as it is where c's columns are contiguous, and as
@@ -144,7 +98,7 @@ void blas_matmul(const Context& context, const MatMul& call) {
   const MatrixStrides c = matrix_strides(call, call.c), as = matrix_strides(call, a.operand()),
                       bs = matrix_strides(call, b.operand());
   const Leading by_columns = leading(call.m, call.n, c);
-  const bool swapped = !by_columns.possible || by_columns.operation != CUBLAS_OP_N;
+  const bool swapped = !by_columns.possible || by_columns.transposed;
   const auto transposed = [](MatrixStrides strides) { return MatrixStrides{strides.column, strides.row}; };
   const Leading first = swapped ? leading(call.n, call.k, transposed(bs)) : leading(call.m, call.k, as);
   const Leading second = swapped ? leading(call.k, call.m, transposed(as)) : leading(call.k, call.n, bs);
@@ -153,21 +107,31 @@ void blas_matmul(const Context& context, const MatMul& call) {
   Extent outer = call.batch;
   const auto inner = static_cast<std::size_t>(call.batch.ndim - 1);
   const bool batched = call.batch.ndim > 0;
-  const std::int64_t count = batched ? call.batch.sizes[inner] : 1;
   if (batched) --outer.ndim;
-  const auto step = [&](const Operand& operand) { return batched ? operand.strides[inner] : 0; };
+  const Operand &left = swapped ? b.operand() : a.operand(), &right = swapped ? a.operand() : b.operand();
+  const auto matrix = [&](const Leading& lies, const Operand& operand) {
+    return BlasMatrix{lies.transposed, lies.leading, batched ? operand.strides[inner] : 0,
+                      alignment(call, operand, lies.leading)};
+  };
+  const BlasProduct product{.wide = call.c.dtype == DType::Float64,
+                            .allow_tf32 = false,
+                            .m = swapped ? call.n : call.m,
+                            .n = swapped ? call.m : call.n,
+                            .k = call.k,
+                            .count = batched ? call.batch.sizes[inner] : 1,
+                            .a = matrix(first, left),
+                            .b = matrix(second, right),
+                            .c = matrix(result, call.c)};
   std::array<std::int64_t, kMaxDims> index{};
   const auto at = [&](const Operand& operand) {
     std::int64_t offset = 0;
     for (std::size_t d = 0; d < static_cast<std::size_t>(outer.ndim); ++d) offset += index[d] * operand.strides[d];
-    return static_cast<T*>(operand.data) + offset;
+    return static_cast<std::byte*>(operand.data) + offset * static_cast<std::int64_t>(size_of(operand.dtype));
   };
-  const T beta = call.store == Store::Accumulate ? T(1) : T(0);
-  const std::int64_t rows = swapped ? call.n : call.m, columns = swapped ? call.m : call.n;
-  const Operand &left = swapped ? b.operand() : a.operand(), &right = swapped ? a.operand() : b.operand();
+  Blas& blas = context.gpu().blas();
   for (std::int64_t i = 0; i < outer.count(); ++i) {
-    gemm<T>(context, first.operation, second.operation, rows, columns, call.k, at(left), first.leading, step(left),
-            at(right), second.leading, step(right), beta, at(call.c), result.leading, step(call.c), count);
+    if (!blas.multiply(context, product, at(left), at(right), at(call.c), call.store == Store::Accumulate))
+      return tiled_matmul(context, call);  // told by the first: all of them are of one kind
     for (auto d = static_cast<std::size_t>(outer.ndim); d-- > 0;) {
       if (++index[d] < outer.sizes[d]) break;
       index[d] = 0;
@@ -175,16 +139,10 @@ void blas_matmul(const Context& context, const MatMul& call) {
   }
 }
 
-template <class T>
-void matmul(const Context& context, const MatMul& call) {
-  call.m <= kSmall&& call.n <= kSmall&& call.k <= kSmall ? small_matmul<T>(context, call)
-                                                         : blas_matmul<T>(context, call);
-}
-
 }  // namespace
 
 void run(const Context& context, const MatMul& call) {
-  with_floating(call.c.dtype, [&]<class T>() { return matmul<T>(context, call); });
+  is_small(call) ? tiled_matmul(context, call) : blas_matmul(context, call);
 }
 
 }  // namespace luge::cuda
