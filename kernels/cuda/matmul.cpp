@@ -114,7 +114,7 @@ void blas_matmul(const Context& context, const MatMul& call) {
                       alignment(call, operand, lies.leading)};
   };
   const BlasProduct product{.wide = call.c.dtype == DType::Float64,
-                            .allow_tf32 = false,
+                            .allow_tf32 = call.allow_tf32 && call.c.dtype == DType::Float32,
                             .m = swapped ? call.n : call.m,
                             .n = swapped ? call.m : call.n,
                             .k = call.k,

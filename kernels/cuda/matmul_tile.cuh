@@ -21,7 +21,8 @@ struct TileShape {
   static constexpr int kTeams = kThreads / kTeam;  ///< of a block
   static constexpr int kPack = 16 / static_cast<int>(sizeof(T));
   static constexpr int kDepth = 4 * kPack;         ///< terms that are staged at once
-  static constexpr int kBlocks = down * across * sizeof(T) <= 64 ? 3 : 2;  ///< for which there shall be registers
+  /// Of a multiprocessor at once: what there shall be registers for.
+  static constexpr int kBlocks = down * across * static_cast<int>(sizeof(T)) <= 32 ? 3 : 2;
   static constexpr int kStaged = kDepth * (rows + columns);
   static_assert(kTeam % kWarp == 0 && kThreads % kTeam == 0);
 };
@@ -31,6 +32,7 @@ template <class T>
 struct TileFactor {
   const T* data = nullptr;
   std::int64_t line = 0, term = 0;  ///< strides: from line to line, along k
+  std::int64_t step = 0;            ///< from what a thread moves to what it moves next: TileLoader::step()
   bool along_terms = false;         ///< the elements that a thread moves together follow each other along k
 };
 
@@ -74,13 +76,14 @@ class TileLoader {
   using T = typename Shape::T;
   using Place = Staged<Shape, width>;
   static constexpr int kPack = Shape::kPack, kTeam = Shape::kTeam;
-  static constexpr int kPacks = width * Shape::kDepth / kPack;
-  static constexpr int kSlots = kPacks > kTeam ? kPacks / kTeam : 1;
   static constexpr int kGroup = width < 8 ? width : 8;  // lines whose packs along k a quarter of a warp brings
-  // How far apart the packs of one thread are, in lines or in terms.
-  static constexpr int kLineStep = kTeam / 4, kTermStep = kTeam * kPack / width;
 
  public:
+  static constexpr int kPacks = width * Shape::kDepth / kPack;
+  static constexpr int kSlots = kPacks > kTeam ? kPacks / kTeam : 1;  ///< packs of one thread
+  /// How far apart those are, in lines or in terms.
+  static constexpr int kLineStep = kTeam / 4, kTermStep = kTeam * kPack / width;
+
   /// The line and the term of a thread's first pack.
   __device__ static constexpr int first_line(int rank, bool along_terms) {
     return along_terms ? rank % kGroup + rank / (kGroup * 4) * kGroup : rank % (width / kPack) * kPack;
@@ -93,8 +96,11 @@ class TileLoader {
       : factor_(factor),
         rank_(rank),
         line_(first_line(rank, factor.along_terms)),
-        term_(first_term(rank, factor.along_terms)),
-        step_(factor.along_terms ? kLineStep * factor.line : kTermStep * factor.term) {}
+        term_(first_term(rank, factor.along_terms)) {}
+
+  static std::int64_t step(const TileFactor<T>& factor) {
+    return factor.along_terms ? kLineStep * factor.line : kTermStep * factor.term;
+  }
 
   /// Of this thread's first element, from the first one of the tile.
   __device__ std::int64_t offset() const { return line_ * factor_.line + term_ * factor_.term; }
@@ -103,7 +109,7 @@ class TileLoader {
   __device__ void fetch(const T* from, int lines, int terms) {
     const int lines_left = lines - line_, terms_left = terms - term_;
 #pragma unroll
-    for (int slot = 0; slot < kSlots; ++slot, from += step_) {
+    for (int slot = 0; slot < kSlots; ++slot, from += factor_.step) {
       const int across = factor_.along_terms ? lines_left - slot * kLineStep : terms_left - slot * kTermStep;
       const int along = across > 0 ? (factor_.along_terms ? terms_left : lines_left) : 0;
       Pack<T, kPack>& pack = held_[slot];
@@ -120,23 +126,25 @@ class TileLoader {
 
   __device__ void put(T* staged) const {
     if (kPacks < kTeam && rank_ >= kPacks) return;
+    if (factor_.along_terms) {
 #pragma unroll
-    for (int slot = 0; slot < kSlots; ++slot) {
-      if (factor_.along_terms) {
+      for (int slot = 0; slot < kSlots; ++slot) {
         const int place = Place::place(line_ + slot * kLineStep, term_);
 #pragma unroll
         for (int i = 0; i < kPack; ++i) staged[Place::along(place, i)] = held_[slot].values[i];
-      } else {
-        const int place = Place::place(line_, term_ + slot * kTermStep);
-        *reinterpret_cast<Pack<T, kPack>*>(staged + place) = held_[slot];
       }
+    } else {
+      // An index of packs: a compiler that sees the first store of both branches as one takes the 16 bytes apart.
+      auto* const packs = reinterpret_cast<Pack<T, kPack>*>(staged);
+#pragma unroll
+      for (int slot = 0; slot < kSlots; ++slot)
+        packs[static_cast<unsigned>(Place::place(line_, term_ + slot * kTermStep)) / kPack] = held_[slot];
     }
   }
 
  private:
   const TileFactor<T>& factor_;
   int rank_, line_, term_;   // the first pack's line and term
-  std::int64_t step_;
   Pack<T, kPack> held_[kSlots];
 };
 
@@ -145,18 +153,28 @@ template <class Shape>
 class TilePart {
   using T = typename Shape::T;
   static constexpr int kDown = Shape::kDown, kAcross = Shape::kAcross;
-  static constexpr int kUnitDown = kDown < Shape::kPack ? kDown : Shape::kPack;
-  static constexpr int kUnitAcross = kAcross < Shape::kPack ? kAcross : Shape::kPack;
   static constexpr int kGroupsAcross = Shape::kColumns / kAcross;
   static constexpr int kLanesAcross = kGroupsAcross < 8 ? kGroupsAcross : 8, kLanesDown = kWarp / kLanesAcross;
   static constexpr int kWarpsAcross = kGroupsAcross / kLanesAcross;
 
  public:
+  /// Neighbours that are read and written at once.
+  static constexpr int kUnitDown = kDown < Shape::kPack ? kDown : Shape::kPack;
+  static constexpr int kUnitAcross = kAcross < Shape::kPack ? kAcross : Shape::kPack;
+
   __device__ explicit TilePart(int rank) {
     const int lane = rank % kWarp, warp = rank / kWarp;
     row_ = (warp / kWarpsAcross * kLanesDown + lane / kLanesAcross) * kUnitDown;
     column_ = (warp % kWarpsAcross * kLanesAcross + lane % kLanesAcross) * kUnitAcross;
     clear();
+  }
+
+  /// The i-th row and the j-th column, from the thread's first.
+  __device__ static constexpr int row(int i) {
+    return i / kUnitDown * (Shape::kRows / (kDown / kUnitDown)) + i % kUnitDown;
+  }
+  __device__ static constexpr int column(int j) {
+    return j / kUnitAcross * (Shape::kColumns / (kAcross / kUnitAcross)) + j % kUnitAcross;
   }
 
   __device__ void clear() {
@@ -216,21 +234,24 @@ class TilePart {
     if (neighbours_left <= 0) return;
     const std::int64_t step = down ? c.column : c.row;
     Chunk packs[count];
+#pragma unroll
+    for (int n = 0; n < count; ++n)
+#pragma unroll
+      for (int l = 0; l < length; ++l) packs[n].values[l] = down ? sums_[i + l][j + n] : sums_[i + n][j + l];
     if (c.accumulate) {
+      Chunk before[count] = {};
       const T* from = to;
 #pragma unroll
       for (int n = 0; n < count; ++n, from += step)
-        if (n < left) packs[n] = *reinterpret_cast<const Chunk*>(from);
+        if (n < left) before[n] = *reinterpret_cast<const Chunk*>(from);
+#pragma unroll
+      for (int n = 0; n < count; ++n)
+#pragma unroll
+        for (int l = 0; l < length; ++l) packs[n].values[l] = before[n].values[l] + packs[n].values[l];
     }
 #pragma unroll
-    for (int n = 0; n < count; ++n, to += step) {
-#pragma unroll
-      for (int l = 0; l < length; ++l) {
-        const T sum = down ? sums_[i + l][j + n] : sums_[i + n][j + l];
-        packs[n].values[l] = c.accumulate ? packs[n].values[l] + sum : sum;
-      }
+    for (int n = 0; n < count; ++n, to += step)
       if (n < left) *reinterpret_cast<Chunk*>(to) = packs[n];
-    }
   }
 
   __device__ void multiply_term(const T* a, const T* b, int term) {
@@ -255,14 +276,6 @@ class TilePart {
 #pragma unroll
       for (int l = 0; l < unit; ++l) values[u * unit + l] = pack.values[l];
     }
-  }
-
-  // Of the i-th row and the j-th column, from this thread's first.
-  __device__ static constexpr int row(int i) {
-    return i / kUnitDown * (Shape::kRows / (kDown / kUnitDown)) + i % kUnitDown;
-  }
-  __device__ static constexpr int column(int j) {
-    return j / kUnitAcross * (Shape::kColumns / (kAcross / kUnitAcross)) + j % kUnitAcross;
   }
 
   int row_, column_;

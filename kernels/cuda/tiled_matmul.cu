@@ -9,7 +9,7 @@
 
 #include "index.cuh"
 #include "launch.h"
-#include "matmul_tile.cuh"
+#include "matmul_shapes.h"
 
 namespace luge::cuda {
 
@@ -56,7 +56,7 @@ struct TilePlace {
 /// Each team of a block has a tile at a time. What comes next, further terms or the next tile, is on its way from memory
 /// while the staged terms are multiplied; two buffers, so that one barrier is enough.
 template <class Shape, bool packed>
-__global__ void __launch_bounds__(kThreads) tiles_kernel(const TiledProduct<typename Shape::T> p) {
+__global__ void __launch_bounds__(kThreads, Shape::kBlocks) tiles_kernel(const TiledProduct<typename Shape::T> p) {
   using T = typename Shape::T;
   using Chunk = Pack<T, Shape::kPack>;
   constexpr int kBuffer = Shape::kTeams * Shape::kStaged;
@@ -137,7 +137,7 @@ std::pair<TileFactor<T>, bool> factor(const MatMul& call, const Operand& operand
                                       std::int64_t term) {
   const bool along_terms = is_packed<T>(call.k, term, lines, line);
   const bool packed = (along_terms || is_packed<T>(lines, line, call.k, term)) && is_aligned<T>(call, operand);
-  return {{static_cast<const T*>(operand.data), line, term, packed ? along_terms : std::abs(term) <= std::abs(line)},
+  return {{static_cast<const T*>(operand.data), line, term, 0, packed ? along_terms : std::abs(term) <= std::abs(line)},
           packed};
 }
 
@@ -183,6 +183,8 @@ void launch_tiles(const Context& context, const MatMul& call) {
   p.k = static_cast<int>(call.k);
   p.a = a;
   p.b = b;
+  p.a.step = TileLoader<Shape, Shape::kRows, true>::step(a);
+  p.b.step = TileLoader<Shape, Shape::kColumns, true>::step(b);
   p.c = result<T>(call);
   p.tiles_across = static_cast<int>(divide_up(call.n, Shape::kColumns));
   p.tiles_per_matrix = static_cast<int>(tiles_of<Shape>(call));
@@ -197,27 +199,12 @@ void launch_tiles(const Context& context, const MatMul& call) {
   p.by_across = Divider(static_cast<unsigned>(p.tiles_across));
   p.by_matrix = Divider(static_cast<unsigned>(p.tiles_per_matrix));
   p.by_inner = Divider(static_cast<unsigned>(p.inner));
+  const auto kernel = a_packed && b_packed ? tiles_kernel<Shape, true> : tiles_kernel<Shape, false>;
   // Few tiles are spread over the multiprocessors, one for each block.
-  const int most = 2 * context.gpu().multiprocessors();
+  const std::int64_t most = resident_grid(context, kernel, p.tiles).blocks;
   p.teams = static_cast<int>(std::min<std::int64_t>(Shape::kTeams, divide_up(p.tiles, most)));
-  const Grid grid{std::min<std::int64_t>(divide_up(p.tiles, p.teams), most)};
-  a_packed && b_packed ? launch(context, tiles_kernel<Shape, true>, grid, p)
-                       : launch(context, tiles_kernel<Shape, false>, grid, p);
+  launch(context, kernel, Grid{std::min(divide_up(p.tiles, p.teams), most)}, p);
 }
-
-/// The shapes among which the fastest is chosen; the bits of a result are the same in all of them.
-template <class T>
-struct Shapes;
-template <>
-struct Shapes<float> {
-  using All = std::tuple<TileShape<float, 64, 64, 8, 4>, TileShape<float, 32, 32, 4, 4>, TileShape<float, 16, 16, 4, 2>,
-                         TileShape<float, 64, 4, 4, 1>>;
-};
-/// Twice the registers: no 64 x 64.
-template <>
-struct Shapes<double> {
-  using All = std::tuple<TileShape<double, 32, 32, 4, 4>, TileShape<double, 16, 16, 4, 2>, TileShape<double, 64, 4, 4, 1>>;
-};
 
 template <class... Shape>
 void launch_fastest(const Context& context, const MatMul& call, std::tuple<Shape...>*) {
@@ -271,7 +258,7 @@ void tiled_matmul(const Context& context, const MatMul& call) {
   } else {
     const MatMul tall = call.m >= call.n ? call : transposed(call);  // the narrow tile is a tall one
     with_floating(call.c.dtype, [&]<class T>() {
-      return launch_fastest(context, tall, static_cast<typename Shapes<T>::All*>(nullptr));
+      return launch_fastest(context, tall, static_cast<typename TileShapes<T>::All*>(nullptr));
     });
   }
 }
