@@ -13,14 +13,6 @@ namespace luge::cuda {
 
 namespace {
 
-struct MatrixStrides {
-  std::int64_t row = 0, column = 0;
-};
-MatrixStrides matrix_strides(const MatMul& call, const Operand& operand) {
-  const auto at = static_cast<std::size_t>(call.batch.ndim);
-  return {operand.strides[at], operand.strides[at + 1]};
-}
-
 // ---- cuBLAS -------------------------------------------------------------------------------------
 
 /// A matrix as cuBLAS wants it: stored column by column, `leading` apart, or the transpose of that.

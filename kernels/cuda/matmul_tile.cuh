@@ -162,13 +162,15 @@ class TilePart {
   static constexpr int kUnitDown = kDown < Shape::kPack ? kDown : Shape::kPack;
   static constexpr int kUnitAcross = kAcross < Shape::kPack ? kAcross : Shape::kPack;
 
-  __device__ explicit TilePart(int rank) {
-    const int lane = rank % kWarp, warp = rank / kWarp;
-    row_ = (warp / kWarpsAcross * kLanesDown + lane / kLanesAcross) * kUnitDown;
-    column_ = (warp % kWarpsAcross * kLanesAcross + lane % kLanesAcross) * kUnitAcross;
-    clear();
-  }
+  __device__ explicit TilePart(int rank) : row_(first_row(rank)), column_(first_column(rank)) { clear(); }
 
+  /// A warp has neighbouring rows and columns of the tile.
+  __device__ static constexpr int first_row(int rank) {
+    return (rank / kWarp / kWarpsAcross * kLanesDown + rank % kWarp / kLanesAcross) * kUnitDown;
+  }
+  __device__ static constexpr int first_column(int rank) {
+    return (rank / kWarp % kWarpsAcross * kLanesAcross + rank % kWarp % kLanesAcross) * kUnitAcross;
+  }
   /// The i-th row and the j-th column, from the thread's first.
   __device__ static constexpr int row(int i) {
     return i / kUnitDown * (Shape::kRows / (kDown / kUnitDown)) + i % kUnitDown;

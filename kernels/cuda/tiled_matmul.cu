@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include <luge/base/detail/check.h>
 #include <luge/base/detail/dispatch.h>
 
 #include "index.cuh"
@@ -106,14 +107,6 @@ __global__ void __launch_bounds__(kThreads, Shape::kBlocks) tiles_kernel(const T
 
 // ---- the host's part ----------------------------------------------------------------------------
 
-struct MatrixStrides {
-  std::int64_t row = 0, column = 0;
-};
-MatrixStrides matrix_strides(const MatMul& call, const Operand& operand) {
-  const auto at = static_cast<std::size_t>(call.batch.ndim);
-  return {operand.strides[at], operand.strides[at + 1]};
-}
-
 /// Whether every matrix of the batch begins at a multiple of 16 bytes.
 template <class T>
 bool is_aligned(const MatMul& call, const Operand& operand) {
@@ -161,13 +154,16 @@ std::int64_t tiles_of(const MatMul& call) {
 }
 
 /// About how long a product takes with tiles of this shape, in cycles per term: the work of all tiles, spread over the
-/// GPU, and what one tile takes alone. A multiprocessor multiplies 128 times in a cycle, one warp 32 times.
+/// GPU, and what one tile takes alone. A multiprocessor starts 128 instructions of threads in a cycle, one warp 32.
 template <class Shape>
 double cycles(const Context& context, const MatMul& call) {
-  constexpr double kLoads = 1.0 + 1.0 / Shape::kDown + 1.0 / Shape::kAcross;  // instructions per multiplication
-  const double tile = Shape::kRows * Shape::kColumns * kLoads;
+  using Part = TilePart<Shape>;
+  constexpr double kStaging = 7;  // instructions of a thread for each term, beside reading it; from sm_90's machine code
+  constexpr double kReads = Shape::kDown / Part::kUnitDown + Shape::kAcross / Part::kUnitAcross;
+  constexpr double kOfThread = Shape::kDown * Shape::kAcross + kReads + kStaging;
   const double tiles = static_cast<double>(tiles_of<Shape>(call)) * static_cast<double>(call.batch.count());
-  return tiles * tile / (128.0 * context.gpu().multiprocessors()) + tile / std::min(128, Shape::kTeam);
+  return kOfThread * Shape::kTeam *
+         (tiles / (128.0 * context.gpu().multiprocessors()) + 1.0 / std::min(128, Shape::kTeam));
 }
 
 /// At most two dimensions of matrices, and fewer than 2^30 tiles.
@@ -249,6 +245,9 @@ bool is_small(const MatMul& call) {
 
 void tiled_matmul(const Context& context, const MatMul& call) {
   constexpr std::int64_t kMost = std::int64_t{1} << 30;  // a kernel counts in 32 bits; the smallest tile is one element
+  LUGE_CHECK(ShapeError, std::max({call.m, call.n, call.k}) < kMost,
+             "{}: cuBLASLt has no algorithm for ({}, {}) x ({}, {}), and luge's own kernel takes sizes below 2^30",
+             context.op(), call.m, call.k, call.k, call.n);
   const std::int64_t count = call.batch.ndim > 0 ? call.batch.sizes[0] : 1;
   if (call.batch.ndim > 2) {
     for (std::int64_t i = 0; i < count; ++i) tiled_matmul(context, slice(call, i, 1));

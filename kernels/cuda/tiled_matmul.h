@@ -1,5 +1,8 @@
 #pragma once
-// Our own kernel for matrix products, which computes thousands of small ones at once.
+// Our own kernel for matrix products, which computes thousands of small ones at once, and what both ways need.
+
+#include <cstddef>
+#include <cstdint>
 
 #include <luge/seam/call.h>
 
@@ -7,7 +10,15 @@
 
 namespace luge::cuda {
 
-/// Whether it is used: where two of the three sizes are up to 128 and the third up to 512.
+struct MatrixStrides {
+  std::int64_t row = 0, column = 0;
+};
+inline MatrixStrides matrix_strides(const MatMul& call, const Operand& operand) {
+  const auto at = static_cast<std::size_t>(call.batch.ndim);
+  return {operand.strides[at], operand.strides[at + 1]};
+}
+
+/// Whether our own kernel is used: where two of the three sizes are up to 128 and the third up to 512.
 bool is_small(const MatMul& call);
 
 /// Every element of c is one chain of fused multiply-adds in the order of k: its bits depend on its row, its column

