@@ -1,9 +1,12 @@
 // Matrix products: our own kernel for small matrices, of which there may be millions, and cuBLASLt for
 // the others. Which of the two depends on m, n and k alone (law 7).
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include <luge/base/detail/check.h>
 
 #include "blas.h"
 #include "kernels.h"
@@ -122,8 +125,12 @@ void blas_matmul(const Context& context, const MatMul& call) {
   };
   Blas& blas = context.gpu().blas();
   for (std::int64_t i = 0; i < outer.count(); ++i) {
-    if (!blas.multiply(context, product, at(left), at(right), at(call.c), call.store == Store::Accumulate))
+    if (!blas.multiply(context, product, at(left), at(right), at(call.c), call.store == Store::Accumulate)) {
+      LUGE_CHECK(ShapeError, std::max({call.m, call.n, call.k}) < kMostTiled,
+                 "{}: cuBLASLt has no algorithm for ({}, {}) x ({}, {}), and luge's own kernel takes sizes below {}",
+                 context.op(), call.m, call.k, call.k, call.n, kMostTiled);
       return tiled_matmul(context, call);  // told by the first: all of them are of one kind
+    }
     for (auto d = static_cast<std::size_t>(outer.ndim); d-- > 0;) {
       if (++index[d] < outer.sizes[d]) break;
       index[d] = 0;

@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include <luge/base/detail/check.h>
 #include <luge/base/detail/dispatch.h>
 
 #include "index.cuh"
@@ -32,12 +31,13 @@ struct TiledProduct {
 template <class Shape>
 struct TilePlace {
   using T = typename Shape::T;
-  const T *a = nullptr, *b = nullptr;
-  T* c = nullptr;
+  const T *a, *b;
+  T* c;
   int rows = 0, columns = 0;  ///< that are left from here on
 
   /// `a_offset` and `b_offset`: of what the thread brings.
-  __device__ TilePlace(const TiledProduct<T>& p, int group, int team, std::int64_t a_offset, std::int64_t b_offset) {
+  __device__ TilePlace(const TiledProduct<T>& p, int group, int team, std::int64_t a_offset, std::int64_t b_offset)
+      : a(p.a.data), b(p.b.data), c(p.c.data) {
     const int tile = group * p.teams + team;
     if (team >= p.teams || tile >= p.tiles) return;
     const auto matrix = static_cast<int>(p.by_matrix.quotient(static_cast<unsigned>(tile)));
@@ -244,14 +244,10 @@ bool is_small(const MatMul& call) {
 }
 
 void tiled_matmul(const Context& context, const MatMul& call) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 30;  // a kernel counts in 32 bits; the smallest tile is one element
-  LUGE_CHECK(ShapeError, std::max({call.m, call.n, call.k}) < kMost,
-             "{}: cuBLASLt has no algorithm for ({}, {}) x ({}, {}), and luge's own kernel takes sizes below 2^30",
-             context.op(), call.m, call.k, call.k, call.n);
   const std::int64_t count = call.batch.ndim > 0 ? call.batch.sizes[0] : 1;
   if (call.batch.ndim > 2) {
     for (std::int64_t i = 0; i < count; ++i) tiled_matmul(context, slice(call, i, 1));
-  } else if (count > 1 && call.batch.count() * divide_up(call.m, 16) * divide_up(call.n, 4) > kMost) {
+  } else if (count > 1 && call.batch.count() * divide_up(call.m, 16) * divide_up(call.n, 4) > kMostTiled) {
     tiled_matmul(context, slice(call, 0, count / 2));
     tiled_matmul(context, slice(call, count / 2, count - count / 2));
   } else {

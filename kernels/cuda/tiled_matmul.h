@@ -21,8 +21,10 @@ inline MatrixStrides matrix_strides(const MatMul& call, const Operand& operand) 
 /// Whether our own kernel is used: where two of the three sizes are up to 128 and the third up to 512.
 bool is_small(const MatMul& call);
 
+inline constexpr std::int64_t kMostTiled = std::int64_t{1} << 30;  ///< the kernel counts in 32 bits
+
 /// Every element of c is one chain of fused multiply-adds in the order of k: its bits depend on its row, its column
-/// and k alone. Any sizes and strides.
+/// and k alone. Any strides, and sizes below kMostTiled.
 void tiled_matmul(const Context& context, const MatMul& call);
 
 }  // namespace luge::cuda
