@@ -94,9 +94,9 @@ void bind_memory(nb::module_& m) {
       [](const std::string& precision) {
         const auto* const name = std::ranges::find(kPrecisions, precision);
         if (name == std::end(kPrecisions))
-          throw ValueError(fmt::format("set_float32_matmul_precision: precision is '{}'; allowed are 'highest', 'high' and "
-                                       "'medium'",
-                                       precision));
+          throw ValueError(
+              fmt::format("set_float32_matmul_precision: precision is '{}'; allowed are 'highest', 'high' and 'medium'",
+                          precision));
         set_float32_matmul_precision(static_cast<MatmulPrecision>(name - std::begin(kPrecisions)));
       },
       "precision"_a,

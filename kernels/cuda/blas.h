@@ -25,7 +25,7 @@ struct BlasMatrix {
 
 /// c (=, +=) a b with c of m x n, in columns.
 struct BlasProduct {
-  bool wide = false;        ///< float64
+  bool wide = false;  ///< float64
   bool allow_tf32 = false;
   std::int64_t m = 0, n = 0, k = 0, count = 1;
   BlasMatrix a, b, c;

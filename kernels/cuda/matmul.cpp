@@ -30,8 +30,7 @@ Leading leading(std::int64_t rows, std::int64_t columns, MatrixStrides strides) 
   const auto fits = [](std::int64_t inner, std::int64_t inner_stride, std::int64_t outer, std::int64_t outer_stride) {
     return (inner_stride == 1 || inner == 1) && (outer_stride >= inner || outer == 1);
   };
-  if (fits(rows, strides.row, columns, strides.column))
-    return {true, false, columns == 1 ? rows : strides.column};
+  if (fits(rows, strides.row, columns, strides.column)) return {true, false, columns == 1 ? rows : strides.column};
   if (fits(columns, strides.column, rows, strides.row)) return {true, true, rows == 1 ? columns : strides.row};
   return {};
 }
@@ -79,7 +78,8 @@ class Factor {
 /// The largest power of 2, up to 16, that all addresses of the operand's matrices are multiples of.
 std::uint32_t alignment(const MatMul& call, const Operand& operand, std::int64_t leading) {
   const auto width = static_cast<std::uintptr_t>(size_of(operand.dtype));
-  std::uintptr_t bits = reinterpret_cast<std::uintptr_t>(operand.data) | static_cast<std::uintptr_t>(leading) * width | 16;
+  std::uintptr_t bits =
+      reinterpret_cast<std::uintptr_t>(operand.data) | static_cast<std::uintptr_t>(leading) * width | 16;
   for (std::size_t d = 0; d < static_cast<std::size_t>(call.batch.ndim); ++d)
     if (call.batch.sizes[d] > 1) bits |= static_cast<std::uintptr_t>(operand.strides[d]) * width;
   return static_cast<std::uint32_t>(bits & -bits);

@@ -20,7 +20,7 @@ struct TileShape {
   static constexpr int kTeam = (rows / down) * (columns / across);
   static constexpr int kTeams = kThreads / kTeam;  ///< of a block
   static constexpr int kPack = 16 / static_cast<int>(sizeof(T));
-  static constexpr int kDepth = 4 * kPack;         ///< terms that are staged at once
+  static constexpr int kDepth = 4 * kPack;  ///< terms that are staged at once
   /// Of a multiprocessor at once: what there shall be registers for.
   static constexpr int kBlocks = down * across * static_cast<int>(sizeof(T)) <= 32 ? 3 : 2;
   static constexpr int kStaged = kDepth * (rows + columns);
@@ -46,8 +46,8 @@ struct TileResult {
   bool accumulate = false;
 };
 
-/// A staged factor of `width` lines: term after term, the lines of each side by side. Some bits of a place are turned by
-/// the term, so that no two lanes meet in a bank, whether a warp writes along the lines or along the terms.
+/// A staged factor of `width` lines: term after term, the lines of each side by side. Some bits of a place are turned
+/// by the term, so that no two lanes meet in a bank, whether a warp writes along the lines or along the terms.
 template <class Shape, int width>
 struct Staged {
   static constexpr bool kNarrow = width < 8;
@@ -60,7 +60,7 @@ struct Staged {
   }
   /// Of the `further`-th of the terms that one pack holds, from the place of the first.
   __device__ static constexpr int along(int place, int further) {
-    return shifted<width * (Shape::kPack - 1)>(place, further * width);
+    return shifted<width*(Shape::kPack - 1)>(place, further * width);
   }
   /// Of a line `by` further on; `most` is the greatest `by` of the caller.
   template <int most>
@@ -144,7 +144,7 @@ class TileLoader {
 
  private:
   const TileFactor<T>& factor_;
-  int rank_, line_, term_;   // the first pack's line and term
+  int rank_, line_, term_;  // the first pack's line and term
   Pack<T, kPack> held_[kSlots];
 };
 
@@ -228,8 +228,8 @@ class TilePart {
   }
 
  private:
-  /// `count` packs of `length` neighbours each, side by side, the first at `to`, sums_[i][j]. What they are added to is on
-  /// its way before the first is stored.
+  /// `count` packs of `length` neighbours each, side by side, the first at `to`, sums_[i][j]. What they are added to is
+  /// on its way before the first is stored.
   template <bool down, int count, int length>
   __device__ void write_packs(const TileResult<T>& c, T* to, int left, int neighbours_left, int i, int j) const {
     using Chunk = Pack<T, length>;

@@ -9,7 +9,7 @@
 
 #include "index.cuh"
 #include "launch.h"
-#include "matmul_shapes.h"
+#include "matmul_shapes.cuh"
 
 namespace luge::cuda {
 
@@ -54,8 +54,8 @@ struct TilePlace {
   }
 };
 
-/// Each team of a block has a tile at a time. What comes next, further terms or the next tile, is on its way from memory
-/// while the staged terms are multiplied; two buffers, so that one barrier is enough.
+/// Each team of a block has a tile at a time. What comes next, further terms or the next tile, is on its way from
+/// memory while the staged terms are multiplied; two buffers, so that one barrier is enough.
 template <class Shape, bool packed>
 __global__ void __launch_bounds__(kThreads, Shape::kBlocks) tiles_kernel(const TiledProduct<typename Shape::T> p) {
   using T = typename Shape::T;
@@ -158,7 +158,8 @@ std::int64_t tiles_of(const MatMul& call) {
 template <class Shape>
 double cycles(const Context& context, const MatMul& call) {
   using Part = TilePart<Shape>;
-  constexpr double kStaging = 7;  // instructions of a thread for each term, beside reading it; from sm_90's machine code
+  constexpr double kStaging =
+      7;  // instructions of a thread for each term, beside reading it; from sm_90's machine code
   constexpr double kReads = Shape::kDown / Part::kUnitDown + Shape::kAcross / Part::kUnitAcross;
   constexpr double kOfThread = Shape::kDown * Shape::kAcross + kReads + kStaging;
   const double tiles = static_cast<double>(tiles_of<Shape>(call)) * static_cast<double>(call.batch.count());
@@ -215,7 +216,8 @@ MatMul transposed(const MatMul& call) {
   std::swap(result.a, result.b);
   std::swap(result.m, result.n);
   const auto at = static_cast<std::size_t>(call.batch.ndim);
-  for (Operand* const operand : {&result.a, &result.b, &result.c}) std::swap(operand->strides[at], operand->strides[at + 1]);
+  for (Operand* const operand : {&result.a, &result.b, &result.c})
+    std::swap(operand->strides[at], operand->strides[at + 1]);
   return result;
 }
 

@@ -188,7 +188,12 @@ TEST_P(MatMulTest, SizesAtTheEdgesOfTiles) {
       const std::int64_t k = kTileEdges[(3 * i + 7 * j) % kEdges];
       const Layout layout = (i + j) % 2 == 0 ? Layout::Rows : Layout::Columns;
       for (const DType dtype : {float32, float64}) {
-        run({.dtype = dtype, .batch = 2, .m = kTileEdges[i], .n = kTileEdges[j], .k = k, .b = layout,
+        run({.dtype = dtype,
+             .batch = 2,
+             .m = kTileEdges[i],
+             .n = kTileEdges[j],
+             .k = k,
+             .b = layout,
              .accumulate = i % 2 == 0},
             0, 2, true);
         if (HasFatalFailure()) return;
@@ -244,9 +249,9 @@ TEST_P(MatMulTest, NotFiniteNumbersStayInTheirRowsAndColumns) {
       choose.fill(a, 0.5, 1);
       choose.fill(b, 0.5, 1);
       choose.fill(c, -1, 1);
-      a.set((m - 1) * k + k - 1, kInfinity);                            // the last row of a, at the last term
+      a.set((m - 1) * k + k - 1, kInfinity);                              // the last row of a, at the last term
       for (std::int64_t j = 0; j < n; j += 2) b.set((k - 1) * n + j, 0);  // 0 * infinity in every other column
-      b.set(n - 1, std::numeric_limits<double>::quiet_NaN());           // the last column of b, at the first term
+      b.set(n - 1, std::numeric_limits<double>::quiet_NaN());             // the last column of b, at the first term
       DeviceArray da(backend(), a), db(backend(), b), dc(backend(), c);
       MatMul call;
       call.batch = extent({});

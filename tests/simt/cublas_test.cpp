@@ -78,7 +78,8 @@ class CublasTest : public ::testing::Test {
     }
     then(cublasLtMatmulPreferenceCreate(&preference));
     const auto bytes = static_cast<std::uint64_t>(kWorkspace);
-    then(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes));
+    then(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
+                                              sizeof bytes));
     for (const auto which : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                              CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
       then(cublasLtMatmulPreferenceSetAttribute(preference, which, &alignment, sizeof alignment));
@@ -90,7 +91,8 @@ class CublasTest : public ::testing::Test {
     const double alpha = 2, beta = 0.5;
     if (status == CUBLAS_STATUS_SUCCESS)
       then(cublasLtMatmul(handle_, operation, &alpha, data_[0] + shift, layouts[1][0], data_[1], layouts[1][1], &beta,
-                          data_[2], layouts[1][2], data_[2], layouts[1][2], &result.algo, workspace_, workspace, stream_));
+                          data_[2], layouts[1][2], data_[2], layouts[1][2], &result.algo, workspace_, workspace,
+                          stream_));
     for (auto& some : layouts)
       for (cublasLtMatrixLayout_t layout : some)
         if (layout) cublasLtMatrixLayoutDestroy(layout);
@@ -160,9 +162,28 @@ TEST_F(CublasTest, RefusesWhatTheRealOneRefuses) {
   EXPECT_EQ(run(with([](Product& p) { p.step_c = 11; })), kRefused) << "results overlap";
   EXPECT_EQ(run(with([](Product& p) { p.step_a = 990; })), kRefused) << "a beyond its memory";
   EXPECT_EQ(run(with([](Product& p) { p.count = 60; })), kRefused) << "batch beyond memory";
-  EXPECT_EQ(run(with([](Product& p) { p.lda = 4; p.ldb = 6; p.ldc = 4; }), 16), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(run(with([](Product& p) { p.lda = 4; p.ldb = 6; p.ldc = 4; }), 16, kWorkspace, 1), kRefused) << "alignment";
-  EXPECT_EQ(run(with([](Product& p) { p.ldb = 6; p.ldc = 4; }), 16), kRefused) << "alignment of columns";
+  EXPECT_EQ(run(with([](Product& p) {
+                  p.lda = 4;
+                  p.ldb = 6;
+                  p.ldc = 4;
+                }),
+                16),
+            CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(run(with([](Product& p) {
+                  p.lda = 4;
+                  p.ldb = 6;
+                  p.ldc = 4;
+                }),
+                16, kWorkspace, 1),
+            kRefused)
+      << "alignment";
+  EXPECT_EQ(run(with([](Product& p) {
+                  p.ldb = 6;
+                  p.ldc = 4;
+                }),
+                16),
+            kRefused)
+      << "alignment of columns";
 }
 
 TEST_F(CublasTest, AnAlgorithmThatSplitsNeedsItsWorkspace) {
@@ -193,7 +214,8 @@ double error(const luge::Tensor& product, const luge::Tensor& a, const luge::Ten
 }
 
 TEST(LargeProductTest, AnAlgorithmIsLookedForOnceForEveryShape) {
-  const luge::Tensor a = random({3, 131, 137}), b = random({3, 137, 139}), first = random({131, 137}), second = random({137, 139});
+  const luge::Tensor a = random({3, 131, 137}), b = random({3, 137, 139}), first = random({131, 137}),
+                     second = random({137, 139});
   luge::matmul(a, b);
   luge::matmul(first, second);
   const auto before = cublas::statistics();

@@ -8,15 +8,15 @@
 #include <tuple>
 #include <vector>
 
-#include "kernels/cuda/matmul_shapes.h"
+#include "kernels/cuda/matmul_shapes.cuh"
 
 namespace luge::cuda {
 namespace {
 
 constexpr int kBanks = 32;
 
-/// How many turns shared memory takes for an access of `bytes` at each of `places` (in elements) by the lanes of a warp.
-/// 16 bytes go by quarters of a warp, 8 by halves; lanes that want the same word share it.
+/// How many turns shared memory takes for an access of `bytes` at each of `places` (in elements) by the lanes of a
+/// warp. 16 bytes go by quarters of a warp, 8 by halves; lanes that want the same word share it.
 int turns(const std::vector<int>& places, int bytes, int element) {
   const auto at_once = static_cast<std::size_t>(std::min(kWarp, kWarp * 4 / bytes));
   int total = 0;
@@ -108,7 +108,8 @@ void check_shape() {
   for (int rank = 0; rank < Shape::kTeam; ++rank)
     for (int i = 0; i < Shape::kDown; ++i)
       for (int j = 0; j < Shape::kAcross; ++j)
-        EXPECT_TRUE(computed.emplace(Part::first_row(rank) + Part::row(i), Part::first_column(rank) + Part::column(j)).second);
+        EXPECT_TRUE(
+            computed.emplace(Part::first_row(rank) + Part::row(i), Part::first_column(rank) + Part::column(j)).second);
   EXPECT_EQ(computed.size(), static_cast<std::size_t>(Shape::kRows * Shape::kColumns));
   EXPECT_LT(std::max(computed.rbegin()->first, computed.rbegin()->second), std::max(Shape::kRows, Shape::kColumns));
 }

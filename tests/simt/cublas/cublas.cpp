@@ -32,8 +32,8 @@ struct cublasLtMatmulPreferenceOpaque_t {
 
 namespace {
 
-constexpr std::uint64_t kMade = 0x6c75676562706173;  // in an algorithm that comes from here
-constexpr std::int64_t kSplitFrom = 256;             // terms
+constexpr std::uint64_t kMade = 0x6c75676562706173;        // in an algorithm that comes from here
+constexpr std::int64_t kSplitFrom = 256;                   // terms
 constexpr std::size_t kSplitBytes = std::size_t{4} << 20;  // of workspace for a matrix, more than its elements need
 
 std::atomic<bool> without_algorithms{false};
@@ -105,7 +105,8 @@ cublasStatus_t multiply(const cublasLtMatmulDescOpaque_t& operation, const Algor
   const auto matrices = [](auto* data, const cublasLtMatrixLayoutOpaque_t& x) {
     return Matrices<std::remove_pointer_t<decltype(data)>>{data, x.rows, x.columns, x.leading, x.step};
   };
-  const auto a = matrices(static_cast<const T*>(a_data), a_layout), b = matrices(static_cast<const T*>(b_data), b_layout);
+  const auto a = matrices(static_cast<const T*>(a_data), a_layout),
+             b = matrices(static_cast<const T*>(b_data), b_layout);
   const auto c = matrices(static_cast<T*>(c_data), c_layout);
   const std::int64_t count = c_layout.count, m = c_layout.rows, n = c_layout.columns;
   if (!a.is_accessible(count) || !b.is_accessible(count) || !c.is_accessible(count)) return CUBLAS_STATUS_INVALID_VALUE;
@@ -114,7 +115,8 @@ cublasStatus_t multiply(const cublasLtMatmulDescOpaque_t& operation, const Algor
   const bool tf32 = operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
   const auto run = [=, scale = *static_cast<const T*>(alpha), keep = *static_cast<const T*>(beta)] {
     const auto round = [tf32](T x) { return tf32 ? to_tf32(x) : x; };
-    const auto sum = [&](std::int64_t matrix, std::int64_t row, std::int64_t column, std::int64_t from, std::int64_t to) {
+    const auto sum = [&](std::int64_t matrix, std::int64_t row, std::int64_t column, std::int64_t from,
+                         std::int64_t to) {
       T total = 0;
       for (std::int64_t l = from; l < to; ++l)
         total += round(turn_a ? a.at(matrix, l, row) : a.at(matrix, row, l)) *
@@ -168,7 +170,8 @@ SIMT_API cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 SIMT_API std::size_t cublasLtGetVersion() { return 130000; }
 
 SIMT_API const char* cublasLtGetStatusString(cublasStatus_t status) {
-  return status == CUBLAS_STATUS_INVALID_VALUE ? "an argument of the product is not allowed" : "the product was not run";
+  return status == CUBLAS_STATUS_INVALID_VALUE ? "an argument of the product is not allowed"
+                                               : "the product was not run";
 }
 
 SIMT_API cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* operation, cublasComputeType_t compute,
@@ -238,11 +241,16 @@ SIMT_API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, 
   if (without_algorithms) return CUBLAS_STATUS_NOT_SUPPORTED;
   const std::int64_t k = operation->a != CUBLAS_OP_N ? a->rows : a->columns;
   const bool split = c->count == 1 && k >= kSplitFrom && preference->workspace_bytes >= kSplitBytes;
-  Algorithm algorithm{kMade, split ? 1u : 0u, operation->compute, static_cast<std::uint64_t>(c->rows),
-                      static_cast<std::uint64_t>(c->columns), static_cast<std::uint64_t>(k), {}};
+  Algorithm algorithm{kMade,
+                      split ? 1u : 0u,
+                      operation->compute,
+                      static_cast<std::uint64_t>(c->rows),
+                      static_cast<std::uint64_t>(c->columns),
+                      static_cast<std::uint64_t>(k),
+                      {}};
   std::copy_n(preference->alignment, 4, algorithm.alignment);
-  results[0] = {std::bit_cast<cublasLtMatmulAlgo_t>(algorithm), workspace_of(algorithm, c->count),
-                CUBLAS_STATUS_SUCCESS, 1, {}};
+  results[0] = {
+      std::bit_cast<cublasLtMatmulAlgo_t>(algorithm), workspace_of(algorithm, c->count), CUBLAS_STATUS_SUCCESS, 1, {}};
   *found = 1;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -275,17 +283,15 @@ SIMT_API cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDe
       cublasLtMatmulAlgoCheck(handle, operation, a_layout, b_layout, c_layout, d_layout, algorithm, &needs);
   if (checked != CUBLAS_STATUS_SUCCESS) return checked;
   const auto made = std::bit_cast<Algorithm>(*algorithm);
-  const bool has_workspace =
-      workspace_bytes == 0 || (reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0 &&
-                               simt::runtime::is_accessible(workspace, workspace_bytes));
+  const bool has_workspace = workspace_bytes == 0 || (reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0 &&
+                                                      simt::runtime::is_accessible(workspace, workspace_bytes));
   if (!has_workspace || needs.workspaceSize > workspace_bytes || c != d ||
       !is_aligned(a, *a_layout, made.alignment[0]) || !is_aligned(b, *b_layout, made.alignment[1]) ||
       !is_aligned(c, *c_layout, made.alignment[2]) || !is_aligned(d, *d_layout, made.alignment[3]))
     return CUBLAS_STATUS_INVALID_VALUE;
-  return a_layout->type == CUDA_R_32F ? multiply<float>(*operation, made, alpha, a, *a_layout, b, *b_layout, beta, d,
-                                                        *d_layout, stream)
-                                      : multiply<double>(*operation, made, alpha, a, *a_layout, b, *b_layout, beta, d,
-                                                         *d_layout, stream);
+  return a_layout->type == CUDA_R_32F
+             ? multiply<float>(*operation, made, alpha, a, *a_layout, b, *b_layout, beta, d, *d_layout, stream)
+             : multiply<double>(*operation, made, alpha, a, *a_layout, b, *b_layout, beta, d, *d_layout, stream);
 }
 
 }  // extern "C"
