@@ -48,7 +48,7 @@ find_python() {
 cuda_libraries() {
   [ -z "$rehearse" ] || return 0
   local name folder
-  for name in libcublas.so libnvrtc.so; do
+  for name in libcublasLt.so libnvrtc.so; do
     ! ldconfig -p | grep -q "$name.1[23]" || continue
     for folder in /usr/local/cuda/lib64 $("$python" - <<'P'
 import glob, importlib.util

@@ -1,5 +1,9 @@
 // The machine: CUDA, memory, threads; and data sets.
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include <luge/version.h>
@@ -46,6 +50,9 @@ void bind_cuda(nb::module_& m) {
       "Versions of toolkit, runtime and driver, and the architectures in the binary; empty where unknown.");
 }
 
+/// By MatmulPrecision.
+constexpr std::string_view kPrecisions[] = {"highest", "high", "medium"};
+
 void bind_memory(nb::module_& m) {
   nb::class_<MemoryStats>(m, "MemoryStats", "Bytes of a device's memory.")
       .def_ro("allocated", &MemoryStats::allocated, "In tensors now.")
@@ -82,6 +89,24 @@ void bind_memory(nb::module_& m) {
   m.def("get_num_threads", &num_threads, "Threads that CPU kernels may use.");
   m.def("set_num_threads", &set_num_threads, "threads"_a,
         "Sets the number of threads of CPU kernels. Raises ValueError below 1. Results never depend on it.");
+  m.def(
+      "set_float32_matmul_precision",
+      [](const std::string& precision) {
+        const auto* const name = std::ranges::find(kPrecisions, precision);
+        if (name == std::end(kPrecisions))
+          throw ValueError(
+              fmt::format("set_float32_matmul_precision: precision is '{}'; allowed are 'highest', 'high' and 'medium'",
+                          precision));
+        set_float32_matmul_precision(static_cast<MatmulPrecision>(name - std::begin(kPrecisions)));
+      },
+      "precision"_a,
+      "What a GPU may do with the factors of large float32 products from now on: 'highest' (the default) keeps them, "
+      "'high' and 'medium' round them to TF32, 11 bits of 24, for the tensor cores. Captured steps keep what they were "
+      "captured with. Raises ValueError for anything else.");
+  m.def(
+      "get_float32_matmul_precision",
+      [] { return std::string(kPrecisions[static_cast<std::size_t>(float32_matmul_precision())]); },
+      "'highest', 'high' or 'medium'.");
 }
 
 // ---- data

@@ -34,8 +34,8 @@ Gpu::Gpu(int index) : index_(index) {
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "open", "cudaStreamCreateWithFlags");
   int major = 0;
   check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index), "open", "cudaDeviceGetAttribute");
-  blas_workspace_bytes_ = std::size_t(major >= 9 ? 32 : 4) << 20;
   memory_.open(index, stream_);
+  blas_.emplace(memory_, std::size_t(major >= 9 ? 32 : 4) << 20);  // what NVIDIA recommends
   fault_ = static_cast<IndexFault*>(memory_.allocate_host_visible(sizeof(IndexFault)));
   const std::size_t counters =
       (1 + std::size_t{kMostResident} * static_cast<std::size_t>(multiprocessors_)) * sizeof(unsigned);
@@ -54,30 +54,9 @@ std::int64_t Gpu::resident_blocks(const char* op, const void* kernel, std::size_
   return resident_[{kernel, shared}] = std::int64_t{std::clamp(blocks, 1, kMostResident)} * multiprocessors_;
 }
 
-cublasHandle_t Gpu::open_blas(const char* op, cudaStream_t stream) {
-  const Cublas& library = usable_cublas(op);
-  if (!blas_workspace_) blas_workspace_ = memory_.allocate(blas_workspace_bytes_);
-  cublasHandle_t handle = nullptr;
-  check(library.create(&handle), op, "cublasCreate");
-  check(library.set_stream(handle, stream), op, "cublasSetStream");
-  // After the stream, which resets it. Without one cuBLAS would allocate within captures.
-  check(library.set_workspace(handle, blas_workspace_, blas_workspace_bytes_), op, "cublasSetWorkspace");
-  check(library.set_math_mode(handle, CUBLAS_DEFAULT_MATH), op, "cublasSetMathMode");
-  return handle;
-}
-
-cublasHandle_t Gpu::blas(const char* op) {
-  const std::scoped_lock lock(blas_mutex_);
-  cublasHandle_t& handle = stream() == stream_ ? blas_ : recording_blas_;
-  if (!handle) handle = open_blas(op, stream());
-  return handle;
-}
-
 cudaStream_t Gpu::open_recording(const char* op) {
-  const std::scoped_lock lock(blas_mutex_);
   if (!recording_stream_)
     check(cudaStreamCreateWithFlags(&recording_stream_, cudaStreamNonBlocking), op, "cudaStreamCreateWithFlags");
-  if (blas_ && !recording_blas_) recording_blas_ = open_blas(op, recording_stream_);
   return recording_stream_;
 }
 

@@ -4,11 +4,12 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include <cuda_runtime_api.h>
 
-#include "cublas.h"
+#include "blas.h"
 #include "memory.h"
 
 namespace luge::cuda {
@@ -55,17 +56,13 @@ class Gpu {
   /// (finish_groups in tree.cuh). For one launch they are enough: the stream runs one kernel after another.
   unsigned* finished_blocks() const { return finished_blocks_; }
 
-  /// The handle for stream(), float32 without TF32. Opened on first use.
-  cublasHandle_t blas(const char* op);
+  Blas& blas() { return *blas_; }
 
-  /// The stream that captures graphs, for one thread at a time. Opened on first use, and with it, where cuBLAS is
-  /// in use, the handle: that allocates, and should not while the stream captures.
+  /// The stream that captures graphs, for the thread that holds recording_mutex(). Opened on first use.
   cudaStream_t open_recording(const char* op);
   std::mutex& recording_mutex() { return recording_mutex_; }
 
  private:
-  cublasHandle_t open_blas(const char* op, cudaStream_t stream);
-
   int index_;
   int multiprocessors_ = 1;
   std::mutex resident_mutex_;
@@ -74,11 +71,8 @@ class Gpu {
   Memory memory_;
   IndexFault* fault_ = nullptr;
   unsigned* finished_blocks_ = nullptr;
-  std::mutex blas_mutex_, recording_mutex_;
-  cublasHandle_t blas_ = nullptr, recording_blas_ = nullptr;
-  // One for both handles, as graphs, too, run on stream_; and so of one size: cuBLAS chooses algorithms by it.
-  void* blas_workspace_ = nullptr;
-  std::size_t blas_workspace_bytes_ = 0;  ///< what NVIDIA recommends
+  std::optional<Blas> blas_;
+  std::mutex recording_mutex_;
   cudaStream_t recording_stream_ = nullptr;
 };
 

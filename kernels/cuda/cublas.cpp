@@ -8,25 +8,32 @@ namespace luge::cuda {
 
 namespace {
 
+/// 130100 -> "13.1.0"; versions before 11 counted otherwise, and are not opened.
+std::string version_text(std::size_t version) {
+  return fmt::format("{}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
 Cublas open() {
   Cublas library;
   // cuBLAS 12 and 13 share the functions used here; the newer one is preferred.
-  SharedLibrary file("cuBLAS", {"libcublas.so.13", "libcublas.so.12"});
-  file.find(library.create, "cublasCreate_v2");
-  file.find(library.set_stream, "cublasSetStream_v2");
-  file.find(library.set_workspace, "cublasSetWorkspace_v2");
-  file.find(library.set_math_mode, "cublasSetMathMode");
-  file.find(library.get_property, "cublasGetProperty");
-  file.find(library.status_string, "cublasGetStatusString");
-  file.find(library.gemm_float, "cublasSgemmStridedBatched_64");
-  file.find(library.gemm_double, "cublasDgemmStridedBatched_64");
+  SharedLibrary file("cuBLASLt", {"libcublasLt.so.13", "libcublasLt.so.12"});
+  file.find(library.create, "cublasLtCreate");
+  file.find(library.get_version, "cublasLtGetVersion");
+  file.find(library.status_string, "cublasLtGetStatusString");
+  file.find(library.create_operation, "cublasLtMatmulDescCreate");
+  file.find(library.destroy_operation, "cublasLtMatmulDescDestroy");
+  file.find(library.set_operation, "cublasLtMatmulDescSetAttribute");
+  file.find(library.create_layout, "cublasLtMatrixLayoutCreate");
+  file.find(library.destroy_layout, "cublasLtMatrixLayoutDestroy");
+  file.find(library.set_layout, "cublasLtMatrixLayoutSetAttribute");
+  file.find(library.create_preference, "cublasLtMatmulPreferenceCreate");
+  file.find(library.destroy_preference, "cublasLtMatmulPreferenceDestroy");
+  file.find(library.set_preference, "cublasLtMatmulPreferenceSetAttribute");
+  file.find(library.find_algorithms, "cublasLtMatmulAlgoGetHeuristic");
+  file.find(library.check_algorithm, "cublasLtMatmulAlgoCheck");
+  file.find(library.matmul, "cublasLtMatmul");
   library.error = file.error();
-  if (!library.error.empty()) return library;
-  int major = 0, minor = 0, patch = 0;
-  library.get_property(MAJOR_VERSION, &major);
-  library.get_property(MINOR_VERSION, &minor);
-  library.get_property(PATCH_LEVEL, &patch);
-  library.version = fmt::format("{}.{}.{}", major, minor, patch);
+  if (library.error.empty()) library.version = version_text(library.get_version());
   return library;
 }
 

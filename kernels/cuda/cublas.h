@@ -2,21 +2,28 @@
 
 #include <string>
 
-#include <cublas_v2.h>
+#include <cublasLt.h>
 
 namespace luge::cuda {
 
-/// The functions of cuBLAS that luge calls. The library is opened at run time, so that one binary
+/// The functions of cuBLASLt that luge calls. The library is opened at run time, so that one binary
 /// serves machines with and without it.
 struct Cublas {
-  decltype(&::cublasCreate_v2) create = nullptr;
-  decltype(&::cublasSetStream_v2) set_stream = nullptr;
-  decltype(&::cublasSetWorkspace_v2) set_workspace = nullptr;
-  decltype(&::cublasSetMathMode) set_math_mode = nullptr;
-  decltype(&::cublasGetProperty) get_property = nullptr;
-  decltype(&::cublasGetStatusString) status_string = nullptr;
-  decltype(&::cublasSgemmStridedBatched_64) gemm_float = nullptr;
-  decltype(&::cublasDgemmStridedBatched_64) gemm_double = nullptr;
+  decltype(&::cublasLtCreate) create = nullptr;
+  decltype(&::cublasLtGetVersion) get_version = nullptr;
+  decltype(&::cublasLtGetStatusString) status_string = nullptr;
+  decltype(&::cublasLtMatmulDescCreate) create_operation = nullptr;
+  decltype(&::cublasLtMatmulDescDestroy) destroy_operation = nullptr;
+  decltype(&::cublasLtMatmulDescSetAttribute) set_operation = nullptr;
+  decltype(&::cublasLtMatrixLayoutCreate) create_layout = nullptr;
+  decltype(&::cublasLtMatrixLayoutDestroy) destroy_layout = nullptr;
+  decltype(&::cublasLtMatrixLayoutSetAttribute) set_layout = nullptr;
+  decltype(&::cublasLtMatmulPreferenceCreate) create_preference = nullptr;
+  decltype(&::cublasLtMatmulPreferenceDestroy) destroy_preference = nullptr;
+  decltype(&::cublasLtMatmulPreferenceSetAttribute) set_preference = nullptr;
+  decltype(&::cublasLtMatmulAlgoGetHeuristic) find_algorithms = nullptr;
+  decltype(&::cublasLtMatmulAlgoCheck) check_algorithm = nullptr;
+  decltype(&::cublasLtMatmul) matmul = nullptr;
 
   std::string error;    ///< why it cannot be used; empty if it can
   std::string version;  ///< "13.1.0"

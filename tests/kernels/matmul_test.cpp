@@ -155,9 +155,8 @@ TEST_P(MatMulTest, SharedOperands) {
 
 TEST_P(MatMulTest, LargeProduct) { run({.dtype = float32, .batch = 1, .m = 260, .n = 520, .k = 310}, 0, 1, true); }
 
-/// Law 7, for the CPU: a member of a batch has the bits it has alone.
+/// Law 7: a member of a batch has the bits it has alone.
 TEST_P(MatMulTest, MembersHaveTheBitsTheyHaveAlone) {
-  if (!backend().device().is_cpu()) GTEST_SKIP() << "cuBLAS chooses its algorithm by batch size";
   for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 1, 8},
                                 {4, 5, 6},
                                 {1, 64, 64},
@@ -172,6 +171,175 @@ TEST_P(MatMulTest, MembersHaveTheBitsTheyHaveAlone) {
         const Array alone = run(x, s, 1, false);
         for (std::int64_t i = 0; i < m * n; ++i)
           ASSERT_TRUE(together.same_bits(s * m * n + i, alone, s * m * n + i)) << m << " " << n << " " << k;
+      }
+    }
+  }
+}
+
+// ---- tiles of a GPU's kernel --------------------------------------------------------------------
+
+constexpr std::int64_t kTileEdges[] = {1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129};
+
+/// Every pair of sizes at which a tile begins or ends, with every third one somewhere.
+TEST_P(MatMulTest, SizesAtTheEdgesOfTiles) {
+  constexpr auto kEdges = static_cast<std::int64_t>(std::size(kTileEdges));
+  for (std::int64_t i = 0; i < kEdges; ++i) {
+    for (std::int64_t j = 0; j < kEdges; ++j) {
+      const std::int64_t k = kTileEdges[(3 * i + 7 * j) % kEdges];
+      const Layout layout = (i + j) % 2 == 0 ? Layout::Rows : Layout::Columns;
+      for (const DType dtype : {float32, float64}) {
+        run({.dtype = dtype,
+             .batch = 2,
+             .m = kTileEdges[i],
+             .n = kTileEdges[j],
+             .k = k,
+             .b = layout,
+             .accumulate = i % 2 == 0},
+            0, 2, true);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+/// Matrices that begin one, two and three elements off a multiple of 16 bytes; what lies around c stays as it is.
+TEST_P(MatMulTest, AnyAlignment) {
+  constexpr std::int64_t kM = 20, kN = 36, kK = 24, kBatch = 3, kAround = 5;
+  for (const DType dtype : {float32, float64}) {
+    for (int shift = 0; shift < 4 * 4 * 4; ++shift) {
+      const std::int64_t shift_a = shift % 4, shift_b = shift / 4 % 4, shift_c = shift / 16;
+      Array a(dtype, kBatch * kM * kK + 3), b(dtype, kBatch * kK * kN + 3), c(dtype, kBatch * kM * kN + 2 * kAround);
+      Chooser choose(static_cast<std::uint64_t>(shift));
+      for (Array* const array : {&a, &b, &c}) choose.fill(*array, -1, 1);
+      DeviceArray da(backend(), a), db(backend(), b), dc(backend(), c);
+      MatMul call;
+      call.batch = extent({kBatch});
+      call.m = kM;
+      call.n = kN;
+      call.k = kK;
+      call.a = da.operand({kM * kK, kK, 1}, shift_a);
+      call.b = db.operand({kK * kN, kN, 1}, shift_b);
+      call.c = dc.operand({kM * kN, kN, 1}, kAround + shift_c - 2);
+      backend().run(call);
+      const Array result = dc.download();
+      const std::int64_t first = kAround + shift_c - 2, last = first + kBatch * kM * kN;
+      for (std::int64_t at = 0; at < c.count(); ++at) {
+        if (at < first || at >= last) {
+          ASSERT_TRUE(result.same_bits(at, c, at)) << "beside c, at " << at - first;
+          continue;
+        }
+        const std::int64_t s = (at - first) / (kM * kN), i = (at - first) / kN % kM, j = (at - first) % kN;
+        double sum = 0;
+        for (std::int64_t p = 0; p < kK; ++p)
+          sum += a.get(shift_a + (s * kM + i) * kK + p) * b.get(shift_b + (s * kK + p) * kN + j);
+        ASSERT_NEAR(result.get(at), sum, 60 * epsilon(dtype)) << shift << " " << s << " " << i << " " << j;
+      }
+    }
+  }
+}
+
+/// A row or a column with NaN and infinity spoils its own elements of c and no others: nothing that pads a tile counts.
+TEST_P(MatMulTest, NotFiniteNumbersStayInTheirRowsAndColumns) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const auto& [m, n, k] :
+       {std::array<std::int64_t, 3>{3, 5, 2}, {17, 33, 18}, {64, 64, 16}, {65, 3, 19}, {130, 140, 7}, {1, 70, 600}}) {
+    for (const DType dtype : {float32, float64}) {
+      Array a(dtype, m * k), b(dtype, k * n), c(dtype, m * n);
+      Chooser choose(static_cast<std::uint64_t>(m + n + k));
+      choose.fill(a, 0.5, 1);
+      choose.fill(b, 0.5, 1);
+      choose.fill(c, -1, 1);
+      a.set((m - 1) * k + k - 1, kInfinity);                              // the last row of a, at the last term
+      for (std::int64_t j = 0; j < n; j += 2) b.set((k - 1) * n + j, 0);  // 0 * infinity in every other column
+      b.set(n - 1, std::numeric_limits<double>::quiet_NaN());             // the last column of b, at the first term
+      DeviceArray da(backend(), a), db(backend(), b), dc(backend(), c);
+      MatMul call;
+      call.batch = extent({});
+      call.m = m;
+      call.n = n;
+      call.k = k;
+      call.a = da.operand({k, 1});
+      call.b = db.operand({n, 1});
+      call.c = dc.operand({n, 1});
+      backend().run(call);
+      const Array result = dc.download();
+      for (std::int64_t i = 0; i < m; ++i) {
+        for (std::int64_t j = 0; j < n; ++j) {
+          const double value = result.get(i * n + j);
+          const bool nan = j == n - 1 || (i == m - 1 && j % 2 == 0);
+          ASSERT_EQ(std::isnan(value), nan) << m << " " << n << " " << k << " at " << i << ", " << j;
+          if (!nan) ASSERT_EQ(std::isinf(value), i == m - 1) << m << " " << n << " " << k << " at " << i << ", " << j;
+        }
+      }
+    }
+  }
+}
+
+/// Batches of several dimensions, some of them shared by an operand, in any order in memory.
+TEST_P(MatMulTest, BatchesOfSeveralDimensions) {
+  Chooser choose(5);
+  for (int round = 0; round < 60; ++round) {
+    const DType dtype = choose.of({float32, float64});
+    Extent batch;
+    batch.ndim = 2 + static_cast<int>(choose.below(3));
+    for (int d = 0; d < batch.ndim; ++d) batch.sizes[static_cast<std::size_t>(d)] = choose.of<std::int64_t>({1, 2, 3});
+    const auto m = choose.of<std::int64_t>({1, 4, 17, 40}), n = choose.of<std::int64_t>({1, 3, 16, 33});
+    const auto k = choose.of<std::int64_t>({1, 8, 19, 140});
+    const auto whole = [&](std::int64_t rows, std::int64_t columns) {
+      Extent all = batch;
+      all.sizes[static_cast<std::size_t>(all.ndim++)] = rows;
+      all.sizes[static_cast<std::size_t>(all.ndim++)] = columns;
+      return all;
+    };
+    const Extent of_a = whole(m, k), of_b = whole(k, n), of_c = whole(m, n);
+    std::int64_t count_a = 0, count_b = 0;
+    const auto a_strides = choose.strides(of_a, true, count_a), b_strides = choose.strides(of_b, true, count_b);
+    Array a(dtype, count_a), b(dtype, count_b), c(dtype, of_c.count());
+    for (Array* const array : {&a, &b, &c}) choose.fill(*array, -1, 1);
+    DeviceArray da(backend(), a), db(backend(), b), dc(backend(), c);
+    MatMul call;
+    call.batch = batch;
+    call.m = m;
+    call.n = n;
+    call.k = k;
+    call.a = da.window();
+    call.a.strides = a_strides;
+    call.b = db.window();
+    call.b.strides = b_strides;
+    call.c = dc.window();
+    std::int64_t step = 1;
+    for (int d = of_c.ndim - 1; d >= 0; --d) {
+      call.c.strides[static_cast<std::size_t>(d)] = step;
+      step *= of_c.sizes[static_cast<std::size_t>(d)];
+    }
+    call.store = choose.of({Store::Overwrite, Store::Accumulate});
+    backend().run(call);
+    const Array result = dc.download();
+    for (std::int64_t at = 0; at < of_c.count(); ++at) {
+      const std::int64_t member = at / (m * n), i = at / n % m, j = at % n;
+      double sum = call.store == Store::Accumulate ? c.get(at) : 0, magnitude = 1;
+      for (std::int64_t p = 0; p < k; ++p) {
+        const double term = a.get(offset_of(of_a, a_strides, (member * m + i) * k + p)) *
+                            b.get(offset_of(of_b, b_strides, (member * k + p) * n + j));
+        sum += term;
+        magnitude += std::abs(term);
+      }
+      // A factor may repeat one number along k: then every addition errs the same way.
+      ASSERT_NEAR(result.get(at), sum, epsilon(dtype) * static_cast<double>(k) * magnitude) << round << " at " << at;
+    }
+  }
+}
+
+/// Law 7 again: however many products there are, and whatever tiles are chosen for that, one has the bits it has alone.
+TEST_P(MatMulTest, ManyHaveTheBitsTheyHaveAlone) {
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{64, 64, 5}, {33, 30, 9}, {70, 1, 20}}) {
+    for (const DType dtype : {float32, float64}) {
+      const MatMulCase x{.dtype = dtype, .batch = 150, .m = m, .n = n, .k = k, .accumulate = true};
+      const Array together = run(x, 0, x.batch, false);
+      for (const std::int64_t s : {0, 1, 70, 149}) {
+        const Array alone = run(x, s, 1, false);
+        for (std::int64_t i = s * m * n; i < (s + 1) * m * n; ++i)
+          ASSERT_TRUE(together.same_bits(i, alone, i)) << m << " " << n << " " << k << " member " << s;
       }
     }
   }

@@ -32,7 +32,8 @@ def functions():
 
 #: What sets something for the whole program, and what takes no tensor but a function.
 KEPT_OUT = {"set_num_threads", "set_memory_limit", "manual_seed", "capture"}
-NO_TENSOR = {"zeros", "ones", "rand", "randn", "empty", "is_grad_enabled", "memory_limit", "get_num_threads"}
+NO_TENSOR = {"zeros", "ones", "rand", "randn", "empty", "is_grad_enabled", "memory_limit", "get_num_threads",
+             "get_float32_matmul_precision"}
 FUNCTIONS = dict(functions())
 METHODS = [name for name, value in vars(luge.Tensor).items() if not name.startswith("_") and type(value).__name__ == "nb_method"]
 

@@ -73,6 +73,18 @@ def test_number_of_threads():
         luge.set_num_threads(0)
 
 
+def test_precision_of_products():
+    assert luge.get_float32_matmul_precision() == "highest"
+    x = luge.rand(130, 600)
+    before = x @ x.T
+    for precision in ("high", "medium", "highest"):
+        luge.set_float32_matmul_precision(precision)
+        assert luge.get_float32_matmul_precision() == precision
+        assert (x @ x.T).equal(before)  # on the CPU nothing changes
+    with pytest.raises(ValueError, match=r"^set_float32_matmul_precision: precision is 'tf32'; allowed are"):
+        luge.set_float32_matmul_precision("tf32")
+
+
 def train(seed, steps=60):
     params = luge.Parameters(seed=seed)
     model = luge.nn.Sequential(luge.nn.Linear(20, 64, params=params), luge.nn.Tanh(), luge.nn.Linear(64, 1, params=params))

@@ -21,13 +21,13 @@ namespace runtime = simt::runtime;
 std::vector<float> train(int steps) {
   const Device device = Device::cuda();
   Parameters params({.sets = 3, .device = device, .seed = 7});
-  const nn::Linear hidden(params, "hidden", 40, 33), output(params, "output", 33, 5);
+  const nn::Linear hidden(params, "hidden", 520, 3), output(params, "output", 3, 5);
   const Tensor scale = params.add("scale", {2}, init::constant(1.5));
   Adam optimizer(params, {.lr = 0.01});
   Monitor monitor({.total = steps, .keep_sets = 3, .capacity = 8, .progress = false});
   manual_seed(3);
   for (int step = 0; step < steps; ++step) {
-    const Tensor x = rand({8, 40}).to(device), labels = randint(0, 5, {8}).to(device);
+    const Tensor x = rand({8, 520}).to(device), labels = randint(0, 5, {8}).to(device);
     optimizer.zero_grad();
     const Tensor logits = output(relu(hidden(x)));
     const Tensor loss = cross_entropy(logits, labels, Reduction::PerSet) + scale.sum(-1) * 0.1;

@@ -1,48 +1,114 @@
-// The stand-in for cuBLAS: right results in every layout, and no argument that the real one would refuse.
+// The stand-in for cuBLASLt: right results in every layout, no argument that the real one would refuse; and how luge
+// uses it.
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 #include <vector>
 
-#include <cublas_v2.h>
+#include <cublasLt.h>
 
+#include <luge/luge.h>
+
+#include "simt/cublas/cublas.h"
 #include "simt/simt.h"
 
 namespace simt::test {
 namespace {
 
+/// A product of float64 matrices: sizes as they are multiplied, leading dimensions and steps as they are stored.
+struct Product {
+  cublasOperation_t op_a, op_b;
+  std::int64_t m, n, k, lda, ldb, ldc;
+  std::int64_t step_a, step_b, step_c;
+  std::int32_t count;
+};
+
 class CublasTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(cudaStreamCreateWithFlags(&stream_, 0), cudaSuccess);
-    ASSERT_EQ(cublasCreate_v2(&handle_), CUBLAS_STATUS_SUCCESS);
-    ASSERT_EQ(cublasSetStream_v2(handle_, stream_), CUBLAS_STATUS_SUCCESS);
-    for (double*& data : data_) {
-      void* memory = nullptr;
-      ASSERT_EQ(cudaMallocAsync(&memory, kElements * sizeof(double), stream_), cudaSuccess);
-      data = static_cast<double*>(memory);
-    }
+    ASSERT_EQ(cublasLtCreate(&handle_), CUBLAS_STATUS_SUCCESS);
+    for (double*& data : data_) data = static_cast<double*>(allocate(kElements * sizeof(double)));
+    workspace_ = allocate(kWorkspace);
   }
   void TearDown() override {
     for (double* const data : data_) cudaFreeAsync(data, stream_);
+    cudaFreeAsync(workspace_, stream_);
     cudaStreamDestroy(stream_);
-    cublasDestroy_v2(handle_);
+    cublasLtDestroy(handle_);
   }
 
-  cublasStatus_t gemm(cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m, std::int64_t n, std::int64_t k,
-                      std::int64_t lda, long long stride_a, std::int64_t ldb, long long stride_b, std::int64_t ldc,
-                      long long stride_c, std::int64_t count) {
+  void* allocate(std::size_t bytes) {
+    void* memory = nullptr;
+    EXPECT_EQ(cudaMallocAsync(&memory, bytes, stream_), cudaSuccess);
+    return memory;
+  }
+
+  /// Finds an algorithm for single matrices and runs it for all; the first status that is no success.
+  cublasStatus_t run(const Product& p, std::uint32_t alignment = 8, std::size_t workspace = kWorkspace,
+                     std::int64_t shift = 0) {
+    cublasLtMatmulDesc_t operation = nullptr;
+    cublasLtMatrixLayout_t layouts[2][3] = {};
+    cublasLtMatmulPreference_t preference = nullptr;
+    const bool turn_a = p.op_a != CUBLAS_OP_N, turn_b = p.op_b != CUBLAS_OP_N;
+    const std::int64_t rows[] = {turn_a ? p.k : p.m, turn_b ? p.n : p.k, p.m};
+    const std::int64_t columns[] = {turn_a ? p.m : p.k, turn_b ? p.k : p.n, p.n};
+    const std::int64_t leading[] = {p.lda, p.ldb, p.ldc}, steps[] = {p.step_a, p.step_b, p.step_c};
+    cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    const auto then = [&status](cublasStatus_t next) {
+      if (status == CUBLAS_STATUS_SUCCESS) status = next;
+      return status == CUBLAS_STATUS_SUCCESS;
+    };
+    then(cublasLtMatmulDescCreate(&operation, CUBLAS_COMPUTE_64F, CUDA_R_64F));
+    then(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSA, &p.op_a, sizeof p.op_a));
+    then(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSB, &p.op_b, sizeof p.op_b));
+    for (int batched = 0; batched < 2; ++batched) {
+      for (int i = 0; i < 3; ++i) {
+        cublasLtMatrixLayout_t& layout = layouts[batched][i];
+        if (!then(cublasLtMatrixLayoutCreate(&layout, CUDA_R_64F, static_cast<std::uint64_t>(rows[i]),
+                                             static_cast<std::uint64_t>(columns[i]), leading[i])) ||
+            batched == 0)
+          continue;
+        then(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &p.count, sizeof p.count));
+        then(cublasLtMatrixLayoutSetAttribute(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &steps[i],
+                                              sizeof steps[i]));
+      }
+    }
+    then(cublasLtMatmulPreferenceCreate(&preference));
+    const auto bytes = static_cast<std::uint64_t>(kWorkspace);
+    then(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
+                                              sizeof bytes));
+    for (const auto which : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+                             CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
+      then(cublasLtMatmulPreferenceSetAttribute(preference, which, &alignment, sizeof alignment));
+    cublasLtMatmulHeuristicResult_t result{};
+    int found = 0;
+    if (status == CUBLAS_STATUS_SUCCESS)
+      then(cublasLtMatmulAlgoGetHeuristic(handle_, operation, layouts[0][0], layouts[0][1], layouts[0][2],
+                                          layouts[0][2], preference, 1, &result, &found));
     const double alpha = 2, beta = 0.5;
-    return cublasDgemmStridedBatched_64(handle_, op_a, op_b, m, n, k, &alpha, data_[0], lda, stride_a, data_[1], ldb,
-                                        stride_b, &beta, data_[2], ldc, stride_c, count);
+    if (status == CUBLAS_STATUS_SUCCESS)
+      then(cublasLtMatmul(handle_, operation, &alpha, data_[0] + shift, layouts[1][0], data_[1], layouts[1][1], &beta,
+                          data_[2], layouts[1][2], data_[2], layouts[1][2], &result.algo, workspace_, workspace,
+                          stream_));
+    for (auto& some : layouts)
+      for (cublasLtMatrixLayout_t layout : some)
+        if (layout) cublasLtMatrixLayoutDestroy(layout);
+    cublasLtMatmulDescDestroy(operation);
+    cublasLtMatmulPreferenceDestroy(preference);
+    return status;
   }
 
-  static constexpr std::size_t kElements = 1000;
+  static constexpr std::size_t kElements = 1000, kWorkspace = std::size_t{4} << 20;
   cudaStream_t stream_ = nullptr;
-  cublasHandle_t handle_ = nullptr;
+  cublasLtHandle_t handle_ = nullptr;
   double* data_[3] = {};
+  void* workspace_ = nullptr;
 };
+
+constexpr auto kN = CUBLAS_OP_N, kT = CUBLAS_OP_T;
 
 TEST_F(CublasTest, MultipliesInEveryLayout) {
   std::mt19937_64 engine(1);
@@ -53,11 +119,11 @@ TEST_F(CublasTest, MultipliesInEveryLayout) {
     values.resize(kElements);
     for (double& value : values) value = uniform(engine);
   }
-  for (const cublasOperation_t op_a : {CUBLAS_OP_N, CUBLAS_OP_T}) {
-    for (const cublasOperation_t op_b : {CUBLAS_OP_N, CUBLAS_OP_T}) {
+  for (const cublasOperation_t op_a : {kN, kT}) {
+    for (const cublasOperation_t op_b : {kN, kT}) {
       for (int i = 0; i < 3; ++i)
         cudaMemcpyAsync(data_[i], host[i].data(), kElements * sizeof(double), cudaMemcpyHostToDevice, stream_);
-      ASSERT_EQ(gemm(op_a, op_b, m, n, k, ld, step, ld, step, ld, step, count), CUBLAS_STATUS_SUCCESS);
+      ASSERT_EQ(run({op_a, op_b, m, n, k, ld, ld, ld, step, step, step, count}), CUBLAS_STATUS_SUCCESS);
       std::vector<double> result(kElements);
       cudaMemcpyAsync(result.data(), data_[2], kElements * sizeof(double), cudaMemcpyDeviceToHost, stream_);
       ASSERT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
@@ -69,8 +135,7 @@ TEST_F(CublasTest, MultipliesInEveryLayout) {
             };
             double sum = 0;
             for (std::int64_t l = 0; l < k; ++l)
-              sum += (op_a == CUBLAS_OP_N ? at(0, row, l) : at(0, l, row)) *
-                     (op_b == CUBLAS_OP_N ? at(1, l, column) : at(1, column, l));
+              sum += (op_a == kN ? at(0, row, l) : at(0, l, row)) * (op_b == kN ? at(1, l, column) : at(1, column, l));
             EXPECT_NEAR(result[static_cast<std::size_t>(matrix * step + column * ld + row)],
                         2 * sum + 0.5 * at(2, row, column), 1e-14);
           }
@@ -81,17 +146,174 @@ TEST_F(CublasTest, MultipliesInEveryLayout) {
 }
 
 TEST_F(CublasTest, RefusesWhatTheRealOneRefuses) {
-  constexpr auto kN = CUBLAS_OP_N, kT = CUBLAS_OP_T;
-  EXPECT_EQ(gemm(kN, kN, 3, 4, 5, 3, 20, 5, 20, 3, 20, 2), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(gemm(kN, kN, 3, 4, 5, 2, 20, 5, 20, 3, 20, 2), CUBLAS_STATUS_INVALID_VALUE) << "lda";
-  EXPECT_EQ(gemm(kT, kN, 3, 4, 5, 3, 20, 5, 20, 3, 20, 2), CUBLAS_STATUS_INVALID_VALUE) << "lda, transposed";
-  EXPECT_EQ(gemm(kN, kN, 3, 4, 5, 3, 20, 4, 20, 3, 20, 2), CUBLAS_STATUS_INVALID_VALUE) << "ldb";
-  EXPECT_EQ(gemm(kN, kN, 3, 4, 5, 3, 20, 5, 20, 2, 20, 2), CUBLAS_STATUS_INVALID_VALUE) << "ldc";
-  EXPECT_EQ(gemm(kN, kN, -1, 4, 5, 3, 20, 5, 20, 3, 20, 2), CUBLAS_STATUS_INVALID_VALUE) << "m";
-  EXPECT_EQ(gemm(kN, kN, 3, 4, 5, 3, 20, 5, 20, 3, 11, 2), CUBLAS_STATUS_INVALID_VALUE) << "results overlap";
-  EXPECT_EQ(gemm(kN, kN, 3, 4, 5, 3, 990, 5, 20, 3, 20, 2), CUBLAS_STATUS_INVALID_VALUE) << "a beyond its memory";
-  EXPECT_EQ(gemm(kN, kN, 3, 4, 5, 3, 20, 5, 20, 3, 20, 60), CUBLAS_STATUS_INVALID_VALUE) << "batch beyond memory";
-  EXPECT_EQ(gemm(kN, kN, 0, 4, 5, 1, 20, 5, 20, 1, 20, 2), CUBLAS_STATUS_SUCCESS) << "nothing to do";
+  const auto with = [](auto change) {
+    Product p{kN, kN, 3, 4, 5, 3, 5, 3, 20, 20, 20, 2};
+    change(p);
+    return p;
+  };
+  constexpr auto kRefused = CUBLAS_STATUS_INVALID_VALUE;
+  EXPECT_EQ(run(with([](Product&) {})), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(run(with([](Product& p) { p.lda = 2; })), kRefused);
+  EXPECT_EQ(run(with([](Product& p) { p.op_a = kT; })), kRefused) << "lda, transposed";
+  EXPECT_EQ(run(with([](Product& p) { p.ldb = 4; })), kRefused);
+  EXPECT_EQ(run(with([](Product& p) { p.ldc = 2; })), kRefused);
+  EXPECT_EQ(run(with([](Product& p) { p.m = 0; })), kRefused);
+  EXPECT_EQ(run(with([](Product& p) { p.count = 0; })), kRefused);
+  EXPECT_EQ(run(with([](Product& p) { p.step_c = 11; })), kRefused) << "results overlap";
+  EXPECT_EQ(run(with([](Product& p) { p.step_a = 990; })), kRefused) << "a beyond its memory";
+  EXPECT_EQ(run(with([](Product& p) { p.count = 60; })), kRefused) << "batch beyond memory";
+  EXPECT_EQ(run(with([](Product& p) {
+                  p.lda = 4;
+                  p.ldb = 6;
+                  p.ldc = 4;
+                }),
+                16),
+            CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(run(with([](Product& p) {
+                  p.lda = 4;
+                  p.ldb = 6;
+                  p.ldc = 4;
+                }),
+                16, kWorkspace, 1),
+            kRefused)
+      << "alignment";
+  EXPECT_EQ(run(with([](Product& p) {
+                  p.ldb = 6;
+                  p.ldc = 4;
+                }),
+                16),
+            kRefused)
+      << "alignment of columns";
+}
+
+TEST_F(CublasTest, AnAlgorithmThatSplitsNeedsItsWorkspace) {
+  const Product p{kT, kN, 1, 1, 300, 300, 300, 1, 300, 300, 1, 1};
+  EXPECT_EQ(run(p), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(run(p, 8, kWorkspace - 1), CUBLAS_STATUS_INVALID_VALUE);
+  EXPECT_EQ(run(p, 8, 0), CUBLAS_STATUS_INVALID_VALUE);
+  Product two = p;
+  two.count = 2;
+  EXPECT_EQ(run(two), CUBLAS_STATUS_INVALID_VALUE) << "one for each matrix";
+}
+
+// ---- luge's use of it ---------------------------------------------------------------------------
+
+luge::Tensor random(std::initializer_list<std::int64_t> shape, luge::DType dtype = luge::float32) {
+  return 2 * luge::rand(luge::Shape(shape), {.dtype = dtype, .device = luge::Device::cuda()}) - 1;
+}
+
+bool same(const luge::Tensor& a, const luge::Tensor& b) {
+  return a.to(luge::float32).flatten().to_vector<float>() == b.to(luge::float32).flatten().to_vector<float>();
+}
+
+/// The largest distance of a product from that of float64 on the CPU.
+double error(const luge::Tensor& product, const luge::Tensor& a, const luge::Tensor& b) {
+  const luge::Device cpu = luge::Device::cpu();
+  const luge::Tensor exact = matmul(a.to(cpu).to(luge::float64), b.to(cpu).to(luge::float64));
+  return (product.to(cpu).to(luge::float64) - exact).abs().max().item<double>();
+}
+
+TEST(LargeProductTest, AnAlgorithmIsLookedForOnceForEveryShape) {
+  const luge::Tensor a = random({3, 131, 137}), b = random({3, 137, 139}), first = random({131, 137}),
+                     second = random({137, 139});
+  luge::matmul(a, b);
+  luge::matmul(first, second);
+  const auto before = cublas::statistics();
+  for (int i = 0; i < 5; ++i) {
+    luge::matmul(a, b);
+    luge::matmul(first, second);
+  }
+  EXPECT_EQ(cublas::statistics().searches, before.searches);
+  EXPECT_EQ(cublas::statistics().products, before.products + 10);
+  luge::matmul(a.transpose(1, 2), b.slice(1, 0, 131));
+  EXPECT_EQ(cublas::statistics().searches, before.searches + 1) << "another shape";
+}
+
+/// The stand-in prefers another algorithm for a batch; and ten workspaces of the one that it has for a single product
+/// are more than there are.
+TEST(LargeProductTest, MembersOfABatchHaveTheBitsTheyHaveAlone) {
+  for (const std::int64_t count : {2, 10}) {
+    const luge::Tensor a = random({count, 5, 600}), b = random({600, 3});
+    const auto before = cublas::statistics();
+    const luge::Tensor together = luge::matmul(a, b.expand({count, 600, 3}));
+    EXPECT_EQ(cublas::statistics().products - before.products, count == 2 ? 1u : 10u);
+    for (std::int64_t i = 0; i < count; ++i)
+      EXPECT_TRUE(same(together.select(0, i), luge::matmul(a.select(0, i), b))) << i << " of " << count;
+  }
+}
+
+TEST(LargeProductTest, WithoutAnAlgorithmOurOwnKernelMultiplies) {
+  for (const luge::DType dtype : {luge::float32, luge::float64}) {
+    const luge::Tensor a = random({2, 133, 141}, dtype), b = random({2, 141, 150}, dtype);
+    const double tolerance = dtype == luge::float32 ? 1e-5 : 1e-13;
+    cublas::set_without_algorithms(true);
+    const auto before = cublas::statistics();
+    const luge::Tensor product = luge::matmul(a, b), wide = luge::matmul(a.transpose(1, 2), a);
+    const auto after = cublas::statistics();
+    cublas::set_without_algorithms(false);
+    EXPECT_EQ(after.products, before.products);
+    EXPECT_LT(error(product, a, b), tolerance);
+    EXPECT_LT(error(wide, a.transpose(1, 2), a), 10 * tolerance) << "sums of squares, up to 50";
+  }
+}
+
+/// Restores the precision.
+class PrecisionTest : public ::testing::Test {
+ protected:
+  ~PrecisionTest() override { luge::set_float32_matmul_precision(luge::MatmulPrecision::Highest); }
+};
+
+TEST_F(PrecisionTest, Tf32IsUsedWhereItIsAllowed) {
+  const luge::Tensor a = random({130, 140}), b = random({140, 150});
+  ASSERT_EQ(luge::float32_matmul_precision(), luge::MatmulPrecision::Highest);
+  const auto with = [&](luge::MatmulPrecision precision, const luge::Tensor& x, const luge::Tensor& y) {
+    luge::set_float32_matmul_precision(precision);
+    const auto before = cublas::statistics();
+    const double far = error(luge::matmul(x, y), x, y);
+    return std::pair(cublas::statistics().tf32 - before.tf32, far);
+  };
+  constexpr double kRounding = 1e-5;
+  const auto [none, exact] = with(luge::MatmulPrecision::Highest, a, b);
+  EXPECT_EQ(none, 0u);
+  EXPECT_LT(exact, kRounding);
+  for (const auto precision : {luge::MatmulPrecision::High, luge::MatmulPrecision::Medium}) {
+    const auto [some, rounded] = with(precision, a, b);
+    EXPECT_EQ(some, 1u);
+    EXPECT_GT(rounded, kRounding);
+    EXPECT_LT(rounded, 1e-2);
+  }
+  const auto [wide, small_error] = with(luge::MatmulPrecision::High, a.to(luge::float64), b.to(luge::float64));
+  EXPECT_EQ(wide, 0u) << "float64";
+  EXPECT_LT(small_error, 1e-13);
+  const luge::Tensor little = random({16, 16});
+  const auto [small, own] = with(luge::MatmulPrecision::High, little, little);
+  EXPECT_EQ(small, 0u) << "our own kernel";
+  EXPECT_LT(own, kRounding);
+}
+
+/// A half has 11 bits at most, as TF32 has: nothing is lost.
+TEST_F(PrecisionTest, HalvesTakeTf32AndLoseNothing) {
+  for (const luge::DType dtype : {luge::float16, luge::bfloat16}) {
+    const luge::Tensor a = random({130, 140}).to(dtype), b = random({140, 150}).to(dtype);
+    const auto before = cublas::statistics();
+    const luge::Tensor product = luge::matmul(a, b);
+    EXPECT_EQ(cublas::statistics().tf32, before.tf32 + 1);
+    const luge::Tensor exact = luge::matmul(a.to(luge::float32), b.to(luge::float32));
+    EXPECT_TRUE(same(product, exact.to(dtype)));
+  }
+}
+
+TEST_F(PrecisionTest, ACapturedStepKeepsThePrecisionOfItsCapture) {
+  const luge::Tensor a = random({130, 140}), b = random({140, 150});
+  luge::Tensor out = luge::zeros({130, 150}, {.device = luge::Device::cuda()});
+  luge::set_float32_matmul_precision(luge::MatmulPrecision::High);
+  auto step = luge::capture([&] { out.copy_(luge::matmul(a, b)); });
+  step();
+  const luge::Tensor first = out.clone();
+  luge::set_float32_matmul_precision(luge::MatmulPrecision::Highest);
+  step();
+  EXPECT_TRUE(same(out, first));
+  EXPECT_FALSE(same(luge::matmul(a, b), first));
 }
 
 }  // namespace

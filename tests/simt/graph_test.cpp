@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include <cublas_v2.h>
-
 #include <luge/luge.h>
 #include <luge/base/memory.h>
 
@@ -103,36 +101,6 @@ TEST_F(GraphTest, WhatAGraphCannotHoldEndsTheCapture) {
   EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
 }
 
-/// cuBLAS would allocate; it is given a workspace, behind the stream, which takes it away.
-TEST_F(GraphTest, ProductsAreCapturedWithAWorkspace) {
-  cublasHandle_t handle = nullptr;
-  ASSERT_EQ(cublasCreate_v2(&handle), CUBLAS_STATUS_SUCCESS);
-  void *workspace = nullptr, *matrix = nullptr;
-  ASSERT_EQ(cudaMallocAsync(&workspace, 1024, stream_), cudaSuccess);
-  ASSERT_EQ(cudaMallocAsync(&matrix, sizeof(double), stream_), cudaSuccess);
-  const auto captured = [&] {
-    EXPECT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), cudaSuccess);
-    auto* const x = static_cast<double*>(matrix);
-    const double alpha = 1, beta = 0;
-    constexpr auto kAsItIs = CUBLAS_OP_N;
-    const cublasStatus_t result =
-        cublasDgemmStridedBatched_64(handle, kAsItIs, kAsItIs, 1, 1, 1, &alpha, x, 1, 0, x, 1, 0, &beta, x, 1, 0, 1);
-    cudaGraph_t graph = nullptr;
-    EXPECT_EQ(cudaStreamEndCapture(stream_, &graph), cudaSuccess);
-    EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
-    return result;
-  };
-  ASSERT_EQ(cublasSetWorkspace_v2(handle, workspace, 1024), CUBLAS_STATUS_SUCCESS);
-  ASSERT_EQ(cublasSetStream_v2(handle, stream_), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(captured(), CUBLAS_STATUS_ALLOC_FAILED);
-  ASSERT_EQ(cublasSetWorkspace_v2(handle, workspace, 1024), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(captured(), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(cublasSetWorkspace_v2(handle, workspace, 1025), CUBLAS_STATUS_INVALID_VALUE);
-  EXPECT_EQ(cublasDestroy_v2(handle), CUBLAS_STATUS_SUCCESS);
-  EXPECT_EQ(cudaFreeAsync(workspace, stream_), cudaSuccess);
-  EXPECT_EQ(cudaFreeAsync(matrix, stream_), cudaSuccess);
-}
-
 // ---- captured steps -----------------------------------------------------------------------------
 
 /// A step of everything: products, dropout, losses, clipping, Adam, the monitor.
@@ -156,7 +124,7 @@ class Training {
  private:
   Tensor body() {
     optimizer_.zero_grad();
-    const Tensor dropped = relu(hidden_(x_)) * rand({33}, {.device = device_}).gt(0.2).to(float32);
+    const Tensor dropped = relu(hidden_(x_)) * rand({3}, {.device = device_}).gt(0.2).to(float32);
     const Tensor loss = cross_entropy(output_(dropped), labels_, Reduction::PerSet);
     loss.sum().backward();
     params_.clip_grad_norm_(1.0);
@@ -168,10 +136,11 @@ class Training {
   bool captured_;
   Device device_ = Device::cuda();
   Parameters params_{{.sets = 3, .device = device_, .seed = 7}};
-  nn::Linear hidden_{params_, "hidden", 40, 33}, output_{params_, "output", 33, 5};
+  // Wide enough for cuBLAS, which splits so long a product and so needs its workspace.
+  nn::Linear hidden_{params_, "hidden", 520, 3}, output_{params_, "output", 3, 5};
   Adam optimizer_{params_, {.lr = 0.01}};
   Monitor monitor_{{.capacity = 4096, .progress = false}};
-  Tensor x_ = rand({8, 40}, {.device = device_}), labels_ = randint(0, 5, {8}, {.dtype = int64, .device = device_});
+  Tensor x_ = rand({8, 520}, {.device = device_}), labels_ = randint(0, 5, {8}, {.dtype = int64, .device = device_});
   Step<Tensor> step_ = capture([this] { return body(); });
 };
 

@@ -31,13 +31,13 @@ _MISSING = {
         conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss cosine_similarity cpu ctc_loss
         cumulative_trapezoid default_generator distributed distributions dropout einsum embedding_bag empty_strided export fft
         finfo float8_e4m3fn float8_e5m2 frombuffer futures fx get_default_device get_default_dtype
-        get_float32_matmul_precision get_num_interop_threads get_rng_state gradient group_norm gru hamming_window hann_window
+        get_num_interop_threads get_rng_state gradient group_norm gru hamming_window hann_window
         hinge_embedding_loss histogramdd hub iinfo initial_seed instance_norm is_autocast_enabled
         is_inference_mode_enabled isin jit kaiser_window kl_div layer_norm layout library linalg logspace lstm
         margin_ranking_loss masked max_pool1d max_pool2d max_pool3d memory_format meshgrid mps multiprocessing nested onnx
         overrides pairwise_distance pixel_shuffle pixel_unshuffle poisson poisson_nll_loss polar preserve_format profiler
         promote_types qint8 quantization quantize_per_tensor quint8 random result_type rnn_relu rnn_tanh searchsorted seed selu
-        serialization set_default_device set_default_dtype set_default_tensor_type set_float32_matmul_precision
+        serialization set_default_device set_default_dtype set_default_tensor_type
         set_flush_denormal set_num_interop_threads set_printoptions set_rng_state signal sparse sparse_coo_tensor
         sparse_csr_tensor special strided tensordot testing threshold torch_version trapezoid trapz tril_indices
         triplet_margin_loss triu_indices typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms utils

@@ -1,5 +1,7 @@
 #include <luge/ops/matmul.h>
 
+#include <atomic>
+
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/detail/sum_to.h>
@@ -10,6 +12,8 @@
 namespace luge {
 
 namespace {
+
+std::atomic<MatmulPrecision> precision{MatmulPrecision::Highest};
 
 /// All dimensions but the last two.
 Shape batch_of(const Shape& shape) {
@@ -38,6 +42,8 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& out, Store store) 
   call.n = c.shape[ndim - 1];
   call.k = a.shape().back();
   call.store = store;
+  // Halves have no more bits than TF32 has.
+  call.allow_tf32 = is_storage_only(a.dtype()) || float32_matmul_precision() != MatmulPrecision::Highest;
   const Tensor* const tensors[] = {&a, &b, &out};
   Operand* const operands[] = {&call.a, &call.b, &call.c};
   call.batch.ndim = ndim - 2;
@@ -191,6 +197,9 @@ Tensor restored(const Tensor& rows, const Tensor& x) {
 }
 
 }  // namespace
+
+void set_float32_matmul_precision(MatmulPrecision chosen) { precision.store(chosen, std::memory_order_relaxed); }
+MatmulPrecision float32_matmul_precision() { return precision.load(std::memory_order_relaxed); }
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   checked(a, "matmul", "a");

@@ -1,8 +1,22 @@
 #pragma once
 
+#include <cstdint>
+
 #include <luge/tensor/tensor.h>
 
 namespace luge {
+
+/// What a GPU may do with the factors of large float32 products, as PyTorch names it.
+enum class MatmulPrecision : std::uint8_t {
+  Highest,  ///< they stay float32: the default
+  High,     ///< rounded to TF32, which keeps 11 bits of 24, for the tensor cores; sums stay float32
+  Medium    ///< the same as High
+};
+
+/// For products from now on. A captured step keeps what it was captured with. The CPU, and products small enough for
+/// luge's own kernel, stay at float32; halves fit TF32 and may always go there.
+void set_float32_matmul_precision(MatmulPrecision precision);
+MatmulPrecision float32_matmul_precision();
 
 /// Matrix product with PyTorch's rules: 1-d operands are a row (left) or a column (right) whose
 /// dimension disappears; leading dimensions broadcast: (..., m, k) x (..., k, n) -> (..., m, n).

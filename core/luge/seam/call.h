@@ -140,6 +140,7 @@ struct MatMul {
   std::int64_t m = 0, n = 0, k = 0;
   Operand a, b, c;                 ///< strides: batch dimensions, then row, then column
   Store store = Store::Overwrite;
+  bool allow_tf32 = false;         ///< factors of float32 may be rounded to TF32's 11 bits on the way
 
   const char* name() const;
   double flops() const;

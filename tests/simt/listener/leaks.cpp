@@ -15,7 +15,7 @@ namespace {
 
 class LeakListener : public ::testing::EmptyTestEventListener {
   void OnTestProgramStart(const ::testing::UnitTest&) override {
-    const luge::Tensor matrix = luge::zeros({33, 33}, {.device = luge::Device::cuda()});
+    const luge::Tensor matrix = luge::zeros({129, 129}, {.device = luge::Device::cuda()});
     luge::matmul(matrix, matrix);
   }
   void OnTestStart(const ::testing::TestInfo&) override { before_ = runtime::statistics(); }

@@ -1,0 +1,67 @@
+#pragma once
+// Matrix products by cuBLASLt, each kind of them by an algorithm that is chosen once.
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+
+#include "cublas.h"
+
+namespace luge::cuda {
+
+class Context;
+class Memory;
+
+/// A matrix as cuBLAS reads it: column by column, `leading` elements apart; `step` elements to the next of the batch.
+struct BlasMatrix {
+  bool transposed = false;
+  std::int64_t leading = 1, step = 0;
+  std::uint32_t alignment = 0;  ///< bytes, up to 16, that the addresses of all matrices are multiples of
+
+  auto operator<=>(const BlasMatrix&) const = default;
+};
+
+/// c (=, +=) a b with c of m x n, in columns.
+struct BlasProduct {
+  bool wide = false;  ///< float64
+  bool allow_tf32 = false;
+  std::int64_t m = 0, n = 0, k = 0, count = 1;
+  BlasMatrix a, b, c;
+
+  auto operator<=>(const BlasProduct&) const = default;
+};
+
+/// cuBLASLt on one GPU, opened on first use.
+class Blas {
+ public:
+  /// Algorithms that need more than the workspace are not used. It is at one address for good, because graphs hold it.
+  Blas(Memory& memory, std::size_t workspace_bytes) : memory_(memory), workspace_bytes_(workspace_bytes) {}
+  Blas(const Blas&) = delete;
+  Blas& operator=(const Blas&) = delete;
+
+  /// Queues the product on the context's stream. False, and nothing is queued, where cuBLASLt has no algorithm for it.
+  /// The algorithm depends on one product alone, not on how many there are.
+  bool multiply(const Context& context, const BlasProduct& product, const std::byte* a, const std::byte* b,
+                std::byte* c, bool accumulate);
+
+ private:
+  struct Choice {
+    bool found = false;
+    bool at_once = false;  ///< the whole batch in one call, not matrix by matrix
+    cublasLtMatmulAlgo_t algorithm{};
+  };
+
+  void open(const char* op);
+  Choice choose(const BlasProduct& product, const char* op) const;
+
+  Memory& memory_;
+  std::mutex mutex_;
+  cublasLtHandle_t handle_ = nullptr;
+  void* workspace_ = nullptr;
+  std::size_t workspace_bytes_;
+  std::map<BlasProduct, Choice> choices_;
+};
+
+}  // namespace luge::cuda
