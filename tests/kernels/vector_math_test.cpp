@@ -104,13 +104,13 @@ std::vector<T> arguments(const Function& function) {
   }
   // Of each exponent of either sign, the ends and some significands.
   constexpr int kFraction = Limits::digits - 1;
-  for (int exponent = Limits::min_exponent - kFraction; exponent <= Limits::max_exponent; ++exponent) {
+  for (int e = Limits::min_exponent - kFraction; e <= Limits::max_exponent; ++e) {
     for (int i = 0; i < (sizeof(T) == 4 ? 128 : 16); ++i) {
       const double significand = i == 0   ? 0.5
                                  : i == 1 ? std::nextafter(0.5, 1.0)
                                  : i == 2 ? std::nextafter(1.0, 0.0)
                                           : 0.5 + std::abs(small(engine)) / 2;
-      const T x = std::ldexp(static_cast<T>(significand), exponent);
+      const T x = std::ldexp(static_cast<T>(significand), e);
       result.push_back(x);
       result.push_back(-x);
     }
