@@ -116,11 +116,13 @@ HWY_INLINE T largest_number(const T* x, std::int64_t n) {
 }
 
 /// The sum of e^(x - largest) over a row, block by block: each block is shifted by its own largest element, and sums
-/// are rescaled as they are merged. Exponentials are computed once.
+/// are rescaled as they are merged. Exponentials are computed once. Within a block, exponential i goes to lane i mod
+/// 16; a lane runs over kRun elements in the element type, then into float64; at the end the lanes are added pairwise.
 template <class T>
 class RowExponentials {
  public:
   using Reducer = scalar_math::LogSumExp<T>;
+  static constexpr std::int64_t kRun = 512;
 
   HWY_INLINE RowExponentials() : state_(Reducer::identity()) {}
 
@@ -129,16 +131,12 @@ class RowExponentials {
   HWY_INLINE T add(const T* x, std::int64_t n, T* out) {
     T largest = largest_number(x, n);
     const T shift = largest == -std::numeric_limits<T>::infinity() ? T(0) : largest;
-    const Vec<T> shifts(static_cast<double>(shift));
+    double lanes[kSumLanes] = {};
     for (std::int64_t s = 0; s < n; s += kRun) {
-      constexpr std::int64_t kLine = 64 / sizeof(T);
       const std::int64_t run = std::min(kRun, n - s);
-      for (std::int64_t i = 0; i < run; i += kLine) __builtin_prefetch(x + n + s + i);
-      const T* const from = x + s;
-      write_row(out + s, run, RowStore{Store::Overwrite, false},
-                [&](std::size_t i, Part part) HWY_ATTR { return exp(load_lanes(from + i, part) - shifts); });
+      add_run(x + s, run, Vec<T>(static_cast<double>(shift)), out + s, x + n + s, lanes);
     }
-    const double sum = FloatSum<T, Identity>::chunk(out, n, 0, T(0));
+    const double sum = add_lanes(lanes, kSumLanes);
     // Of an infinity and a NaN the latter is what counts.
     if (sum != sum) largest = Extreme<T, true, false>::chunk(x, n, 0, T(0)).value;
     state_ = Reducer::merge(state_, {sum, static_cast<double>(largest)});
@@ -150,7 +148,33 @@ class RowExponentials {
   T log() const { return Reducer::total(sum(), largest()); }
 
  private:
-  static constexpr std::int64_t kRun = 2048 / sizeof(T);
+  static HWY_INLINE void add_run(const T* x, std::int64_t n, Vec<T> shift, T* out, const T* ahead, double* lanes) {
+    constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
+    constexpr std::int64_t kVectors = kSumLanes / kN, kLine = 64 / sizeof(T);
+    Vec<T> acc[kVectors];
+    for (Vec<T>& v : acc) v = Vec<T>(0.0);
+    std::int64_t i = 0;
+    for (; i + kSumLanes <= n; i += kSumLanes) {
+      for (std::int64_t line = 0; line < kSumLanes; line += kLine) __builtin_prefetch(ahead + i + line);
+      for (std::int64_t q = 0; q < kVectors; ++q) {
+        const Vec<T> e = exp(load(x + i + q * kN) - shift);
+        store(out + i + q * kN, e);
+        acc[q] = acc[q] + e;
+      }
+    }
+    for (std::int64_t q = 0; i < n; i += kN, ++q) {
+      const auto rest = static_cast<std::size_t>(std::min(kN, n - i));
+      const Part part{rest};
+      Vec<T> e = exp(load_lanes(x + i, part) - shift);
+      if (rest != kLanes<T>) e = select(Mask<T>{hn::FirstN(typename Vec<T>::D(), rest)}, e, Vec<T>(0.0));
+      rest == kLanes<T> ? store(out + i, e) : store_part(out + i, e, rest);
+      acc[q] = acc[q] + e;
+    }
+    HWY_ALIGN T sums[kSumLanes];
+    for (std::int64_t q = 0; q < kVectors; ++q) store(sums + q * kN, acc[q]);
+    for (std::int64_t j = 0; j < kSumLanes; ++j) lanes[j] += static_cast<double>(sums[j]);
+  }
+
   typename Reducer::State state_;
 };
 

@@ -34,7 +34,7 @@ class SoftmaxRows {
     waiting_ = out, sum_ = row.sum(), largest_ = row.largest();
   }
   void finish() {
-    for (std::int64_t b = 0; b < blocks(); ++b) write(b);
+    for (std::int64_t b = 0; waiting_ != nullptr && b < blocks(); ++b) write(b);
     waiting_ = nullptr;
   }
 
@@ -48,7 +48,7 @@ class SoftmaxRows {
   T* exponentials(int row) { return exponentials_.data() + row * columns_; }
   T* shifts(int row) { return shifts_.data() + row * blocks(); }
 
-  /// A block of the row that waits.
+  /// Block b of the row that waits.
   HWY_INLINE void write(std::int64_t b) {
     const std::int64_t at = b * kBlock;
     const T* const from = exponentials(current_ ^ 1) + at;
