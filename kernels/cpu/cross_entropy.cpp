@@ -18,21 +18,25 @@ namespace luge::cpu::HWY_NAMESPACE {
 
 template <class T>
 HWY_NOINLINE void forward_row(const CrossEntropy& call, const T* logits, std::int64_t target, T& lse, T& out) {
-  const T largest = row_maximum(logits, call.columns);
-  const double sum = row_sum<ShiftedExp>(logits, call.columns, largest);
-  lse = scalar_math::LogSumExp<T>::total(sum, largest);
+  constexpr std::int64_t kBlock = kExpBlock<T>;
+  HWY_ALIGN T exponentials[kBlock];
+  RowExponentials<T> row;
+  for (std::int64_t i = 0; i < call.columns; i += kBlock)
+    row.add(logits + i, std::min(kBlock, call.columns - i), exponentials);
+  lse = row.log();
   const T loss = scalar_math::cross_entropy_loss(logits, call.columns, target, lse);
   out = call.store == Store::Accumulate ? out + loss : loss;
 }
 
 /// A label that does not exist makes the whole row NaN, as it made the loss.
 template <class T>
-HWY_NOINLINE void backward_row(const CrossEntropy& call, const T* logits, std::int64_t target, T lse, T dy, T* out) {
+HWY_NOINLINE void backward_row(const CrossEntropy& call, RowStore how, const T* logits, std::int64_t target, T lse,
+                               T dy, T* out) {
   const bool valid = target >= 0 && target < call.columns;
   const Vec<T> gradient(valid ? static_cast<double>(dy) : std::numeric_limits<double>::quiet_NaN());
   const Vec<T> shift(static_cast<double>(lse));
   const T before = valid ? out[target] : T(0);
-  write_row(out, call.columns, call.store, [&](std::size_t i, Part part) HWY_ATTR {
+  write_row(out, call.columns, how, [&](std::size_t i, Part part) HWY_ATTR {
     return scalar_math::cross_entropy_gradient(gradient, load_lanes(logits + i, part), shift, Vec<T>(0.0));
   });
   if (!valid) return;
@@ -49,6 +53,9 @@ void cross_entropy_as(const CrossEntropy& call) {
   T* const lse = static_cast<T*>(call.lse.data);
   const T* const dy = static_cast<const T*>(call.dy.data);
   T* const out = static_cast<T*>(call.out.data);
+  const RowStore how = call.direction == Direction::Forward
+                           ? RowStore{call.store, false}
+                           : RowStore::of(call.store, call.rows, call.columns, sizeof(T));
   parallel_for(call.rows, call.columns * 2, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       const T* const row = logits + r * call.logits.strides[0];
@@ -57,8 +64,9 @@ void cross_entropy_as(const CrossEntropy& call) {
       if (call.direction == Direction::Forward)
         forward_row(call, row, label, row_lse, out[r * call.out.strides[0]]);
       else
-        backward_row(call, row, label, row_lse, dy[r * call.dy.strides[0]], out + r * call.out.strides[0]);
+        backward_row(call, how, row, label, row_lse, dy[r * call.dy.strides[0]], out + r * call.out.strides[0]);
     }
+    if (how.past_caches) finish_streams();
   });
 }
 

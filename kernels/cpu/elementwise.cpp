@@ -41,6 +41,14 @@ TileFn tile_of(const Elementwise& call) {
   return forward_tile(call.op, call.in[call.op == Op::Where ? 1 : 0].dtype);
 }
 
+/// The tile that writes its only output past the caches by itself; null where there is none.
+TileFn streaming_tile_of(const Elementwise& call) {
+  if (call.direction == Direction::Backward || call.inputs != 1 ||
+      reinterpret_cast<std::uintptr_t>(call.out[0].data) % kPastCaches != 0)
+    return nullptr;
+  return tiles().past_caches[static_cast<int>(call.op)][static_cast<int>(call.in[0].dtype)];
+}
+
 /// Brings a run into the first-level cache. Prefetchers follow one stream well and several in turn badly;
 /// two accesses to each line were measured to set them going faster than one.
 void touch(const void* data, std::size_t bytes) {
@@ -115,7 +123,8 @@ struct Plan {
   std::array<Access, Elementwise::kMaxInputs> in;
   std::array<Access, Elementwise::kMaxOutputs> out;
   std::array<bool, Elementwise::kMaxOutputs> stream{};
-  bool cold = false;  ///< the operands come from memory
+  bool past_caches = false;  ///< `tile` streams by itself
+  bool cold = false;         ///< the operands come from memory
 
   explicit Plan(const Elementwise& c);
   void run(std::int64_t begin, std::int64_t end) const;
@@ -167,6 +176,9 @@ Plan::Plan(const Elementwise& c) : call(c), tile(tile_of(c)), space(c.extent) {
     made_up |= stream[u];
   }
   cold = worth_streaming(n * static_cast<std::int64_t>(size_of(call.in[0].dtype)));
+  if (stream[0] && row == n) {
+    if (const TileFn streaming = streaming_tile_of(call); streaming != nullptr) tile = streaming, past_caches = true;
+  }
   segment = cold ? kColdTile : made_up ? kTile : row;
 }
 
@@ -226,7 +238,7 @@ void Plan::run(std::int64_t begin, std::int64_t end) const {
       }
       if (cold && target[u] != nullptr && call.store[u] == Store::Accumulate)
         touch(target[u], static_cast<std::size_t>(n * size));
-      const bool direct = target[u] != nullptr && call.store[u] == Store::Overwrite && !stream[u];
+      const bool direct = target[u] != nullptr && call.store[u] == Store::Overwrite && (!stream[u] || past_caches);
       out_data[i] = direct ? target[u] : buffers[Elementwise::kMaxInputs + i].bytes;
     }
     tile(in_data, out_data, call.parameters.data(), static_cast<std::size_t>(n));

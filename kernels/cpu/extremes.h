@@ -36,6 +36,7 @@ struct Extreme : scalar_math::ArgExtreme<T, largest> {
 
   static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n,
                                    std::int64_t first, const T*, Partial* out) {
+    if constexpr (std::is_floating_point_v<T> && !positions) return float_columns(x, stride, rows, n, first, out);
     using Row = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;  // as wide as the elements
     HWY_ALIGN T best[kColumns];
     HWY_ALIGN Row best_row[kColumns];
@@ -55,6 +56,38 @@ struct Extreme : scalar_math::ArgExtreme<T, largest> {
   }
 
  private:
+  /// Rows that are gone through together, so that the extremes so far are read and written once for all of them.
+  static constexpr std::int64_t kRows = 4;
+
+  /// The extremes alone, by vectors; with the first of equals, since zeros have signs.
+  static HWY_INLINE void float_columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n,
+                                       std::int64_t first, Partial* out) {
+    constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
+    HWY_ALIGN T best[kColumns];
+    std::copy_n(x, n, best);
+    RowsAhead<T> ahead(x, stride, n, 1);
+    for (std::int64_t r = 1; r < rows; r += kRows) {
+      const std::int64_t count = std::min(kRows, rows - r);
+      const T* const from = x + r * stride;
+      std::int64_t v = 0;
+      for (; v + kN <= n; v += kN) {
+        Vec<T> kept = load(best + v);
+        for (std::int64_t i = 0; i < count; ++i) {
+          ahead.advance(kN);
+          const Vec<T> b = load(from + i * stride + v);
+          // As beats(b, kept): a NaN in b is not behind, and one in `kept` stays.
+          const Mask<T> behind = largest ? b <= kept : b >= kept;
+          kept = select(behind, kept, select(kept == kept, b, kept));
+        }
+        store(best + v, kept);
+      }
+      for (; v < n; ++v)
+        for (std::int64_t i = 0; i < count; ++i)
+          if (beats(from[i * stride + v], best[v])) best[v] = from[i * stride + v];
+    }
+    for (std::int64_t v = 0; v < n; ++v) out[v] = {first, best[v]};
+  }
+
   /// Where `wanted`, or a NaN if it is one, is for the first time.
   static HWY_INLINE std::int64_t find(const T* x, std::int64_t n, T wanted) {
     constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);

@@ -5,6 +5,8 @@
 
 #include <luge/seam/call.h>
 
+#include "strided.h"
+
 #if defined(LUGE_CPU_ROW_MATH_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LUGE_CPU_ROW_MATH_H_
 #undef LUGE_CPU_ROW_MATH_H_
@@ -25,22 +27,12 @@ HWY_INLINE Vec<T> load_lanes(const T* from, Part part) {
   return part.lanes == kLanes<T> ? load(from) : load_part(from, part.lanes);
 }
 
-/// NaN if there is one.
+/// Sum of the elements, in the order of reducers.h.
 template <class T>
-T row_maximum(const T* x, std::int64_t n) {
-  using Maximum = Extreme<T, true, false>;
-  T result = Maximum::chunk(x, std::min(n, kChunk), 0, T(0)).value;
-  for (std::int64_t i = kChunk; i < n; i += kChunk)
-    result = scalar_math::Extreme<T, true>::merge(
-        result, Maximum::chunk(x + i, std::min(kChunk, n - i), i, T(0)).value);
-  return result;
-}
-
-/// Sum of Map(x, shift), in the order of reducers.h.
-template <class Map, class T>
-double row_sum(const T* x, std::int64_t n, T shift) {
+double row_sum(const T* x, std::int64_t n) {
   double sum = 0;
-  for (std::int64_t i = 0; i < n; i += kChunk) sum += FloatSum<T, Map>::chunk(x + i, std::min(kChunk, n - i), i, shift);
+  for (std::int64_t i = 0; i < n; i += kChunk)
+    sum += FloatSum<T, Identity>::chunk(x + i, std::min(kChunk, n - i), i, T(0));
   return sum;
 }
 
@@ -57,12 +49,37 @@ double row_dot(const T* a, const T* b, std::int64_t n) {
   return sum;
 }
 
-/// out[i] (=, +=) formula(i, part) for n elements, vector by vector; the last one is partial.
+/// How the rows of a call are written.
+struct RowStore {
+  Store mode;
+  bool past_caches;  ///< outputs far larger than the caches; ask for finish_streams() at the end
+
+  /// Rows shorter than this break too many cache lines at their ends.
+  static constexpr std::int64_t kLongStream = 512;
+
+  static RowStore of(Store mode, std::int64_t rows, std::int64_t columns, std::size_t element) {
+    return {mode, mode == Store::Overwrite && columns >= kLongStream &&
+                      worth_streaming(rows * columns * static_cast<std::int64_t>(element))};
+  }
+};
+
+/// out[i] (=, +=) formula(i, part) for n elements, vector by vector; the last one is partial, and so is the first where
+/// the rest is to be aligned.
 template <class T, class F>
-HWY_INLINE void write_row(T* out, std::int64_t columns, Store mode, const F& formula) {
+HWY_INLINE void write_row(T* out, std::int64_t columns, RowStore how, const F& formula) {
   const auto n = static_cast<std::size_t>(columns);
-  const bool sums = mode == Store::Accumulate;
+  const bool sums = how.mode == Store::Accumulate;
   std::size_t i = 0;
+  if (how.past_caches) {
+    constexpr std::size_t kBytes = kLanes<T> * sizeof(T);
+    const std::size_t head = (kBytes - reinterpret_cast<std::uintptr_t>(out) % kBytes) % kBytes / sizeof(T);
+    if (head != 0 && head < n) {
+      store_part(out, formula(i, Part{head}), head);
+      i = head;
+    }
+    if (head < n)
+      for (; i + kLanes<T> <= n; i += kLanes<T>) store_past_caches(out + i, formula(i, Part{kLanes<T>}));
+  }
   for (; i + kLanes<T> <= n; i += kLanes<T>) {
     const Vec<T> v = formula(i, Part{kLanes<T>});
     store(out + i, sums ? load(out + i) + v : v);
@@ -71,6 +88,100 @@ HWY_INLINE void write_row(T* out, std::int64_t columns, Store mode, const F& for
   const Part part{n - i};
   const Vec<T> v = formula(i, part);
   store_part(out + i, sums ? load_part(out + i, part.lanes) + v : v, part.lanes);
+}
+
+// ---- sums of exponentials in one pass ---------------------------------------------------------------
+
+/// Elements whose largest is found before their exponentials are added: they stay in the first-level cache meanwhile.
+template <class T>
+inline constexpr std::int64_t kExpBlock = 16384 / sizeof(T);
+
+/// The largest of n elements that is not NaN; -inf if there is none.
+template <class T>
+HWY_INLINE T largest_number(const T* x, std::int64_t n) {
+  constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
+  constexpr std::int64_t kChains = 4;
+  const typename Vec<T>::D d;
+  const Vec<T> least(-std::numeric_limits<double>::infinity());
+  Vec<T> best[kChains] = {least, least, least, least};
+  std::int64_t i = 0;
+  for (; i + kChains * kN <= n; i += kChains * kN)
+    for (std::int64_t c = 0; c < kChains; ++c) best[c] = max(load(x + i + c * kN), best[c]);
+  for (; i + kN <= n; i += kN) best[0] = max(load(x + i), best[0]);
+  if (i < n) {
+    const auto rest = static_cast<std::size_t>(n - i);
+    best[0] = max(select(Mask<T>{hn::FirstN(d, rest)}, load_part(x + i, rest), least), best[0]);
+  }
+  return hn::GetLane(hn::MaxOfLanes(d, max(max(best[0], best[1]), max(best[2], best[3])).raw));
+}
+
+/// The sum of e^(x - largest) over a row, block by block: each block is shifted by its own largest element, and sums
+/// are rescaled as they are merged. Exponentials are computed once. Within a block, exponential i goes to lane i mod
+/// 16; a lane runs over kRun elements in the element type, then into float64; at the end the lanes are added pairwise.
+template <class T>
+class RowExponentials {
+ public:
+  using Reducer = scalar_math::LogSumExp<T>;
+  static constexpr std::int64_t kRun = 512;
+
+  HWY_INLINE RowExponentials() : state_(Reducer::identity()) {}
+
+  /// Adds the next block. Its elements' e^(x - returned value) go to `out`; what follows it in memory is fetched
+  /// meanwhile. A block of -inf alone is shifted by 0.
+  HWY_INLINE T add(const T* x, std::int64_t n, T* out) {
+    T largest = largest_number(x, n);
+    const T shift = largest == -std::numeric_limits<T>::infinity() ? T(0) : largest;
+    double lanes[kSumLanes] = {};
+    for (std::int64_t s = 0; s < n; s += kRun) {
+      const std::int64_t run = std::min(kRun, n - s);
+      add_run(x + s, run, Vec<T>(static_cast<double>(shift)), out + s, x + n + s, lanes);
+    }
+    const double sum = add_lanes(lanes, kSumLanes);
+    // Of an infinity and a NaN the latter is what counts.
+    if (sum != sum) largest = Extreme<T, true, false>::chunk(x, n, 0, T(0)).value;
+    state_ = Reducer::merge(state_, {sum, static_cast<double>(largest)});
+    return shift;
+  }
+
+  double sum() const { return state_.sum; }
+  T largest() const { return static_cast<T>(state_.largest); }
+  T log() const { return Reducer::total(sum(), largest()); }
+
+ private:
+  static HWY_INLINE void add_run(const T* x, std::int64_t n, Vec<T> shift, T* out, const T* ahead, double* lanes) {
+    constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
+    constexpr std::int64_t kVectors = kSumLanes / kN, kLine = 64 / sizeof(T);
+    Vec<T> acc[kVectors];
+    for (Vec<T>& v : acc) v = Vec<T>(0.0);
+    std::int64_t i = 0;
+    for (; i + kSumLanes <= n; i += kSumLanes) {
+      for (std::int64_t line = 0; line < kSumLanes; line += kLine) __builtin_prefetch(ahead + i + line);
+      for (std::int64_t q = 0; q < kVectors; ++q) {
+        const Vec<T> e = exp(load(x + i + q * kN) - shift);
+        store(out + i + q * kN, e);
+        acc[q] = acc[q] + e;
+      }
+    }
+    for (std::int64_t q = 0; i < n; i += kN, ++q) {
+      const auto rest = static_cast<std::size_t>(std::min(kN, n - i));
+      const Part part{rest};
+      Vec<T> e = exp(load_lanes(x + i, part) - shift);
+      if (rest != kLanes<T>) e = select(Mask<T>{hn::FirstN(typename Vec<T>::D(), rest)}, e, Vec<T>(0.0));
+      rest == kLanes<T> ? store(out + i, e) : store_part(out + i, e, rest);
+      acc[q] = acc[q] + e;
+    }
+    HWY_ALIGN T sums[kSumLanes];
+    for (std::int64_t q = 0; q < kVectors; ++q) store(sums + q * kN, acc[q]);
+    for (std::int64_t j = 0; j < kSumLanes; ++j) lanes[j] += static_cast<double>(sums[j]);
+  }
+
+  typename Reducer::State state_;
+};
+
+/// What e^(x - shift) is multiplied by to be a softmax: NaN if `largest` is infinite, as in rows.h.
+template <class T>
+double softmax_scale(T shift, T largest, double sum) {
+  return (shift == largest ? 1.0 : scalar_math::exp(static_cast<double>(shift) - static_cast<double>(largest))) / sum;
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE

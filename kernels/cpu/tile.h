@@ -21,10 +21,15 @@ TileFn forward_tile(Op op, DType dtype);
 /// The tile of its derivative, float32 and float64; null for an op without one.
 TileFn backward_tile(Op op, DType dtype);
 
+/// Alignment of outputs that are written past the caches: a vector of any instruction set.
+inline constexpr std::size_t kPastCaches = 64;
+
 /// [op][dtype]; filled by the three files that hold the tile functions.
 struct TileTable {
   TileFn forward[kOpCount][kDTypeCount] = {};
   TileFn backward[kOpCount][kDTypeCount] = {};
+  /// forward of floating ops with one input, whose output is aligned to kPastCaches bytes and written past the caches.
+  TileFn past_caches[kOpCount][kDTypeCount] = {};
 };
 void add_unary_tiles(TileTable& table);
 void add_binary_tiles(TileTable& table);

@@ -77,7 +77,8 @@ struct Parameters {
   }
 };
 
-template <class F, class T>
+/// `past_caches` for outputs at multiples of a vector's size that nobody reads soon.
+template <class F, class T, bool past_caches = false>
 struct ForwardLoop : LoopShape<T, F::kInputs, 1, kNone, F::kIsMask> {
   using Result = std::conditional_t<F::kIsMask, bool, T>;
   static HWY_NOINLINE void run(const void* const* in, void* const* out, const double* from, std::size_t n) {
@@ -90,6 +91,8 @@ struct ForwardLoop : LoopShape<T, F::kInputs, 1, kNone, F::kIsMask> {
       for (int i = 0; i < F::kInputs; ++i) values[i] = load(x[i] + at);
       if constexpr (F::kIsMask)
         store_mask(y + at, formula::invoke_forward<F>(values, parameters.values));
+      else if constexpr (past_caches)
+        store_past_caches(y + at, formula::invoke_forward<F>(values, parameters.values));
       else
         store(y + at, formula::invoke_forward<F>(values, parameters.values));
     }
@@ -159,6 +162,8 @@ void add_tiles(TileTable& table, Op op) {
       else if constexpr (std::is_floating_point_v<T>) {
         forward[at] = &tile<ForwardLoop<F, T>>;
         if constexpr (!F::kIsMask) backward[at] = &tile<BackwardLoop<F, T>>;
+        if constexpr (!F::kIsMask && inputs == 1)
+          table.past_caches[static_cast<int>(op)][at] = &tile<ForwardLoop<F, T, true>>;
       } else if constexpr (std::is_same_v<T, bool> && inputs == 1) {
         forward[at] = &plain<F, unsigned char, unsigned char>;  // g++ 12 does not vectorise the negation of a bool
       } else {

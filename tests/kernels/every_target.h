@@ -6,9 +6,9 @@
 
 namespace luge::test {
 
-/// Runs a test with the unary tiles of every instruction set of this machine, by name.
+/// Runs a test with the unary tiles of every instruction set of this machine that is compiled for, by name.
 inline void on_every_target(void (*test)(const cpu::TileTable&, const char*)) {
-  const std::int64_t supported = hwy::SupportedTargets();
+  const std::int64_t supported = hwy::SupportedTargets() & ~std::int64_t{HWY_DISABLED_TARGETS};
   for (std::int64_t targets = supported & (HWY_AVX3 | HWY_AVX2 | HWY_NEON | HWY_SCALAR); targets != 0;
        targets &= targets - 1) {
     const std::int64_t target = targets & -targets;

@@ -11,6 +11,8 @@
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
+#include <luge/ops/loss.h>
+#include <luge/ops/softmax.h>
 
 namespace luge {
 namespace {
@@ -79,6 +81,34 @@ TEST_F(LargeCalls, BroadcastEqualsRowByRow) {
   EXPECT_TRUE(same_bits(m * column, stack(products)));
   EXPECT_TRUE(same_bits(column.expand({kSide, kSide}).clone(), column * ones({kSide, kSide})));
   EXPECT_TRUE(same_bits(row.expand({kSide, kSide}).clone(), row * ones({kSide, kSide})));
+}
+
+/// Rows that begin between cache lines, of several blocks.
+TEST_F(LargeCalls, RowsEqualRowByRow) {
+  constexpr std::int64_t kRows = 499, kColumns = 8501;
+  const Tensor x = 8 * rand({kRows, kColumns}) - 4, dy = rand({kRows, kColumns});
+  const Tensor labels = randint(0, kColumns, {kRows});
+  const auto softmax_and_gradient = [](const Tensor& in, const Tensor& gradient, bool log) {
+    Tensor leaf = in.clone().requires_grad_();
+    const Tensor y = log ? log_softmax(leaf, -1) : softmax(leaf, -1);
+    y.backward(gradient);
+    return stack({y.detach(), leaf.grad()}, -2);
+  };
+  const auto entropy_gradient = [](const Tensor& in, const Tensor& label) {
+    Tensor leaf = in.clone().requires_grad_();
+    cross_entropy(leaf, label, {.reduction = Reduction::Sum}).backward();
+    return leaf.grad();
+  };
+  std::vector<Tensor> plain, logs, entropies;
+  for (std::int64_t r = 0; r < kRows; ++r) {
+    const Tensor row = x.slice(0, r, r + 1), gradient = dy.slice(0, r, r + 1);
+    plain.push_back(softmax_and_gradient(row, gradient, false));
+    logs.push_back(softmax_and_gradient(row, gradient, true));
+    entropies.push_back(entropy_gradient(row, labels.slice(0, r, r + 1)));
+  }
+  EXPECT_TRUE(same_bits(softmax_and_gradient(x, dy, false), cat(plain, 0)));
+  EXPECT_TRUE(same_bits(softmax_and_gradient(x, dy, true), cat(logs, 0)));
+  EXPECT_TRUE(same_bits(entropy_gradient(x, labels), cat(entropies, 0)));
 }
 
 }  // namespace

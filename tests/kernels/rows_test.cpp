@@ -156,6 +156,57 @@ TEST_P(SoftmaxTest, SpecialValuesStayInTheirRow) {
   }
 }
 
+/// Rows of several blocks that are summed one after the other, with what is not a number in one of them.
+enum class Oddity { None, LeastAhead, LeastBehind, OnlyLeast, Infinite, NotANumber, Both };
+constexpr Oddity kOddities[] = {Oddity::None,     Oddity::LeastAhead, Oddity::LeastBehind, Oddity::OnlyLeast,
+                                Oddity::Infinite, Oddity::NotANumber, Oddity::Both};
+constexpr std::int64_t kOddColumns = 10000;
+
+Array odd_rows(DType dtype) {
+  Array x(dtype, static_cast<std::int64_t>(std::size(kOddities)) * kOddColumns);
+  Chooser(5).fill(x, -6, 6);
+  for (std::size_t r = 0; r < std::size(kOddities); ++r) {
+    const std::int64_t row = static_cast<std::int64_t>(r) * kOddColumns;
+    const Oddity oddity = kOddities[r];
+    const std::int64_t first = oddity == Oddity::LeastBehind ? 4000 : 0;
+    const std::int64_t last = oddity == Oddity::LeastAhead                ? 4500
+                              : first == 0 && oddity != Oddity::OnlyLeast ? 0
+                                                                          : kOddColumns;
+    for (std::int64_t i = first; i < last; ++i) x.set(row + i, -kInfinity);
+    if (oddity == Oddity::Infinite || oddity == Oddity::Both) x.set(row + 77, kInfinity);
+    if (oddity == Oddity::NotANumber || oddity == Oddity::Both) x.set(row + 9001, NAN);
+  }
+  return x;
+}
+
+TEST_P(SoftmaxTest, WhatIsNotANumberMakesTheRowSo) {
+  for (const DType dtype : {float32, float64}) {
+    const Array x = odd_rows(dtype);
+    DeviceArray in(backend(), x), out(backend(), Array(dtype, x.count()));
+    for (const bool log : {false, true}) {
+      Softmax call;
+      call.log = log;
+      call.rows = static_cast<std::int64_t>(std::size(kOddities));
+      call.columns = kOddColumns;
+      call.in = in.operand({kOddColumns});
+      call.out = out.operand({kOddColumns});
+      backend().run(call);
+      const Array result = out.download();
+      for (std::size_t r = 0; r < std::size(kOddities); ++r) {
+        const std::int64_t row = static_cast<std::int64_t>(r) * kOddColumns;
+        const std::vector<double> exact = softmax(x, row, kOddColumns, log);
+        for (std::int64_t i = 0; i < kOddColumns; ++i) {
+          const double value = result.get(row + i);
+          const bool number = kOddities[r] <= Oddity::LeastBehind;
+          const double wanted = number ? exact[static_cast<std::size_t>(i)] : NAN;
+          ASSERT_TRUE(close(value, wanted, 16 * epsilon(dtype) * (log ? 20 : 1)))
+              << value << " instead of " << wanted << " at " << i << " of row " << r;
+        }
+      }
+    }
+  }
+}
+
 class CrossEntropyTest : public BackendTest {};
 LUGE_ON_EVERY_DEVICE(CrossEntropyTest);
 
@@ -212,6 +263,34 @@ TEST_P(CrossEntropyTest, ForwardAndBackward) {
           ASSERT_TRUE(gradients.same_bits(r * step + columns, grad, r * step + columns));
         }
       }
+    }
+  }
+}
+
+TEST_P(CrossEntropyTest, LogSumExpOfWhatIsNotANumber) {
+  for (const DType dtype : {float32, float64}) {
+    const auto rows = static_cast<std::int64_t>(std::size(kOddities));
+    const Array x = odd_rows(dtype);
+    Array labels(int64, rows);
+    DeviceArray dx(backend(), x), dl(backend(), labels), dloss(backend(), Array(dtype, rows)),
+        dlse(backend(), Array(dtype, rows));
+    CrossEntropy call;
+    call.rows = rows;
+    call.columns = kOddColumns;
+    call.logits = dx.operand({kOddColumns});
+    call.target = dl.operand();
+    call.lse = dlse.operand();
+    call.dy = absent();
+    call.out = dloss.operand();
+    backend().run(call);
+    const Array lse = dlse.download();
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const Oddity oddity = kOddities[static_cast<std::size_t>(r)];
+      double exact = 0;
+      for (std::int64_t i = 0; i < kOddColumns; ++i) exact += std::exp(x.get(r * kOddColumns + i));
+      exact = std::log(exact);
+      if (oddity == Oddity::Both) exact = NAN;
+      ASSERT_TRUE(close(lse.get(r), exact, 32 * epsilon(dtype) * 10)) << lse.get(r) << " instead of " << exact;
     }
   }
 }
