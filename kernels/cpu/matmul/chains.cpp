@@ -144,24 +144,26 @@ HWY_INLINE void store_blocks(D d, V v, T* to, std::int64_t stride) {
   }
 }
 
-/// kStep rows of a block of columns that are contiguous: to[q * width + j] = columns[j][q].
+/// Elements of 16 bytes: so many columns are transposed at a time.
 template <class T>
-HWY_INLINE void transpose_block(const T* const* columns, std::int64_t q, const LastLanes<T>& lanes, T* to,
-                                std::int64_t width) {
-  const typename Vec<T>::D d;
+constexpr auto kBlock = static_cast<std::int64_t>(16 / sizeof(T));
+
+/// kCount rows of kBlock columns that are contiguous: to[q * width + j] = columns[j][q].
+template <std::size_t kCount, class D, class T>
+HWY_INLINE void transpose(D d, const T* const* columns, std::int64_t q, T* to, std::int64_t width) {
+  const auto x = hn::LoadU(d, columns[0] + q), y = hn::LoadU(d, columns[1] + q);
+  const std::int64_t next = kBlock<T> * width;  // of the rows, between two blocks of a vector
   if constexpr (sizeof(T) == 8) {
-    const auto x = lanes.load_from(columns[0] + q).raw, y = lanes.load_from(columns[1] + q).raw;
-    store_blocks<kLanes<T>>(d, hn::InterleaveLower(d, x, y), to, 2 * width);
-    store_blocks<kLanes<T>>(d, hn::InterleaveUpper(d, x, y), to + width, 2 * width);
+    store_blocks<kCount>(d, hn::InterleaveLower(d, x, y), to, next);
+    store_blocks<kCount>(d, hn::InterleaveUpper(d, x, y), to + width, next);
   } else {
-    const auto x = lanes.load_from(columns[0] + q).raw, y = lanes.load_from(columns[1] + q).raw,
-               z = lanes.load_from(columns[2] + q).raw, w = lanes.load_from(columns[3] + q).raw;
+    const auto z = hn::LoadU(d, columns[2] + q), w = hn::LoadU(d, columns[3] + q);
     const auto low_even = hn::InterleaveLower(d, x, z), low_odd = hn::InterleaveLower(d, y, w),
                high_even = hn::InterleaveUpper(d, x, z), high_odd = hn::InterleaveUpper(d, y, w);
-    store_blocks<kLanes<T>>(d, hn::InterleaveLower(d, low_even, low_odd), to, 4 * width);
-    store_blocks<kLanes<T>>(d, hn::InterleaveUpper(d, low_even, low_odd), to + width, 4 * width);
-    store_blocks<kLanes<T>>(d, hn::InterleaveLower(d, high_even, high_odd), to + 2 * width, 4 * width);
-    store_blocks<kLanes<T>>(d, hn::InterleaveUpper(d, high_even, high_odd), to + 3 * width, 4 * width);
+    store_blocks<kCount>(d, hn::InterleaveLower(d, low_even, low_odd), to, next);
+    store_blocks<kCount>(d, hn::InterleaveUpper(d, low_even, low_odd), to + width, next);
+    store_blocks<kCount>(d, hn::InterleaveLower(d, high_even, high_odd), to + 2 * width, next);
+    store_blocks<kCount>(d, hn::InterleaveUpper(d, high_even, high_odd), to + 3 * width, next);
   }
 }
 
@@ -169,17 +171,17 @@ HWY_INLINE void transpose_block(const T* const* columns, std::int64_t q, const L
 template <class T>
 HWY_INLINE bool pack_columns(const Matrix<const T>& b, std::int64_t k, std::int64_t lanes, T* to, std::int64_t width) {
   if (b.row != 1) return false;
-  constexpr auto kBlock = static_cast<std::int64_t>(16 / sizeof(T));
-  const LastLanes<T> whole(kLanes<T>);
-  for (std::int64_t j = 0; j < lanes; j += kBlock) {
-    const T* columns[kBlock];  // beyond the end the last one again
-    for (std::int64_t l = 0; l < kBlock; ++l) columns[l] = b.data + std::min(j + l, lanes - 1) * b.column;
+  constexpr auto kLanesOfBlock = static_cast<std::size_t>(kBlock<T>);
+  for (std::int64_t j = 0; j < lanes; j += kBlock<T>) {
+    const T* columns[kBlock<T>];  // beyond the end the last one again
+    for (std::int64_t l = 0; l < kBlock<T>; ++l) columns[l] = b.data + std::min(j + l, lanes - 1) * b.column;
     std::int64_t q = 0;
-    for (; q + kStep<T> <= k; q += kStep<T>) transpose_block(columns, q, whole, to + q * width + j, width);
-    if (q == k) continue;
-    HWY_ALIGN T rest[kLanes<T> * static_cast<std::size_t>(kBlock)];
-    transpose_block(columns, q, LastLanes<T>(static_cast<std::size_t>(k - q)), rest, kBlock);
-    for (std::int64_t r = q; r < k; ++r) std::copy_n(rest + (r - q) * kBlock, kBlock, to + r * width + j);
+    for (; q + kStep<T> <= k; q += kStep<T>)
+      transpose<kLanes<T>>(typename Vec<T>::D(), columns, q, to + q * width + j, width);
+    for (; q + kBlock<T> <= k; q += kBlock<T>)
+      transpose<kLanesOfBlock>(hn::CappedTag<T, kLanesOfBlock>(), columns, q, to + q * width + j, width);
+    for (; q < k; ++q)
+      for (std::int64_t l = 0; l < kBlock<T>; ++l) to[q * width + j + l] = columns[l][q];
   }
   return true;
 }

@@ -19,15 +19,29 @@ int buffer_at(const std::vector<StepBuffer>& buffers, const void* data) {
   return static_cast<int>(past - buffers.begin()) - 1;
 }
 
+/// The items from the first that uses a buffer to the last one.
 struct Life {
   std::size_t first = 0, last = 0;
   bool used = false;
+  const SetSegment* segment = nullptr;  ///< that it lies in as a whole
+
+  bool meets(const Life& other) const { return first <= other.last && other.first <= last; }
+  /// With all of the segments that it begins and ends in.
+  Life widened(const std::vector<SetSegment>& segments) const {
+    Life wide = *this;
+    for (const SetSegment& s : segments) {
+      if (s.first <= first && first < s.last) wide.first = s.first;
+      if (s.first <= last && last < s.last) wide.last = s.last - 1;
+      if (s.first <= first && last < s.last) wide.segment = &s;
+    }
+    return wide;
+  }
 };
 
 }  // namespace
 
-std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers, Sharing sharing,
-                        std::vector<std::ptrdiff_t>& offsets) {
+std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<SetSegment>& segments,
+                        const std::vector<StepBuffer>& buffers, Sharing sharing, std::vector<std::ptrdiff_t>& offsets) {
   std::vector<Life> lives(buffers.size());
   for (std::size_t i = 0; i < items.size(); ++i)
     for_each_effect(items[i], [&](const Effect& effect) {
@@ -37,6 +51,12 @@ std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBu
       if (!life.used) life = {sharing == Sharing::Shared ? i : 0, i, true};
       life.last = sharing == Sharing::Shared ? i : items.size();
     });
+  std::vector<Life> wide;
+  for (const Life& life : lives) wide.push_back(life.widened(segments));
+  const auto conflict = [&](std::size_t a, std::size_t b) {
+    const bool alike = wide[a].segment && wide[a].segment == wide[b].segment && buffers[a].bytes == buffers[b].bytes;
+    return alike ? lives[a].meets(lives[b]) : wide[a].meets(wide[b]);
+  };
 
   // The largest first, each at the lowest place that is free for all of its life.
   std::vector<std::size_t> order(buffers.size());
@@ -54,8 +74,7 @@ std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBu
     const std::size_t bytes = (buffers[b].bytes + kAlignment - 1) / kAlignment * kAlignment;
     std::size_t at = 0;
     for (const Placed& other : placed) {
-      const Life &mine = lives[b], &theirs = lives[other.buffer];
-      if (mine.last < theirs.first || theirs.last < mine.first) continue;
+      if (!conflict(b, other.buffer)) continue;
       if (at + bytes <= other.begin) break;
       at = std::max(at, other.end);
     }

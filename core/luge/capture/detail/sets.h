@@ -1,5 +1,5 @@
 #pragma once
-// Internal: plans whose parameter sets never meet.
+// Internal: plans and parts of plans whose parameter sets never meet.
 
 #include <optional>
 #include <vector>
@@ -11,5 +11,8 @@ namespace luge {
 /// The plan of many steps of these items: as their addresses are, which are to be final. None where sets meet, where
 /// there is no update, where a call is none that a chain can be made of, and where there is one item, or very many.
 std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items);
+
+/// Runs of items that act on each set alone, as their addresses are.
+std::vector<SetSegment> set_segments(const std::vector<Plan::Item>& items);
 
 }  // namespace luge

@@ -127,15 +127,21 @@ void StepVersion::lay_out(const std::vector<Call>& calls, bool fused, const Capt
   // Sets keep apart only where memory of several shapes is not shared; the eager step's is enough for that.
   const bool by_set = fused && by_sets(plan.items);
   std::vector<std::ptrdiff_t> offsets;
-  std::size_t bytes = plan_memory(plan.items, recording.buffers, by_set ? Sharing::Apart : Sharing::Shared, offsets);
-  if (by_set && bytes > recording.eager_peak + kSpareBytes)
-    bytes = plan_memory(plan.items, recording.buffers, Sharing::Shared, offsets);
+  const std::vector<SetSegment> segments = fused ? set_segments(plan.items) : std::vector<SetSegment>();
+  const std::size_t most = recording.eager_peak + kSpareBytes;
+  std::size_t bytes = 0;
+  const auto place = [&](const std::vector<SetSegment>& cut, Sharing sharing) {
+    bytes = plan_memory(plan.items, cut, recording.buffers, sharing, offsets);
+    return bytes <= most;
+  };
+  if (!(by_set && place(segments, Sharing::Apart)) && !place(segments, Sharing::Shared)) place({}, Sharing::Shared);
   figures = count(recording.calls, plan);
   figures.recorded_peak = static_cast<std::int64_t>(recording.eager_peak);
   figures.peak = static_cast<std::int64_t>(bytes);
   block_ = Storage::allocate(*recording.backend, bytes);
   relocate(plan.items, recording.buffers, offsets, block_->data());
   if (by_set) plan.sets = by_sets(plan.items);
+  if (fused) plan.segments = set_segments(plan.items);  // as far as the addresses allow
   executable_ = recording.backend->compile(plan);
 }
 

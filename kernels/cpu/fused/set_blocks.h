@@ -1,0 +1,40 @@
+#pragma once
+// A segment of a plan, block of sets by block of sets: what a set computes is still in a cache when it is read again.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <luge/seam/detail/plan.h>
+
+#include "chain.h"
+
+namespace luge::cpu {
+
+class SetBlocks {
+ public:
+  /// The segment lives longer.
+  explicit SetBlocks(const SetSegment& segment);
+  SetBlocks(const SetBlocks&) = delete;
+  SetBlocks& operator=(const SetBlocks&) = delete;
+
+  /// Whether there are enough sets to keep all threads busy.
+  bool suits_threads() const;
+  void run();
+
+ private:
+  struct Part {
+    const Call* call = nullptr;
+    const Chain* chain = nullptr;
+    std::optional<ChainLoop> loop;
+    std::int64_t per_set = 0;  ///< elements of a set
+  };
+
+  void run_sets(std::int64_t begin, std::int64_t end);
+
+  const SetSegment& segment_;
+  std::int64_t together_, work_ = 0;  ///< sets of a block, work of a set
+  std::vector<Part> parts_;
+};
+
+}  // namespace luge::cpu
