@@ -43,15 +43,16 @@ Trained trained(const Networks& of, Device device, bool captured, std::int64_t f
   constexpr int kReplays = 3;
   Parameters params({.sets = sets, .device = device, .dtype = of.dtype, .seed = 5, .first_set = first});
   const nn::Linear hidden(params, "hidden", of.in, of.hidden), output(params, "output", of.hidden, of.out);
-  const Tensor rates = linspace(0.001, 0.05, of.sets, {.dtype = of.dtype, .device = device}).narrow(0, first, sets).clone();
+  const Tensor rates = linspace(0.001, 0.05, of.sets, {.dtype = of.dtype, .device = device}).slice(0, first, first + sets).clone();
   Adam optimizer(params, {.lr = rates, .weight_decay = 0.01});
   manual_seed(7);
   const TensorOptions options{.dtype = of.dtype, .device = device};
   const auto rows_of = [&](const Tensor& all) {
-    return (of.has_own_rows ? all.narrow(0, first, sets) : all.select(0, 0)).clone();
+    return (of.has_own_rows ? all.slice(0, first, first + sets) : all.select(0, 0)).clone();
   };
-  const Tensor x = rows_of(randn({of.sets, of.batch, of.in}, options)), y = rows_of(randn({of.sets, of.batch, of.out}, options)),
-               labels = rows_of(randint(0, of.out, {of.sets, of.batch}, {.dtype = int64, .device = device}));
+  const Tensor x = rows_of(randn({of.sets, of.batch, of.in}, options));
+  const Tensor y = rows_of(randn({of.sets, of.batch, of.out}, options));
+  const Tensor labels = rows_of(randint(0, of.out, {of.sets, of.batch}, {.dtype = int64, .device = device}));
   Monitor monitor({.keep_sets = 3, .capacity = 64, .progress = false});
   const auto body = [&] {
     optimizer.zero_grad();
