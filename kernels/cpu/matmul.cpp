@@ -10,6 +10,7 @@
 #include "kernels.h"
 #include "matmul/blas.h"
 #include "matmul/chains.h"
+#include "matmul/onto.h"
 #include "scratch.h"
 #include "threads.h"
 
@@ -22,7 +23,7 @@ template <class T>
 struct Products {
   Product<T> first;
   Extent batch;
-  std::array<std::int64_t, kMaxDims> a, b, c;  ///< from one member to the next, by dimension of the batch
+  std::array<std::int64_t, kMaxDims> a, b, c, before;  ///< from one member to the next, by dimension of the batch
 
   void turn() {
     first = first.transposed();
@@ -37,6 +38,7 @@ struct Products {
       p.a.data += index * a[at];
       p.b.data += index * b[at];
       p.c.data += index * c[at];
+      if (p.before.data) p.before.data += index * before[at];
     }
     return p;
   }
@@ -67,8 +69,8 @@ void join_members(Products<T>& all) {
     if (all.batch.sizes[d] > 1) {
       if (all.b[d] != 0) return;
       if (p.m == 1)
-        p.a.row = all.a[d], p.c.row = all.c[d];
-      else if (all.a[d] != p.m * p.a.row || all.c[d] != p.m * p.c.row)
+        p.a.row = all.a[d], p.c.row = all.c[d], p.before.row = all.before[d];
+      else if (all.a[d] != p.m * p.a.row || all.c[d] != p.m * p.c.row || (p.before.data && all.before[d] != p.m * p.before.row))
         return;
       p.m *= all.batch.sizes[d];
     }
@@ -102,6 +104,7 @@ void by_chains(Products<T> all) {
       p.a.data += row * p.a.row;
       p.b.data += column * p.b.column;
       p.c.data += row * p.c.row + column * p.c.column;
+      if (p.before.data) p.before.data += row * p.before.row + column * p.before.column;
       chain_product(p, working.data());
     }
   });
@@ -131,36 +134,55 @@ void by_blas(const Products<T>& all) {
       p.m = std::min(rows, whole.m - row);
       p.a.data += row * p.a.row;
       p.c.data += row * p.c.row;
+      if (p.before.data) p.before = {p.c.data, p.c.row, p.c.column};
       blas_product(p);
     }
   });
 }
 
+/// The products of a call, onto `before` with c's strides: the rows of c contiguous, or, of one column, the other way
+/// round where that is so.
 template <class T>
-void run_as(const MatMul& call) {
+Products<T> products_of(const MatMul& call, const Operand& before) {
   const auto row = static_cast<std::size_t>(call.batch.ndim), column = row + 1;
-  const Operand &a = call.a, &b = call.b, &c = call.c;
+  const auto readable = [&](const Operand& x) {
+    return Matrix<const T>{static_cast<const T*>(x.data), x.strides[row], x.strides[column]};
+  };
   Products<T> all{.first = {.m = call.m,
                             .n = call.n,
                             .k = call.k,
-                            .a = {static_cast<const T*>(a.data), a.strides[row], a.strides[column]},
-                            .b = {static_cast<const T*>(b.data), b.strides[row], b.strides[column]},
-                            .c = {static_cast<T*>(c.data), c.strides[row], c.strides[column]},
-                            .accumulate = call.store == Store::Accumulate},
+                            .a = readable(call.a),
+                            .b = readable(call.b),
+                            .c = {static_cast<T*>(call.c.data), call.c.strides[row], call.c.strides[column]},
+                            .before = before.is_memory() ? readable(before) : Matrix<const T>{}},
                   .batch = call.batch,
-                  .a = a.strides,
-                  .b = b.strides,
-                  .c = c.strides};
-  // A row of c is contiguous; of one column, the other way round where that is.
+                  .a = call.a.strides,
+                  .b = call.b.strides,
+                  .c = call.c.strides,
+                  .before = before.strides};
   const Product<T>& p = all.first;
   if (p.n == 1 ? p.m > 1 && p.c.row == 1 : p.c.column != 1) all.turn();
-  suits_chains(p) ? by_chains(all) : by_blas(all);
+  return all;
 }
 
 }  // namespace
 
+bool takes_before(const MatMul& call) {
+  return with_floating(call.c.dtype, [&]<class T>() { return suits_chains(products_of<T>(call, Operand()).first); });
+}
+
+void run_onto(const MatMul& call, const Operand& before) {
+  with_floating(call.c.dtype, [&]<class T>() { by_chains(products_of<T>(call, before)); });
+}
+
 void run(const MatMul& call) {
-  with_floating(call.c.dtype, [&]<class T>() { return run_as<T>(call); });
+  with_floating(call.c.dtype, [&]<class T>() {
+    Operand before;
+    before.strides.fill(0);
+    if (call.store == Store::Accumulate) before = call.c;
+    const Products<T> all = products_of<T>(call, before);
+    suits_chains(all.first) ? by_chains(all) : by_blas(all);
+  });
 }
 
 }  // namespace luge::cpu

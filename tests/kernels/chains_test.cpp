@@ -39,10 +39,14 @@ Laid<T> laid(Order order, std::int64_t rows, std::int64_t columns) {
   return {rows, columns, 2 * columns + 3, 2};
 }
 
+/// What a product is added to in place of c.
+enum class Bias { None, Row, Column };
+
 struct ChainCase {
   std::int64_t m, n, k;
   Order a = Order::Rows, b = Order::Rows, c = Order::Rows;
   bool accumulate = false, has_specials = false;
+  Bias bias = Bias::None;
 };
 
 template <class T>
@@ -60,19 +64,25 @@ void expect_chains(const ChainCase& x, const char* target) {
     b.at(x.k - 1, x.n - 1) = -std::numeric_limits<T>::infinity();
     b.at(x.k - 1, 0) = std::numeric_limits<T>::denorm_min();
   }
-  std::vector<T> expected;
+  std::vector<T> bias(static_cast<std::size_t>(std::max(x.m, x.n))), expected;
+  for (T& element : bias) element = uniform(engine);
   for (std::int64_t i = 0; i < x.m; ++i)
     for (std::int64_t j = 0; j < x.n; ++j) {
       if (x.accumulate) c.at(i, j) = uniform(engine);
       T sum = 0;
       for (std::int64_t q = 0; q < x.k; ++q) sum = std::fma(a.at(i, q), b.at(q, j), sum);
-      expected.push_back(x.accumulate ? c.at(i, j) + sum : sum);
+      if (x.accumulate) sum = c.at(i, j) + sum;
+      if (x.bias != Bias::None) sum = bias[static_cast<std::size_t>(x.bias == Bias::Row ? j : i)] + sum;
+      expected.push_back(sum);
     }
   const std::vector<T> before = c.memory;
   std::vector<T> working(static_cast<std::size_t>(cpu::kChainLanes * x.k));
-  cpu::chain_product(cpu::Product<T>{x.m, x.n, x.k, {a.matrix.data, a.matrix.row, a.matrix.column},
-                                     {b.matrix.data, b.matrix.row, b.matrix.column}, c.matrix, x.accumulate},
-                     working.data());
+  const auto read = [](const cpu::Matrix<T>& m) { return cpu::Matrix<const T>{m.data, m.row, m.column}; };
+  cpu::Matrix<const T> onto{};
+  if (x.accumulate) onto = read(c.matrix);
+  if (x.bias == Bias::Row) onto = {bias.data(), 0, 1};
+  if (x.bias == Bias::Column) onto = {bias.data(), 1, 0};
+  cpu::chain_product(cpu::Product<T>{x.m, x.n, x.k, read(a.matrix), read(b.matrix), c.matrix, onto}, working.data());
   std::size_t at = 0;
   for (std::int64_t i = 0; i < x.m; ++i)
     for (std::int64_t j = 0; j < x.n; ++j, ++at) {
@@ -116,6 +126,18 @@ TEST(Chains, EveryOrderOfEveryOperand) {
               expect_chains_of_both({m, n, k, a, b, c, accumulate}, target);
               if (::testing::Test::HasFatalFailure()) return;
             }
+  });
+}
+
+/// A layer's bias: the same row for all, or the same column where the product is turned round.
+TEST(Chains, OntoARowOrAColumnThatRepeats) {
+  for_every_target([](const char* target) {
+    for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 4, 5}, {1, 90, 37}, {90, 1, 37}, {29, 67, 41}, {1, 1, 50}})
+      for (const Order c : {Order::Rows, Order::Columns})
+        for (const Bias bias : {Bias::Row, Bias::Column}) {
+          expect_chains_of_both({.m = m, .n = n, .k = k, .c = c, .bias = bias}, target);
+          if (::testing::Test::HasFatalFailure()) return;
+        }
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "chain_walk.h"
 #include "../kernels.h"
+#include "../matmul/onto.h"
 #include "../threads.h"
 
 namespace luge::cpu {
@@ -27,33 +28,44 @@ std::int64_t work_of(const Call& call) {
 }  // namespace
 
 SetBlocks::SetBlocks(const SetSegment& segment)
-    : segment_(segment),
-      together_(std::clamp(kBlockBytes / std::max<std::int64_t>(segment.set_bytes, 1), std::int64_t{1}, segment.sets)),
-      parts_(segment.parts.size()) {
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    Part& part = parts_[i];
-    part.call = std::get_if<Call>(&segment.parts[i]);
-    part.chain = std::get_if<Chain>(&segment.parts[i]);
-    if (part.chain) {
-      part.per_set = part.chain->extent.count() / segment.sets;
-      part.loop.emplace(*part.chain, false);
-      work_ += part.per_set * static_cast<std::int64_t>(part.chain->links.size() + 1);
+    : sets_(segment.sets),
+      together_(std::clamp(kBlockBytes / std::max<std::int64_t>(segment.set_bytes, 1), std::int64_t{1}, segment.sets)) {
+  for (SetPart& what : without_copies(segment)) {
+    Part& part = parts_.emplace_back();
+    part.what = std::move(what);
+    if (const Chain* const chain = part.chain()) {
+      part.per_set = chain->extent.count() / sets_;
+      part.loop.emplace(*chain, false);
+      work_ += part.per_set * static_cast<std::int64_t>(chain->links.size() + 1);
     } else {
-      work_ += work_of(*part.call) / segment.sets;
+      work_ += work_of(std::get<Call>(part.what.work)) / sets_;
     }
   }
 }
 
-bool SetBlocks::suits_threads() const { return num_threads() == 1 || segment_.sets >= kSetsPerThread * num_threads(); }
+/// A call for some sets.
+void SetBlocks::Part::run(std::int64_t sets, std::int64_t begin, std::int64_t end) const {
+  const Call call = part_of(std::get<Call>(what.work), sets, begin, end);
+  if (what.before.is_memory()) {
+    Operand before = what.before;
+    before.data = static_cast<std::byte*>(before.data) + bytes_of(before.dtype, begin * before.strides[0]);
+    run_onto(std::get<MatMul>(call), before);
+  } else {
+    std::visit([](const auto& kind) { cpu::run(kind); }, call);
+  }
+}
+
+bool SetBlocks::suits_threads() const { return num_threads() == 1 || sets_ >= kSetsPerThread * num_threads(); }
 
 void SetBlocks::run() {
   for (Part& part : parts_)
     if (part.loop) part.loop->prepare(1);
-  parallel_for(segment_.sets, std::max<std::int64_t>(work_, 1),
+  parallel_for(sets_, std::max<std::int64_t>(work_, 1),
                [this](std::int64_t begin, std::int64_t end) { run_sets(begin, end); });
   for (const Part& part : parts_) {
-    if (!part.chain) continue;
-    for (const Chain::UpdatePart& update : part.chain->updates)
+    const Chain* const chain = part.chain();
+    if (!chain) continue;
+    for (const Chain::UpdatePart& update : chain->updates)
       if (update.counts_step) ++*update.call.steps;
   }
 }
@@ -69,7 +81,7 @@ void SetBlocks::run_sets(std::int64_t begin, std::int64_t end) {
       if (part.loop)
         (walk++)->part(0, first * part.per_set, last * part.per_set);
       else
-        std::visit([](const auto& call) { cpu::run(call); }, part_of(*part.call, segment_.sets, first, last));
+        part.run(sets_, first, last);
     }
   }
 }

@@ -8,12 +8,12 @@
 #include <luge/seam/detail/plan.h>
 
 #include "chain.h"
+#include "copies.h"
 
 namespace luge::cpu {
 
 class SetBlocks {
  public:
-  /// The segment lives longer.
   explicit SetBlocks(const SetSegment& segment);
   SetBlocks(const SetBlocks&) = delete;
   SetBlocks& operator=(const SetBlocks&) = delete;
@@ -24,15 +24,17 @@ class SetBlocks {
 
  private:
   struct Part {
-    const Call* call = nullptr;
-    const Chain* chain = nullptr;
+    SetPart what;
     std::optional<ChainLoop> loop;
-    std::int64_t per_set = 0;  ///< elements of a set
+    std::int64_t per_set = 0;  ///< elements of a chain for a set
+
+    const Chain* chain() const { return std::get_if<Chain>(&what.work); }
+    void run(std::int64_t sets, std::int64_t begin, std::int64_t end) const;
   };
 
   void run_sets(std::int64_t begin, std::int64_t end);
 
-  const SetSegment& segment_;
+  const std::int64_t sets_;
   std::int64_t together_, work_ = 0;  ///< sets of a block, work of a set
   std::vector<Part> parts_;
 };

@@ -78,7 +78,7 @@ void vector_product(const Product<T>& p) {
   const Readable<T> x(usable ? Matrix<const T>{p.b.data, 1, 1} : p.b, usable ? 1 : p.k, 1);
   const auto increment = static_cast<blasint>(!usable || p.k == 1 ? 1 : p.b.row);
   const auto rows = static_cast<blasint>(p.m), columns = static_cast<blasint>(p.k);
-  const T beta = p.accumulate ? T(1) : T(0);
+  const T beta = p.before.data ? T(1) : T(0);
   const auto c_increment = static_cast<blasint>(p.m == 1 ? 1 : p.c.row);
   if (a.how == Layout::Rows)
     blas_gemv(CblasNoTrans, rows, columns, a.matrix.data, a.leading, x.matrix.data, increment, beta, p.c.data,
@@ -94,7 +94,7 @@ void matrix_product(const Product<T>& p) {
   if (p.m == 1) return vector_product(p.transposed());
   const Readable<T> a(p.a, p.m, p.k), b(p.b, p.k, p.n);
   blas_gemm(a.transpose(), b.transpose(), static_cast<blasint>(p.m), static_cast<blasint>(p.n),
-            static_cast<blasint>(p.k), a.matrix.data, a.leading, b.matrix.data, b.leading, p.accumulate ? T(1) : T(0),
+            static_cast<blasint>(p.k), a.matrix.data, a.leading, b.matrix.data, b.leading, p.before.data ? T(1) : T(0),
             p.c.data, static_cast<blasint>(p.c.row));
 }
 

@@ -5,7 +5,7 @@
 
 namespace luge::cpu {
 
-/// c's rows are contiguous, or it has one column.
+/// c's rows are contiguous, or it has one column; `before` is c or nothing.
 void blas_product(const Product<float>& p);
 void blas_product(const Product<double>& p);
 

@@ -61,8 +61,8 @@ struct Tile {
   std::int64_t b_row;
   T* c;
   std::int64_t c_row;
+  Matrix<const T> before;
   std::size_t last;
-  bool accumulate;
 };
 
 template <class T, int kRows, int kWide>
@@ -87,16 +87,24 @@ HWY_NOINLINE void tile(const Tile<T>& t) {
       for (int v = 0; v < kWide; ++v) sums[r][v] = fma(element, row[v], sums[r][v]);
     }
   }
+  if (t.before.data != nullptr) {
+    const bool repeats = t.before.column == 0;
+    LUGE_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const T* const from = t.before.data + r * t.before.row;
+      const Vec<T> one(hn::Set(typename Vec<T>::D(), *from));
+      LUGE_UNROLL
+      for (int v = 0; v + 1 < kWide; ++v) sums[r][v] = (repeats ? one : load(from + v * kStep<T>)) + sums[r][v];
+      const Vec<T> rest = repeats ? one : last.load_from(from + (kWide - 1) * kStep<T>);
+      sums[r][kWide - 1] = rest + sums[r][kWide - 1];
+    }
+  }
   LUGE_UNROLL
   for (int r = 0; r < kRows; ++r) {
     T* const c = t.c + r * t.c_row;
     LUGE_UNROLL
-    for (int v = 0; v + 1 < kWide; ++v) {
-      T* const to = c + v * kStep<T>;
-      store(to, t.accumulate ? load(static_cast<const T*>(to)) + sums[r][v] : sums[r][v]);
-    }
-    T* const to = c + (kWide - 1) * kStep<T>;
-    last.store_to(to, t.accumulate ? last.load_from(to) + sums[r][kWide - 1] : sums[r][kWide - 1]);
+    for (int v = 0; v + 1 < kWide; ++v) store(c + v * kStep<T>, sums[r][v]);
+    last.store_to(c + (kWide - 1) * kStep<T>, sums[r][kWide - 1]);
   }
 }
 
@@ -107,6 +115,7 @@ HWY_INLINE std::int64_t tiles(const Tile<T>& first, std::int64_t i, std::int64_t
   for (; i + kRows <= m; i += kRows) {
     t.a.data = first.a.data + i * t.a.row;
     t.c = first.c + i * t.c_row;
+    if (t.before.data != nullptr) t.before.data = first.before.data + i * t.before.row;
     tile<T, kRows, kWide>(t);
   }
   return i;
@@ -206,8 +215,9 @@ HWY_INLINE void product(const Product<T>& call, T* working) {
   constexpr std::int64_t kWidth = kVectors * kStep<T>;
   for (std::int64_t j = 0; j < p.n; j += kWidth) {
     const std::int64_t lanes = std::min(kWidth, p.n - j), vectors = (lanes + kStep<T> - 1) / kStep<T>;
-    Tile<T> t{p.k, p.a, p.b.data + j * p.b.column, p.b.row, p.c.data + j * p.c.column, p.c.row,
-              static_cast<std::size_t>(lanes - (vectors - 1) * kStep<T>), p.accumulate};
+    Tile<T> t{p.k, p.a, p.b.data + j * p.b.column, p.b.row, p.c.data + j * p.c.column, p.c.row, p.before,
+              static_cast<std::size_t>(lanes - (vectors - 1) * kStep<T>)};
+    if (t.before.data != nullptr) t.before.data += j * t.before.column;
     if (p.b.column != 1 && lanes > 1) {
       t.b_row = vectors * kStep<T>;
       pack({t.b, p.b.row, p.b.column}, p.k, lanes, working, t.b_row);

@@ -14,16 +14,19 @@ struct Matrix {
   Matrix transposed() const { return {data, column, row}; }
 };
 
-/// c (=, +=) a b with a m x k, b k x n.
+/// c = before + a b with a m x k, b k x n. `before` is c itself, a row or a column that repeats (stride 0), or no memory,
+/// which is nothing.
 template <class T>
 struct Product {
   std::int64_t m, n, k;
   Matrix<const T> a, b;
   Matrix<T> c;
-  bool accumulate;
+  Matrix<const T> before;
 
-  /// c^T = b^T a^T.
-  Product transposed() const { return {n, m, k, b.transposed(), a.transposed(), c.transposed(), accumulate}; }
+  /// c^T = before^T + b^T a^T.
+  Product transposed() const {
+    return {n, m, k, b.transposed(), a.transposed(), c.transposed(), before.transposed()};
+  }
 };
 
 }  // namespace luge::cpu
