@@ -110,6 +110,7 @@ std::vector<Networks> networks() {
           {.sets = 9, .in = 20, .hidden = 65, .out = 10, .batch = 200, .loss = Loss::CrossEntropy, .records = true},
           {.sets = 9, .in = 20, .hidden = 33, .out = 9, .batch = 31, .loss = Loss::CrossEntropy, .has_own_rows = true},
           {.sets = 30, .in = 4, .hidden = 16, .out = 8, .batch = 16, .loss = Loss::Softmax, .has_own_rows = true, .clips = true},
+          {.sets = 300, .in = 4, .hidden = 16, .out = 8, .batch = 48, .loss = Loss::Softmax, .has_own_rows = true, .clips = true},
           {.sets = 3, .in = 70, .hidden = 130, .out = 4, .batch = 129, .records = true, .clips = true},
           {.sets = 2, .in = 1, .hidden = 1, .out = 1, .batch = 1},
           {.sets = 1, .in = 8, .hidden = 9, .out = 3, .batch = 5, .loss = Loss::CrossEntropy},

@@ -8,6 +8,7 @@
 #include "chain_walk.h"
 #include "../kernels.h"
 #include "../matmul/onto.h"
+#include "../scratch.h"
 #include "../threads.h"
 
 namespace luge::cpu {
@@ -41,14 +42,42 @@ SetBlocks::SetBlocks(const SetSegment& segment)
       work_ += work_of(std::get<Call>(part.what.work)) / sets_;
     }
   }
+  find_locals(segment);
 }
 
-/// A call for some sets.
-void SetBlocks::Part::run(std::int64_t sets, std::int64_t begin, std::int64_t end) const {
-  const Call call = part_of(std::get<Call>(what.work), sets, begin, end);
-  if (what.before.is_memory()) {
-    Operand before = what.before;
-    before.data = static_cast<std::byte*>(before.data) + bytes_of(before.dtype, begin * before.strides[0]);
+/// Chains keep the addresses that they were made with, so what one touches stays where it is.
+void SetBlocks::find_locals(const SetSegment& segment) {
+  for (const SetSegment::Local& local : segment.locals) {
+    const std::int64_t all = local.set_bytes * sets_;
+    bool is_touched = false;
+    for (Part& part : parts_) {
+      if (!part.chain()) continue;
+      for_each_effect(std::get<Chain>(part.what.work), [&](const Effect& effect) {
+        const std::byte* const data = static_cast<const std::byte*>(*effect.data);
+        is_touched |= data + effect.low < local.data + all && local.data < data + effect.high;
+      });
+    }
+    if (is_touched) continue;
+    locals_.push_back({local.data, local.set_bytes, all, local_bytes_});
+    // A line more: buffers at multiples of 4096 bytes would wait for one another's stores.
+    local_bytes_ += (local.set_bytes * together_ + 63) / 64 * 64 + 64;
+  }
+}
+
+/// A call for some sets, with what is local in working memory.
+void SetBlocks::run_call(const Part& part, std::int64_t begin, std::int64_t end, std::byte* working) const {
+  Call call = part_of(std::get<Call>(part.what.work), sets_, begin, end);
+  const auto in_working = [&](void* address) -> void* {
+    auto* const data = static_cast<std::byte*>(address);
+    for (const Local& local : locals_)
+      if (data >= local.data && data < local.data + local.all_bytes)
+        return working + local.offset + (data - local.data - begin * local.set_bytes);
+    return address;
+  };
+  if (!locals_.empty()) for_each_effect(call, [&](const Effect& effect) { *effect.data = in_working(*effect.data); });
+  if (part.what.before.is_memory()) {
+    Operand before = part.what.before;
+    before.data = in_working(static_cast<std::byte*>(before.data) + bytes_of(before.dtype, begin * before.strides[0]));
     run_onto(std::get<MatMul>(call), before);
   } else {
     std::visit([](const auto& kind) { cpu::run(kind); }, call);
@@ -71,6 +100,7 @@ void SetBlocks::run() {
 }
 
 void SetBlocks::run_sets(std::int64_t begin, std::int64_t end) {
+  Scratch<std::byte> working(local_bytes_);
   std::deque<ChainLoop::Walk> walks;  // which stay where they are
   for (const Part& part : parts_)
     if (part.loop) walks.emplace_back(*part.loop, kTile, 1);
@@ -81,7 +111,7 @@ void SetBlocks::run_sets(std::int64_t begin, std::int64_t end) {
       if (part.loop)
         (walk++)->part(0, first * part.per_set, last * part.per_set);
       else
-        part.run(sets_, first, last);
+        run_call(part, first, last, working.data());
     }
   }
 }

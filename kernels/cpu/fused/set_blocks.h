@@ -29,14 +29,24 @@ class SetBlocks {
     std::int64_t per_set = 0;  ///< elements of a chain for a set
 
     const Chain* chain() const { return std::get_if<Chain>(&what.work); }
-    void run(std::int64_t sets, std::int64_t begin, std::int64_t end) const;
   };
+  /// Memory of calls that takes every block in turn, so that it stays in a cache.
+  struct Local {
+    std::byte* data;
+    std::int64_t set_bytes, all_bytes;
+    std::int64_t offset;  ///< in the working memory
+  };
+
+  void find_locals(const SetSegment& segment);
+  void run_call(const Part& part, std::int64_t begin, std::int64_t end, std::byte* working) const;
 
   void run_sets(std::int64_t begin, std::int64_t end);
 
   const std::int64_t sets_;
   std::int64_t together_, work_ = 0;  ///< sets of a block, work of a set
   std::vector<Part> parts_;
+  std::vector<Local> locals_;
+  std::int64_t local_bytes_ = 0;
 };
 
 }  // namespace luge::cpu

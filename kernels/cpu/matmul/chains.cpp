@@ -33,23 +33,26 @@ constexpr auto kStep = static_cast<std::int64_t>(kLanes<T>);
 
 // ---- a tile -------------------------------------------------------------------------------------
 
+/// Whether masks cost nothing, so that b's rows need not be whole vectors.
+constexpr bool kHasMasks = HWY_TARGET <= HWY_AVX3;
+/// Rows of c from which on b is packed where a panel is narrow: rows of b far apart share few sets of the first cache.
+constexpr std::int64_t kPackedRows = 32;
+
 /// The lanes of the last vector of a row, from one to all.
 template <class T>
 struct LastLanes {
   using D = typename Vec<T>::D;
-#if HWY_MEM_OPS_MIGHT_FAULT
   std::size_t count;
-
-  explicit LastLanes(std::size_t n) : count(n) {}
-  HWY_INLINE Vec<T> load_from(const T* from) const { return count == kLanes<T> ? load(from) : load_part(from, count); }
-  HWY_INLINE void store_to(T* to, Vec<T> v) const { count == kLanes<T> ? store(to, v) : store_part(to, v, count); }
-#else
   hn::Mask<D> mask;
 
-  HWY_INLINE explicit LastLanes(std::size_t n) : mask(hn::FirstN(D(), n)) {}
-  HWY_INLINE Vec<T> load_from(const T* from) const { return Vec<T>(hn::MaskedLoad(mask, D(), from)); }
-  HWY_INLINE void store_to(T* to, Vec<T> v) const { hn::BlendedStore(v.raw, mask, D(), to); }
-#endif
+  HWY_INLINE explicit LastLanes(std::size_t n) : count(n), mask(hn::FirstN(D(), n)) {}
+  /// In loops; without masks the whole vector is there.
+  HWY_INLINE Vec<T> load_row(const T* from) const {
+    if constexpr (kHasMasks) return Vec<T>(hn::MaskedLoad(mask, D(), from));
+    return load(from);
+  }
+  HWY_INLINE Vec<T> load_from(const T* from) const { return count == kLanes<T> ? load(from) : load_part(from, count); }
+  HWY_INLINE void store_to(T* to, Vec<T> v) const { count == kLanes<T> ? store(to, v) : store_part(to, v, count); }
 };
 
 /// Where a tile's operands begin; the last vector of its rows has `last` lanes.
@@ -79,7 +82,7 @@ HWY_NOINLINE void tile(const Tile<T>& t) {
     Vec<T> row[kWide];
     LUGE_UNROLL
     for (int v = 0; v + 1 < kWide; ++v) row[v] = load(b + v * kStep<T>);
-    row[kWide - 1] = last.load_from(b + (kWide - 1) * kStep<T>);
+    row[kWide - 1] = last.load_row(b + (kWide - 1) * kStep<T>);
     LUGE_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const Vec<T> element(hn::Set(typename Vec<T>::D(), a[r][at]));
@@ -197,9 +200,11 @@ HWY_INLINE bool pack_columns(const Matrix<const T>& b, std::int64_t k, std::int6
 
 #endif
 
-/// k rows of `lanes` elements, `width` apart, a multiple of 16 bytes. What lies behind a row's elements is undefined.
+/// k rows of `lanes` elements, `width` apart, a multiple of 16 bytes. What lies behind a row's elements is some number.
 template <class T>
 HWY_NOINLINE void pack(const Matrix<const T>& b, std::int64_t k, std::int64_t lanes, T* to, std::int64_t width) {
+  if constexpr (!kHasMasks)
+    if (lanes < width) std::fill_n(to, k * width, T(0));
   if (pack_columns(b, k, lanes, to, width)) return;
   for (std::int64_t q = 0; q < k; ++q)
     for (std::int64_t j = 0; j < lanes; ++j) to[q * width + j] = b.data[q * b.row + j * b.column];
@@ -218,7 +223,9 @@ HWY_INLINE void product(const Product<T>& call, T* working) {
     Tile<T> t{p.k, p.a, p.b.data + j * p.b.column, p.b.row, p.c.data + j * p.c.column, p.c.row, p.before,
               static_cast<std::size_t>(lanes - (vectors - 1) * kStep<T>)};
     if (t.before.data != nullptr) t.before.data += j * t.before.column;
-    if (p.b.column != 1 && lanes > 1) {
+    const bool is_direct = kHasMasks ? p.b.column == 1 || lanes == 1
+                                     : (p.b.column == 1 || lanes == 1) && lanes == vectors * kStep<T> && p.m < kPackedRows;
+    if (!is_direct) {
       t.b_row = vectors * kStep<T>;
       pack({t.b, p.b.row, p.b.column}, p.k, lanes, working, t.b_row);
       t.b = working;

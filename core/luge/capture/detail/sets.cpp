@@ -225,6 +225,15 @@ class SetCheck {
     return bytes;
   }
 
+  /// Whether each set touches its own part of this memory only, which lie one after the other.
+  bool lies_by_set(const Range& memory) const {
+    const std::intptr_t stride = (memory.high - memory.low) / sets_;
+    return std::all_of(effects_.begin(), effects_.end(), [&](const SetEffect& effect) {
+      return !whole(effect).overlaps(memory) ||
+             (effect.stride == stride && memory.low <= effect.first.low && effect.first.high <= memory.low + stride);
+    });
+  }
+
   /// Whether no set touches what another writes.
   bool apart() const {
     for (std::size_t i = 0; i < counters_.size(); ++i)
@@ -339,6 +348,20 @@ std::vector<SetSegment> set_segments(const std::vector<Plan::Item>& items) {
     if (segment.last - segment.first > 1) segments.push_back(std::move(segment));
   }
   return segments;
+}
+
+std::vector<SetSegment::Local> locals_of(const SetSegment& segment, const std::vector<Range>& temporaries) {
+  SetCheck check(segment.sets);
+  for (const Plan::Item& part : segment.parts)
+    if (!std::visit([&](const auto& either) { return check.add(either); }, part)) return {};
+  std::vector<SetSegment::Local> locals;
+  for (const Range& memory : temporaries) {
+    const std::int64_t bytes = memory.high - memory.low;
+    auto* const data = reinterpret_cast<std::byte*>(memory.low);
+    const bool known = std::any_of(locals.begin(), locals.end(), [&](const SetSegment::Local& l) { return l.data == data; });
+    if (!known && bytes % segment.sets == 0 && check.lies_by_set(memory)) locals.push_back({data, bytes / segment.sets});
+  }
+  return locals;
 }
 
 std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include <luge/capture/detail/range.h>
 #include <luge/seam/detail/plan.h>
 
 namespace luge {
@@ -14,5 +15,8 @@ std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items);
 
 /// Runs of items that act on each set alone, as their addresses are.
 std::vector<SetSegment> set_segments(const std::vector<Plan::Item>& items);
+
+/// Those of some temporaries of a segment that lie set after set.
+std::vector<SetSegment::Local> locals_of(const SetSegment& segment, const std::vector<Range>& temporaries);
 
 }  // namespace luge

@@ -108,6 +108,13 @@ struct SetSegment {
   std::size_t first = 0, last = 0;  ///< items [first, last) of the plan
   std::vector<std::variant<Call, Chain>> parts;  ///< the same, optimizer steps taken apart by parameters
   std::int64_t set_bytes = 0;       ///< that a set touches
+  /// Memory that holds nothing before the segment and that nobody reads after it, set after set: what is in it may be
+  /// anywhere else instead.
+  struct Local {
+    std::byte* data;
+    std::int64_t set_bytes;
+  };
+  std::vector<Local> locals;
 };
 
 /// What a call of a segment of `sets` does for the sets [begin, end).
