@@ -20,25 +20,25 @@ class SegmentTest : public DeviceTest {
 };
 LUGE_ON_EVERY_DEVICE(SegmentTest);
 
-enum class Loss { Mse, CrossEntropy, Softmax };
+enum class NetworkLoss { Mse, CrossEntropy, Softmax };
 
-/// Networks of two layers and what they are trained with.
-struct Networks {
+/// NetworkCase of two layers and what they are trained with.
+struct NetworkCase {
   std::int64_t sets, in, hidden, out, batch;
-  Loss loss = Loss::Mse;
+  NetworkLoss loss = NetworkLoss::Mse;
   bool has_own_rows = false;  ///< each set of its own, not of the same as all
   bool records = false, clips = false;
   DType dtype = float32;
 };
 
 /// Results of all steps, then parameters and gradients, set after set, and what the monitor has.
-struct Trained {
+struct TrainedNetworks {
   std::vector<double> losses, parameters, recorded;
   std::string plan;
 };
 
 /// The sets [first, first + sets) of the networks. `steps_at_once`: of a replay, once there is one.
-Trained trained(const Networks& of, Device device, bool captured, std::int64_t first, std::int64_t sets,
+TrainedNetworks train_networks(const NetworkCase& of, Device device, bool captured, std::int64_t first, std::int64_t sets,
                 std::int64_t steps_at_once = 1) {
   constexpr int kReplays = 3;
   Parameters params({.sets = sets, .device = device, .dtype = of.dtype, .seed = 5, .first_set = first});
@@ -57,8 +57,8 @@ Trained trained(const Networks& of, Device device, bool captured, std::int64_t f
   const auto body = [&] {
     optimizer.zero_grad();
     const Tensor z = output(tanh(hidden(x)));
-    const Tensor loss = of.loss == Loss::Mse            ? mse_loss(z, y, Reduction::PerSet)
-                        : of.loss == Loss::CrossEntropy ? cross_entropy(z, labels, Reduction::PerSet)
+    const Tensor loss = of.loss == NetworkLoss::Mse            ? mse_loss(z, y, Reduction::PerSet)
+                        : of.loss == NetworkLoss::CrossEntropy ? cross_entropy(z, labels, Reduction::PerSet)
                                                         : (softmax(z, -1) * y).mean({1, 2});
     loss.sum().backward();
     if (of.clips) params.clip_grad_norm_(0.1);
@@ -66,7 +66,7 @@ Trained trained(const Networks& of, Device device, bool captured, std::int64_t f
     if (of.records) monitor.record(loss);
     return loss;
   };
-  Trained result;
+  TrainedNetworks result;
   const auto keep = [&](const Tensor& from) {
     const std::vector<double> values = from.to_vector<double>();
     result.losses.insert(result.losses.end(), values.begin(), values.end());
@@ -97,30 +97,30 @@ void expect_equal(const std::vector<double>& actual, const std::vector<double>& 
     ASSERT_TRUE(close(actual[i], expected[i], 0)) << what << ", value " << i << ": " << actual[i] << " instead of " << expected[i];
 }
 
-void expect_equal(const Trained& actual, const Trained& expected) {
+void expect_equal(const TrainedNetworks& actual, const TrainedNetworks& expected) {
   expect_equal(actual.losses, expected.losses, "losses");
   expect_equal(actual.parameters, expected.parameters, "parameters");
   expect_equal(actual.recorded, expected.recorded, "recorded");
 }
 
 /// Small enough for a block of several sets, larger than a block, fewer sets than threads; odd sizes throughout.
-std::vector<Networks> networks() {
+std::vector<NetworkCase> network_cases() {
   return {{.sets = 50, .in = 3, .hidden = 5, .out = 2, .batch = 7, .records = true},
           {.sets = 50, .in = 3, .hidden = 17, .out = 1, .batch = 33, .has_own_rows = true},
-          {.sets = 9, .in = 20, .hidden = 65, .out = 10, .batch = 200, .loss = Loss::CrossEntropy, .records = true},
-          {.sets = 9, .in = 20, .hidden = 33, .out = 9, .batch = 31, .loss = Loss::CrossEntropy, .has_own_rows = true},
-          {.sets = 30, .in = 4, .hidden = 16, .out = 8, .batch = 16, .loss = Loss::Softmax, .has_own_rows = true, .clips = true},
-          {.sets = 300, .in = 4, .hidden = 16, .out = 8, .batch = 48, .loss = Loss::Softmax, .has_own_rows = true, .clips = true},
+          {.sets = 9, .in = 20, .hidden = 65, .out = 10, .batch = 200, .loss = NetworkLoss::CrossEntropy, .records = true},
+          {.sets = 9, .in = 20, .hidden = 33, .out = 9, .batch = 31, .loss = NetworkLoss::CrossEntropy, .has_own_rows = true},
+          {.sets = 30, .in = 4, .hidden = 16, .out = 8, .batch = 16, .loss = NetworkLoss::Softmax, .has_own_rows = true, .clips = true},
+          {.sets = 300, .in = 4, .hidden = 16, .out = 8, .batch = 48, .loss = NetworkLoss::Softmax, .has_own_rows = true, .clips = true},
           {.sets = 3, .in = 70, .hidden = 130, .out = 4, .batch = 129, .records = true, .clips = true},
           {.sets = 2, .in = 1, .hidden = 1, .out = 1, .batch = 1},
-          {.sets = 1, .in = 8, .hidden = 9, .out = 3, .batch = 5, .loss = Loss::CrossEntropy},
-          {.sets = 40, .in = 6, .hidden = 16, .out = 3, .batch = 20, .loss = Loss::Softmax, .records = true, .dtype = float64}};
+          {.sets = 1, .in = 8, .hidden = 9, .out = 3, .batch = 5, .loss = NetworkLoss::CrossEntropy},
+          {.sets = 40, .in = 6, .hidden = 16, .out = 3, .batch = 20, .loss = NetworkLoss::Softmax, .records = true, .dtype = float64}};
 }
 
 TEST_P(SegmentTest, EagerStepsAndReplaysHaveTheSameBits) {
-  for (const Networks& of : networks()) {
+  for (const NetworkCase& of : network_cases()) {
     SCOPED_TRACE(of.sets);
-    const Trained eager = trained(of, device(), false, 0, of.sets), captured = trained(of, device(), true, 0, of.sets);
+    const TrainedNetworks eager = train_networks(of, device(), false, 0, of.sets), captured = train_networks(of, device(), true, 0, of.sets);
     expect_equal(captured, eager);
     EXPECT_EQ(has_words(captured.plan, {"set by set"}), of.sets > 1) << captured.plan;
     if (HasFatalFailure()) return;
@@ -128,21 +128,21 @@ TEST_P(SegmentTest, EagerStepsAndReplaysHaveTheSameBits) {
 }
 
 TEST_P(SegmentTest, SeveralStepsAtOnce) {
-  for (const Networks& of : networks()) {
+  for (const NetworkCase& of : network_cases()) {
     SCOPED_TRACE(of.sets);
-    expect_equal(trained(of, device(), true, 0, of.sets, 3), trained(of, device(), false, 0, of.sets, 3));
+    expect_equal(train_networks(of, device(), true, 0, of.sets, 3), train_networks(of, device(), false, 0, of.sets, 3));
     if (HasFatalFailure()) return;
   }
 }
 
 TEST_P(SegmentTest, ASetHasTheBitsItHasAlone) {
   if (!device().is_cpu()) GTEST_SKIP() << "cuBLAS chooses its algorithm by batch size";
-  for (Networks of : networks()) {
+  for (NetworkCase of : network_cases()) {
     SCOPED_TRACE(of.sets);
     of.records = false;  // a summary is of all sets
-    const Trained all = trained(of, device(), true, 0, of.sets);
+    const TrainedNetworks all = train_networks(of, device(), true, 0, of.sets);
     for (const std::int64_t set : {std::int64_t{0}, of.sets / 2, of.sets - 1}) {
-      const Trained alone = trained(of, device(), true, set, 1);
+      const TrainedNetworks alone = train_networks(of, device(), true, set, 1);
       for (std::size_t step = 0; step < alone.losses.size(); ++step)
         ASSERT_EQ(alone.losses[step], all.losses[step * static_cast<std::size_t>(of.sets) + static_cast<std::size_t>(set)]);
       const auto sets = static_cast<std::size_t>(of.sets);
@@ -160,15 +160,15 @@ TEST_P(SegmentTest, ASetHasTheBitsItHasAlone) {
 }
 
 TEST_P(SegmentTest, ThreadsDoNotChangeABit) {
-  for (Networks of : networks()) {
+  for (NetworkCase of : network_cases()) {
     SCOPED_TRACE(of.sets);
     of.sets = of.sets > 3 ? 10 * of.sets : of.sets;
     of.batch *= 3;
     set_num_threads(1);
-    const Trained one = trained(of, device(), true, 0, of.sets);
+    const TrainedNetworks one = train_networks(of, device(), true, 0, of.sets);
     for (const int threads : {2, 3}) {
       set_num_threads(threads);
-      expect_equal(trained(of, device(), true, 0, of.sets), one);
+      expect_equal(train_networks(of, device(), true, 0, of.sets), one);
       if (HasFatalFailure()) return;
     }
   }

@@ -30,12 +30,12 @@ struct Laid {
   static constexpr std::int64_t kRoom = 21;  // no multiple of a vector: nothing is aligned
 };
 
-enum class Order { Rows, Columns, Apart };
+enum class Placement { Rows, Columns, Apart };
 
 template <class T>
-Laid<T> laid(Order order, std::int64_t rows, std::int64_t columns) {
-  if (order == Order::Rows) return {rows, columns, columns + 1, 1};
-  if (order == Order::Columns) return {rows, columns, 1, rows + 2};
+Laid<T> laid(Placement order, std::int64_t rows, std::int64_t columns) {
+  if (order == Placement::Rows) return {rows, columns, columns + 1, 1};
+  if (order == Placement::Columns) return {rows, columns, 1, rows + 2};
   return {rows, columns, 2 * columns + 3, 2};
 }
 
@@ -44,7 +44,7 @@ enum class Bias { None, Row, Column };
 
 struct ChainCase {
   std::int64_t m, n, k;
-  Order a = Order::Rows, b = Order::Rows, c = Order::Rows;
+  Placement a = Placement::Rows, b = Placement::Rows, c = Placement::Rows;
   bool accumulate = false, has_specials = false;
   Bias bias = Bias::None;
 };
@@ -119,9 +119,9 @@ TEST(Chains, EdgesOfTilesInEveryDimension) {
 TEST(Chains, EveryOrderOfEveryOperand) {
   for_every_target([](const char* target) {
     for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 4, 5}, {1, 90, 37}, {90, 1, 37}, {29, 67, 41}, {1, 1, 50}})
-      for (const Order a : {Order::Rows, Order::Columns, Order::Apart})
-        for (const Order b : {Order::Rows, Order::Columns, Order::Apart})
-          for (const Order c : {Order::Rows, Order::Columns})
+      for (const Placement a : {Placement::Rows, Placement::Columns, Placement::Apart})
+        for (const Placement b : {Placement::Rows, Placement::Columns, Placement::Apart})
+          for (const Placement c : {Placement::Rows, Placement::Columns})
             for (const bool accumulate : {false, true}) {
               expect_chains_of_both({m, n, k, a, b, c, accumulate}, target);
               if (::testing::Test::HasFatalFailure()) return;
@@ -133,7 +133,7 @@ TEST(Chains, EveryOrderOfEveryOperand) {
 TEST(Chains, OntoARowOrAColumnThatRepeats) {
   for_every_target([](const char* target) {
     for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 4, 5}, {1, 90, 37}, {90, 1, 37}, {29, 67, 41}, {1, 1, 50}})
-      for (const Order c : {Order::Rows, Order::Columns})
+      for (const Placement c : {Placement::Rows, Placement::Columns})
         for (const Bias bias : {Bias::Row, Bias::Column}) {
           expect_chains_of_both({.m = m, .n = n, .k = k, .c = c, .bias = bias}, target);
           if (::testing::Test::HasFatalFailure()) return;
@@ -144,7 +144,7 @@ TEST(Chains, OntoARowOrAColumnThatRepeats) {
 TEST(Chains, InfinitiesAndNaNsStayInTheirRowsAndColumns) {
   for_every_target([](const char* target) {
     for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{5, 19, 4}, {1, 40, 6}, {40, 1, 6}, {20, 64, 33}})
-      for (const Order b : {Order::Rows, Order::Columns}) {
+      for (const Placement b : {Placement::Rows, Placement::Columns}) {
         expect_chains_of_both({.m = m, .n = n, .k = k, .b = b, .has_specials = true}, target);
         if (::testing::Test::HasFatalFailure()) return;
       }
