@@ -107,20 +107,26 @@ void expect_equal(const TrainedNetworks& actual, const TrainedNetworks& expected
 std::vector<NetworkCase> network_cases() {
   return {{.sets = 50, .in = 3, .hidden = 5, .out = 2, .batch = 7, .records = true},
           {.sets = 50, .in = 3, .hidden = 17, .out = 1, .batch = 33, .has_own_rows = true},
-          {.sets = 9, .in = 20, .hidden = 65, .out = 10, .batch = 200, .loss = NetworkLoss::CrossEntropy, .records = true},
-          {.sets = 9, .in = 20, .hidden = 33, .out = 9, .batch = 31, .loss = NetworkLoss::CrossEntropy, .has_own_rows = true},
-          {.sets = 30, .in = 4, .hidden = 16, .out = 8, .batch = 16, .loss = NetworkLoss::Softmax, .has_own_rows = true, .clips = true},
-          {.sets = 300, .in = 4, .hidden = 16, .out = 8, .batch = 48, .loss = NetworkLoss::Softmax, .has_own_rows = true, .clips = true},
+          {.sets = 9, .in = 20, .hidden = 65, .out = 10, .batch = 200,
+           .loss = NetworkLoss::CrossEntropy, .records = true},
+          {.sets = 9, .in = 20, .hidden = 33, .out = 9, .batch = 31,
+           .loss = NetworkLoss::CrossEntropy, .has_own_rows = true},
+          {.sets = 30, .in = 4, .hidden = 16, .out = 8, .batch = 16,
+           .loss = NetworkLoss::Softmax, .has_own_rows = true, .clips = true},
+          {.sets = 300, .in = 4, .hidden = 16, .out = 8, .batch = 48,
+           .loss = NetworkLoss::Softmax, .has_own_rows = true, .clips = true},
           {.sets = 3, .in = 70, .hidden = 130, .out = 4, .batch = 129, .records = true, .clips = true},
           {.sets = 2, .in = 1, .hidden = 1, .out = 1, .batch = 1},
           {.sets = 1, .in = 8, .hidden = 9, .out = 3, .batch = 5, .loss = NetworkLoss::CrossEntropy},
-          {.sets = 40, .in = 6, .hidden = 16, .out = 3, .batch = 20, .loss = NetworkLoss::Softmax, .records = true, .dtype = float64}};
+          {.sets = 40, .in = 6, .hidden = 16, .out = 3, .batch = 20,
+           .loss = NetworkLoss::Softmax, .records = true, .dtype = float64}};
 }
 
 TEST_P(SegmentTest, EagerStepsAndReplaysHaveTheSameBits) {
   for (const NetworkCase& of : network_cases()) {
     SCOPED_TRACE(of.sets);
-    const TrainedNetworks eager = train_networks(of, device(), false, 0, of.sets), captured = train_networks(of, device(), true, 0, of.sets);
+    const TrainedNetworks eager = train_networks(of, device(), false, 0, of.sets);
+    const TrainedNetworks captured = train_networks(of, device(), true, 0, of.sets);
     expect_equal(captured, eager);
     EXPECT_EQ(has_words(captured.plan, {"set by set"}), of.sets > 1) << captured.plan;
     if (HasFatalFailure()) return;
