@@ -16,6 +16,7 @@ void add_matmul();
 void add_autograd();
 void add_demo();
 void add_training();    ///< the MLP step and the optimizers
+void add_networks();    ///< small ones, many at once, and larger ones
 void add_allocation();
 
 /// Elements of a float32 tensor of 64 MB, beyond the caches of today's desktops.

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   bench::add_autograd();
   bench::add_demo();
   bench::add_training();
+  bench::add_networks();
   bench::add_allocation();
 
   // Before the caller's options, which so win: the whole list in some minutes, without first page faults.

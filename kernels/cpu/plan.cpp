@@ -1,11 +1,14 @@
 // Plans: each item is a call of the backend or a chain made ready.
 
+#include <deque>
 #include <optional>
+#include <vector>
 
 #include <luge/seam/detail/plan.h>
 
 #include "backend.h"
 #include "fused/chain.h"
+#include "fused/set_blocks.h"
 #include "fused/set_loop.h"
 
 namespace luge::cpu {
@@ -13,12 +16,14 @@ namespace {
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(Backend& backend, const Plan& plan) : backend_(backend), plan_(plan) {
-    for (const Plan::Item& item : plan.items) {
-      if (const auto* const call = std::get_if<Call>(&item))
-        items_.emplace_back(*call);
-      else
-        items_.emplace_back(ChainLoop(std::get<Chain>(item), true));
+  CpuExecutable(Backend& backend, const Plan& plan) : backend_(backend), plan_(plan), chains_(plan.items.size()) {
+    // Chains of segments are made as such when they are needed: by runs of many steps, and on many threads.
+    for (const SetSegment& segment : plan.segments) segments_.emplace_back(segment);
+    auto segment = plan.segments.begin();
+    for (std::size_t i = 0; i < plan.items.size(); ++i) {
+      if (!std::holds_alternative<Chain>(plan.items[i])) continue;
+      while (segment != plan.segments.end() && segment->last <= i) ++segment;
+      if (segment == plan.segments.end() || i < segment->first) make_ready(i);
     }
   }
 
@@ -26,21 +31,37 @@ class CpuExecutable final : public Executable {
     if (steps > 1 && plan_.items.size() == 1 && std::holds_alternative<Chain>(plan_.items[0]))
       return repeated().run(steps);
     if (steps > 1 && plan_.sets && plan_.sets->sets > 1) return run_by_sets(steps);
-    for (std::int64_t step = 0; step < steps; ++step)
-      for (std::variant<Call, ChainLoop>& item : items_) run(item);
+    for (std::int64_t step = 0; step < steps; ++step) run_once();
   }
 
  private:
-  void run(std::variant<Call, ChainLoop>& item) {
-    if (auto* const chain = std::get_if<ChainLoop>(&item))
-      chain->run(1);
+  void run_once() {
+    std::size_t item = 0;
+    for (std::size_t s = 0; s < segments_.size(); ++s) {
+      if (!segments_[s].suits_threads()) continue;
+      while (item < plan_.segments[s].first) run_item(item++);
+      segments_[s].run();
+      item = plan_.segments[s].last;
+    }
+    while (item < plan_.items.size()) run_item(item++);
+  }
+
+  ChainLoop& make_ready(std::size_t item) {
+    std::optional<ChainLoop>& loop = chains_[item];
+    if (!loop) loop.emplace(std::get<Chain>(plan_.items[item]), true);
+    return *loop;
+  }
+
+  void run_item(std::size_t item) {
+    if (const auto* const call = std::get_if<Call>(&plan_.items[item]))
+      std::visit([&](const auto& kind) { backend_.execute(kind); }, *call);
     else
-      std::visit([&](const auto& call) { backend_.execute(call); }, std::get<Call>(item));
+      make_ready(item).run(1);
   }
 
   /// The one chain that there is, for many steps at once.
   ChainLoop& repeated() {
-    auto& once = std::get<ChainLoop>(items_[0]);
+    ChainLoop& once = make_ready(0);
     if (!once.streams()) return once;
     if (!repeated_) repeated_.emplace(std::get<Chain>(plan_.items[0]), false);
     return *repeated_;
@@ -48,14 +69,15 @@ class CpuExecutable final : public Executable {
 
   void run_by_sets(std::int64_t steps) {
     if (!sets_) sets_.emplace(*plan_.sets);
-    for (const std::size_t item : plan_.sets->before) run(items_[item]);
+    for (const std::size_t item : plan_.sets->before) run_item(item);
     sets_->run(steps);
-    for (const std::size_t item : plan_.sets->after) run(items_[item]);
+    for (const std::size_t item : plan_.sets->after) run_item(item);
   }
 
   Backend& backend_;
   const Plan& plan_;
-  std::vector<std::variant<Call, ChainLoop>> items_;
+  std::vector<std::optional<ChainLoop>> chains_;  ///< by item; none of a call
+  std::deque<SetBlocks> segments_;                ///< as the plan's; they stay where they are
   std::optional<ChainLoop> repeated_;
   std::optional<SetLoop> sets_;
 };

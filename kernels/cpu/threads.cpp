@@ -59,9 +59,18 @@ namespace {
 // ThreadSanitizer cannot see into the pool, so the order of fork, bodies and join is said with atomics of ours.
 std::atomic<int> forked{0}, left{0};
 
+/// Whether this thread is in a body: loops within it stay on the thread.
+thread_local bool is_in_body = false;
+
 struct BodyScope {
-  BodyScope() { (void)forked.load(std::memory_order_acquire); }
-  ~BodyScope() { left.fetch_add(1, std::memory_order_release); }
+  BodyScope() {
+    (void)forked.load(std::memory_order_acquire);
+    is_in_body = true;
+  }
+  ~BodyScope() {
+    is_in_body = false;
+    left.fetch_add(1, std::memory_order_release);
+  }
 };
 
 struct ForkScope {
@@ -85,7 +94,7 @@ struct Blocks {
 }  // namespace
 
 void run_ranges(std::int64_t count, std::int64_t work, std::int64_t align, RangeFn body, const void* context) {
-  if (count * work < kForkWork || count <= align || num_threads() == 1) {
+  if (count * work < kForkWork || count <= align || is_in_body || num_threads() == 1) {
     body(context, 0, count);
     return;
   }

@@ -16,7 +16,8 @@ void run_ranges(std::int64_t count, std::int64_t work, std::int64_t align, Range
 
 /// body(begin, end) over [0, count): on this thread if the whole work is small, else in parallel, in
 /// ranges that begin at multiples of `align` items. `work` is the cost of one item in elements. The
-/// body must give the same result however the range is split. An exception of a body is rethrown.
+/// body must give the same result however the range is split. An exception of a body is rethrown. A loop within a body
+/// stays on its thread.
 template <class Body>
 void parallel_for(std::int64_t count, std::int64_t work, const Body& body, std::int64_t align = 1) {
   run_ranges(

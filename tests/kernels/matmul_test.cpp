@@ -1,5 +1,7 @@
 #include "backend_fixture.h"
 
+#include <luge/base/threads.h>
+
 namespace luge::test {
 namespace {
 
@@ -343,6 +345,70 @@ TEST_P(MatMulTest, ManyHaveTheBitsTheyHaveAlone) {
       }
     }
   }
+}
+
+TEST_P(MatMulTest, EdgesOfTiles) {
+  for (const std::int64_t size : {7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257}) {
+    for (const DType dtype : {float32, float64}) {
+      run({.dtype = dtype, .batch = 2, .m = size, .n = 20, .k = 6, .b = Layout::Columns}, 0, 2, true);
+      run({.dtype = dtype, .batch = 2, .m = 10, .n = size, .k = 6, .a = Layout::Columns, .accumulate = true}, 0, 2, true);
+      run({.dtype = dtype, .batch = 2, .m = 10, .n = 70, .k = size, .b = Layout::GapColumns}, 0, 2, true);
+      run({.dtype = dtype, .batch = 2, .m = size, .n = 1, .k = size, .accumulate = true}, 0, 2, true);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+/// Law 7 where one operand is the same for all members: such members are computed together.
+TEST_P(MatMulTest, MembersThatShareAnOperandHaveTheBitsTheyHaveAlone) {
+  if (!backend().device().is_cpu()) GTEST_SKIP() << "cuBLAS chooses its algorithm by batch size";
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{500, 1, 20},
+                                {1, 500, 20},
+                                {500, 1, 40},
+                                {1, 20, 500},
+                                {1, 1, 30},
+                                {24, 70, 33},
+                                {200, 130, 70}}) {
+    for (const bool is_a : {false, true}) {
+      for (const Layout layout : {Layout::Rows, Layout::Columns}) {
+        const MatMulCase x{.dtype = float32, .batch = 9, .m = m, .n = n, .k = k, .a = layout, .shared_a = is_a,
+                           .shared_b = !is_a};
+        const Array together = run(x, 0, 9, true);
+        for (std::int64_t s = 0; s < 9; ++s) {
+          const Array alone = run(x, s, 1, false);
+          for (std::int64_t i = 0; i < m * n; ++i)
+            ASSERT_TRUE(together.same_bits(s * m * n + i, alone, s * m * n + i)) << m << " " << n << " " << k;
+        }
+      }
+    }
+  }
+}
+
+/// Law 7: neither how many threads there are nor which part of a product one takes changes a bit.
+TEST_P(MatMulTest, ThreadsDoNotChangeABit) {
+  if (!backend().device().is_cpu()) GTEST_SKIP() << "threads of the host";
+  const int before = num_threads();
+  for (const auto& [batch, m, n, k] : {std::array<std::int64_t, 4>{1, 300, 257, 129},
+                                       {1, 70, 300, 1000},
+                                       {1, 3000, 40, 60},
+                                       {40, 64, 65, 66},
+                                       {1, 260, 520, 1100}}) {
+    for (const Layout b : {Layout::Rows, Layout::Columns}) {
+      const MatMulCase x{.dtype = float32, .batch = batch, .m = m, .n = n, .k = k, .b = b};
+      set_num_threads(1);
+      const Array one = run(x, 0, batch, false);
+      for (const int threads : {2, 3}) {
+        set_num_threads(threads);
+        const Array several = run(x, 0, batch, false);
+        for (std::int64_t i = 0; i < batch * m * n; ++i)
+          if (!several.same_bits(i, one, i)) {
+            set_num_threads(before);
+            FAIL() << threads << " threads: " << m << " " << n << " " << k << " at " << i;
+          }
+      }
+    }
+  }
+  set_num_threads(before);
 }
 
 }  // namespace

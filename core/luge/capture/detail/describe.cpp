@@ -106,6 +106,9 @@ std::string describe(const Plan& plan, const StepFigures& figures, Backend& back
     text += fmt::format("{:>4}  {:>12}  {:>12.0f}  {:>14.0f}  {}\n", ++number, shape_of(item), cost.bytes, cost.flops,
                         call ? std::string(name_of(*call)) : fmt::format("[{}]", words(std::get<Chain>(item))));
   }
+  for (const SetSegment& segment : plan.segments)
+    text += fmt::format("{} to {} set by set: {} sets of {} bytes\n", segment.first + 1, segment.last, segment.sets,
+                        segment.set_bytes);
   const double bandwidth = copy_bandwidth(backend);
   text += fmt::format("calls {} -> {}, bytes {:.0f} -> {:.0f}, flops {:.0f}, memory {} -> {} bytes\n",
                       figures.recorded_calls, figures.launches, figures.recorded_bytes, figures.bytes, figures.flops,

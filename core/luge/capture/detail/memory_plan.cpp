@@ -19,24 +19,48 @@ int buffer_at(const std::vector<StepBuffer>& buffers, const void* data) {
   return static_cast<int>(past - buffers.begin()) - 1;
 }
 
-struct Life {
-  std::size_t first = 0, last = 0;
-  bool used = false;
+bool meet(const Life& a, const Life& b) { return a.first <= b.last && b.first <= a.last; }
+
+/// A life with all of the segments that it begins and ends in.
+struct WideLife {
+  Life life;
+  const SetSegment* segment = nullptr;  ///< that it lies in as a whole
+
+  WideLife(const Life& own, const std::vector<SetSegment>& segments) : life(own) {
+    for (const SetSegment& s : segments) {
+      if (s.first <= own.first && own.first < s.last) life.first = s.first;
+      if (s.first <= own.last && own.last < s.last) life.last = s.last - 1;
+      if (s.first <= own.first && own.last < s.last) segment = &s;
+    }
+  }
 };
 
 }  // namespace
 
-std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers, Sharing sharing,
-                        std::vector<std::ptrdiff_t>& offsets) {
+std::vector<Life> lives_of(std::vector<Plan::Item>& items, const std::vector<StepBuffer>& buffers) {
   std::vector<Life> lives(buffers.size());
   for (std::size_t i = 0; i < items.size(); ++i)
     for_each_effect(items[i], [&](const Effect& effect) {
       const int buffer = buffer_at(buffers, *effect.data);
       if (buffer < 0) return;
       Life& life = lives[static_cast<std::size_t>(buffer)];
-      if (!life.used) life = {sharing == Sharing::Shared ? i : 0, i, true};
-      life.last = sharing == Sharing::Shared ? i : items.size();
+      if (!life.used) life = {i, i, true};
+      life.last = i;
     });
+  return lives;
+}
+
+std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<SetSegment>& segments,
+                        const std::vector<StepBuffer>& buffers, Sharing sharing, std::vector<std::ptrdiff_t>& offsets) {
+  std::vector<Life> lives = lives_of(items, buffers);
+  if (sharing == Sharing::Apart)
+    for (Life& life : lives) life.first = 0, life.last = items.size();
+  std::vector<WideLife> wide;
+  for (const Life& life : lives) wide.emplace_back(life, segments);
+  const auto conflict = [&](std::size_t a, std::size_t b) {
+    const bool alike = wide[a].segment && wide[a].segment == wide[b].segment && buffers[a].bytes == buffers[b].bytes;
+    return alike ? meet(lives[a], lives[b]) : meet(wide[a].life, wide[b].life);
+  };
 
   // The largest first, each at the lowest place that is free for all of its life.
   std::vector<std::size_t> order(buffers.size());
@@ -54,8 +78,7 @@ std::size_t plan_memory(std::vector<Plan::Item>& items, const std::vector<StepBu
     const std::size_t bytes = (buffers[b].bytes + kAlignment - 1) / kAlignment * kAlignment;
     std::size_t at = 0;
     for (const Placed& other : placed) {
-      const Life &mine = lives[b], &theirs = lives[other.buffer];
-      if (mine.last < theirs.first || theirs.last < mine.first) continue;
+      if (!conflict(b, other.buffer)) continue;
       if (at + bytes <= other.begin) break;
       at = std::max(at, other.end);
     }

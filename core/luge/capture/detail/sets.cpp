@@ -11,7 +11,7 @@
 #include <luge/capture/detail/chain_builder.h>
 #include <luge/capture/detail/memory_plan.h>
 #include <luge/capture/detail/range.h>
-#include <luge/capture/detail/space.h>
+#include <luge/capture/detail/set_calls.h>
 #include <luge/tensor/detail/iteration.h>
 
 namespace luge {
@@ -145,41 +145,7 @@ std::vector<Chain> chains_of(const Plan::Item& item) {
 
 // ---- sets ---------------------------------------------------------------------------------------
 
-/// Cuts an extent so that its first dimension is that of the sets, with the windows on it; false where they do not lie
-/// evenly from set to set.
-bool divide(Extent& extent, std::int64_t sets, std::span<Operand* const> windows) {
-  if (extent.count() % sets != 0) return false;
-  Extent wanted;
-  wanted.ndim = 2;
-  wanted.sizes[0] = sets;
-  wanted.sizes[1] = extent.count() / sets;
-  const std::optional<Extent> refinement = common_refinement(extent, wanted);
-  if (!refinement) return false;
-  for (Operand* const window : windows) *window = refined(*window, extent, *refinement);
-  int outer = 0;  // dimensions of the sets
-  for (std::int64_t count = 1; count < sets; ++outer) count *= refinement->sizes[static_cast<std::size_t>(outer)];
-  const int inner = refinement->ndim - outer;
-  if (inner + 1 > kMaxDims) return false;
-  extent.ndim = 1 + inner;
-  extent.sizes[0] = sets;
-  for (int d = 0; d < inner; ++d)
-    extent.sizes[static_cast<std::size_t>(d + 1)] = refinement->sizes[static_cast<std::size_t>(outer + d)];
-  for (Operand* const window : windows) {
-    std::array<std::int64_t, kMaxDims> strides{};
-    for (int d = 0; d < outer; ++d) {
-      const std::int64_t next = window->strides[static_cast<std::size_t>(d)];
-      if (d > 0 && strides[0] != next * refinement->sizes[static_cast<std::size_t>(d)]) return false;
-      strides[0] = next;
-    }
-    for (int d = 0; d < inner; ++d)
-      strides[static_cast<std::size_t>(d + 1)] = window->strides[static_cast<std::size_t>(outer + d)];
-    window->strides = strides;
-  }
-  merge_dims(extent, 1, windows);
-  return true;
-}
-
-/// The same for a chain and what its reductions keep.
+/// Cuts a chain and what its reductions keep so that the first dimension is that of the sets.
 bool divide(Chain& chain, std::int64_t sets) {
   std::vector<Operand*> windows;
   for (auto* const list : {&chain.loads, &chain.stores})
@@ -227,6 +193,45 @@ class SetCheck {
       counted_.push_back(part.call.steps);
     }
     return true;
+  }
+
+  /// The same for a divided call; false where a window does not lie evenly from set to set.
+  bool add(const Call& call) {
+    Call copy = call;
+    bool even = true;
+    const Effects::VisitOperand visit = [&](Operand& operand, const Extent& extent, bool reads, bool writes) {
+      if (!operand.is_memory()) return;
+      Operand window = operand;
+      Extent divided = extent;
+      Operand* const windows[] = {&window};
+      if (divide(divided, sets_, windows))
+        add(window, divided, reads, writes);
+      else
+        even = false;
+    };
+    std::visit([&](auto& kind) { for_each_operand(kind, visit); }, copy);
+    return even;
+  }
+
+  /// Bytes that a set touches, those of all sets not counted.
+  std::int64_t set_bytes() const {
+    std::vector<std::intptr_t> seen;
+    std::int64_t bytes = 0;
+    for (const SetEffect& effect : effects_) {
+      if (effect.stride == 0 || std::find(seen.begin(), seen.end(), effect.first.low) != seen.end()) continue;
+      seen.push_back(effect.first.low);
+      bytes += effect.first.high - effect.first.low;
+    }
+    return bytes;
+  }
+
+  /// Whether each set touches its own part of this memory only, which lie one after the other.
+  bool lies_by_set(const Range& memory) const {
+    const std::intptr_t stride = (memory.high - memory.low) / sets_;
+    return std::all_of(effects_.begin(), effects_.end(), [&](const SetEffect& effect) {
+      return !whole(effect).overlaps(memory) ||
+             (effect.stride == stride && memory.low <= effect.first.low && effect.first.high <= memory.low + stride);
+    });
   }
 
   /// Whether no set touches what another writes.
@@ -282,7 +287,82 @@ class SetCheck {
   std::vector<const std::int64_t*> counted_;
 };
 
+/// Those of an item of a segment; none where it can be no part of one.
+std::vector<Plan::Item> parts_of(const Plan::Item& item, std::int64_t sets) {
+  std::vector<Plan::Item> parts;
+  if (const auto* const chain = std::get_if<Chain>(&item)) {
+    if (!chain->recordings.empty()) return {};
+    parts.emplace_back(*chain);
+  } else if (const auto* const update = std::get_if<Update>(&std::get<Call>(item))) {
+    if (update->layout.sets != sets) return {};
+    for (Chain& of_parameter : chains_of(*update)) parts.emplace_back(std::move(of_parameter));
+  } else {
+    parts.push_back(item);
+  }
+  for (Plan::Item& part : parts)
+    if (!std::visit([&](auto& either) { return divide(either, sets); }, part)) return {};
+  return parts;
+}
+
+/// The sets of a plan: those of its first update.
+std::int64_t sets_of(const std::vector<Plan::Item>& items) {
+  for (const Plan::Item& item : items) {
+    const auto* const call = std::get_if<Call>(&item);
+    const auto* const chain = std::get_if<Chain>(&item);
+    if (const auto* const update = call ? std::get_if<Update>(call) : nullptr) return update->layout.sets;
+    if (chain && !chain->updates.empty()) return chain->updates.front().call.layout.sets;
+  }
+  return 1;
+}
+
+/// The longest segment from item `first` on; of one item or none where there is no longer one.
+SetSegment segment_from(const std::vector<Plan::Item>& items, std::size_t first, std::int64_t sets) {
+  SetSegment segment;
+  segment.sets = sets;
+  segment.first = segment.last = first;
+  SetCheck check(sets);
+  for (; segment.last < items.size() && segment.last < first + kMostItems; ++segment.last) {
+    std::vector<Plan::Item> parts = parts_of(items[segment.last], sets);
+    if (parts.empty()) break;
+    SetCheck longer = check;
+    const bool even = std::all_of(parts.begin(), parts.end(), [&](const Plan::Item& part) {
+      return std::visit([&](const auto& either) { return longer.add(either); }, part);
+    });
+    if (!even || !longer.apart()) break;
+    check = std::move(longer);
+    std::move(parts.begin(), parts.end(), std::back_inserter(segment.parts));
+  }
+  segment.set_bytes = check.set_bytes();
+  return segment;
+}
+
 }  // namespace
+
+std::vector<SetSegment> set_segments(const std::vector<Plan::Item>& items) {
+  std::vector<SetSegment> segments;
+  const std::int64_t sets = sets_of(items);
+  if (sets == 1) return segments;
+  for (std::size_t first = 0; first < items.size();) {
+    SetSegment segment = segment_from(items, first, sets);
+    first = std::max(segment.last, first + 1);
+    if (segment.last - segment.first > 1) segments.push_back(std::move(segment));
+  }
+  return segments;
+}
+
+std::vector<SetSegment::Local> locals_of(const SetSegment& segment, const std::vector<Range>& temporaries) {
+  SetCheck check(segment.sets);
+  for (const Plan::Item& part : segment.parts)
+    if (!std::visit([&](const auto& either) { return check.add(either); }, part)) return {};
+  std::vector<SetSegment::Local> locals;
+  for (const Range& memory : temporaries) {
+    const std::int64_t bytes = memory.high - memory.low;
+    auto* const data = reinterpret_cast<std::byte*>(memory.low);
+    const bool known = std::any_of(locals.begin(), locals.end(), [&](const SetSegment::Local& l) { return l.data == data; });
+    if (!known && bytes % segment.sets == 0 && check.lies_by_set(memory)) locals.push_back({data, bytes / segment.sets});
+  }
+  return locals;
+}
 
 std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items) {
   if (items.size() < 2 || items.size() > kMostItems) return std::nullopt;

@@ -127,16 +127,40 @@ void StepVersion::lay_out(const std::vector<Call>& calls, bool fused, const Capt
   // Sets keep apart only where memory of several shapes is not shared; the eager step's is enough for that.
   const bool by_set = fused && by_sets(plan.items);
   std::vector<std::ptrdiff_t> offsets;
-  std::size_t bytes = plan_memory(plan.items, recording.buffers, by_set ? Sharing::Apart : Sharing::Shared, offsets);
-  if (by_set && bytes > recording.eager_peak + kSpareBytes)
-    bytes = plan_memory(plan.items, recording.buffers, Sharing::Shared, offsets);
+  const std::vector<SetSegment> segments = fused ? set_segments(plan.items) : std::vector<SetSegment>();
+  const std::size_t most = recording.eager_peak + kSpareBytes;
+  std::size_t bytes = 0;
+  const auto place = [&](const std::vector<SetSegment>& cut, Sharing sharing) {
+    bytes = plan_memory(plan.items, cut, recording.buffers, sharing, offsets);
+    return bytes <= most;
+  };
+  if (!(by_set && place(segments, Sharing::Apart)) && !place(segments, Sharing::Shared)) place({}, Sharing::Shared);
   figures = count(recording.calls, plan);
   figures.recorded_peak = static_cast<std::int64_t>(recording.eager_peak);
   figures.peak = static_cast<std::int64_t>(bytes);
   block_ = Storage::allocate(*recording.backend, bytes);
+  const std::vector<Life> lives = lives_of(plan.items, recording.buffers);
   relocate(plan.items, recording.buffers, offsets, block_->data());
   if (by_set) plan.sets = by_sets(plan.items);
+  if (fused) plan.segments = set_segments(plan.items);  // as far as the addresses allow
+  for (SetSegment& segment : plan.segments) segment.locals = locals_of(segment, temporaries_of(segment, lives, offsets));
   executable_ = recording.backend->compile(plan);
+}
+
+/// Memory of which a segment alone sees what is in it. A place may serve several buffers one after the other.
+std::vector<Range> StepVersion::temporaries_of(const SetSegment& segment, const std::vector<Life>& lives,
+                                               const std::vector<std::ptrdiff_t>& offsets) const {
+  std::vector<Range> inside, across;
+  for (std::size_t b = 0; b < lives.size(); ++b) {
+    if (!lives[b].used || lives[b].last < segment.first || lives[b].first >= segment.last) continue;
+    const auto low = reinterpret_cast<std::intptr_t>(block_->data()) + offsets[b];
+    const Range memory{low, low + static_cast<std::intptr_t>(recording.buffers[b].bytes)};
+    (lives[b].first >= segment.first && lives[b].last < segment.last ? inside : across).push_back(memory);
+  }
+  std::erase_if(inside, [&](const Range& memory) {
+    return std::any_of(across.begin(), across.end(), [&](const Range& other) { return other.overlaps(memory); });
+  });
+  return inside;
 }
 
 bool StepVersion::outlives(const void* data, const CaptureOptions& options) const {

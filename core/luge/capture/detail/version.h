@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include <luge/capture/detail/memory_plan.h>
+#include <luge/capture/detail/range.h>
 #include <luge/capture/detail/recorder.h>
 #include <luge/capture/step.h>
 #include <luge/seam/detail/plan.h>
@@ -55,6 +57,8 @@ class StepVersion {
   static constexpr std::int64_t kTimedAtFirst = 16, kTimedOneOf = 16;
 
   void lay_out(const std::vector<Call>& calls, bool fused, const CaptureOptions& options);
+  std::vector<Range> temporaries_of(const SetSegment& segment, const std::vector<Life>& lives,
+                                    const std::vector<std::ptrdiff_t>& offsets) const;
   bool outlives(const void* data, const CaptureOptions& options) const;
   /// Whether a replay leaves gradients as the recording found them, so that another may follow.
   bool may_repeat(const CaptureOptions& options) const;

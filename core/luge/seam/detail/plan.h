@@ -97,11 +97,35 @@ struct SetPlan {
   std::vector<std::size_t> after;   ///< items whose results no step reads: the last step's are those that stay
 };
 
+/// Items of a plan, one after the other, that act on each parameter set alone: few sets at a time may go through all of
+/// them, in any order and at the same time, so that a set's data stays in a cache, or in a block of threads.
+///   The first dimension of every chain's extent is that of the sets, and so is the first that its reductions keep.
+///   The first dimension of every call is that of the sets, too: of its extent, of its batch, or of its rows, of which
+///   a set has as many as every other. part_of() is what such a call does for some sets.
+///   What a part writes of a set no other set touches. No chain records.
+struct SetSegment {
+  std::int64_t sets = 1;
+  std::size_t first = 0, last = 0;  ///< items [first, last) of the plan
+  std::vector<std::variant<Call, Chain>> parts;  ///< the same, optimizer steps taken apart by parameters
+  std::int64_t set_bytes = 0;       ///< that a set touches
+  /// Memory that holds nothing before the segment and that nobody reads after it, set after set: what is in it may be
+  /// anywhere else instead.
+  struct Local {
+    std::byte* data;
+    std::int64_t set_bytes;
+  };
+  std::vector<Local> locals;
+};
+
+/// What a call of a segment of `sets` does for the sets [begin, end).
+Call part_of(const Call& call, std::int64_t sets, std::int64_t begin, std::int64_t end);
+
 /// A step: its items, run in order. Addresses are final.
 struct Plan {
   using Item = std::variant<Call, Chain>;
   std::vector<Item> items;
   std::optional<SetPlan> sets;  ///< of several items, where it is possible
+  std::vector<SetSegment> segments;  ///< in order, apart from each other
 };
 
 /// Calls visit(effect) for everything that an item touches. *effect.data may be changed.

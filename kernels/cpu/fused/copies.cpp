@@ -1,0 +1,151 @@
+#include "copies.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "../matmul/onto.h"
+
+namespace luge::cpu {
+
+namespace {
+
+/// Bytes of memory. Signed: strides lead either way.
+struct Bytes {
+  std::intptr_t low, high;
+
+  bool overlaps(const Bytes& other) const { return low < other.high && other.low < high; }
+};
+
+Bytes bytes_of_effect(const Effect& effect) {
+  const auto data = reinterpret_cast<std::intptr_t>(*effect.data);
+  return {data + effect.low, data + effect.high};
+}
+
+Bytes bytes_of_window(Operand window, const Extent& extent) {
+  return bytes_of_effect(window_effect(window, extent, true, true));
+}
+
+/// A copy of `in` to `out`.
+struct SetCopy {
+  const Extent* extent;
+  const Operand *in, *out;
+};
+
+/// The part's copy to this memory, if that is all it does there.
+std::optional<SetCopy> copy_to(const SetPart& part, const void* data) {
+  if (const auto* const call = std::get_if<Call>(&part.work)) {
+    const auto* const copy = std::get_if<Copy>(call);
+    if (!copy || copy->out.data != data || !copy->in.is_memory() || copy->store != Store::Overwrite) return {};
+    return SetCopy{&copy->extent, &copy->in, &copy->out};
+  }
+  const auto& chain = std::get<Chain>(part.work);
+  for (const Chain::Window& store : chain.stores) {
+    if (store.memory.data != data) continue;
+    for (const Chain::Window& load : chain.loads)
+      if (load.value == store.value) return SetCopy{&chain.extent, &load.memory, &store.memory};
+  }
+  return {};
+}
+
+/// What a product's c = `copy.out` was copied from, with the strides of c; nothing where they do not say it.
+Operand before_of(const MatMul& call, const SetCopy& copy) {
+  if (call.batch.ndim != 1 || copy.in->dtype != call.c.dtype || copy.out->dtype != call.c.dtype) return {};
+  const Extent& extent = *copy.extent;
+  const auto inner = [&](const Operand& x, int d) { return x.strides[static_cast<std::size_t>(d)]; };
+  const auto size = [&](int d) { return extent.sizes[static_cast<std::size_t>(d)]; };
+  const std::int64_t m = call.m, n = call.n;
+  // c is one block of rows in each set, and the copy fills it in that order.
+  const bool whole = extent.sizes[0] == call.batch.sizes[0] && copy.out->strides[0] == call.c.strides[0] &&
+                     (n == 1 || call.c.strides[2] == 1) && (m == 1 || call.c.strides[1] == n);
+  if (!whole) return {};
+  std::int64_t row = 0, column = 0;
+  if (extent.ndim == 3 && size(1) == m && size(2) == n && inner(*copy.out, 1) == n && inner(*copy.out, 2) == 1) {
+    row = inner(*copy.in, 1);
+    column = inner(*copy.in, 2);
+  } else if (extent.ndim == 2 && size(1) == m * n && inner(*copy.out, 1) == 1 && (n == 1 || m == 1 || inner(*copy.in, 1) == 0)) {
+    row = n == 1 ? inner(*copy.in, 1) : 0;
+    column = n == 1 ? 0 : inner(*copy.in, 1);
+  } else {
+    return {};
+  }
+  // Along c's contiguous direction it is contiguous, too, or repeats.
+  if ((row != 0 && row != 1) || (column != 0 && column != 1) || (row == 1 && n > 1)) return {};
+  Operand before = *copy.in;
+  before.strides[1] = row;
+  before.strides[2] = column;
+  return before;
+}
+
+/// Whether a part touches the first, or writes the second.
+bool disturbs(const SetPart& part, const Bytes& touched, const Bytes& written) {
+  bool found = false;
+  auto work = part.work;
+  std::visit(
+      [&](auto& either) {
+        for_each_effect(either, [&](const Effect& effect) {
+          const Bytes bytes = bytes_of_effect(effect);
+          found |= bytes.overlaps(touched) || (effect.writes && bytes.overlaps(written));
+        });
+      },
+      work);
+  return found;
+}
+
+/// Takes the copy out of its part; true where nothing is left of that.
+bool remove_copy(SetPart& part, const void* data) {
+  auto* const chain = std::get_if<Chain>(&part.work);
+  if (!chain) return true;
+  std::erase_if(chain->stores, [&](const Chain::Window& store) { return store.memory.data == data; });
+  std::erase_if(chain->loads, [&](const Chain::Window& load) {
+    const auto is_value = [&](const auto& use) { return use.value == load.value; };
+    const auto reads = [&](const Link& link) {
+      return std::any_of(link.in.begin(), link.in.end(), [&](const ChainInput& in) {
+        return in.kind == ChainInput::Kind::Value && in.value == load.value;
+      });
+    };
+    return std::none_of(chain->stores.begin(), chain->stores.end(), is_value) &&
+           std::none_of(chain->reductions.begin(), chain->reductions.end(), is_value) &&
+           std::none_of(chain->links.begin(), chain->links.end(), reads);
+  });
+  return chain->stores.empty() && chain->links.empty() && chain->reductions.empty();
+}
+
+/// The part that fills c of the product `to` by a copy, which nobody reads in between.
+std::optional<std::size_t> copy_before(const std::vector<SetPart>& parts, std::size_t to, const MatMul& call, Operand& before) {
+  const Bytes c = bytes_of_window(call.c, call.batch.with(call.m).with(call.n));
+  for (std::size_t from = to; from-- > 0;) {
+    const std::optional<SetCopy> copy = copy_to(parts[from], call.c.data);
+    if (!copy) continue;
+    before = before_of(call, *copy);
+    if (!before.is_memory()) return {};
+    const Bytes source = bytes_of_window(*copy->in, *copy->extent);
+    if (disturbs(parts[from], {0, 0}, source)) return {};
+    for (std::size_t between = from + 1; between < to; ++between)
+      if (disturbs(parts[between], c, source)) return {};
+    return from;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<SetPart> without_copies(const SetSegment& segment) {
+  std::vector<SetPart> parts;
+  for (const auto& work : segment.parts) parts.push_back({work, Operand()});
+  for (std::size_t to = 0; to < parts.size(); ++to) {
+    const auto* const call = std::get_if<Call>(&parts[to].work);
+    const auto* const product = call ? std::get_if<MatMul>(call) : nullptr;
+    if (!product || product->store != Store::Accumulate || !takes_before(*product)) continue;
+    Operand before;
+    const std::optional<std::size_t> from = copy_before(parts, to, *product, before);
+    if (!from) continue;
+    parts[to].before = before;
+    if (!remove_copy(parts[*from], product->c.data)) continue;
+    parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(*from));
+    --to;
+  }
+  return parts;
+}
+
+}  // namespace luge::cpu
