@@ -15,6 +15,7 @@
 
 #include "kernels.h"
 #include "losses.h"
+#include "reduce_space.h"
 #include "scratch.h"
 #include "threads.h"
 
@@ -36,17 +37,17 @@ HWY_INLINE void add_to(Vec<double>* first, Vec<float> losses) {
 #endif
 }
 
-/// Adds n losses to `sums` and `all`, whose own sum stays as it is. What is not finite adds nothing.
+/// Adds n losses, a multiple of kLanes, of which some may not be finite: those add nothing.
 template <class T>
-void add_losses_as(const T* losses, std::int64_t n, double* sums, math::Summary& all) {
+HWY_NOINLINE void add_some(const T* losses, std::int64_t n, double* sums, math::Summary& all) {
   constexpr auto kN = static_cast<std::int64_t>(kLanes<T>), kWide = static_cast<std::int64_t>(kLanes<double>);
   const typename Vec<T>::D d;
   const Vec<T> infinity(std::numeric_limits<double>::infinity()), zero(0.0);
   Sums lanes;
   for (std::int64_t q = 0; q < LossChunk::kLanes / kWide; ++q) lanes[q] = load(sums + q * kWide);
   Vec<T> least = infinity, most = -infinity;
-  std::int64_t finite = 0, i = 0;
-  for (; i + LossChunk::kLanes <= n; i += LossChunk::kLanes)
+  std::int64_t finite = 0;
+  for (std::int64_t i = 0; i < n; i += LossChunk::kLanes)
     for (std::int64_t q = 0; q < LossChunk::kLanes / kN; ++q) {
       const Vec<T> x = load(losses + i + q * kN);
       const Mask<T> known = abs(x) < infinity;
@@ -56,6 +57,50 @@ void add_losses_as(const T* losses, std::int64_t n, double* sums, math::Summary&
       add_to(lanes + q * kN / kWide, select(known, x, zero));
     }
   for (std::int64_t q = 0; q < LossChunk::kLanes / kWide; ++q) store(sums + q * kWide, lanes[q]);
+  all = math::Summarize::merge(all, {0, static_cast<double>(hn::GetLane(hn::MinOfLanes(d, least.raw))),
+                                     static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, most.raw))), finite});
+}
+
+/// Adds n losses to `sums` and `all`, whose own sum stays as it is. Sums are in the order of reducers.h; a run whose lanes
+/// do not stay finite is added in float64 throughout.
+template <class T>
+void add_losses_as(const T* losses, std::int64_t n, double* sums, math::Summary& all) {
+  constexpr auto kN = static_cast<std::int64_t>(kLanes<T>), kWide = static_cast<std::int64_t>(kLanes<double>);
+  constexpr std::int64_t kVectors = LossChunk::kLanes / kN;
+  const typename Vec<T>::D d;
+  const Vec<T> infinity(std::numeric_limits<double>::infinity()), zero(0.0);
+  Vec<T> least = infinity, most = -infinity;
+  std::int64_t finite = 0, i = 0;
+  const std::int64_t whole = n - n % LossChunk::kLanes;
+  for (std::int64_t run = 0; i < whole; i += run) {
+    run = std::min(kSumRun, whole - i);
+    Vec<T> lanes[kVectors], low[kVectors], high[kVectors];
+    for (std::int64_t q = 0; q < kVectors; ++q) lanes[q] = zero, low[q] = least, high[q] = most;
+    for (std::int64_t j = 0; j < run; j += LossChunk::kLanes)
+      for (std::int64_t q = 0; q < kVectors; ++q) {
+        const Vec<T> x = load(losses + i + j + q * kN);
+        lanes[q] = lanes[q] + x;
+        low[q] = Vec<T>(hn::Min(low[q].raw, x.raw));
+        high[q] = Vec<T>(hn::Max(high[q].raw, x.raw));
+      }
+    Vec<T> doubtful = zero;  // a lane that met something not finite is not, and times 0 makes NaN
+    for (std::int64_t q = 0; q < kVectors; ++q) doubtful = doubtful + lanes[q] * zero;
+    if (!hn::AllTrue(d, (doubtful == zero).raw)) {
+      add_some(losses + i, run, sums, all);
+      continue;
+    }
+    for (std::int64_t q = 0; q < kVectors; ++q) {
+      least = Vec<T>(hn::Min(least.raw, low[q].raw));
+      most = Vec<T>(hn::Max(most.raw, high[q].raw));
+      Vec<double> wide[2] = {Vec<double>(0.0), Vec<double>(0.0)};
+      add_to(wide, lanes[q]);
+      for (std::int64_t w = 0; w < kN / kWide; ++w) {
+        double* const to = sums + q * kN + w * kWide;
+        store(to, load(static_cast<const double*>(to)) + wide[w]);
+      }
+    }
+    finite += run;
+  }
   all = math::Summarize::merge(all, {0, static_cast<double>(hn::GetLane(hn::MinOfLanes(d, least.raw))),
                                      static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, most.raw))), finite});
   for (; i < n; ++i) {

@@ -21,6 +21,9 @@ TileFn forward_tile(Op op, DType dtype);
 /// The tile of its derivative, float32 and float64; null for an op without one.
 TileFn backward_tile(Op op, DType dtype);
 
+/// Whether tile functions compute exp and its like by core/luge/math/vector_functions.h, rather than by the C library.
+bool vectors_have_formulas();
+
 /// [op][dtype]; filled by the three files that hold the tile functions.
 struct TileTable {
   TileFn forward[kOpCount][kDTypeCount] = {};

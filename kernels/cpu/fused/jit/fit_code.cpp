@@ -101,7 +101,7 @@ class MachineFit final : public FitCode {
       std::size_t count = 0;
       for (const int tile : part.tiles) pointers[count++] = tiles_[index(tile)] + group * bytes_;
       if (part.sums) pointers[count++] = reinterpret_cast<std::byte*>(sums) + group * bytes_;
-      part.code->function()(pointers.data(), part.pools.data() + group * part.code->pool().size(), index(rows));
+      part.code->function()(pointers.data(), part.pools.data() + group * part.code->pool().size(), index(rows), 1);
     }
   }
   void run(const TileCall& call, std::int64_t rows) const {

@@ -1,0 +1,199 @@
+// Functions of floats as straight lines of operations: one text that vectors execute (vector.h) and that the machine
+// code of fused chains is made of (fused/jit), so that both give the same bits on every instruction set. No branch and
+// no table; a fused multiply-add is written as one.
+//
+// V is a value type with V(double), + - * / and comparisons, and these functions, found by argument-dependent lookup:
+//   fma, abs, select                 as in core/luge/math/dialect.h
+//   copy_sign(magnitude, sign)
+//   min(a, b), max(a, b)             a < b ? a : b and a > b ? a : b, so b where either is NaN
+//   round(x)                         to the nearest integer, ties to even
+//   scale(x, k)                      x 2^k rounded once; |x| in [2^-10, 2^10], k an integer, |k| <= 250 in float32 and
+//                                    2000 in float64, else unspecified
+//   exponent(x)                      floor(log2 |x|); -inf of 0, +inf of infinities, NaN of NaN; unspecified for x < 0
+//   significand(x)                   x 2^-k in [0.75, 1.5) for the integer k; NaN of NaN and of x < 0, and 1 or -1 of
+//                                    zeros and infinity
+// T, the element type, chooses coefficients; tests/kernels/coefficients.py shows how they are made.
+#include <luge/math/platform.h>
+
+#if defined(LUGE_CPU_FUNCTIONS_H_) == defined(LUGE_TARGET_TOGGLE)
+#ifdef LUGE_CPU_FUNCTIONS_H_
+#undef LUGE_CPU_FUNCTIONS_H_
+#else
+#define LUGE_CPU_FUNCTIONS_H_
+#endif
+
+LUGE_BEFORE_DIALECT
+namespace luge::cpu::functions::LUGE_DIALECT {
+
+/// c[0] + c[1] x + c[2] x^2 + ...
+template <int n, class V>
+LUGE_FN V polynomial(const double (&c)[n], V x) {
+  V y(c[n - 1]);
+  for (int k = n - 2; k >= 0; --k) y = fma(y, x, V(c[k]));
+  return y;
+}
+
+template <class T>
+struct Constants;
+template <>
+struct Constants<float> {
+  static constexpr double kMost = 0x1.fffffep127;  ///< the largest number
+  static constexpr double kLog2E = 1.44269502;
+  /// log 2 and what rounding took from it.
+  static constexpr double kLn2 = 0.6931471824645996, kLn2Rest = -1.9046542121259336e-09;
+  /// Beyond these e^x is infinite, and 0.
+  static constexpr double kExpHigh = 104, kExpLow = -104;
+  /// Below this e^x - 1 is -1.
+  static constexpr double kExpm1Low = -18;
+  /// e^r = 1 + r + r^2 kExp(r) for |r| <= log(2) / 2.
+  static constexpr double kExp[] = {0.49999994, 0.166665211, 0.0416683853, 0.00836872403, 0.00138147885};
+  /// log(1 + f) = f + f^2 kLog(f) for -1/4 <= f <= 1/2.
+  static constexpr double kLog[] = {-0.5,        0.333334535,  -0.250000477, 0.19990617,   -0.166480109,
+                                    0.144823596, -0.131601587, 0.10442397,   -0.0448656827};
+  /// tanh(x) = x + x z kTanh(z) for x <= 0.55, z = x^2; and twice the x from which on it is 1.
+  static constexpr double kTanh[] = {-0.333333164, 0.13332586, -0.0538523085, 0.0210716836, -0.0062742508};
+  static constexpr double kTanhEnd = 20;
+  /// erf(x) = x + x kErfNear(z) for x <= kErfSplit, and 1 - e^kErfFar(x) up to kErfEnd, from which on it is 1.
+  static constexpr double kErfSplit = 0.9, kErfEnd = 3.95;
+  static constexpr double kErfNear[] = {0.128379151,   -0.376125246, 0.112821408,
+                                        -0.0267789178, 0.0050119753, -0.000609042647};
+  static constexpr double kErfFar[] = {-0.00183108088, -1.12036479,  -0.650501788,
+                                       -0.0912887603,  0.0156408399, -0.00125981192};
+};
+template <>
+struct Constants<double> {
+  static constexpr double kMost = 0x1.fffffffffffffp1023;
+  static constexpr double kLog2E = 1.4426950408889634;
+  static constexpr double kLn2 = 0.6931471805599453, kLn2Rest = 2.3190468138462996e-17;
+  static constexpr double kExpHigh = 750, kExpLow = -750;
+  static constexpr double kExpm1Low = -38;
+  static constexpr double kExp[] = {0.50000000000000111,    0.16666666666666424,    0.041666666666530155,
+                                    0.0083333333334863653,  0.001388888894365551,   0.00019841269524667951,
+                                    2.4801493064954912e-05, 2.7557570052325937e-06, 2.7630260972671842e-07,
+                                    2.5005222530967936e-08};
+  /// log(1 + f) = 2 s + s z kLogOdd(z) with s = f / (2 + f), z = s^2.
+  static constexpr double kLogOdd[] = {0.66666666666672703, 0.39999999996166574, 0.28571429394504755,
+                                       0.22222138557139445, 0.18186354088294732, 0.15250223461974313,
+                                       0.15367949472927139};
+  static constexpr double kTanh[] = {-0.33333333333332316,   0.1333333333316937,     -0.053968253876379074,
+                                     0.021869485981296576,   -0.0088631945837567751, 0.0035917202906685466,
+                                     -0.0014532194904523679, 0.00057914463646443473, -0.00021031417380729293,
+                                     5.1029217721470879e-05};
+  static constexpr double kTanhEnd = 40;
+  /// As above but for 1 - e^(-x^2) kErfFarTop(x) / kErfFarBottom(x).
+  static constexpr double kErfSplit = 1, kErfEnd = 6;
+  static constexpr double kErfNear[] = {0.12837916709551256,     -0.37612638903183521,    0.11283791670944184,
+                                        -0.026866170643113054,   0.0052239776061417317,   -0.00085483259308009017,
+                                        0.00012055293629863957,  -1.4924713445679977e-05, 1.6447146891093885e-06,
+                                        -1.6206438284074812e-07, 1.3711543249380839e-08,  -7.7805541766329797e-10};
+  static constexpr double kErfFarTop[] = {0.99999988913143201, 1.3901429395779961,   0.948978388065158,
+                                          0.37327427203098834, 0.084244922802083261, 0.0089145899618321076};
+  static constexpr double kErfFarBottom[] = {1,
+                                             2.5185209368581631,
+                                             2.7908308306282672,
+                                             1.7561026142804228,
+                                             0.6695715521203407,
+                                             0.1493163122031744,
+                                             0.015800822507723387};
+};
+
+/// x = k log 2 + r with |r| <= log(2) / 2. `rest` false leaves out what log 2 lost by rounding.
+template <class T, bool rest, class V>
+struct Reduced {
+  V k, r;
+
+  LUGE_FN explicit Reduced(V x) {
+    using C = Constants<T>;
+    k = round(x * V(C::kLog2E));
+    r = fma(k, V(-C::kLn2), x);
+    if constexpr (rest) r = fma(k, V(-C::kLn2Rest), r);
+  }
+};
+
+/// For x whose exponential is a normal number; without `rest`, wrong by k units in the last place.
+template <class T, bool rest, class V>
+LUGE_FN V exp_within(V x) {
+  const Reduced<T, rest, V> part(x);
+  const V r = part.r, one(1.0);
+  return scale(fma(fma(polynomial(Constants<T>::kExp, r), r, one), r, one), part.k);
+}
+
+template <class T, class V>
+LUGE_FN V exp(V x) {
+  using C = Constants<T>;
+  return exp_within<T, true>(max(V(C::kExpLow), min(V(C::kExpHigh), x)));
+}
+
+/// e^x - 1 = 2^k ((1 - 2^-k) + (e^r - 1)), where 1 - 2^-k is 0 for small x.
+template <class T, class V>
+LUGE_FN V expm1(V x) {
+  using C = Constants<T>;
+  const Reduced<T, true, V> part(max(V(C::kExpm1Low), min(V(C::kExpHigh), x)));
+  const V r = part.r, one(1.0), head = one - scale(one, -part.k);
+  return copy_sign(scale(fma(r * r, polynomial(C::kExp, r), head + r), part.k), x);
+}
+
+/// log(1 + f) - k log 2 for -1/4 <= f <= 1/2.
+template <class T, class V>
+LUGE_FN V log_of_parts(V f, V k) {
+  using C = Constants<T>;
+  if constexpr (sizeof(T) == 4) {
+    return fma(k, V(-C::kLn2), fma(f * f, polynomial(C::kLog, f), f));
+  } else {
+    // With s = f / (2 + f) the logarithm is 2 s + s z kLogOdd(z), and 2 s = f - s f. Most digits are those of f, which
+    // is exact, less f^2 / 2: the arrangement of fdlibm's log.
+    const V s = f / (V(2.0) + f), z = s * s, half = V(0.5) * f * f;
+    const V rest = fma(s, fma(z, polynomial(C::kLogOdd, z), half), k * V(-C::kLn2Rest));
+    return fma(k, V(-C::kLn2), f - (half - rest));
+  }
+}
+
+/// The k for which x 2^k is significand(x), which is m.
+template <class V>
+LUGE_FN V shift_to(V m, V x) {
+  return exponent(m) - exponent(x);
+}
+
+template <class T, class V>
+LUGE_FN V log(V x) {
+  const V m = significand(x);
+  return log_of_parts<T>(m - V(1.0), shift_to(m, x));
+}
+
+/// (1 + x) 2^k = 1 + f, where f = x 2^k + (2^k - 1) is rounded once. The infinities of 1 + x = 0 and infinity come from
+/// k, so f is kept finite there.
+template <class T, class V>
+LUGE_FN V log1p(V x) {
+  using C = Constants<T>;
+  const V one(1.0), u = one + x, k = shift_to(significand(u), u), unit = scale(one, min(V(64.0), k));
+  return copy_sign(log_of_parts<T>(fma(min(V(C::kMost), x), unit, unit - one), k), x);
+}
+
+/// x + x^3 P(x^2) up to 0.55, where tanh is 1/2, and 1 - 2 / (1 + e^2x) beyond: both end in one small correction.
+template <class T, class V>
+LUGE_FN V tanh(V x) {
+  using C = Constants<T>;
+  const V one(1.0), two(2.0), a = abs(x), z = a * a;
+  const V near = fma(a * z, polynomial(C::kTanh, z), a);
+  const V far = one - two / (one + exp_within<T, false>(min(V(C::kTanhEnd), a + a)));
+  return copy_sign(select(a < V(0.55), near, far), x);
+}
+
+/// x + x P(x^2) near 0 and 1 - erfc(x) beyond.
+template <class T, class V>
+LUGE_FN V erf(V x) {
+  using C = Constants<T>;
+  const V a = abs(x), b = min(V(C::kErfEnd), a), z = a * a;
+  const V near = fma(a, polynomial(C::kErfNear, z), a);
+  V erfc;
+  if constexpr (sizeof(T) == 4)
+    erfc = exp_within<T, false>(polynomial(C::kErfFar, b));
+  else
+    erfc = exp_within<T, false>(-(b * b)) * (polynomial(C::kErfFarTop, b) / polynomial(C::kErfFarBottom, b));
+  return copy_sign(select(a < V(C::kErfSplit), near, V(1.0) - erfc), x);
+}
+
+}  // namespace luge::cpu::functions::LUGE_DIALECT
+LUGE_AFTER_DIALECT
+
+#endif  // toggling guard
