@@ -11,7 +11,7 @@ namespace luge::cpu {
 /// Losses of one partial summary; chunks are merged in order, so threads do not show.
 inline constexpr std::int64_t kLossChunk = 8192;
 
-/// A chunk of losses, which may come in parts; every part but the last is a multiple of kSumRun.
+/// A chunk of losses, which may come in parts; every part but the last is a multiple of kLanes.
 class LossChunk {
  public:
   void add(DType dtype, const void* losses, std::int64_t n);
@@ -21,7 +21,7 @@ class LossChunk {
 
  private:
   math::Summary all_ = math::Summarize::identity();  ///< without the sum, which is
-  double sums_[kLanes] = {};                         ///< of the losses number i, i + kLanes, ..., in runs
+  double sums_[kLanes] = {};                         ///< of the losses number i, i + kLanes, ...
 };
 
 /// Of at most kLossChunk losses.

@@ -61,44 +61,38 @@ HWY_NOINLINE void add_some(const T* losses, std::int64_t n, double* sums, math::
                                      static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, most.raw))), finite});
 }
 
-/// Adds n losses to `sums` and `all`, whose own sum stays as it is. Sums are in the order of reducers.h; a run whose lanes
-/// do not stay finite is added in float64 throughout.
+/// Adds n losses to `sums` and `all`, whose own sum stays as it is. What is not finite adds nothing; it shows in the sums of
+/// a run, which is then added with care.
 template <class T>
 void add_losses_as(const T* losses, std::int64_t n, double* sums, math::Summary& all) {
   constexpr auto kN = static_cast<std::int64_t>(kLanes<T>), kWide = static_cast<std::int64_t>(kLanes<double>);
-  constexpr std::int64_t kVectors = LossChunk::kLanes / kN;
+  constexpr std::int64_t kVectors = LossChunk::kLanes / kN, kSums = LossChunk::kLanes / kWide;
   const typename Vec<T>::D d;
-  const Vec<T> infinity(std::numeric_limits<double>::infinity()), zero(0.0);
+  const Vec<T> infinity(std::numeric_limits<double>::infinity());
   Vec<T> least = infinity, most = -infinity;
   std::int64_t finite = 0, i = 0;
   const std::int64_t whole = n - n % LossChunk::kLanes;
   for (std::int64_t run = 0; i < whole; i += run) {
     run = std::min(kSumRun, whole - i);
-    Vec<T> lanes[kVectors], low[kVectors], high[kVectors];
-    for (std::int64_t q = 0; q < kVectors; ++q) lanes[q] = zero, low[q] = least, high[q] = most;
+    Sums lanes;
+    for (std::int64_t q = 0; q < kSums; ++q) lanes[q] = load(static_cast<const double*>(sums + q * kWide));
+    Vec<T> low = least, high = most;
     for (std::int64_t j = 0; j < run; j += LossChunk::kLanes)
       for (std::int64_t q = 0; q < kVectors; ++q) {
         const Vec<T> x = load(losses + i + j + q * kN);
-        lanes[q] = lanes[q] + x;
-        low[q] = Vec<T>(hn::Min(low[q].raw, x.raw));
-        high[q] = Vec<T>(hn::Max(high[q].raw, x.raw));
+        low = Vec<T>(hn::Min(low.raw, x.raw));
+        high = Vec<T>(hn::Max(high.raw, x.raw));
+        add_to(lanes + q * kN / kWide, x);
       }
-    Vec<T> doubtful = zero;  // a lane that met something not finite is not, and times 0 makes NaN
-    for (std::int64_t q = 0; q < kVectors; ++q) doubtful = doubtful + lanes[q] * zero;
-    if (!hn::AllTrue(d, (doubtful == zero).raw)) {
+    Vec<double> doubtful(0.0);  // what is not finite times 0 is NaN
+    for (std::int64_t q = 0; q < kSums; ++q) doubtful = doubtful + lanes[q] * Vec<double>(0.0);
+    if (any(!(doubtful == Vec<double>(0.0)))) {
       add_some(losses + i, run, sums, all);
       continue;
     }
-    for (std::int64_t q = 0; q < kVectors; ++q) {
-      least = Vec<T>(hn::Min(least.raw, low[q].raw));
-      most = Vec<T>(hn::Max(most.raw, high[q].raw));
-      Vec<double> wide[2] = {Vec<double>(0.0), Vec<double>(0.0)};
-      add_to(wide, lanes[q]);
-      for (std::int64_t w = 0; w < kN / kWide; ++w) {
-        double* const to = sums + q * kN + w * kWide;
-        store(to, load(static_cast<const double*>(to)) + wide[w]);
-      }
-    }
+    for (std::int64_t q = 0; q < kSums; ++q) store(sums + q * kWide, lanes[q]);
+    least = low;
+    most = high;
     finite += run;
   }
   all = math::Summarize::merge(all, {0, static_cast<double>(hn::GetLane(hn::MinOfLanes(d, least.raw))),

@@ -104,12 +104,16 @@ void finish_rows(const Reduce& call, DType dtype, std::int64_t length, std::int6
       double totals[kMost];
       T results[kMost];
       total_rows<T>(static_cast<const std::byte*>(lanes) + done * row_bytes, row_bytes, count, totals);
-      for (std::int64_t i = 0; i < count; ++i)
-        results[i] = mean ? scalar_math::Sum<T, true>::finish(totals[i], length)
-                          : scalar_math::Sum<T, false>::finish(totals[i], length);
+      if (mean)
+        for (std::int64_t i = 0; i < count; ++i) results[i] = scalar_math::Sum<T, true>::finish(totals[i], length);
+      else
+        for (std::int64_t i = 0; i < count; ++i) results[i] = scalar_math::Sum<T, false>::finish(totals[i], length);
+      if (contiguous && call.store == Store::Overwrite) {
+        std::copy_n(results, count, out + first + done);
+        continue;
+      }
       for (std::int64_t i = 0; i < count; ++i) {
-        const std::int64_t row = first + done + i;
-        T& to = out[contiguous ? row : offset_at(kept, call.out.strides, row)];
+        T& to = out[offset_at(kept, call.out.strides, first + done + i)];
         to = call.store == Store::Accumulate ? static_cast<T>(to + results[i]) : results[i];
       }
     }

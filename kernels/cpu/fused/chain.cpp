@@ -1,6 +1,6 @@
 // A chain made ready: which links make segments, where each value lies. chain_run.cpp walks it.
 
-#include "chain.h"
+#include "chain_walk.h"
 
 #include <algorithm>
 #include <cstring>
@@ -40,19 +40,24 @@ ChainLoop::ChainLoop(const Chain& chain, bool may_stream)
     updates_ |= !job.segment && !job.tile;
   }
   for (const Store& store : stores_) streams_ |= store.streams;
+  // A few tiles may be longer: the first-level cache holds them, and there are fewer calls.
+  tile_ = slots_ + static_cast<int>(constants_.size()) <= 1 ? 2 * kTile : kTile;
   if (!is_one_segment()) return;
   const bool gathers =
       std::any_of(loads_.begin(), loads_.end(), [](const Load& load) { return load.access == Access::Gather; });
   const auto accumulates = [](const Chain::Reduction& sum) { return sum.call.store == luge::Store::Accumulate; };
-  sums_ = stores_.empty() && !gathers && jobs_[0].segment->sums();
+  sums_ = chain_.recordings.empty() && stores_.empty() && !gathers && jobs_[0].segment->sums();
   carries_ = stores_.empty() && !gathers && !jobs_[0].segment->carried().empty() &&
              std::none_of(chain_.reductions.begin(), chain_.reductions.end(), accumulates);
   if (jobs_[0].segment->walks_rows()) find_row_pointers();
 }
 
-/// Whether one segment does all but the sums.
-bool ChainLoop::is_one_segment() const {
-  return chain_.recordings.empty() && jobs_.size() == 1 && jobs_[0].segment != nullptr;
+/// Whether one segment does all but sums and recordings.
+bool ChainLoop::is_one_segment() const { return jobs_.size() == 1 && jobs_[0].segment != nullptr; }
+
+bool ChainLoop::is_recorded(int value) const {
+  return std::any_of(chain_.recordings.begin(), chain_.recordings.end(),
+                     [&](const Chain::Recording& recording) { return recording.value == value; });
 }
 
 // ---- rows
@@ -60,7 +65,7 @@ bool ChainLoop::is_one_segment() const {
 /// Rows that are long enough for vectors, and short enough for one run of a sum.
 std::int64_t ChainLoop::walked_row_length() const {
   constexpr std::int64_t kShortest = 8;
-  return chain_.reductions.empty() || row_ < kShortest || row_ > kSumRun ? 0 : row_;
+  return chain_.reductions.empty() || !chain_.recordings.empty() || row_ < kShortest || row_ > kSumRun ? 0 : row_;
 }
 
 std::optional<RowWalk> ChainLoop::row_walk(int value) const {
@@ -164,7 +169,7 @@ SegmentContext ChainLoop::context(std::span<const Link> links, bool whole) const
           },
           .is_far = [this, load_of](int value) { return load_of(value) != loads_.end() && load_of(value)->far; },
           .streams = [this](int value) { return places_[static_cast<std::size_t>(value)].streams; },
-          .is_carried = [this, whole](int value) { return whole && is_carried(value); },
+          .is_carried = [this, whole](int value) { return whole && (is_carried(value) || is_recorded(value)); },
           .row_length = whole ? walked_row_length() : 0,
           .row_walk = [this](int value) { return row_walk(value); }};
 }

@@ -87,7 +87,7 @@ class ChainLoop {
   bool positions_are_aligned() const;
 
   bool is_one_segment() const;
-  std::int64_t unseen_steps(std::int64_t steps) const;
+  bool is_recorded(int value) const;
   std::int64_t elements_together() const;
   template <class One>
   void take_steps(Walk& walk, std::int64_t steps, std::int64_t position, std::int64_t n, const One& one);
@@ -104,10 +104,11 @@ class ChainLoop {
   std::vector<Place> places_;         ///< by value
   std::vector<Operand> constants_;
   int slots_ = 0;
+  std::int64_t tile_ = 0;             ///< elements of a tile
   bool may_stream_, streams_ = false;
   bool updates_ = false;              ///< some update has a loop of its own
   bool sums_ = false;                 ///< the chain is one segment, which does the sums, too
-  bool carries_ = false;              ///< and which takes many steps, where only the last one's results stay
+  bool carries_ = false;              ///< and which takes steps of which it stores what the next one loads, and losses
   std::vector<RowPointer> row_pointers_;  ///< of the one segment, if it takes rows one by one
 };
 

@@ -17,9 +17,6 @@ void ChainLoop::run(std::int64_t steps) {
   for (std::int64_t done = 0; done < steps; done += kMostSteps) run_block(std::min(kMostSteps, steps - done));
 }
 
-/// Of `steps` steps, those whose results no one sees besides the steps that follow.
-std::int64_t ChainLoop::unseen_steps(std::int64_t steps) const { return carries_ ? steps - 1 : 0; }
-
 /// Elements that take many steps while all that is stored of them is in the first-level cache.
 std::int64_t ChainLoop::elements_together() const {
   const auto windows = static_cast<std::int64_t>(chain_.loads.size());
@@ -46,8 +43,8 @@ void ChainLoop::run_block(std::int64_t steps) {
 /// The steps of a tile: one(step) is the last one, where nothing that the others compute is seen, or each.
 template <class One>
 void ChainLoop::take_steps(Walk& walk, std::int64_t steps, std::int64_t position, std::int64_t n, const One& one) {
-  const std::int64_t unseen = unseen_steps(steps);
-  if (unseen > 0) walk.carry(unseen, position, n);
+  const std::int64_t unseen = carries_ && chain_.recordings.empty() ? steps - 1 : 0;
+  if (unseen > 0) walk.carry(0, unseen, position, n);
   for (std::int64_t step = unseen; step < steps; ++step) one(step);
 }
 
@@ -88,17 +85,17 @@ void ChainLoop::run_chunks(std::int64_t steps) {
   const auto& recordings = chain_.recordings;
   const std::int64_t rows = count_ / row_, chunks = (row_ + kSumChunk - 1) / kSumChunk;
   const auto each_sum = static_cast<std::int64_t>(sums.size()), each_loss = static_cast<std::int64_t>(recordings.size());
-  const std::int64_t unseen = unseen_steps(steps), seen = steps - unseen;
+  const std::int64_t unseen = carries_ && recordings.empty() ? steps - 1 : 0, seen = steps - unseen;
   // By chunk, step that is seen, and sum.
   Scratch<double> totals(rows * chunks * seen * each_sum);
   Scratch<math::Summary> losses(rows * chunks * seen * each_loss);
   const auto sums_at = [&](std::int64_t chunk, std::int64_t at) { return &totals[(chunk * seen + at) * each_sum]; };
   const auto losses_at = [&](std::int64_t chunk, std::int64_t at) { return &losses[(chunk * seen + at) * each_loss]; };
   // A segment that does all takes many chunks in one go; where steps are repeated, as much as a cache holds.
-  const std::int64_t most = !sums_ ? kTile : steps == 1 ? kSumChunk : elements_together();
+  const std::int64_t most = !sums_ ? tile_ : steps == 1 ? kSumChunk : elements_together();
   const std::int64_t work = std::min(row_, kSumChunk) * static_cast<std::int64_t>(chain_.links.size()) * steps;
   parallel_for(rows * chunks, work, [&](std::int64_t begin, std::int64_t end) {
-    Walk walk(*this, std::min(kTile, row_), steps);
+    Walk walk(*this, std::min(tile_, row_), steps);
     std::vector<ChunkSum> chunk_sums(static_cast<std::size_t>(std::max(seen, kChunksTogether) * each_sum));
     std::vector<LossChunk> chunk_losses(static_cast<std::size_t>(seen * each_loss));
     for (std::int64_t c = begin, together; c < end; c += together) {
@@ -118,7 +115,10 @@ void ChainLoop::run_chunks(std::int64_t steps) {
       for (std::int64_t done = 0; done < n; done += most) {
         const std::int64_t part = std::min(most, n - done);
         take_steps(walk, steps, position + done, part, [&](std::int64_t step) {
-          walk.tile(step, position + done, part, chunk_sums.data() + (step - unseen) * each_sum);
+          if (carries_ && sums.empty() && step < steps - 1)
+            walk.carry(step, 1, position + done, part);
+          else
+            walk.tile(step, position + done, part, chunk_sums.data() + (step - unseen) * each_sum);
           for (std::int64_t r = 0; r < each_loss; ++r) {
             const Chain::Recording& recording = recordings[static_cast<std::size_t>(r)];
             const DType dtype = walk.dtype(recording.value);

@@ -14,8 +14,8 @@ namespace luge::cpu {
 
 namespace {
 
-/// A tile's bytes, and a line more: tiles at multiples of 4096 bytes would wait for one another's stores.
-constexpr std::int64_t kSlotBytes = kTile * 8 + 64;
+/// A tile takes a line more than its bytes: tiles at multiples of 4096 bytes would wait for one another's stores.
+constexpr std::int64_t kSlotLine = 64;
 constexpr int kMostPointers = 16;
 
 }  // namespace
@@ -34,16 +34,16 @@ void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, doubl
 
 ChainLoop::Walk::Walk(const ChainLoop& loop, std::int64_t tile, std::int64_t steps)
     : loop_(loop),
-      memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * kSlotBytes + pointer_bytes(loop) +
+      memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * slot_bytes(loop) + pointer_bytes(loop) +
               lane_bytes(loop)) {
   tiles_ = reinterpret_cast<std::byte**>(memory_.data());
   constants_ = tiles_ + loop.places_.size();
   lanes_ = memory_.data() + pointer_bytes(loop);
   std::byte* const slots = lanes_ + lane_bytes(loop);
   for (std::size_t v = 0; v < loop.places_.size(); ++v)
-    tiles_[v] = loop.places_[v].slot >= 0 ? slots + loop.places_[v].slot * kSlotBytes : nullptr;
+    tiles_[v] = loop.places_[v].slot >= 0 ? slots + loop.places_[v].slot * slot_bytes(loop) : nullptr;
   for (std::size_t c = 0; c < loop.constants_.size(); ++c) {
-    std::byte* const to = constants_[c] = slots + (loop.slots_ + static_cast<std::int64_t>(c)) * kSlotBytes;
+    std::byte* const to = constants_[c] = slots + (loop.slots_ + static_cast<std::int64_t>(c)) * slot_bytes(loop);
     write_immediate(to, loop.constants_[c]);
     fill(to, to, size_of(loop.constants_[c].dtype), tile);
   }
@@ -128,12 +128,12 @@ std::int64_t ChainLoop::Walk::rows_together() const {
   return loop_.row_pointers_.empty() ? kTile / loop_.row_ : kRowsTogether;
 }
 
-void ChainLoop::Walk::carry(std::int64_t steps, std::int64_t position, std::int64_t n) {
+void ChainLoop::Walk::carry(std::int64_t step, std::int64_t steps, std::int64_t position, std::int64_t n) {
   const Segment& segment = *loop_.jobs_[0].segment;
   void* pointers[kMostPointers];
   load(position, n);
   point(segment, segment.carried(), position, pointers);
-  segment.run_carrying(steps, pointers, static_cast<std::size_t>(n));
+  segment.run_carrying(step, steps, pointers, static_cast<std::size_t>(n));
 }
 
 void ChainLoop::Walk::part(std::int64_t step, std::int64_t begin, std::int64_t end) {
@@ -170,6 +170,10 @@ void ChainLoop::Walk::long_row(std::int64_t step, std::int64_t row) {
 std::int64_t ChainLoop::Walk::pointer_bytes(const ChainLoop& loop) {
   const auto bytes = static_cast<std::int64_t>((loop.places_.size() + loop.constants_.size()) * sizeof(std::byte*));
   return (bytes + 63) / 64 * 64;
+}
+
+std::int64_t ChainLoop::Walk::slot_bytes(const ChainLoop& loop) {
+  return bytes_of(DType::Float64, loop.tile_) + kSlotLine;
 }
 
 std::int64_t ChainLoop::Walk::lane_bytes(const ChainLoop& loop) {

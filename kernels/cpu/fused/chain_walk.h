@@ -38,8 +38,8 @@ class ChainLoop::Walk {
   void tile(std::int64_t step, std::int64_t position, std::int64_t n, ChunkSum* sums);
   /// The same for n whole rows that make a tile, and writes their sums.
   void rows(std::int64_t step, std::int64_t first, std::int64_t n);
-  /// The first `steps` steps, of which only what the next ones go on from is stored.
-  void carry(std::int64_t steps, std::int64_t position, std::int64_t n);
+  /// `steps` steps from number `step` on, of which only what the next ones go on from is stored, and what is recorded.
+  void carry(std::int64_t step, std::int64_t steps, std::int64_t position, std::int64_t n);
   /// Rows that rows() takes best.
   std::int64_t rows_together() const;
   /// The same for elements that make a part of a chain without recordings, in whole rows where it sums.
@@ -50,6 +50,7 @@ class ChainLoop::Walk {
 
  private:
   static std::int64_t pointer_bytes(const ChainLoop& loop);
+  static std::int64_t slot_bytes(const ChainLoop& loop);
   static std::int64_t lane_bytes(const ChainLoop& loop);
   void rows_one_by_one(std::int64_t step, std::int64_t first, std::int64_t n);
   std::byte* target(int v, std::int64_t position);

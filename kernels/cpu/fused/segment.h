@@ -33,8 +33,8 @@ class Segment {
   virtual void run_summing(std::int64_t step, void* const* pointers, std::size_t n) const = 0;
   /// The same for n rows, each summed on its own; the lanes are 16 of the element type for each sum of each row.
   virtual void run_rows(std::int64_t step, void* const* pointers, std::size_t n) const = 0;
-  /// The first `steps` steps, of which only the carried outputs have pointers.
-  virtual void run_carrying(std::int64_t steps, void* const* pointers, std::size_t n) const = 0;
+  /// `steps` steps from number `step` on, of which only the carried outputs have pointers.
+  virtual void run_carrying(std::int64_t step, std::int64_t steps, void* const* pointers, std::size_t n) const = 0;
 
   const std::vector<Input>& inputs() const { return inputs_; }
   const std::vector<int>& outputs() const { return outputs_; }  ///< values of the chain
@@ -43,7 +43,7 @@ class Segment {
   const std::vector<int>& stored() const { return stored_; }
   /// Whether it can take rows one by one.
   bool walks_rows() const { return walks_rows_; }
-  /// The outputs that a later step reads; where there are none it cannot take many steps.
+  /// The outputs that are wanted of each step; where there are none it cannot take many steps.
   const std::vector<int>& carried() const { return carried_; }
 
  protected:
@@ -68,7 +68,7 @@ struct SegmentContext {
   /// The memory of a value that is the same for all elements; null for any other.
   std::function<const void*(int value)> scalar;
   std::function<bool(int value)> is_far, streams;
-  /// Whether the next step loads what this one stores of a value.
+  /// Whether a value of each step is wanted: the next step loads it, or it is recorded. Of others the last step's is.
   std::function<bool(int value)> is_carried;
   std::int64_t row_length;  ///< of rows to be taken one by one; 0: there are none
   /// How the memory of a load or store goes through rows; -1: memory laid out along the chain's elements.

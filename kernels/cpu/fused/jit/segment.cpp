@@ -102,8 +102,8 @@ class MachineSegment final : public Segment {
   void run_rows(std::int64_t step, void* const* pointers, std::size_t n) const override {
     rows_.run(step, pointers, n);
   }
-  void run_carrying(std::int64_t steps, void* const* pointers, std::size_t n) const override {
-    carrying_.run(0, pointers, n, steps);
+  void run_carrying(std::int64_t step, std::int64_t steps, void* const* pointers, std::size_t n) const override {
+    carrying_.run(step, pointers, n, steps);
   }
 
  private:
