@@ -51,8 +51,8 @@ double sum_chunk(DType dtype, const void* x, std::int64_t n) {
                        [&]<class T>() { return FloatSum<T, Identity>::chunk(static_cast<const T*>(x), n, 0, 0); });
 }
 
-void add_to_sum(DType dtype, const void* x, std::int64_t n, double* lanes) {
-  with_floating(dtype, [&]<class T>() { FloatSum<T, Identity>::add(static_cast<const T*>(x), n, Vec<T>(0.0), lanes); });
+void add_to_sum(DType dtype, const void* x, std::int64_t n, double* sums) {
+  with_floating(dtype, [&]<class T>() { FloatSum<T, Identity>::add(static_cast<const T*>(x), n, Vec<T>(0.0), sums); });
 }
 
 /// The sums of rows, from 16 lanes each; four at a time, where a vector holds eight.
@@ -67,7 +67,7 @@ HWY_INLINE void total_rows(const std::byte* lanes, std::int64_t row_bytes, std::
       const T* const x = row(r);
       if constexpr (sizeof(T) == 4) {
         const hn::Rebind<float, decltype(d)> half;
-        return hn::Add(hn::PromoteTo(d, hn::LoadU(half, x)), hn::PromoteTo(d, hn::LoadU(half, x + 8)));
+        return hn::PromoteTo(d, hn::Add(hn::LoadU(half, x), hn::LoadU(half, x + 8)));
       } else {
         return hn::Add(hn::LoadU(d, x), hn::LoadU(d, x + 8));
       }
@@ -85,9 +85,9 @@ HWY_INLINE void total_rows(const std::byte* lanes, std::int64_t row_bytes, std::
   }
 #endif
   for (; i < n; ++i) {
-    double wide[kSumLanes];
-    for (std::int64_t j = 0; j < kSumLanes; ++j) wide[j] = static_cast<double>(row(i)[j]);
-    totals[i] = add_lanes(wide);
+    double sums[kSums];
+    for (std::int64_t j = 0; j < kSums; ++j) sums[j] = static_cast<double>(row(i)[j] + row(i)[j + kSums]);
+    totals[i] = add_sums(sums);
   }
 }
 
@@ -120,7 +120,7 @@ void finish_rows(const Reduce& call, DType dtype, std::int64_t length, std::int6
   });
 }
 
-double finish_sum(const double* lanes) { return add_lanes(lanes); }
+double finish_sum(const double* sums) { return add_sums(sums); }
 
 void reduce(const Reduce& call, const ReduceSpace& space) {
   with_floating(call.in.dtype, [&]<class T>() { return reduce_as<T>(call, space); });
@@ -144,8 +144,8 @@ void finish_rows(const Reduce& call, DType dtype, std::int64_t length, std::int6
   HWY_DYNAMIC_DISPATCH(finish_rows)(call, dtype, length, first, n, lanes, row_bytes);
 }
 
-void ChunkSum::add(DType dtype, const void* x, std::int64_t n) { HWY_DYNAMIC_DISPATCH(add_to_sum)(dtype, x, n, lanes_); }
-double ChunkSum::total() const { return HWY_DYNAMIC_DISPATCH(finish_sum)(lanes_); }
+void ChunkSum::add(DType dtype, const void* x, std::int64_t n) { HWY_DYNAMIC_DISPATCH(add_to_sum)(dtype, x, n, sums_); }
+double ChunkSum::total() const { return HWY_DYNAMIC_DISPATCH(finish_sum)(sums_); }
 
 namespace {
 

@@ -30,15 +30,15 @@ void finish_rows(const Reduce& call, DType dtype, std::int64_t length, std::int6
 /// A sum_chunk that comes in parts; every part but the last is a multiple of kSumRun.
 class ChunkSum {
  public:
-  static constexpr std::int64_t kLanes = 16;
+  static constexpr std::int64_t kSums = 8;
 
   void add(DType dtype, const void* x, std::int64_t n);
   /// For those who add multiples of kSumRun elements themselves.
-  double* lanes() { return lanes_; }
+  double* sums() { return sums_; }
   double total() const;
 
  private:
-  alignas(64) double lanes_[kLanes] = {};
+  alignas(64) double sums_[kSums] = {};
 };
 
 /// Sums, products and extremes of bool, int32 and int64 (reduce_integers.cpp).

@@ -6,8 +6,8 @@
 //   merge(a, b)                    of two runs, a before b, by core/luge/math/reducers.h
 // and gives the same bits on both ways, because both add in the same order: element i of a chunk goes to lane i mod 16,
 // so vectors of any width add without a shuffle; a lane runs over kSumRun elements' share in the element type, one after the
-// other, then into a float64 lane; at the end lanes j and j + 8 are added, then neighbours. The machine code of fused
-// chains (fused/jit) adds in this order, too.
+// other; then lanes j and j + 8 are added and go on into a float64 sum; at the end the eight sums are added, neighbours first.
+// The machine code of fused chains (fused/jit) adds in this order, too.
 #include "vector.h"
 
 #include <luge/math/reducers.h>
@@ -30,7 +30,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
 
-inline constexpr std::int64_t kSumLanes = 16;
+inline constexpr std::int64_t kSumLanes = 16, kSums = kSumLanes / 2;
 inline constexpr std::int64_t kChunk = kSumChunk;  ///< elements of one partial result
 inline constexpr std::int64_t kColumns = 512;  ///< columns reduced together: their lanes stay in a cache
 inline constexpr std::int64_t kBlockRows = 64;  ///< rows of columns that visit their lanes together, four to each
@@ -62,10 +62,8 @@ class RowsAhead {
   std::int64_t skip_, width_, left_;
 };
 
-/// Adds 16 lanes. Lanes that nothing was added to are +0 and change nothing.
-HWY_INLINE double add_lanes(const double* lanes) {
-  double sums[kSumLanes / 2];
-  for (std::int64_t j = 0; j < 8; ++j) sums[j] = lanes[j] + lanes[j + 8];
+/// Adds eight sums, neighbours first. Those that nothing was added to are +0 and change nothing.
+HWY_INLINE double add_sums(const double* sums) {
   return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
@@ -97,17 +95,17 @@ struct FloatSum : scalar_math::Sum<T, false> {
   using Partial = double;
 
   static HWY_NOINLINE double chunk(const T* x, std::int64_t n, std::int64_t, T shift_value) {
-    HWY_ALIGN double lanes[kSumLanes] = {};
-    add(x, n, Vec<T>(static_cast<double>(shift_value)), lanes);
-    return add_lanes(lanes);
+    double sums[kSums] = {};
+    add(x, n, Vec<T>(static_cast<double>(shift_value)), sums);
+    return add_sums(sums);
   }
 
-  /// Adds a part of a longer chunk to its lanes; every part but the last is a multiple of kSumRun.
-  static HWY_INLINE void add(const T* x, std::int64_t n, Vec<T> shift, double* lanes) {
+  /// Adds a part of a longer chunk to its eight sums; every part but the last is a multiple of kSumRun.
+  static HWY_INLINE void add(const T* x, std::int64_t n, Vec<T> shift, double* sums) {
     for (std::int64_t s = 0; s < n; s += kSumRun) {
-      HWY_ALIGN T run[kSumLanes];
-      add_run(x + s, std::min(kSumRun, n - s), shift, run);
-      for (std::int64_t j = 0; j < kSumLanes; ++j) lanes[j] += static_cast<double>(run[j]);
+      HWY_ALIGN T lanes[kSumLanes];
+      add_run(x + s, std::min(kSumRun, n - s), shift, lanes);
+      for (std::int64_t j = 0; j < kSums; ++j) sums[j] += static_cast<double>(lanes[j] + lanes[j + kSums]);
     }
   }
 
@@ -129,27 +127,28 @@ struct FloatSum : scalar_math::Sum<T, false> {
 
   static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t,
                                    const T* shifts, double* out) {
-    const std::int64_t width = (n + kN - 1) / kN * kN, used = std::min(rows, kSumLanes);
-    const bool one_run = rows <= kSumRun;
+    const std::int64_t width = (n + kN - 1) / kN * kN, used = std::min(rows, kSumLanes), kept = std::min(used, kSums);
     Scratch<T> run_lanes(used * width), padded_shifts(width);
-    Scratch<double> double_lanes(one_run ? 0 : used * width);
-    T* const sums = run_lanes.data();
-    double* const lanes = double_lanes.data();
+    Scratch<double> double_sums(kept * width);
+    T* const lanes = run_lanes.data();
+    double* const sums = double_sums.data();
     std::fill_n(padded_shifts.data(), width, T(0));
     if (shifts != nullptr) std::copy_n(shifts, n, padded_shifts.data());
-    if (!one_run) std::fill_n(lanes, used * width, 0.0);
+    std::fill_n(sums, kept * width, 0.0);
     RowsAhead<T> ahead(x, stride, n, kBlockRows);
     for (std::int64_t s = 0; s < rows; s += kSumRun) {
       const std::int64_t run = std::min(kSumRun, rows - s);
-      std::fill_n(sums, used * width, T(0));
+      std::fill_n(lanes, used * width, T(0));
       for (std::int64_t block = 0; block < run; block += kBlockRows)
         for (std::int64_t lane = 0; lane < std::min(kSumLanes, run - block); ++lane)
           add_rows(x + (s + block + lane) * stride, stride,
                    (std::min(kBlockRows, run - block) - lane + kSumLanes - 1) / kSumLanes, n, padded_shifts.data(),
-                   sums + lane * width, ahead);
-      for (std::int64_t v = 0; !one_run && v < used * width; ++v) lanes[v] += static_cast<double>(sums[v]);
+                   lanes + lane * width, ahead);
+      const std::int64_t paired = (used - kept) * width;  // those that have a lane eight behind
+      for (std::int64_t v = 0; v < paired; ++v) sums[v] += static_cast<double>(lanes[v] + lanes[kSums * width + v]);
+      for (std::int64_t v = paired; v < kept * width; ++v) sums[v] += static_cast<double>(lanes[v]);
     }
-    one_run ? fold(sums, used, width, n, out) : fold(lanes, used, width, n, out);
+    fold(sums, kept, width, n, out);
   }
 
  private:
@@ -165,20 +164,16 @@ struct FloatSum : scalar_math::Sum<T, false> {
     if (i < n) store_part(out + i, map(load_part(x + i, static_cast<std::size_t>(n - i)), shift), static_cast<std::size_t>(n - i));
   }
 
-  /// Adds the lanes of n columns, as add_lanes does.
-  template <class L>
-  static HWY_INLINE void fold(const L* lanes, std::int64_t used, std::int64_t width, std::int64_t n, double* out) {
+  /// Adds the sums of n columns, as add_sums does.
+  static HWY_INLINE void fold(const double* sums, std::int64_t kept, std::int64_t width, std::int64_t n, double* out) {
     constexpr std::int64_t kPart = 64;
-    double part[kSumLanes][kPart];
+    double part[kSums][kPart];
     for (std::int64_t begin = 0; begin < n; begin += kPart) {
       const std::int64_t count = std::min(kPart, n - begin);
-      for (std::int64_t j = 0; j < kSumLanes; ++j)
-        for (std::int64_t v = 0; v < count; ++v)
-          part[j][v] = j < used ? static_cast<double>(lanes[j * width + begin + v]) : 0.0;
-      for (std::int64_t j = 0; j < kSumLanes / 2; ++j)
-        for (std::int64_t v = 0; v < count; ++v) part[j][v] += part[j + kSumLanes / 2][v];
-      for (std::int64_t distance = 1; distance < kSumLanes / 2; distance *= 2)
-        for (std::int64_t j = 0; j < kSumLanes / 2; j += 2 * distance)
+      for (std::int64_t j = 0; j < kSums; ++j)
+        for (std::int64_t v = 0; v < count; ++v) part[j][v] = j < kept ? sums[j * width + begin + v] : 0.0;
+      for (std::int64_t distance = 1; distance < kSums; distance *= 2)
+        for (std::int64_t j = 0; j < kSums; j += 2 * distance)
           for (std::int64_t v = 0; v < count; ++v) part[j][v] += part[j + distance][v];
       std::copy_n(part[0], count, out + begin);
     }

@@ -48,14 +48,14 @@ TEST_P(FunctionsTest, InAKernelAsEagerly) {
   for (const DType dtype : {float32, float64}) {
     const std::vector<double> values = dtype == float32 ? arguments(-151, 127) : arguments(-1076, 1023);
     const auto n = static_cast<std::int64_t>(values.size());
-    for (const auto& [what, function] : kFunctions) {
-      SCOPED_TRACE(::testing::Message() << what << " " << name(dtype));
+    for (const auto& named : kFunctions) {
+      SCOPED_TRACE(::testing::Message() << named.first << " " << name(dtype));
       Tensor x = from_host(values, {n}, device()).to(dtype);
       x.requires_grad_();
       const Tensor scale = linspace(0.5, 2, n, on(dtype));
       const auto body = [&] {
         x.zero_grad();
-        const Tensor y = function(x) * scale + 1;
+        const Tensor y = named.second(x) * scale + 1;
         y.sum().backward();
         return y;
       };

@@ -40,8 +40,6 @@ ChainLoop::ChainLoop(const Chain& chain, bool may_stream)
     updates_ |= !job.segment && !job.tile;
   }
   for (const Store& store : stores_) streams_ |= store.streams;
-  // A few tiles may be longer: the first-level cache holds them, and there are fewer calls.
-  tile_ = slots_ + static_cast<int>(constants_.size()) <= 1 ? 2 * kTile : kTile;
   if (!is_one_segment()) return;
   const bool gathers =
       std::any_of(loads_.begin(), loads_.end(), [](const Load& load) { return load.access == Access::Gather; });
@@ -105,12 +103,12 @@ void ChainLoop::find_row_pointers() {
   if (row_pointers_.size() != segment.inputs().size() + segment.stored().size()) row_pointers_.clear();
 }
 
-/// Whether the chain loads where it stores this value.
-bool ChainLoop::is_carried(int value) const {
+/// What the chain loads where it stores this value; -1: nothing.
+int ChainLoop::next_load(int value) const {
   for (const Chain::Window& store : chain_.stores)
     for (const Chain::Window& load : chain_.loads)
-      if (store.value == value && load.value != value && store.memory.data == load.memory.data) return true;
-  return false;
+      if (store.value == value && load.value != value && store.memory.data == load.memory.data) return load.value;
+  return -1;
 }
 
 /// Whether the chain overwrites a load's memory and hands its value on unchanged: to another store, a sum or a record.
@@ -169,7 +167,8 @@ SegmentContext ChainLoop::context(std::span<const Link> links, bool whole) const
           },
           .is_far = [this, load_of](int value) { return load_of(value) != loads_.end() && load_of(value)->far; },
           .streams = [this](int value) { return places_[static_cast<std::size_t>(value)].streams; },
-          .is_carried = [this, whole](int value) { return whole && (is_carried(value) || is_recorded(value)); },
+          .is_carried = [this, whole](int value) { return whole && (next_load(value) >= 0 || is_recorded(value)); },
+          .next_load = [this](int value) { return next_load(value); },
           .row_length = whole ? walked_row_length() : 0,
           .row_walk = [this](int value) { return row_walk(value); }};
 }

@@ -81,7 +81,7 @@ class ChainLoop {
   void place_slots(std::vector<int> last);
   std::int64_t walked_row_length() const;
   std::optional<RowWalk> row_walk(int value) const;
-  bool is_carried(int value) const;
+  int next_load(int value) const;
   void find_row_pointers();
   bool reads_besides(const Job& job, int out, int value) const;
   bool positions_are_aligned() const;
@@ -104,7 +104,6 @@ class ChainLoop {
   std::vector<Place> places_;         ///< by value
   std::vector<Operand> constants_;
   int slots_ = 0;
-  std::int64_t tile_ = 0;             ///< elements of a tile
   bool may_stream_, streams_ = false;
   bool updates_ = false;              ///< some update has a loop of its own
   bool sums_ = false;                 ///< the chain is one segment, which does the sums, too

@@ -92,10 +92,10 @@ void ChainLoop::run_chunks(std::int64_t steps) {
   const auto sums_at = [&](std::int64_t chunk, std::int64_t at) { return &totals[(chunk * seen + at) * each_sum]; };
   const auto losses_at = [&](std::int64_t chunk, std::int64_t at) { return &losses[(chunk * seen + at) * each_loss]; };
   // A segment that does all takes many chunks in one go; where steps are repeated, as much as a cache holds.
-  const std::int64_t most = !sums_ ? tile_ : steps == 1 ? kSumChunk : elements_together();
+  const std::int64_t most = !sums_ ? kTile : steps == 1 ? kSumChunk : elements_together();
   const std::int64_t work = std::min(row_, kSumChunk) * static_cast<std::int64_t>(chain_.links.size()) * steps;
   parallel_for(rows * chunks, work, [&](std::int64_t begin, std::int64_t end) {
-    Walk walk(*this, std::min(tile_, row_), steps);
+    Walk walk(*this, std::min(kTile, row_), steps);
     std::vector<ChunkSum> chunk_sums(static_cast<std::size_t>(std::max(seen, kChunksTogether) * each_sum));
     std::vector<LossChunk> chunk_losses(static_cast<std::size_t>(seen * each_loss));
     for (std::int64_t c = begin, together; c < end; c += together) {

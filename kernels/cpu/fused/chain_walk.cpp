@@ -14,8 +14,8 @@ namespace luge::cpu {
 
 namespace {
 
-/// A tile takes a line more than its bytes: tiles at multiples of 4096 bytes would wait for one another's stores.
-constexpr std::int64_t kSlotLine = 64;
+/// A tile's bytes, and a line more: tiles at multiples of 4096 bytes would wait for one another's stores.
+constexpr std::int64_t kSlotBytes = kTile * 8 + 64;
 constexpr int kMostPointers = 16;
 
 }  // namespace
@@ -34,16 +34,16 @@ void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, doubl
 
 ChainLoop::Walk::Walk(const ChainLoop& loop, std::int64_t tile, std::int64_t steps)
     : loop_(loop),
-      memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * slot_bytes(loop) + pointer_bytes(loop) +
+      memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * kSlotBytes + pointer_bytes(loop) +
               lane_bytes(loop)) {
   tiles_ = reinterpret_cast<std::byte**>(memory_.data());
   constants_ = tiles_ + loop.places_.size();
   lanes_ = memory_.data() + pointer_bytes(loop);
   std::byte* const slots = lanes_ + lane_bytes(loop);
   for (std::size_t v = 0; v < loop.places_.size(); ++v)
-    tiles_[v] = loop.places_[v].slot >= 0 ? slots + loop.places_[v].slot * slot_bytes(loop) : nullptr;
+    tiles_[v] = loop.places_[v].slot >= 0 ? slots + loop.places_[v].slot * kSlotBytes : nullptr;
   for (std::size_t c = 0; c < loop.constants_.size(); ++c) {
-    std::byte* const to = constants_[c] = slots + (loop.slots_ + static_cast<std::int64_t>(c)) * slot_bytes(loop);
+    std::byte* const to = constants_[c] = slots + (loop.slots_ + static_cast<std::int64_t>(c)) * kSlotBytes;
     write_immediate(to, loop.constants_[c]);
     fill(to, to, size_of(loop.constants_[c].dtype), tile);
   }
@@ -107,7 +107,7 @@ void ChainLoop::Walk::rows(std::int64_t step, std::int64_t first, std::int64_t n
 /// By a segment that adds up each row while it computes it.
 void ChainLoop::Walk::rows_one_by_one(std::int64_t step, std::int64_t first, std::int64_t n) {
   const auto& sums = loop_.chain_.reductions;
-  const std::int64_t sum_bytes = bytes_of(dtype(sums.front().value), ChunkSum::kLanes),
+  const std::int64_t sum_bytes = bytes_of(dtype(sums.front().value), 2 * ChunkSum::kSums),
                      row_bytes = sum_bytes * static_cast<std::int64_t>(sums.size());
   void* pointers[kMostPointers];
   while (n > 0) {
@@ -172,14 +172,10 @@ std::int64_t ChainLoop::Walk::pointer_bytes(const ChainLoop& loop) {
   return (bytes + 63) / 64 * 64;
 }
 
-std::int64_t ChainLoop::Walk::slot_bytes(const ChainLoop& loop) {
-  return bytes_of(DType::Float64, loop.tile_) + kSlotLine;
-}
-
 std::int64_t ChainLoop::Walk::lane_bytes(const ChainLoop& loop) {
   if (loop.row_pointers_.empty()) return 0;
   return kRowsTogether * static_cast<std::int64_t>(loop.chain_.reductions.size()) *
-         bytes_of(DType::Float64, ChunkSum::kLanes);
+         bytes_of(DType::Float64, 2 * ChunkSum::kSums);
 }
 
 /// Where a job writes a value of the tile at `position`.
@@ -232,8 +228,8 @@ void ChainLoop::Walk::run(const Segment& segment, std::int64_t step, std::int64_
 void ChainLoop::Walk::sum(const Segment& segment, std::int64_t step, std::int64_t position, std::int64_t n,
                           ChunkSum* sums) {
   void* pointers[kMostPointers];
-  static_assert(sizeof(ChunkSum) == ChunkSum::kLanes * sizeof(double));
-  pointers[point(segment, segment.stored(), position, pointers)] = sums->lanes();
+  static_assert(sizeof(ChunkSum) == ChunkSum::kSums * sizeof(double));
+  pointers[point(segment, segment.stored(), position, pointers)] = sums->sums();
   segment.run_summing(step, pointers, static_cast<std::size_t>(n));
 }
 

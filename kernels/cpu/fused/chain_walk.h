@@ -50,7 +50,6 @@ class ChainLoop::Walk {
 
  private:
   static std::int64_t pointer_bytes(const ChainLoop& loop);
-  static std::int64_t slot_bytes(const ChainLoop& loop);
   static std::int64_t lane_bytes(const ChainLoop& loop);
   void rows_one_by_one(std::int64_t step, std::int64_t first, std::int64_t n);
   std::byte* target(int v, std::int64_t position);

@@ -28,7 +28,7 @@ class Segment {
   /// Step number `step` (from 0) of those, for n elements; pointers to the inputs' and then the outputs' elements.
   virtual void run(std::int64_t step, void* const* pointers, std::size_t n) const = 0;
   /// The same for a multiple of kSumRun elements. Of the outputs only the stored ones have pointers; behind them
-  /// comes one to the lanes (ChunkSum::lanes) of the context's sums, one after the other, which are added to; behind them are
+  /// comes one to the ChunkSum::sums of the context's sums, one after the other, which are added to; behind them are
   /// those of the next kSumChunk elements, and so on.
   virtual void run_summing(std::int64_t step, void* const* pointers, std::size_t n) const = 0;
   /// The same for n rows, each summed on its own; the lanes are 16 of the element type for each sum of each row.
@@ -70,6 +70,8 @@ struct SegmentContext {
   std::function<bool(int value)> is_far, streams;
   /// Whether a value of each step is wanted: the next step loads it, or it is recorded. Of others the last step's is.
   std::function<bool(int value)> is_carried;
+  /// The value that the next step loads where this one stores a value; -1: none.
+  std::function<int(int value)> next_load;
   std::int64_t row_length;  ///< of rows to be taken one by one; 0: there are none
   /// How the memory of a load or store goes through rows; -1: memory laid out along the chain's elements.
   std::function<std::optional<RowWalk>(int value)> row_walk;

@@ -18,7 +18,11 @@ void set_pool_entry(std::byte* pool, std::size_t entry, DType dtype, double valu
   });
 }
 
-std::size_t vector_bytes() { return processor().has(Xbyak::util::Cpu::tAVX512F) ? 64 : 32; }
+std::size_t vector_bytes() {
+  using Feature = Xbyak::util::Cpu;
+  static const bool wide = processor().has(Feature::tAVX512F) && processor().has(Feature::tAVX512VL);
+  return wide ? 64 : 32;
+}
 
 // ---- loops --------------------------------------------------------------------------------------
 
@@ -97,6 +101,56 @@ void Code::emit_elements() {
   mask_data(data);
 }
 
+// ---- many steps of some elements, whose values stay in registers
+
+/// On the stack: where the pool begins, steps.
+void Code::emit_steps() {
+  const auto load_constants = [&](int first, int end) {
+    for (const auto& [entry, reg] : kept_constants_)
+      if (entry >= first && entry < end)
+        vmovups(vector(reg), ptr[rsi + entry * static_cast<int>(Loop::kPoolEntry)]);
+  };
+  const auto held = [&](int u, int input) { return vector(first_input_register_ + u * inputs_ + input); };
+  Xbyak::Label block, step;
+  push(rsi);
+  load_constants(uniforms_, INT32_MAX);
+  xor_(eax, eax);
+  align(32);
+  L(block);
+  mov(rsi, ptr[rsp]);
+  mov(r11, ptr[rsp + 8]);
+  for (int u = 0; u < together_; ++u)
+    for (int input = 0; input < inputs_; ++input)
+      vmovups(held(u, input), ptr[pointer(static_cast<std::size_t>(input)) + rax + u * vector_bytes()]);
+  align(32);
+  L(step);
+  load_constants(0, uniforms_);
+  emit_level(Level::Step);
+  for (int u = 0; u < together_; ++u) {
+    shift_inputs(u * inputs_);
+    for (int i = 0; i < static_cast<int>(operations_.size()); ++i) {
+      const Primitive primitive = operation(i).primitive;
+      if (alive(i) && level(i) == Level::Element && primitive != Primitive::Input) emit_operation(i, false, 0);
+    }
+    for (std::size_t o = 0; o < outputs_.size(); ++o) {
+      const Vector to = held(u, next_inputs_[o]), from = value(outputs_[o].operation);
+      if (to.getIdx() != from.getIdx()) vmovaps(to, from);
+    }
+    shift_inputs(-u * inputs_);
+  }
+  add(rsi, static_cast<std::uint32_t>(pool_bytes_));
+  dec(r11);
+  jnz(step, T_NEAR);
+  for (int u = 0; u < together_; ++u)
+    for (std::size_t o = 0; o < outputs_.size(); ++o)
+      vmovups(ptr[pointer(static_cast<std::size_t>(inputs_) + o) + rax + u * vector_bytes()], held(u, next_inputs_[o]));
+  add(rax, together_ * vector_bytes());
+  cmp(rax, rdx);
+  jb(block, T_NEAR);
+  pop(rsi);
+  leave();
+}
+
 // ---- elements that are vectors
 
 void Code::emit_vectors() {
@@ -162,13 +216,13 @@ void Code::emit_sums() {
   add(rax, together * vector_bytes());
   cmp(rax, r11);
   jb(round, T_NEAR);
-  for (std::size_t s = 0; s < sums_.size(); ++s) add_to_lanes(s);
+  for (std::size_t s = 0; s < sums_.size(); ++s) add_to_memory(s);
   Xbyak::Label same_chunk;
   constexpr std::int64_t kMostChunkBytes = kSumChunk * 8;
   static_assert((kMostChunkBytes & (kMostChunkBytes - 1)) == 0);
   test(eax, static_cast<std::uint32_t>(kSumChunk * element_bytes() - 1));
   jnz(same_chunk);
-  add(pointer(pointers() - 1), static_cast<std::uint32_t>(sums_.size() * ChunkSum::kLanes * sizeof(double)));
+  add(pointer(pointers() - 1), static_cast<std::uint32_t>(sums_.size() * ChunkSum::kSums * sizeof(double)));
   L(same_chunk);
   cmp(rax, rdx);
   jb(run, T_NEAR);
@@ -176,31 +230,34 @@ void Code::emit_sums() {
   leave();
 }
 
-void Code::add_to_lanes(std::size_t sum) {
+/// The lanes of a run, halves first, to the sums in memory.
+void Code::add_to_memory(std::size_t sum) {
   const Reg64 to = pointer(pointers() - 1);
   const Vector part = vector(0);
-  int at = static_cast<int>(sum) * 16 * 8;
-  const auto add_part = [&](const Vector& x) {
-    vaddpd(part, x, ptr[to + at]);
+  const Xbyak::Ymm half(0), other(1);
+  int at = static_cast<int>(sum * ChunkSum::kSums * sizeof(double));
+  const auto add_part = [&] {
+    vaddpd(part, part, ptr[to + at]);
     vmovupd(ptr[to + at], part);
     at += vector_bytes();
   };
-  for (int q = 0; q < sum_vectors(); ++q) {
-    const Vector from = lanes(sum, q);
-    if (!single_) {
-      add_part(from);
-    } else if (wide_) {
-      vcvtps2pd(Xbyak::Zmm(part.getIdx()), Xbyak::Ymm(from.getIdx()));
-      add_part(part);
-      vextractf64x4(Xbyak::Ymm(part.getIdx()), Xbyak::Zmm(from.getIdx()), 1);
-      vcvtps2pd(Xbyak::Zmm(part.getIdx()), Xbyak::Ymm(part.getIdx()));
-      add_part(part);
-    } else {
-      vcvtps2pd(Xbyak::Ymm(part.getIdx()), Xbyak::Xmm(from.getIdx()));
-      add_part(part);
-      vextractf128(Xbyak::Xmm(part.getIdx()), Xbyak::Ymm(from.getIdx()), 1);
-      vcvtps2pd(Xbyak::Ymm(part.getIdx()), Xbyak::Xmm(part.getIdx()));
-      add_part(part);
+  const int vectors = sum_vectors();
+  if (single_ && wide_) {
+    vextractf64x4(half, Xbyak::Zmm(lanes(sum, 0).getIdx()), 1);
+    vaddps(half, half, Xbyak::Ymm(lanes(sum, 0).getIdx()));
+    vcvtps2pd(part, half);
+    add_part();
+  } else if (single_) {
+    vaddps(other, lanes(sum, 0), lanes(sum, 1));
+    vcvtps2pd(part, Xbyak::Xmm(1));
+    add_part();
+    vextractf128(Xbyak::Xmm(1), other, 1);
+    vcvtps2pd(part, Xbyak::Xmm(1));
+    add_part();
+  } else {
+    for (int q = 0; q < vectors / 2; ++q) {
+      vaddpd(part, lanes(sum, q), lanes(sum, q + vectors / 2));
+      add_part();
     }
   }
 }
@@ -254,7 +311,7 @@ void Code::emit_row() {
   }
   vectors(whole - done);
   if (const int rest = bytes % vector_bytes(); rest != 0) {
-    half_ = wide_ && 2 * rest <= vector_bytes() && processor().has(Xbyak::util::Cpu::tAVX512VL);
+    half_ = wide_ && 2 * rest <= vector_bytes();
     body(true, (whole - done) * vector_bytes());
     half_ = false;
     add_to_sums(whole, true);
@@ -276,6 +333,7 @@ std::unique_ptr<Loop> Loop::assemble(const LoopShape& shape) {
   loop->code_ = std::make_unique<Code>(shape);
   if (!loop->code_->make(loop->pool_)) return nullptr;
   loop->function_ = loop->code_->function();
+  loop->block_ = loop->code_->block();
   return loop;
 }
 

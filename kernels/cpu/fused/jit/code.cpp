@@ -27,7 +27,7 @@ Code::Code(const LoopShape& shape)
       operations_(shape.graph.operations()),
       dtype_(shape.graph.dtype()),
       single_(dtype_ == DType::Float32),
-      wide_(processor().has(Xbyak::util::Cpu::tAVX512F)),
+      wide_(jit::vector_bytes() == 64),
       inputs_(shape.inputs),
       uniforms_(shape.uniforms),
       far_(shape.far),
@@ -35,6 +35,7 @@ Code::Code(const LoopShape& shape)
       sums_(shape.sums),
       row_length_(shape.row_length),
       walks_(shape.walks),
+      next_inputs_(shape.next_inputs),
       row_bytes_(shape.row_bytes),
       accumulators_(shape.accumulators),
       products_(shape.products) {}
@@ -50,13 +51,15 @@ bool Code::make(std::vector<std::byte>& pool) {
   const auto stays = [&](int sum) { return level(sum) != Level::Element; };
   if (row_length_ != 0 && !wide_ && std::any_of(sums_.begin(), sums_.end(), stays)) return false;
   balance();
-  if (!place()) return false;
+  if (!(next_inputs_.empty() ? place() : place_steps())) return false;
   pool_bytes_ = (static_cast<std::size_t>(uniforms_) + numbers_.size()) * Loop::kPoolEntry;
   pool.resize(pool_bytes_);
   for (std::size_t i = 0; i < numbers_.size(); ++i)
     set_pool_entry(pool.data(), static_cast<std::size_t>(uniforms_) + i, dtype_, numbers_[i]);
   enter();
-  if (row_bytes_ != 0)
+  if (!next_inputs_.empty())
+    emit_steps();
+  else if (row_bytes_ != 0)
     emit_vectors();
   else if (row_length_ != 0)
     emit_rows();

@@ -26,6 +26,7 @@ class Code : protected Xbyak::CodeGenerator {
   /// False where it cannot be done.
   bool make(std::vector<std::byte>& pool);
   LoopFn function() const { return getCode<LoopFn>(); }
+  std::size_t block() const { return static_cast<std::size_t>(together_ * vector_bytes() / element_bytes()); }
 
  private:
   using Reg64 = Xbyak::Reg64;
@@ -52,6 +53,10 @@ class Code : protected Xbyak::CodeGenerator {
   void keep_levels();
   void balance();
   bool place();
+  bool place_steps();
+  bool place_elements_of_steps(Registers& vectors, Registers& masks);
+  bool keep_constants(int most, int total);
+  void shift_inputs(int by);
   bool place(Level level, Registers& vectors, Registers& masks);
   std::vector<int> constants_by_use();
   bool takes_from_memory(int i, std::size_t arg) const;
@@ -99,13 +104,14 @@ class Code : protected Xbyak::CodeGenerator {
   void leave();
   void mask_data(Xbyak::Label& data);
   void emit_elements();
+  void emit_steps();
   void emit_vectors();
   void emit_rows();
   void emit_row();
   void emit_sums();
   void clear_sums();
   void add_to_sums(int vector, bool masked);
-  void add_to_lanes(std::size_t sum);
+  void add_to_memory(std::size_t sum);
   Vector lanes(std::size_t sum, int q) const;
 
   const std::vector<Operation> operations_;
@@ -117,6 +123,7 @@ class Code : protected Xbyak::CodeGenerator {
   const std::vector<int> sums_;
   const std::int64_t row_length_;
   const std::vector<LoopShape::Walk> walks_;
+  const std::vector<int> next_inputs_;
   const int row_bytes_, accumulators_;
   const std::vector<LoopShape::Product> products_;
   std::vector<int> last_use_;
@@ -127,6 +134,7 @@ class Code : protected Xbyak::CodeGenerator {
   std::vector<bool> as_product_;  ///< by operation: a sum that is computed by a fused multiply-add
   int scratch_ = 0, next_scratch_ = 0, sign_ = -1, one_ = -1;
   int first_sum_register_ = 0;  ///< or that of the accumulators
+  int first_input_register_ = 0, together_ = 0;  ///< of steps in registers: the inputs of so many vectors of elements
   std::size_t pool_bytes_ = 0;
   bool half_ = false;  ///< instructions on the lower halves of 64 bytes, which take half of the time
 };

@@ -120,18 +120,78 @@ bool Code::place() {
     for (const int reg : temporaries) vectors.give_back(reg);
     placed = placed && place(Level::Element, vectors, masks);
     if (!placed) continue;
-    const std::vector<int> constants = constants_by_use();
-    const int most = std::max(vectors.most(), kTemporaries);
-    const int left = total - most;
-    const bool all = static_cast<int>(constants.size()) <= left;
-    const int keeping = all ? static_cast<int>(constants.size()) : left - kScratch;
-    if (keeping < 0) continue;
-    scratch_ = most + keeping;
-    kept_constants_.clear();
-    for (int c = 0; c < keeping; ++c) kept_constants_.emplace_back(constants[static_cast<std::size_t>(c)], most + c);
+    if (keep_constants(std::max(vectors.most(), kTemporaries), total)) return true;
+  }
+  return false;
+}
+
+/// Gives constants the registers from `most` to `total`.
+bool Code::keep_constants(int most, int total) {
+  const std::vector<int> constants = constants_by_use();
+  const int left = total - most;
+  const bool all = static_cast<int>(constants.size()) <= left;
+  const int keeping = all ? static_cast<int>(constants.size()) : left - kScratch;
+  if (keeping < 0) return false;
+  scratch_ = most + keeping;
+  kept_constants_.clear();
+  for (int c = 0; c < keeping; ++c) kept_constants_.emplace_back(constants[static_cast<std::size_t>(c)], most + c);
+  return true;
+}
+
+/// The inputs of some vectors of elements have the last registers, and keep them. The more vectors there are, the less a step
+/// waits for the one before.
+bool Code::place_steps() {
+  const int total = wide_ ? 32 : 16;
+  const auto is_made = [&](const LoopShape::Output& output) {
+    return !is_constant(operation(output.operation).primitive) && level(output.operation) == Level::Element &&
+           operation(output.operation).primitive != Primitive::Input;
+  };
+  if (!std::all_of(outputs_.begin(), outputs_.end(), is_made)) return false;
+  keep_levels();
+  for (const int together : {8, 6, 4, 3}) {
+    first_input_register_ = total - together * inputs_;
+    if (first_input_register_ < 1) continue;
+    locations_.assign(operations_.size(), {});
+    Registers vectors(0, first_input_register_), masks(1, 6);
+    if (!place(Level::Step, vectors, masks) || !place_elements_of_steps(vectors, masks)) continue;
+    if (!keep_constants(vectors.most(), first_input_register_)) continue;
+    together_ = together;
     return true;
   }
   return false;
+}
+
+/// A result takes the register of the input that it is in the next step, if nobody reads that any more.
+bool Code::place_elements_of_steps(Registers& vectors, Registers& masks) {
+  std::vector<int> input_operations(static_cast<std::size_t>(inputs_), -1);
+  for (int i = 0; i < static_cast<int>(operations_.size()); ++i) {
+    if (!alive(i)) continue;
+    const Operation& op = operation(i);
+    Location& location = locations_[static_cast<std::size_t>(i)];
+    if (op.primitive == Primitive::Input) {
+      location.reg = first_input_register_ + op.index;
+      input_operations[static_cast<std::size_t>(op.index)] = i;
+      continue;
+    }
+    if (is_constant(op.primitive) || level(i) != Level::Element) continue;
+    release_args(i, vectors, masks);
+    for (std::size_t o = 0; o < outputs_.size() && location.reg < 0; ++o) {
+      if (outputs_[o].operation != i) continue;
+      const int input = input_operations[static_cast<std::size_t>(next_inputs_[o])];
+      if (input >= 0 && last_use_[static_cast<std::size_t>(input)] <= i) location.reg = locations_[static_cast<std::size_t>(input)].reg;
+    }
+    if (location.reg < 0) location.reg = in_mask_register(i) ? masks.take() : vectors.take();
+    if (location.reg < 0) return false;
+  }
+  return true;
+}
+
+/// To the inputs of another vector of elements.
+void Code::shift_inputs(int by) {
+  for (std::size_t i = 0; i < operations_.size(); ++i)
+    if (!(wide_ && is_mask(operations_[i].primitive)) && locations_[i].reg >= 0 && levels_[i] == Level::Element &&
+        locations_[i].reg >= first_input_register_)
+      locations_[i].reg += by;
 }
 
 /// The operations of one level.
@@ -212,6 +272,7 @@ void Code::release_args(int i, Registers& vectors, Registers& masks) {
         args.begin() + static_cast<std::ptrdiff_t>(k))
       continue;  // the same argument twice
     const int reg = locations_[static_cast<std::size_t>(arg)].reg;
+    if (!next_inputs_.empty() && !in_mask_register(arg) && reg >= first_input_register_) continue;  // stays its input's
     in_mask_register(arg) ? masks.give_back(reg) : vectors.give_back(reg);
   }
 }

@@ -63,6 +63,7 @@ class MachineSegment final : public Segment {
       }
     if (!loop_.assemble(shape)) return false;
     if (!carried_.empty() && !carrying_.assemble(carrying)) carried_.clear();
+    if (!carried_.empty()) hold_in_registers(context, carrying);
     if (context.sums.empty() ||
         !std::all_of(context.sums.begin(), context.sums.end(), [&](int value) { return values_.contains(value); }))
       return true;
@@ -103,7 +104,17 @@ class MachineSegment final : public Segment {
     rows_.run(step, pointers, n);
   }
   void run_carrying(std::int64_t step, std::int64_t steps, void* const* pointers, std::size_t n) const override {
-    carrying_.run(step, pointers, n, steps);
+    constexpr std::int64_t kWorthwhile = 4;  // steps
+    const std::size_t count = inputs_.size() + carried_.size();
+    std::array<void*, 16> rest;
+    std::copy_n(pointers, count, rest.begin());
+    if (holding_.code && steps >= kWorthwhile) {
+      const std::size_t whole = n - n % holding_.code->block();
+      if (whole > 0) holding_.run(step, pointers, whole, steps);
+      for (std::size_t i = 0; i < count; ++i) rest[i] = static_cast<std::byte*>(rest[i]) + whole * size_of(dtype_);
+      n -= whole;
+    }
+    if (n > 0) carrying_.run(step, rest.data(), n, steps);
   }
 
  private:
@@ -131,9 +142,21 @@ class MachineSegment final : public Segment {
 
   std::vector<Pooled*> loops() {
     std::vector<Pooled*> made;
-    for (Pooled* const loop : {&loop_, &summing_, &rows_, &carrying_})
+    for (Pooled* const loop : {&loop_, &summing_, &rows_, &carrying_, &holding_})
       if (loop->code) made.push_back(loop);
     return made;
+  }
+
+  /// A loop whose elements stay in registers from step to step, where each result is an input of the next step.
+  void hold_in_registers(const SegmentContext& context, LoopShape shape) {
+    for (const int value : carried_) {
+      const int load = context.next_load(value);
+      const auto input = std::find_if(inputs_.begin(), inputs_.end(),
+                                      [&](const Input& other) { return load >= 0 && other.value == load; });
+      if (input == inputs_.end()) return;
+      shape.next_inputs.push_back(static_cast<int>(input - inputs_.begin()));
+    }
+    holding_.assemble(shape);
   }
 
   /// How the inputs and stored outputs of a loop over rows lie in memory; false where they do not lie so.
@@ -265,7 +288,7 @@ class MachineSegment final : public Segment {
   DType dtype_ = DType::Float32;
   std::map<int, Traced> values_;
   std::vector<Uniform> uniforms_;
-  Pooled loop_, summing_, rows_, carrying_;
+  Pooled loop_, summing_, rows_, carrying_, holding_;
 };
 
 }  // namespace
