@@ -95,6 +95,20 @@ TEST_P(RowSumsTest, ASetAloneAsAmongOthers) {
     }
 }
 
+TEST_P(RowSumsTest, OnTwoThreadsAsOnOne) {
+  const int before = num_threads();
+  std::vector<std::vector<Tensor>> states;
+  for (const int threads : {1, 2}) {
+    set_num_threads(threads);
+    RowFits fits(20'000, 50, float32, device());
+    auto step = capture([&] { return fits.step(); });
+    for (int i = 0; i < 3; ++i) step();
+    states.push_back(fits.state());
+  }
+  set_num_threads(before);
+  expect_same(states[1], states[0]);
+}
+
 /// Gradients are added to what is there, rows that lie apart are walked, and what is not finite stays with its set.
 TEST_P(RowSumsTest, AddedToWhatIsThereOverRowsApart) {
   for (const DType dtype : {float32, float64})

@@ -298,8 +298,15 @@ class MachineFit final : public FitCode {
 
 std::unique_ptr<FitCode> compile_fit(const FitSource& source) {
   if (switched_off() || source.model.dtype != DType::Float64) return nullptr;
-  auto code = std::make_unique<MachineFit>(source);
-  return code->make() ? std::move(code) : nullptr;
+  // Where functions among the sums of many parameters need too many registers, they are called.
+  for (const bool traces : {true, false}) {
+    auto code = std::make_unique<MachineFit>(source);
+    traces_functions = traces;
+    const bool made = code->make();
+    traces_functions = true;
+    if (made) return code;
+  }
+  return nullptr;
 }
 
 }  // namespace luge::cpu

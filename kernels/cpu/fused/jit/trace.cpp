@@ -96,7 +96,7 @@ Traced significand(Traced x) { return is_wide() ? traced(Primitive::Significand,
 
 #define LUGE_FUNCTION(name)                                                             \
   Traced name(Traced x) {                                                               \
-    if (!vectors_have_formulas()) return foreign(x);                                    \
+    if (!traces_functions || !vectors_have_formulas()) return foreign(x);               \
     return graph->dtype() == DType::Float32 ? functions::scalar::name<float>(x)         \
                                             : functions::scalar::name<double>(x);       \
   }

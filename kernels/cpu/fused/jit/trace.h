@@ -124,7 +124,8 @@ LUGE_FUNCTION(cos)
 LUGE_FUNCTION(floor)
 LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
 #undef LUGE_FUNCTION
-// Of kernels/cpu/functions.h.
+/// Whether this thread traces the functions of kernels/cpu/functions.h, rather than leave them to calls.
+inline thread_local bool traces_functions = true;
 #define LUGE_FUNCTION(name) Traced name(Traced x);
 LUGE_FUNCTION(exp)
 LUGE_FUNCTION(expm1)
