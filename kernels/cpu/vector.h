@@ -92,6 +92,12 @@ HWY_INLINE void store(T* to, Vec<T> v) {
   hn::StoreU(v.raw, typename Vec<T>::D(), to);
 }
 
+/// Past the caches, to a multiple of the vector's size.
+template <class T>
+HWY_INLINE void store_past_caches(T* to, Vec<T> v) {
+  hn::Stream(v.raw, typename Vec<T>::D(), to);
+}
+
 /// The first n lanes (0 < n < kLanes<T>) from memory, zeros behind; nothing further is touched.
 template <class T>
 HWY_INLINE Vec<T> load_part(const T* from, std::size_t n) {
