@@ -8,6 +8,7 @@
 #include <luge/ops/elementwise.h>
 #include <luge/base/threads.h>
 #include <luge/train/init.h>
+#include <luge/train/monitor.h>
 #include <luge/train/optimizer.h>
 #include <luge/train/parameters.h>
 
@@ -88,9 +89,28 @@ void captured(benchmark::State& state, std::int64_t n, bool keep_gradient) {
   if (4 * n >= std::int64_t{16} << 20) traffic.report(state, Ceiling::Copy, count * bytes);
 }
 
+constexpr std::int64_t kSteps = 80;
+
+/// Many steps at once, whose losses a monitor keeps; an iteration is one step.
+void captured_recorded(benchmark::State& state, std::int64_t n) {
+  const Threads use(1);
+  Parameters params({.sets = n});
+  const Tensor x = params.add("x", {}, init::uniform(-2, 2));
+  Sgd optimizer(params, {.lr = uniform({n}, 0.001, 0.02)});
+  Monitor monitor({.progress = false});
+  auto step = capture([&] {
+    optimizer.zero_grad();
+    const Tensor loss = 3 * x * x - 2 * x + 3;
+    loss.sum().backward();
+    optimizer.step();
+    monitor.record(loss);
+  });
+  step();
+  while (state.KeepRunningBatch(kSteps)) step.run(kSteps);
+}
+
 /// Many steps at once; an iteration is one step.
 void captured_many(benchmark::State& state, std::int64_t n) {
-  constexpr std::int64_t kSteps = 80;
   const Threads use(1);
   DemoStep demo(n, true);
   demo.step();
@@ -126,6 +146,7 @@ void add_demo() {
     add("captured/8_bytes", [=](benchmark::State& state) { captured(state, n, false); });
     add("captured/12_bytes", [=](benchmark::State& state) { captured(state, n, true); });
     add("captured/run_80", [=](benchmark::State& state) { captured_many(state, n); });
+    add("captured/recorded_80", [=](benchmark::State& state) { captured_recorded(state, n); });
     add("by_hand/8_bytes", [=](benchmark::State& state) { by_hand(state, n, false); });
     add("by_hand/12_bytes", [=](benchmark::State& state) { by_hand(state, n, true); });
   }

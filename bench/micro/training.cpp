@@ -103,6 +103,42 @@ void twenty_calls(benchmark::State& state, bool captured) {
     for (auto _ : state) benchmark::DoNotOptimize(body());
 }
 
+/// Curve fits y = a exp(-x / t) + c on 50 points each, all at once.
+struct CurveFits {
+  static constexpr std::int64_t kPoints = 50;
+
+  explicit CurveFits(std::int64_t sets)
+      : params({.sets = sets}),
+        a(params.add("a", {1}, init::uniform(0.5, 2))),
+        t(params.add("t", {1}, init::uniform(0.5, 2))),
+        c(params.add("c", {1}, init::uniform(-0.5, 0.5))),
+        optimizer(params, {.lr = 1e-3}),
+        x(uniform({kPoints}, 0, 5)),
+        y(uniform({sets, kPoints}, 0, 1)) {}
+
+  Tensor step() {
+    optimizer.zero_grad();
+    const Tensor loss = square(a * exp(-x / t) + c - y).mean(1);
+    loss.sum().backward();
+    optimizer.step();
+    return loss;
+  }
+
+  Parameters params;
+  Tensor a, t, c;
+  Adam optimizer;
+  Tensor x, y;
+};
+
+void fits_captured(benchmark::State& state, std::int64_t sets, std::int64_t steps) {
+  CurveFits fits(sets);
+  auto step = capture([&] { return fits.step(); });
+  step();
+  while (state.KeepRunningBatch(steps)) benchmark::DoNotOptimize(steps == 1 ? step() : step.run(steps));
+  const auto points = static_cast<double>(sets * CurveFits::kPoints);
+  state.counters["points/s"] = benchmark::Counter(points, benchmark::Counter::kIsIterationInvariantRate);
+}
+
 /// Only the update: the gradient of the first backward stays.
 template <class Optimizer, class Options>
 void update(benchmark::State& state, std::int64_t n, Options options, double bytes) {
@@ -135,6 +171,11 @@ void add_training() {
   for (const bool captured : {false, true})
     benchmark::RegisterBenchmark(captured ? "calls/20/captured" : "calls/20/eager",
                                  [=](benchmark::State& state) { twenty_calls(state, captured); })->UseRealTime();
+  for (const std::int64_t sets : {1000, 100'000})
+    for (const std::int64_t steps : {1, 32})
+      benchmark::RegisterBenchmark(fmt::format("fits/{}x50/captured/run_{}", sets, steps).c_str(),
+                                   [=](benchmark::State& state) { fits_captured(state, sets, steps); })
+          ->UseRealTime();
   add_update<Sgd>("sgd", SgdOptions{.lr = 1e-6}, 12);
   add_update<Sgd>("sgd_momentum", SgdOptions{.lr = 1e-6, .momentum = 0.9}, 20);
   add_update<Adam>("adam", AdamOptions{.lr = 1e-6}, 28);

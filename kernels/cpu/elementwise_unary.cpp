@@ -15,6 +15,8 @@ void add_unary_tiles(TileTable& table) {
 #undef LUGE_ROW
 }
 
+bool vectors_have_formulas() { return !kUseLibm; }
+
 }  // namespace luge::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -22,5 +24,7 @@ HWY_AFTER_NAMESPACE();
 namespace luge::cpu {
 HWY_EXPORT(add_unary_tiles);
 void add_unary_tiles(TileTable& table) { HWY_DYNAMIC_DISPATCH(add_unary_tiles)(table); }
+HWY_EXPORT(vectors_have_formulas);
+bool vectors_have_formulas() { return HWY_DYNAMIC_DISPATCH(vectors_have_formulas)(); }
 }  // namespace luge::cpu
 #endif

@@ -15,6 +15,7 @@
 
 #include "kernels.h"
 #include "losses.h"
+#include "reduce_space.h"
 #include "scratch.h"
 #include "threads.h"
 
@@ -36,17 +37,17 @@ HWY_INLINE void add_to(Vec<double>* first, Vec<float> losses) {
 #endif
 }
 
-/// Adds n losses to `sums` and `all`, whose own sum stays as it is. What is not finite adds nothing.
+/// Adds n losses, a multiple of kLanes, of which some may not be finite: those add nothing.
 template <class T>
-void add_losses_as(const T* losses, std::int64_t n, double* sums, math::Summary& all) {
+HWY_NOINLINE void add_some(const T* losses, std::int64_t n, double* sums, math::Summary& all) {
   constexpr auto kN = static_cast<std::int64_t>(kLanes<T>), kWide = static_cast<std::int64_t>(kLanes<double>);
   const typename Vec<T>::D d;
   const Vec<T> infinity(std::numeric_limits<double>::infinity()), zero(0.0);
   Sums lanes;
   for (std::int64_t q = 0; q < LossChunk::kLanes / kWide; ++q) lanes[q] = load(sums + q * kWide);
   Vec<T> least = infinity, most = -infinity;
-  std::int64_t finite = 0, i = 0;
-  for (; i + LossChunk::kLanes <= n; i += LossChunk::kLanes)
+  std::int64_t finite = 0;
+  for (std::int64_t i = 0; i < n; i += LossChunk::kLanes)
     for (std::int64_t q = 0; q < LossChunk::kLanes / kN; ++q) {
       const Vec<T> x = load(losses + i + q * kN);
       const Mask<T> known = abs(x) < infinity;
@@ -56,6 +57,44 @@ void add_losses_as(const T* losses, std::int64_t n, double* sums, math::Summary&
       add_to(lanes + q * kN / kWide, select(known, x, zero));
     }
   for (std::int64_t q = 0; q < LossChunk::kLanes / kWide; ++q) store(sums + q * kWide, lanes[q]);
+  all = math::Summarize::merge(all, {0, static_cast<double>(hn::GetLane(hn::MinOfLanes(d, least.raw))),
+                                     static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, most.raw))), finite});
+}
+
+/// Adds n losses to `sums` and `all`, whose own sum stays as it is. What is not finite adds nothing; it shows in the sums of
+/// a run, which is then added with care.
+template <class T>
+void add_losses_as(const T* losses, std::int64_t n, double* sums, math::Summary& all) {
+  constexpr auto kN = static_cast<std::int64_t>(kLanes<T>), kWide = static_cast<std::int64_t>(kLanes<double>);
+  constexpr std::int64_t kVectors = LossChunk::kLanes / kN, kSums = LossChunk::kLanes / kWide;
+  const typename Vec<T>::D d;
+  const Vec<T> infinity(std::numeric_limits<double>::infinity());
+  Vec<T> least = infinity, most = -infinity;
+  std::int64_t finite = 0, i = 0;
+  const std::int64_t whole = n - n % LossChunk::kLanes;
+  for (std::int64_t run = 0; i < whole; i += run) {
+    run = std::min(kSumRun, whole - i);
+    Sums lanes;
+    for (std::int64_t q = 0; q < kSums; ++q) lanes[q] = load(static_cast<const double*>(sums + q * kWide));
+    Vec<T> low = least, high = most;
+    for (std::int64_t j = 0; j < run; j += LossChunk::kLanes)
+      for (std::int64_t q = 0; q < kVectors; ++q) {
+        const Vec<T> x = load(losses + i + j + q * kN);
+        low = Vec<T>(hn::Min(low.raw, x.raw));
+        high = Vec<T>(hn::Max(high.raw, x.raw));
+        add_to(lanes + q * kN / kWide, x);
+      }
+    Vec<double> doubtful(0.0);  // what is not finite times 0 is NaN
+    for (std::int64_t q = 0; q < kSums; ++q) doubtful = doubtful + lanes[q] * Vec<double>(0.0);
+    if (any(!(doubtful == Vec<double>(0.0)))) {
+      add_some(losses + i, run, sums, all);
+      continue;
+    }
+    for (std::int64_t q = 0; q < kSums; ++q) store(sums + q * kWide, lanes[q]);
+    least = low;
+    most = high;
+    finite += run;
+  }
   all = math::Summarize::merge(all, {0, static_cast<double>(hn::GetLane(hn::MinOfLanes(d, least.raw))),
                                      static_cast<double>(hn::GetLane(hn::MaxOfLanes(d, most.raw))), finite});
   for (; i < n; ++i) {

@@ -51,15 +51,76 @@ double sum_chunk(DType dtype, const void* x, std::int64_t n) {
                        [&]<class T>() { return FloatSum<T, Identity>::chunk(static_cast<const T*>(x), n, 0, 0); });
 }
 
-void add_to_sum(DType dtype, const void* x, std::int64_t n, double* lanes) {
-  with_floating(dtype, [&]<class T>() { FloatSum<T, Identity>::add(static_cast<const T*>(x), n, Vec<T>(0.0), lanes); });
+void add_to_sum(DType dtype, const void* x, std::int64_t n, double* sums) {
+  with_floating(dtype, [&]<class T>() { FloatSum<T, Identity>::add(static_cast<const T*>(x), n, Vec<T>(0.0), sums); });
 }
 
-double finish_sum(DType dtype, const double* lanes, std::int64_t n) {
-  return with_floating(dtype, [&]<class T>() { return FloatSum<T, Identity>::finish(lanes, n); });
+/// The sums of rows, from 16 lanes each; four at a time, where a vector holds eight.
+template <class T>
+HWY_INLINE void total_rows(const std::byte* lanes, std::int64_t row_bytes, std::int64_t n, double* totals) {
+  const auto row = [&](std::int64_t i) { return reinterpret_cast<const T*>(lanes + i * row_bytes); };
+  std::int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kLanes<double> == 8) {
+    const hn::ScalableTag<double> d;
+    const auto halves = [&](std::int64_t r) {
+      const T* const x = row(r);
+      if constexpr (sizeof(T) == 4) {
+        const hn::Rebind<float, decltype(d)> half;
+        return hn::PromoteTo(d, hn::Add(hn::LoadU(half, x), hn::LoadU(half, x + 8)));
+      } else {
+        return hn::Add(hn::LoadU(d, x), hn::LoadU(d, x + 8));
+      }
+    };
+    const auto neighbours = [&](std::int64_t r) {
+      const auto a = halves(r), b = halves(r + 1);
+      return hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b));
+    };
+    for (; i + 4 <= n; i += 4) {
+      const auto ab = neighbours(i), cd = neighbours(i + 2);
+      const auto fours = hn::OddEvenBlocks(hn::Add(cd, hn::SwapAdjacentBlocks(cd)), hn::Add(ab, hn::SwapAdjacentBlocks(ab)));
+      const hn::Half<decltype(d)> half;
+      hn::StoreU(hn::Add(hn::LowerHalf(half, fours), hn::UpperHalf(half, fours)), half, totals + i);
+    }
+  }
+#endif
+  for (; i < n; ++i) {
+    double sums[kSums];
+    for (std::int64_t j = 0; j < kSums; ++j) sums[j] = static_cast<double>(row(i)[j] + row(i)[j + kSums]);
+    totals[i] = add_sums(sums);
+  }
 }
 
-std::size_t sum_vector_bytes() { return kLanes<float> * sizeof(float); }
+void finish_rows(const Reduce& call, DType dtype, std::int64_t length, std::int64_t first, std::int64_t n,
+                 const void* lanes, std::int64_t row_bytes) {
+  constexpr std::int64_t kMost = 64;
+  Extent kept = call.extent;
+  kept.ndim -= call.reduced;
+  const bool contiguous = is_contiguous(kept, call.out.strides), mean = call.op == ReduceOp::Mean;
+  with_floating(dtype, [&]<class T>() {
+    T* const out = static_cast<T*>(call.out.data);
+    for (std::int64_t done = 0; done < n; done += kMost) {
+      const std::int64_t count = std::min(kMost, n - done);
+      double totals[kMost];
+      T results[kMost];
+      total_rows<T>(static_cast<const std::byte*>(lanes) + done * row_bytes, row_bytes, count, totals);
+      if (mean)
+        for (std::int64_t i = 0; i < count; ++i) results[i] = scalar_math::Sum<T, true>::finish(totals[i], length);
+      else
+        for (std::int64_t i = 0; i < count; ++i) results[i] = scalar_math::Sum<T, false>::finish(totals[i], length);
+      if (contiguous && call.store == Store::Overwrite) {
+        std::copy_n(results, count, out + first + done);
+        continue;
+      }
+      for (std::int64_t i = 0; i < count; ++i) {
+        T& to = out[offset_at(kept, call.out.strides, first + done + i)];
+        to = call.store == Store::Accumulate ? static_cast<T>(to + results[i]) : results[i];
+      }
+    }
+  });
+}
+
+double finish_sum(const double* sums) { return add_sums(sums); }
 
 void reduce(const Reduce& call, const ReduceSpace& space) {
   with_floating(call.in.dtype, [&]<class T>() { return reduce_as<T>(call, space); });
@@ -75,20 +136,16 @@ HWY_EXPORT(reduce);
 HWY_EXPORT(sum_chunk);
 HWY_EXPORT(add_to_sum);
 HWY_EXPORT(finish_sum);
-HWY_EXPORT(sum_vector_bytes);
+HWY_EXPORT(finish_rows);
 double sum_chunk(DType dtype, const void* x, std::int64_t n) { return HWY_DYNAMIC_DISPATCH(sum_chunk)(dtype, x, n); }
-std::size_t sum_vector_bytes() { return HWY_DYNAMIC_DISPATCH(sum_vector_bytes)(); }
 
-void ChunkSum::add(DType dtype, const void* x, std::int64_t n) {
-  if (count_ == 0 && n <= kShort) short_ = sum_chunk(dtype, x, n);
-  HWY_DYNAMIC_DISPATCH(add_to_sum)(dtype, x, n, lanes_);
-  count_ += n;
+void finish_rows(const Reduce& call, DType dtype, std::int64_t length, std::int64_t first, std::int64_t n,
+                 const void* lanes, std::int64_t row_bytes) {
+  HWY_DYNAMIC_DISPATCH(finish_rows)(call, dtype, length, first, n, lanes, row_bytes);
 }
-double ChunkSum::total(DType dtype) const {
-  // Half as many elements of twice the size.
-  const std::int64_t most = kShort * static_cast<std::int64_t>(sizeof(float)) / bytes_of(dtype, 1);
-  return count_ <= most ? short_ : HWY_DYNAMIC_DISPATCH(finish_sum)(dtype, lanes_, count_);
-}
+
+void ChunkSum::add(DType dtype, const void* x, std::int64_t n) { HWY_DYNAMIC_DISPATCH(add_to_sum)(dtype, x, n, sums_); }
+double ChunkSum::total() const { return HWY_DYNAMIC_DISPATCH(finish_sum)(sums_); }
 
 namespace {
 

@@ -17,32 +17,28 @@ struct ReduceSpace {
 inline constexpr std::int64_t kSumChunk = 8192;
 
 /// Elements summed in the element type, before they go on in float64.
-inline constexpr std::int64_t kSumRun = 512;
+inline constexpr std::int64_t kSumRun = 256;
 
 /// The sum of at most kSumChunk contiguous float32 or float64, as a sum along a row computes it.
 double sum_chunk(DType dtype, const void* x, std::int64_t n);
 
-/// Bytes of the vectors in which sums are computed: they decide the order of a ChunkSum's lanes.
-std::size_t sum_vector_bytes();
+/// Writes the sums or means of n rows of `length` elements of `dtype`, at most kSumRun, from row `first` on; each row's 16
+/// lanes are `row_bytes` behind those of the one before.
+void finish_rows(const Reduce& call, DType dtype, std::int64_t length, std::int64_t first, std::int64_t n,
+                 const void* lanes, std::int64_t row_bytes);
 
-/// The same of a chunk that comes in parts; every part but the last is a multiple of kSumRun.
+/// A sum_chunk that comes in parts; every part but the last is a multiple of kSumRun.
 class ChunkSum {
  public:
-  static constexpr std::int64_t kLanes = 16;
+  static constexpr std::int64_t kSums = 8;
 
   void add(DType dtype, const void* x, std::int64_t n);
-  /// For n elements, a multiple of kSumRun, that the caller adds to `lanes`.
-  void add_from(const double* lanes, std::int64_t n) {
-    for (std::int64_t lane = 0; lane < kLanes; ++lane) lanes_[lane] = lanes[lane];
-    count_ += n;
-  }
-  const double* lanes() const { return lanes_; }
-  double total(DType dtype) const;
+  /// For those who add multiples of kSumRun elements themselves.
+  double* sums() { return sums_; }
+  double total() const;
 
  private:
-  static constexpr std::int64_t kShort = 64;  ///< float32 that are summed in one go; half as many float64
-  std::int64_t count_ = 0;
-  double short_ = 0, lanes_[kLanes] = {};
+  alignas(64) double sums_[kSums] = {};
 };
 
 /// Sums, products and extremes of bool, int32 and int64 (reduce_integers.cpp).

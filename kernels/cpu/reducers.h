@@ -4,10 +4,10 @@
 //   columns(x, stride, rows, n, first, shifts, out)
 //                                  the same of n columns at once; row r of all columns at x + r * stride
 //   merge(a, b)                    of two runs, a before b, by core/luge/math/reducers.h
-// and gives the same bits on both ways, because both add in the same order: elements are added in
-// groups of 16 bytes, (x0 + x2) + (x1 + x3) or x0 + x1; group g of a chunk goes to lane g mod 16; a lane
-// runs over 512 elements' share in the element type, then into a float64 lane; at the end the lanes are
-// added pairwise. The groups keep the lanes of many columns out of the way of the memory stream.
+// and gives the same bits on both ways, because both add in the same order: element i of a chunk goes to lane i mod 16,
+// so vectors of any width add without a shuffle; a lane runs over kSumRun elements' share in the element type, one after the
+// other; then lanes j and j + 8 are added and go on into a float64 sum; at the end the eight sums are added, neighbours first.
+// The machine code of fused chains (fused/jit) adds in this order, too.
 #include "vector.h"
 
 #include <luge/math/reducers.h>
@@ -30,9 +30,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
 
-inline constexpr std::int64_t kSumLanes = 16;
+inline constexpr std::int64_t kSumLanes = 16, kSums = kSumLanes / 2;
 inline constexpr std::int64_t kChunk = kSumChunk;  ///< elements of one partial result
-inline constexpr std::int64_t kColumns = 2048;  ///< columns reduced together: whole pages of rows
+inline constexpr std::int64_t kColumns = 512;  ///< columns reduced together: their lanes stay in a cache
+inline constexpr std::int64_t kBlockRows = 64;  ///< rows of columns that visit their lanes together, four to each
 
 /// Asks for the rows of a block of columns, line by line in the order of memory, ahead of their use:
 /// rows end at pages, over which the hardware does not look.
@@ -61,54 +62,9 @@ class RowsAhead {
   std::int64_t skip_, width_, left_;
 };
 
-/// Elements of one group.
-template <class T>
-inline constexpr std::int64_t kGroup = 16 / sizeof(T);
-
-/// Adds 16 lanes pairwise. Lanes that nothing was added to are +0 and change nothing.
-HWY_INLINE double add_lanes(double* lanes, std::int64_t used) {
-  if (used == kSumLanes) {
-    for (std::int64_t j = 0; j < 8; ++j) lanes[j] += lanes[j + 8];
-    for (std::int64_t j = 0; j < 4; ++j) lanes[j] += lanes[j + 4];
-    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
-  }
-  for (std::int64_t half = kSumLanes / 2; half > 0; half /= 2)
-    for (std::int64_t j = 0; j < half && j + half < used; ++j) lanes[j] += lanes[j + half];
-  return lanes[0];
-}
-
-/// The sum of one group, held in kGroup vectors or numbers.
-template <class V>
-HWY_INLINE V add_group(const V* x, std::integral_constant<std::int64_t, 4>) {
-  return (x[0] + x[2]) + (x[1] + x[3]);
-}
-template <class V>
-HWY_INLINE V add_group(const V* x, std::integral_constant<std::int64_t, 2>) {
-  return x[0] + x[1];
-}
-
-/// The sums of all groups in kGroup consecutive vectors, as one vector. With m the vector and b the
-/// 16-byte block within it that a group fills, its sum comes out as lane b * kGroup + m.
-HWY_INLINE Vec<float> add_groups(const Vec<float>* x) {
-#if HWY_TARGET == HWY_SCALAR
-  return add_group(x, std::integral_constant<std::int64_t, 4>());
-#else
-  const Vec<float>::D d;
-  const hn::Repartition<double, Vec<float>::D> dd;
-  const auto ab = hn::Add(hn::InterleaveLower(d, x[0].raw, x[1].raw), hn::InterleaveUpper(d, x[0].raw, x[1].raw));
-  const auto cd = hn::Add(hn::InterleaveLower(d, x[2].raw, x[3].raw), hn::InterleaveUpper(d, x[2].raw, x[3].raw));
-  const auto low = hn::InterleaveLower(dd, hn::BitCast(dd, ab), hn::BitCast(dd, cd));
-  const auto high = hn::InterleaveUpper(dd, hn::BitCast(dd, ab), hn::BitCast(dd, cd));
-  return Vec<float>(hn::Add(hn::BitCast(d, low), hn::BitCast(d, high)));
-#endif
-}
-HWY_INLINE Vec<double> add_groups(const Vec<double>* x) {
-#if HWY_TARGET == HWY_SCALAR
-  return add_group(x, std::integral_constant<std::int64_t, 2>());
-#else
-  const Vec<double>::D d;
-  return Vec<double>(hn::Add(hn::InterleaveLower(d, x[0].raw, x[1].raw), hn::InterleaveUpper(d, x[0].raw, x[1].raw)));
-#endif
+/// Adds eight sums, neighbours first. Those that nothing was added to are +0 and change nothing.
+HWY_INLINE double add_sums(const double* sums) {
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 /// Elements as they are.
@@ -139,158 +95,116 @@ struct FloatSum : scalar_math::Sum<T, false> {
   using Partial = double;
 
   static HWY_NOINLINE double chunk(const T* x, std::int64_t n, std::int64_t, T shift_value) {
-    const Vec<T> shift(static_cast<double>(shift_value));
-    if (n <= kShort) return short_chunk(x, n, shift);
-    double sums[kSumLanes] = {};
-    add(x, n, shift, sums);
-    return finish(sums, n);
+    double sums[kSums] = {};
+    add(x, n, Vec<T>(static_cast<double>(shift_value)), sums);
+    return add_sums(sums);
   }
 
-  /// Elements up to which a chunk is added in one go.
-  static constexpr std::int64_t kShort = kGroup<T> * kSumLanes;
-
-  /// Adds a part of a longer chunk to its lanes, which are in the order of add_groups; every part but the last
-  /// is a multiple of kSumRun.
+  /// Adds a part of a longer chunk to its eight sums; every part but the last is a multiple of kSumRun.
   static HWY_INLINE void add(const T* x, std::int64_t n, Vec<T> shift, double* sums) {
     for (std::int64_t s = 0; s < n; s += kSumRun) {
-      const std::int64_t run = std::min(kSumRun, n - s), whole = run - run % kRound;
-      Vec<T> acc[kVectors];
-      for (Vec<T>& v : acc) v = Vec<T>(0.0);
-      for (std::int64_t i = 0; i < whole; i += kRound) add_round(x + s + i, shift, Map(), acc);
-      if (whole != run) {
-        HWY_ALIGN T rest[kRound];
-        map_part(x + s + whole, run - whole, kRound, shift, rest);
-        add_round(rest, shift, Identity(), acc);
-      }
       HWY_ALIGN T lanes[kSumLanes];
-      for (std::int64_t q = 0; q < kVectors; ++q) store(lanes + q * kN, acc[q]);
-      for (std::int64_t j = 0; j < kSumLanes; ++j) sums[j] += static_cast<double>(lanes[j]);
+      add_run(x + s, std::min(kSumRun, n - s), shift, lanes);
+      for (std::int64_t j = 0; j < kSums; ++j) sums[j] += static_cast<double>(lanes[j] + lanes[j + kSums]);
     }
   }
 
-  /// The sum of a chunk of n elements that went into `sums`.
-  static HWY_INLINE double finish(const double* sums, std::int64_t n) {
-    double lanes[kSumLanes];
-    constexpr std::int64_t kBlocks = std::max<std::int64_t>(kN / kGroup<T>, 1), kMembers = kN == 1 ? 1 : kGroup<T>;
-    for (std::int64_t q = 0; q < kVectors; ++q)
-      for (std::int64_t m = 0; m < kMembers; ++m)
-        for (std::int64_t b = 0; b < kBlocks; ++b)
-          lanes[(q * kMembers + m) * kBlocks + b] = sums[q * kN + b * kMembers + m];
-    return add_lanes(lanes, std::min((n + kGroup<T> - 1) / kGroup<T>, kSumLanes));
+  /// The lanes of at most kSumRun elements.
+  static HWY_INLINE void add_run(const T* x, std::int64_t n, Vec<T> shift, T* lanes) {
+    const Map map;
+    const std::int64_t whole = n - n % kSumLanes;
+    Vec<T> acc[kVectors];
+    for (Vec<T>& v : acc) v = Vec<T>(0.0);
+    for (std::int64_t i = 0; i < whole; i += kSumLanes)
+      for (std::int64_t q = 0; q < kVectors; ++q) acc[q] = acc[q] + map(load(x + i + q * kN), shift);
+    if (whole != n) {
+      HWY_ALIGN T rest[kSumLanes];
+      map_part(x + whole, n - whole, shift, rest);
+      for (std::int64_t q = 0; q < kVectors; ++q) acc[q] = acc[q] + load(static_cast<const T*>(rest + q * kN));
+    }
+    for (std::int64_t q = 0; q < kVectors; ++q) store(lanes + q * kN, acc[q]);
   }
 
   static HWY_NOINLINE void columns(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, std::int64_t,
                                    const T* shifts, double* out) {
-    const std::int64_t width = (n + kN - 1) / kN * kN, groups = (rows + kGroup<T> - 1) / kGroup<T>;
-    const std::int64_t used = std::min(groups, kSumLanes);
-    const bool one_run = rows <= kSumRun;
-    Scratch<T> sum_lanes(used * width), padded_shifts(width);
-    Scratch<double> double_lanes(one_run ? 0 : used * width);
-    T* const sums = sum_lanes.data();
-    double* const lanes = double_lanes.data();
+    const std::int64_t width = (n + kN - 1) / kN * kN, used = std::min(rows, kSumLanes), kept = std::min(used, kSums);
+    Scratch<T> run_lanes(used * width), padded_shifts(width);
+    Scratch<double> double_sums(kept * width);
+    T* const lanes = run_lanes.data();
+    double* const sums = double_sums.data();
     std::fill_n(padded_shifts.data(), width, T(0));
     if (shifts != nullptr) std::copy_n(shifts, n, padded_shifts.data());
-    if (!one_run) std::fill_n(lanes, used * width, 0.0);
-    RowsAhead<T> ahead(x, stride, n, kGroup<T>);
+    std::fill_n(sums, kept * width, 0.0);
+    RowsAhead<T> ahead(x, stride, n, kBlockRows);
     for (std::int64_t s = 0; s < rows; s += kSumRun) {
       const std::int64_t run = std::min(kSumRun, rows - s);
-      std::fill_n(sums, used * width, T(0));
-      for (std::int64_t i = 0; i < run; i += kGroup<T>)
-        add_rows(x + (s + i) * stride, stride, std::min(kGroup<T>, run - i), n, padded_shifts.data(),
-                 sums + i / kGroup<T> % kSumLanes * width, ahead);
-      for (std::int64_t v = 0; !one_run && v < used * width; ++v) lanes[v] += static_cast<double>(sums[v]);
+      std::fill_n(lanes, used * width, T(0));
+      for (std::int64_t block = 0; block < run; block += kBlockRows)
+        for (std::int64_t lane = 0; lane < std::min(kSumLanes, run - block); ++lane)
+          add_rows(x + (s + block + lane) * stride, stride,
+                   (std::min(kBlockRows, run - block) - lane + kSumLanes - 1) / kSumLanes, n, padded_shifts.data(),
+                   lanes + lane * width, ahead);
+      const std::int64_t paired = (used - kept) * width;  // those that have a lane eight behind
+      for (std::int64_t v = 0; v < paired; ++v) sums[v] += static_cast<double>(lanes[v] + lanes[kSums * width + v]);
+      for (std::int64_t v = paired; v < kept * width; ++v) sums[v] += static_cast<double>(lanes[v]);
     }
-    one_run ? fold(sums, used, width, n, out) : fold(lanes, used, width, n, out);
+    fold(sums, kept, width, n, out);
   }
 
  private:
   static constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
-  static constexpr std::int64_t kVectors = kSumLanes / kN;       ///< vectors that hold the lanes
-  static constexpr std::int64_t kRound = kSumLanes * kGroup<T>;  ///< elements that visit each lane once
+  static constexpr std::int64_t kVectors = kSumLanes / kN;  ///< vectors that hold the lanes
 
-  template <class M>
-  static HWY_INLINE void add_round(const T* x, Vec<T> shift, const M& map, Vec<T>* acc) {
-    for (std::int64_t q = 0; q < kVectors; ++q) {
-      Vec<T> members[kGroup<T>];
-      for (std::int64_t m = 0; m < kGroup<T>; ++m) members[m] = map(load(x + (q * kGroup<T> + m) * kN), shift);
-      acc[q] = acc[q] + add_groups(members);
-    }
-  }
-
-  /// out = Map(x) for n elements, zeros behind up to `padded`.
-  static HWY_INLINE void map_part(const T* x, std::int64_t n, std::int64_t padded, Vec<T> shift, T* out) {
+  /// out = Map(x) for n elements, zeros behind.
+  static HWY_INLINE void map_part(const T* x, std::int64_t n, Vec<T> shift, T* out) {
     const Map map;
+    std::fill_n(out, kSumLanes, T(0));
     std::int64_t i = 0;
     for (; i + kN <= n; i += kN) store(out + i, map(load(x + i), shift));
-    if (i < n) store(out + i, map(load_part(x + i, static_cast<std::size_t>(n - i)), shift));
-    for (i = n; i < padded; ++i) out[i] = T(0);
+    if (i < n) store_part(out + i, map(load_part(x + i, static_cast<std::size_t>(n - i)), shift), static_cast<std::size_t>(n - i));
   }
 
-  /// One group a lane at most: the same sums without the empty steps.
-  static HWY_INLINE double short_chunk(const T* x, std::int64_t n, Vec<T> shift) {
-    constexpr std::integral_constant<std::int64_t, kGroup<T>> kMembers;
-    const std::int64_t groups = (n + kGroup<T> - 1) / kGroup<T>, whole = n / kGroup<T>;
-    double lanes[kSumLanes];
-    if constexpr (std::is_same_v<Map, Identity>) {
-      for (std::int64_t g = 0; g < whole; ++g)
-        lanes[g] = 0.0 + static_cast<double>(add_group(x + g * kGroup<T>, kMembers));
-      if (whole != groups) {
-        T rest[kGroup<T>] = {};
-        for (std::int64_t i = whole * kGroup<T>; i < n; ++i) rest[i % kGroup<T>] = x[i];
-        lanes[whole] = 0.0 + static_cast<double>(add_group(rest, kMembers));
-      }
-    } else {
-      HWY_ALIGN T mapped[kRound + kN];
-      map_part(x, n, groups * kGroup<T>, shift, mapped);
-      for (std::int64_t g = 0; g < groups; ++g)
-        lanes[g] = 0.0 + static_cast<double>(add_group(mapped + g * kGroup<T>, kMembers));
-    }
-    return add_lanes(lanes, groups);
-  }
-
-  /// Adds the lanes of n columns pairwise, as add_lanes does.
-  template <class L>
-  static HWY_INLINE void fold(const L* lanes, std::int64_t used, std::int64_t width, std::int64_t n, double* out) {
+  /// Adds the sums of n columns, as add_sums does.
+  static HWY_INLINE void fold(const double* sums, std::int64_t kept, std::int64_t width, std::int64_t n, double* out) {
     constexpr std::int64_t kPart = 64;
-    double part[kSumLanes][kPart];
+    double part[kSums][kPart];
     for (std::int64_t begin = 0; begin < n; begin += kPart) {
       const std::int64_t count = std::min(kPart, n - begin);
-      for (std::int64_t j = 0; j < used; ++j)
-        for (std::int64_t v = 0; v < count; ++v) part[j][v] = static_cast<double>(lanes[j * width + begin + v]);
-      for (std::int64_t half = kSumLanes / 2; half > 0; half /= 2)
-        for (std::int64_t j = 0; j < half && j + half < used; ++j)
-          for (std::int64_t v = 0; v < count; ++v) part[j][v] += part[j + half][v];
+      for (std::int64_t j = 0; j < kSums; ++j)
+        for (std::int64_t v = 0; v < count; ++v) part[j][v] = j < kept ? sums[j * width + begin + v] : 0.0;
+      for (std::int64_t distance = 1; distance < kSums; distance *= 2)
+        for (std::int64_t j = 0; j < kSums; j += 2 * distance)
+          for (std::int64_t v = 0; v < count; ++v) part[j][v] += part[j + distance][v];
       std::copy_n(part[0], count, out + begin);
     }
   }
 
-  /// Adds a group of rows to the lanes of n columns; a row beyond `rows` counts as zeros.
+  /// Adds `rows` rows of n columns, each kSumLanes behind the one before, to a lane of each column.
   static HWY_INLINE void add_rows(const T* x, std::int64_t stride, std::int64_t rows, std::int64_t n, const T* shifts,
                                   T* sums, RowsAhead<T>& ahead) {
-    constexpr std::integral_constant<std::int64_t, kGroup<T>> kMembers;
+    constexpr std::int64_t kMost = kBlockRows / kSumLanes;
     const Map map;
     std::int64_t v = 0;
-    if (rows == kGroup<T>) {
+    if (rows == kMost) {
       for (; v + kN <= n; v += kN) {
         const Vec<T> shift = load(shifts + v);
-        Vec<T> members[kGroup<T>];
-        for (std::int64_t m = 0; m < kGroup<T>; ++m) {
+        Vec<T> sum = load(static_cast<const T*>(sums + v));
+        for (std::int64_t m = 0; m < kMost; ++m) {
           ahead.advance(kN);
-          members[m] = map(load(x + m * stride + v), shift);
+          sum = sum + map(load(x + m * kSumLanes * stride + v), shift);
         }
-        store(sums + v, load(sums + v) + add_group(members, kMembers));
+        store(sums + v, sum);
       }
     }
     for (; v < n; v += kN) {
       const Vec<T> shift = load(shifts + v);
-      Vec<T> members[kGroup<T>];
-      for (std::int64_t m = 0; m < kGroup<T>; ++m) {
-        const T* const row = x + m * stride + v;
-        members[m] = m >= rows     ? Vec<T>(0.0)
-                     : v + kN <= n ? map(load(row), shift)
-                                   : map(load_part(row, static_cast<std::size_t>(n - v)), shift);
+      Vec<T> sum = load(static_cast<const T*>(sums + v));
+      for (std::int64_t m = 0; m < rows; ++m) {
+        const T* const row = x + m * kSumLanes * stride + v;
+        sum = sum + (v + kN <= n ? map(load(row), shift)
+                                 : map(load_part(row, static_cast<std::size_t>(n - v)), shift));
       }
-      store(sums + v, load(sums + v) + add_group(members, kMembers));
+      store(sums + v, sum);
     }
   }
 };

@@ -15,6 +15,9 @@ namespace luge::cpu {
 /// never on n or on its position.
 using TileFn = void (*)(const void* const* in, void* const* out, const double* parameters, std::size_t n);
 
+/// Whether tile functions compute exp and its like by functions.h, rather than by the C library.
+bool vectors_have_formulas();
+
 /// The tile of an op for value inputs of `dtype`; null where the op does not take it. For Where `dtype`
 /// is that of the two values.
 TileFn forward_tile(Op op, DType dtype);

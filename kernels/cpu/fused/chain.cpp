@@ -1,10 +1,11 @@
 // A chain made ready: which links make segments, where each value lies. chain_run.cpp walks it.
 
-#include "chain.h"
+#include "chain_walk.h"
 
 #include <algorithm>
 #include <cstring>
 
+#include "../reduce_space.h"
 #include "../strided.h"
 
 namespace luge::cpu {
@@ -33,20 +34,81 @@ ChainLoop::ChainLoop(const Chain& chain, bool may_stream)
   place_values();
   for (Job& job : jobs_) {
     if (job.segment) {  // again, now that it is known what streams
-      job.segment = compile_segment(context(job.links), job.links);
+      job.segment = compile_segment(context(job.links, true), job.links);
       for (const int out : job.out) streams_ |= places_[static_cast<std::size_t>(out)].streams;
     }
     updates_ |= !job.segment && !job.tile;
   }
   for (const Store& store : stores_) streams_ |= store.streams;
-  sums_ = sums_itself();
-}
-
-bool ChainLoop::sums_itself() const {
+  if (!is_one_segment()) return;
   const bool gathers =
       std::any_of(loads_.begin(), loads_.end(), [](const Load& load) { return load.access == Access::Gather; });
-  return !chain_.reductions.empty() && chain_.recordings.empty() && stores_.empty() && !gathers && jobs_.size() == 1 &&
-         jobs_[0].segment && jobs_[0].segment->sums();
+  const auto accumulates = [](const Chain::Reduction& sum) { return sum.call.store == luge::Store::Accumulate; };
+  sums_ = chain_.recordings.empty() && stores_.empty() && !gathers && jobs_[0].segment->sums();
+  carries_ = stores_.empty() && !gathers && !jobs_[0].segment->carried().empty() &&
+             std::none_of(chain_.reductions.begin(), chain_.reductions.end(), accumulates);
+  if (jobs_[0].segment->walks_rows()) find_row_pointers();
+}
+
+/// Whether one segment does all but sums and recordings.
+bool ChainLoop::is_one_segment() const { return jobs_.size() == 1 && jobs_[0].segment != nullptr; }
+
+bool ChainLoop::is_recorded(int value) const {
+  return std::any_of(chain_.recordings.begin(), chain_.recordings.end(),
+                     [&](const Chain::Recording& recording) { return recording.value == value; });
+}
+
+// ---- rows
+
+/// Rows that are long enough for vectors, and short enough for one run of a sum.
+std::int64_t ChainLoop::walked_row_length() const {
+  constexpr std::int64_t kShortest = 8;
+  return chain_.reductions.empty() || !chain_.recordings.empty() || row_ < kShortest || row_ > kSumRun ? 0 : row_;
+}
+
+std::optional<RowWalk> ChainLoop::row_walk(int value) const {
+  const auto walk = [this](const StridesArray& strides, DType dtype) -> std::optional<RowWalk> {
+    const Extent& extent = chain_.extent;
+    const auto size = static_cast<std::int64_t>(size_of(dtype));
+    const bool flat = extent.ndim == 1;
+    if (!flat && (extent.ndim != 2 || extent.sizes[1] != row_)) return {};
+    const std::int64_t inner = strides[flat ? 0 : 1], outer = flat ? inner * row_ : strides[0];
+    if (inner != 0 && inner != 1) return {};
+    const std::int64_t row_bytes = outer * size;
+    if (row_bytes < 0 || row_bytes > INT32_MAX) return {};
+    return RowWalk{row_bytes, inner == 0};
+  };
+  if (value < 0) return RowWalk{bytes_of(chain_.values.front(), row_), false};
+  for (const auto* const windows : {&chain_.loads, &chain_.stores})
+    for (const Chain::Window& window : *windows)
+      if (window.value == value) return walk(window.memory.strides, window.memory.dtype);
+  return {};
+}
+
+/// A value may be stored in more than one place; one that is only handed on has no link that makes it.
+void ChainLoop::find_row_pointers() {
+  const Segment& segment = *jobs_[0].segment;
+  if (segment.stored().size() != chain_.stores.size()) return;
+  const auto add = [this](int value, const std::vector<Chain::Window>& windows) {
+    for (const Chain::Window& window : windows)
+      if (window.value == value)
+        return row_pointers_.push_back({static_cast<std::byte*>(window.memory.data), row_walk(value)->row_bytes});
+  };
+  for (const Segment::Input& input : segment.inputs())
+    if (input.value >= 0)
+      add(input.value, chain_.loads);
+    else
+      row_pointers_.push_back({const_cast<std::byte*>(input.memory), row_walk(-1)->row_bytes});
+  for (const int value : segment.stored()) add(value, chain_.stores);
+  if (row_pointers_.size() != segment.inputs().size() + segment.stored().size()) row_pointers_.clear();
+}
+
+/// What the chain loads where it stores this value; -1: nothing.
+int ChainLoop::next_load(int value) const {
+  for (const Chain::Window& store : chain_.stores)
+    for (const Chain::Window& load : chain_.loads)
+      if (store.value == value && load.value != value && store.memory.data == load.memory.data) return load.value;
+  return -1;
 }
 
 /// Whether the chain overwrites a load's memory and hands its value on unchanged: to another store, a sum or a record.
@@ -78,7 +140,8 @@ void ChainLoop::find_accesses() {
 
 // ---- jobs ---------------------------------------------------------------------------------------
 
-SegmentContext ChainLoop::context(std::span<const Link> links) const {
+/// `whole`: for all loops that a segment can have, rather than to see whether it can have one.
+SegmentContext ChainLoop::context(std::span<const Link> links, bool whole) const {
   const auto load_of = [this](int value) {
     return std::find_if(loads_.begin(), loads_.end(), [&](const Load& load) { return load.value == value; });
   };
@@ -103,7 +166,11 @@ SegmentContext ChainLoop::context(std::span<const Link> links) const {
             return load != loads_.end() && load->access == Access::Constant ? load->window.data : nullptr;
           },
           .is_far = [this, load_of](int value) { return load_of(value) != loads_.end() && load_of(value)->far; },
-          .streams = [this](int value) { return places_[static_cast<std::size_t>(value)].streams; }};
+          .streams = [this](int value) { return places_[static_cast<std::size_t>(value)].streams; },
+          .is_carried = [this, whole](int value) { return whole && (next_load(value) >= 0 || is_recorded(value)); },
+          .next_load = [this](int value) { return next_load(value); },
+          .row_length = whole ? walked_row_length() : 0,
+          .row_walk = [this](int value) { return row_walk(value); }};
 }
 
 /// The longest runs of links that make segments; the rest one by one.
@@ -121,7 +188,7 @@ void ChainLoop::add_jobs(std::span<const Link> links) {
 
 bool ChainLoop::add_segment(std::span<const Link> links) {
   Job job;
-  job.segment = compile_segment(context(links), links);
+  job.segment = compile_segment(context(links, false), links);
   if (!job.segment) return false;
   for (const Segment::Input& input : job.segment->inputs())
     if (input.value >= 0) job.in.push_back(input.value);

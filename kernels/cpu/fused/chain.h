@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,11 @@ class ChainLoop {
     int value;
     Operand window;
   };
+  /// What a segment that takes rows one by one reads or writes of row 0.
+  struct RowPointer {
+    std::byte* data;
+    std::int64_t row_bytes;
+  };
   /// A value that has to be copied to where it belongs when its tile is ready.
   struct Store {
     int value;
@@ -66,17 +72,25 @@ class ChainLoop {
 
   bool is_overwritten(const Chain::Window& load) const;
   void find_accesses();
-  SegmentContext context(std::span<const Link> links) const;
+  SegmentContext context(std::span<const Link> links, bool whole) const;
   void add_jobs(std::span<const Link> links);
   bool add_segment(std::span<const Link> links);
   void add_job(const Link& link);
   int constant(const Operand& number);
   void place_values();
   void place_slots(std::vector<int> last);
+  std::int64_t walked_row_length() const;
+  std::optional<RowWalk> row_walk(int value) const;
+  int next_load(int value) const;
+  void find_row_pointers();
   bool reads_besides(const Job& job, int out, int value) const;
   bool positions_are_aligned() const;
 
-  bool sums_itself() const;
+  bool is_one_segment() const;
+  bool is_recorded(int value) const;
+  std::int64_t elements_together() const;
+  template <class One>
+  void take_steps(Walk& walk, std::int64_t steps, std::int64_t position, std::int64_t n, const One& one);
   void run_block(std::int64_t steps);
   void run_flat(std::int64_t steps);
   void run_rows(std::int64_t steps);
@@ -93,6 +107,8 @@ class ChainLoop {
   bool may_stream_, streams_ = false;
   bool updates_ = false;              ///< some update has a loop of its own
   bool sums_ = false;                 ///< the chain is one segment, which does the sums, too
+  bool carries_ = false;              ///< and which takes steps of which it stores what the next one loads, and losses
+  std::vector<RowPointer> row_pointers_;  ///< of the one segment, if it takes rows one by one
 };
 
 }  // namespace luge::cpu

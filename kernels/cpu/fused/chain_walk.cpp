@@ -34,10 +34,12 @@ void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, doubl
 
 ChainLoop::Walk::Walk(const ChainLoop& loop, std::int64_t tile, std::int64_t steps)
     : loop_(loop),
-      memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * kSlotBytes + pointer_bytes(loop)) {
+      memory_((static_cast<std::int64_t>(loop.constants_.size()) + loop.slots_) * kSlotBytes + pointer_bytes(loop) +
+              lane_bytes(loop)) {
   tiles_ = reinterpret_cast<std::byte**>(memory_.data());
   constants_ = tiles_ + loop.places_.size();
-  std::byte* const slots = memory_.data() + pointer_bytes(loop);
+  lanes_ = memory_.data() + pointer_bytes(loop);
+  std::byte* const slots = lanes_ + lane_bytes(loop);
   for (std::size_t v = 0; v < loop.places_.size(); ++v)
     tiles_[v] = loop.places_[v].slot >= 0 ? slots + loop.places_[v].slot * kSlotBytes : nullptr;
   for (std::size_t c = 0; c < loop.constants_.size(); ++c) {
@@ -92,6 +94,7 @@ void ChainLoop::Walk::tile(std::int64_t step, std::int64_t position, std::int64_
 }
 
 void ChainLoop::Walk::rows(std::int64_t step, std::int64_t first, std::int64_t n) {
+  if (!loop_.row_pointers_.empty()) return rows_one_by_one(step, first, n);
   const std::int64_t length = loop_.row_;
   tile(step, first * length, n * length);
   for (const Chain::Reduction& sum : loop_.chain_.reductions)
@@ -101,12 +104,44 @@ void ChainLoop::Walk::rows(std::int64_t step, std::int64_t first, std::int64_t n
     }
 }
 
+/// By a segment that adds up each row while it computes it.
+void ChainLoop::Walk::rows_one_by_one(std::int64_t step, std::int64_t first, std::int64_t n) {
+  const auto& sums = loop_.chain_.reductions;
+  const std::int64_t sum_bytes = bytes_of(dtype(sums.front().value), 2 * ChunkSum::kSums),
+                     row_bytes = sum_bytes * static_cast<std::int64_t>(sums.size());
+  void* pointers[kMostPointers];
+  while (n > 0) {
+    const std::int64_t now = std::min(n, kRowsTogether);
+    std::size_t count = 0;
+    for (const RowPointer& pointer : loop_.row_pointers_) pointers[count++] = pointer.data + first * pointer.row_bytes;
+    pointers[count] = lanes_;
+    loop_.jobs_[0].segment->run_rows(step, pointers, static_cast<std::size_t>(now));
+    for (std::size_t s = 0; s < sums.size(); ++s)
+      finish_rows(sums[s].call, dtype(sums[s].value), loop_.row_, first, now,
+                  lanes_ + static_cast<std::int64_t>(s) * sum_bytes, row_bytes);
+    first += now;
+    n -= now;
+  }
+}
+
+std::int64_t ChainLoop::Walk::rows_together() const {
+  return loop_.row_pointers_.empty() ? kTile / loop_.row_ : kRowsTogether;
+}
+
+void ChainLoop::Walk::carry(std::int64_t step, std::int64_t steps, std::int64_t position, std::int64_t n) {
+  const Segment& segment = *loop_.jobs_[0].segment;
+  void* pointers[kMostPointers];
+  load(position, n);
+  point(segment, segment.carried(), position, pointers);
+  segment.run_carrying(step, steps, pointers, static_cast<std::size_t>(n));
+}
+
 void ChainLoop::Walk::part(std::int64_t step, std::int64_t begin, std::int64_t end) {
   const std::int64_t length = loop_.row_;
   if (length == 0) {
     for (std::int64_t p = begin; p < end; p += kTile) tile(step, p, std::min(kTile, end - p));
   } else if (length <= kTile) {
-    const std::int64_t together = kTile / length, last = end / length;
+    const std::int64_t together = rows_together(), last = end / length;
     for (std::int64_t r = begin / length; r < last; r += together) rows(step, r, std::min(together, last - r));
   } else {
     for (std::int64_t r = begin / length; r < end / length; ++r) long_row(step, r);
@@ -124,7 +159,7 @@ void ChainLoop::Walk::long_row(std::int64_t step, std::int64_t row) {
     for (std::int64_t done = 0; done < n; done += kTile)
       tile(step, row * length + first + done, std::min(kTile, n - done), sums.data());
     for (std::size_t s = 0; s < sums.size(); ++s) {
-      const double total = sums[s].total(dtype(reductions[s].value));
+      const double total = sums[s].total();
       totals[s] = first == 0 ? total : totals[s] + total;
     }
   }
@@ -135,6 +170,12 @@ void ChainLoop::Walk::long_row(std::int64_t step, std::int64_t row) {
 std::int64_t ChainLoop::Walk::pointer_bytes(const ChainLoop& loop) {
   const auto bytes = static_cast<std::int64_t>((loop.places_.size() + loop.constants_.size()) * sizeof(std::byte*));
   return (bytes + 63) / 64 * 64;
+}
+
+std::int64_t ChainLoop::Walk::lane_bytes(const ChainLoop& loop) {
+  if (loop.row_pointers_.empty()) return 0;
+  return kRowsTogether * static_cast<std::int64_t>(loop.chain_.reductions.size()) *
+         bytes_of(DType::Float64, 2 * ChunkSum::kSums);
 }
 
 /// Where a job writes a value of the tile at `position`.
@@ -187,12 +228,9 @@ void ChainLoop::Walk::run(const Segment& segment, std::int64_t step, std::int64_
 void ChainLoop::Walk::sum(const Segment& segment, std::int64_t step, std::int64_t position, std::int64_t n,
                           ChunkSum* sums) {
   void* pointers[kMostPointers];
-  alignas(64) double lanes[kMostPointers][ChunkSum::kLanes];
-  const std::size_t count = loop_.chain_.reductions.size();
-  for (std::size_t s = 0; s < count; ++s) std::copy_n(sums[s].lanes(), ChunkSum::kLanes, lanes[s]);
-  pointers[point(segment, segment.stored(), position, pointers)] = lanes;
+  static_assert(sizeof(ChunkSum) == ChunkSum::kSums * sizeof(double));
+  pointers[point(segment, segment.stored(), position, pointers)] = sums->sums();
   segment.run_summing(step, pointers, static_cast<std::size_t>(n));
-  for (std::size_t s = 0; s < count; ++s) sums[s].add_from(lanes[s], n);
 }
 
 /// Pointers to a segment's inputs and to `outputs`; returns how many.

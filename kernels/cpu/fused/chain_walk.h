@@ -18,6 +18,9 @@ inline constexpr std::int64_t kTile = 1024;
 /// Steps done at once; there are sums for each of them.
 inline constexpr std::int64_t kMostSteps = 128;
 
+/// Rows that a segment takes one by one, from one look at their sums to the next.
+inline constexpr std::int64_t kRowsTogether = 64;
+
 /// The result of one row's sum goes where the call says.
 void finish_row(const Reduce& call, std::int64_t length, std::int64_t row, double total);
 
@@ -35,6 +38,10 @@ class ChainLoop::Walk {
   void tile(std::int64_t step, std::int64_t position, std::int64_t n, ChunkSum* sums);
   /// The same for n whole rows that make a tile, and writes their sums.
   void rows(std::int64_t step, std::int64_t first, std::int64_t n);
+  /// `steps` steps from number `step` on, of which only what the next ones go on from is stored, and what is recorded.
+  void carry(std::int64_t step, std::int64_t steps, std::int64_t position, std::int64_t n);
+  /// Rows that rows() takes best.
+  std::int64_t rows_together() const;
   /// The same for elements that make a part of a chain without recordings, in whole rows where it sums.
   void part(std::int64_t step, std::int64_t begin, std::int64_t end);
 
@@ -43,6 +50,8 @@ class ChainLoop::Walk {
 
  private:
   static std::int64_t pointer_bytes(const ChainLoop& loop);
+  static std::int64_t lane_bytes(const ChainLoop& loop);
+  void rows_one_by_one(std::int64_t step, std::int64_t first, std::int64_t n);
   std::byte* target(int v, std::int64_t position);
   void load(std::int64_t position, std::int64_t n);
   void run(const Job& job, std::int64_t step, std::int64_t position, std::int64_t n);
@@ -55,6 +64,7 @@ class ChainLoop::Walk {
   Scratch<std::byte> memory_;
   std::byte** tiles_;  ///< by value
   std::byte** constants_;
+  std::byte* lanes_;    ///< of the sums of some rows
   std::vector<std::unique_ptr<UpdateLoop>> updates_;  ///< of the first step, the second, ...
 };
 

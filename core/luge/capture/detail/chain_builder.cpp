@@ -342,6 +342,11 @@ Chain ChainBuilder::finish(const std::function<bool(const Operand&, const Extent
     chain.stores.push_back({known.value, known.window});
     wanted[static_cast<std::size_t>(known.value)] = true;
   }
+  std::erase_if(chain.reductions, [&](const Chain::Reduction& reduction) {
+    Extent kept = reduction.call.extent;
+    kept.ndim -= reduction.call.reduced;
+    return !needed(reduction.call.out, kept);
+  });
   for (const Chain::Reduction& reduction : chain.reductions) wanted[static_cast<std::size_t>(reduction.value)] = true;
   for (const Chain::Recording& recording : chain.recordings) wanted[static_cast<std::size_t>(recording.value)] = true;
 

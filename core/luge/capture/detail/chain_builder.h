@@ -26,7 +26,7 @@ class ChainBuilder {
   /// The chain holds the last part of this optimizer step, and counts it.
   void count(const Update& call);
 
-  /// The chain with those stores only that `needed` asks for, and without links that nobody needs.
+  /// The chain with those stores and reductions only that `needed` asks for, and without links that nobody needs.
   Chain finish(const std::function<bool(const Operand& window, const Extent& extent)>& needed) const;
 
   const Extent& extent() const { return chain_.extent; }

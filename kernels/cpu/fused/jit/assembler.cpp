@@ -1,5 +1,6 @@
 #include "assembler.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <luge/base/detail/dispatch.h>
@@ -17,31 +18,55 @@ void set_pool_entry(std::byte* pool, std::size_t entry, DType dtype, double valu
   });
 }
 
-std::size_t vector_bytes() { return processor().has(Xbyak::util::Cpu::tAVX512F) ? 64 : 32; }
+std::size_t vector_bytes() {
+  using Feature = Xbyak::util::Cpu;
+  static const bool wide = processor().has(Feature::tAVX512F) && processor().has(Feature::tAVX512VL);
+  return wide ? 64 : 32;
+}
 
 // ---- loops --------------------------------------------------------------------------------------
 
-/// rax: position in bytes; rdx: bytes in all.
+/// rax: position in bytes; rdx: bytes in all, or rows; on the stack: steps that are left.
 void Code::enter() {
-  for (const Reg64& reg : {rbx, rbp, r12, r13, r14, r15}) push(reg);
+  for (const Reg64& reg : {rbx, rbp, r12, r13, r14, r15, rcx}) push(reg);
   for (std::size_t i = 0; i < pointers(); ++i) mov(pointer(i), ptr[rdi + static_cast<int>(8 * i)]);  // rdi last
   if (row_bytes_ != 0)
     imul(rdx, rdx, row_bytes_);
-  else
+  else if (row_length_ == 0)
     shl(rdx, single_ ? 2 : 3);
+}
+
+void Code::begin_step(Xbyak::Label& step) {
+  L(step);
   for (const auto& [entry, reg] : kept_constants_)
     vmovups(vector(reg), ptr[rsi + entry * static_cast<int>(Loop::kPoolEntry)]);
+  emit_level(Level::Step);
   xor_(eax, eax);
+}
+
+void Code::end_step(Xbyak::Label& step) {
+  add(rsi, static_cast<std::uint32_t>(pool_bytes_));
+  dec(qword[rsp]);
+  jnz(step, T_NEAR);
 }
 
 void Code::leave() {
   vzeroupper();
-  for (const Reg64& reg : {r15, r14, r13, r12, rbp, rbx}) pop(reg);
+  for (const Reg64& reg : {rcx, r15, r14, r13, r12, rbp, rbx}) pop(reg);
   ret();
 }
 
+/// Ones, and zeros behind.
+void Code::mask_data(Xbyak::Label& data) {
+  align(32);
+  L(data);
+  for (int i = 0; i < 4; ++i) dq(~std::uint64_t{0});
+  for (int i = 0; i < 4; ++i) dq(0);
+}
+
 void Code::emit_elements() {
-  Xbyak::Label loop, tail, done, data;
+  Xbyak::Label step, loop, tail, done, data;
+  begin_step(step);
   const auto at_end = [&] {
     lea(r11, ptr[rax + vector_bytes()]);
     cmp(r11, rdx);
@@ -65,27 +90,76 @@ void Code::emit_elements() {
   } else {
     neg(r11);
     lea(rax, ptr[rip + data]);
-    vmovups(ymm15, ptr[rax + r11 + 32]);  // ones, and zeros behind
+    vmovups(ymm15, ptr[rax + r11 + 32]);
     mov(rax, rdx);
     add(rax, r11);
   }
   body(true, 0);
   L(done);
+  end_step(step);
   leave();
-  align(32);
-  L(data);
-  for (int i = 0; i < 4; ++i) dq(~std::uint64_t{0});
-  for (int i = 0; i < 4; ++i) dq(0);
+  mask_data(data);
 }
 
-// ---- rows
+// ---- many steps of some elements, whose values stay in registers
 
-void Code::emit_rows() {
+/// On the stack: where the pool begins, steps.
+void Code::emit_steps() {
+  const auto load_constants = [&](int first, int end) {
+    for (const auto& [entry, reg] : kept_constants_)
+      if (entry >= first && entry < end)
+        vmovups(vector(reg), ptr[rsi + entry * static_cast<int>(Loop::kPoolEntry)]);
+  };
+  const auto held = [&](int u, int input) { return vector(first_input_register_ + u * inputs_ + input); };
+  Xbyak::Label block, step;
+  push(rsi);
+  load_constants(uniforms_, INT32_MAX);
+  xor_(eax, eax);
+  align(32);
+  L(block);
+  mov(rsi, ptr[rsp]);
+  mov(r11, ptr[rsp + 8]);
+  for (int u = 0; u < together_; ++u)
+    for (int input = 0; input < inputs_; ++input)
+      vmovups(held(u, input), ptr[pointer(static_cast<std::size_t>(input)) + rax + u * vector_bytes()]);
+  align(32);
+  L(step);
+  load_constants(0, uniforms_);
+  emit_level(Level::Step);
+  for (int u = 0; u < together_; ++u) {
+    shift_inputs(u * inputs_);
+    for (int i = 0; i < static_cast<int>(operations_.size()); ++i) {
+      const Primitive primitive = operation(i).primitive;
+      if (alive(i) && level(i) == Level::Element && primitive != Primitive::Input) emit_operation(i, false, 0);
+    }
+    for (std::size_t o = 0; o < outputs_.size(); ++o) {
+      const Vector to = held(u, next_inputs_[o]), from = value(outputs_[o].operation);
+      if (to.getIdx() != from.getIdx()) vmovaps(to, from);
+    }
+    shift_inputs(-u * inputs_);
+  }
+  add(rsi, static_cast<std::uint32_t>(pool_bytes_));
+  dec(r11);
+  jnz(step, T_NEAR);
+  for (int u = 0; u < together_; ++u)
+    for (std::size_t o = 0; o < outputs_.size(); ++o)
+      vmovups(ptr[pointer(static_cast<std::size_t>(inputs_) + o) + rax + u * vector_bytes()], held(u, next_inputs_[o]));
+  add(rax, together_ * vector_bytes());
+  cmp(rax, rdx);
+  jb(block, T_NEAR);
+  pop(rsi);
+  leave();
+}
+
+// ---- elements that are vectors
+
+void Code::emit_vectors() {
   const auto each = [&](const auto& move) {
     for (int k = 0; k < accumulators_; ++k)
       move(vector(first_sum_register_ + k), ptr[pointer(pointers() - 1) + k * row_bytes_]);
   };
-  Xbyak::Label loop;
+  Xbyak::Label step, loop;
+  begin_step(step);
   each([&](const Vector& sum, const Xbyak::Address& at) { vmovupd(sum, at); });
   align(32);
   L(loop);
@@ -103,87 +177,151 @@ void Code::emit_rows() {
 
 // ---- sums: the order of additions is that of FloatSum in ../reducers.h
 
-Code::Vector Code::member(std::size_t sum, int m) const {
-  return vector(first_sum_register_ + static_cast<int>(sum) * (members() + sum_vectors()) + m);
+Code::Vector Code::lanes(std::size_t sum, int q) const {
+  return vector(first_sum_register_ + static_cast<int>(sum) * sum_vectors() + q);
 }
-Code::Vector Code::lanes(std::size_t sum, int q) const { return member(sum, members() + q); }
 
-/// A round visits every lane once; after a run of rounds the lanes go to float64.
+void Code::clear_sums() {
+  for (std::size_t s = 0; s < sums_.size(); ++s)
+    for (int q = 0; q < sum_vectors(); ++q) flip(lanes(s, q), lanes(s, q), lanes(s, q));
+}
+
+/// The values of vector number `number` of a run, or of those that the mask names.
+void Code::add_to_sums(int number, bool masked) {
+  for (std::size_t s = 0; s < sums_.size(); ++s) {
+    const Vector to = lanes(s, number % sum_vectors()), x = value(sums_[s]);
+    if (masked && wide_) {
+      single_ ? vaddps(to | k7, to, x) : vaddpd(to | k7, to, x);
+    } else {
+      if (masked) vandps(x, x, ymm15);
+      single_ ? vaddps(to, to, x) : vaddpd(to, to, x);
+    }
+  }
+}
+
 void Code::emit_sums() {
-  const int run_bytes = static_cast<int>(kSumRun) * element_bytes();
-  Xbyak::Label run, round;
+  const int run_bytes = static_cast<int>(kSumRun) * element_bytes(), together = std::max(sum_vectors(), 2);
+  Xbyak::Label step, run, round;
+  begin_step(step);
   align(32);
   L(run);
-  for (std::size_t s = 0; s < sums_.size(); ++s)
-    for (int q = 0; q < sum_vectors(); ++q) clear(lanes(s, q), lanes(s, q), lanes(s, q));
+  clear_sums();
   lea(r11, ptr[rax + run_bytes]);
   align(32);
   L(round);
-  for (int q = 0; q < sum_vectors(); ++q) {
-    for (int m = 0; m < members(); ++m) {
-      body(false, (q * members() + m) * vector_bytes());
-      for (std::size_t s = 0; s < sums_.size(); ++s) vmovaps(member(s, m), value(sums_[s]));
-    }
-    for (std::size_t s = 0; s < sums_.size(); ++s) add_group(s, q);
+  for (int v = 0; v < together; ++v) {
+    body(false, v * vector_bytes());
+    add_to_sums(v, false);
   }
-  add(rax, sum_vectors() * members() * vector_bytes());
+  add(rax, together * vector_bytes());
   cmp(rax, r11);
   jb(round, T_NEAR);
-  for (std::size_t s = 0; s < sums_.size(); ++s) add_to_lanes(s);
+  for (std::size_t s = 0; s < sums_.size(); ++s) add_to_memory(s);
+  Xbyak::Label same_chunk;
+  constexpr std::int64_t kMostChunkBytes = kSumChunk * 8;
+  static_assert((kMostChunkBytes & (kMostChunkBytes - 1)) == 0);
+  test(eax, static_cast<std::uint32_t>(kSumChunk * element_bytes() - 1));
+  jnz(same_chunk);
+  add(pointer(pointers() - 1), static_cast<std::uint32_t>(sums_.size() * ChunkSum::kSums * sizeof(double)));
+  L(same_chunk);
   cmp(rax, rdx);
   jb(run, T_NEAR);
   leave();
+  leave();
 }
 
-/// As add_groups.
-void Code::add_group(std::size_t sum, int q) {
-  const Vector low = vector(0), high = vector(1);
-  if (single_) {
-    for (const int m : {0, 2}) {
-      vunpcklps(low, member(sum, m), member(sum, m + 1));
-      vunpckhps(high, member(sum, m), member(sum, m + 1));
-      vaddps(member(sum, m), low, high);
-    }
-    vunpcklpd(low, member(sum, 0), member(sum, 2));
-    vunpckhpd(high, member(sum, 0), member(sum, 2));
-    vaddps(low, low, high);
-    vaddps(lanes(sum, q), lanes(sum, q), low);
-  } else {
-    vunpcklpd(low, member(sum, 0), member(sum, 1));
-    vunpckhpd(high, member(sum, 0), member(sum, 1));
-    vaddpd(low, low, high);
-    vaddpd(lanes(sum, q), lanes(sum, q), low);
-  }
-}
-
-void Code::add_to_lanes(std::size_t sum) {
+/// The lanes of a run, halves first, to the sums in memory.
+void Code::add_to_memory(std::size_t sum) {
   const Reg64 to = pointer(pointers() - 1);
-  const Vector part = vector(0), total = vector(1);
-  int at = static_cast<int>(sum) * 16 * 8;
-  const auto add_part = [&](const Vector& x) {
-    vmovupd(total, ptr[to + at]);
-    vaddpd(total, total, x);
-    vmovupd(ptr[to + at], total);
+  const Vector part = vector(0);
+  const Xbyak::Ymm half(0), other(1);
+  int at = static_cast<int>(sum * ChunkSum::kSums * sizeof(double));
+  const auto add_part = [&] {
+    vaddpd(part, part, ptr[to + at]);
+    vmovupd(ptr[to + at], part);
     at += vector_bytes();
   };
-  for (int q = 0; q < sum_vectors(); ++q) {
-    const Vector from = lanes(sum, q);
-    if (!single_) {
-      add_part(from);
-    } else if (wide_) {
-      vcvtps2pd(Xbyak::Zmm(part.getIdx()), Xbyak::Ymm(from.getIdx()));
-      add_part(part);
-      vextractf64x4(Xbyak::Ymm(part.getIdx()), Xbyak::Zmm(from.getIdx()), 1);
-      vcvtps2pd(Xbyak::Zmm(part.getIdx()), Xbyak::Ymm(part.getIdx()));
-      add_part(part);
-    } else {
-      vcvtps2pd(Xbyak::Ymm(part.getIdx()), Xbyak::Xmm(from.getIdx()));
-      add_part(part);
-      vextractf128(Xbyak::Xmm(part.getIdx()), Xbyak::Ymm(from.getIdx()), 1);
-      vcvtps2pd(Xbyak::Ymm(part.getIdx()), Xbyak::Xmm(part.getIdx()));
-      add_part(part);
+  const int vectors = sum_vectors();
+  if (single_ && wide_) {
+    vextractf64x4(half, Xbyak::Zmm(lanes(sum, 0).getIdx()), 1);
+    vaddps(half, half, Xbyak::Ymm(lanes(sum, 0).getIdx()));
+    vcvtps2pd(part, half);
+    add_part();
+  } else if (single_) {
+    vaddps(other, lanes(sum, 0), lanes(sum, 1));
+    vcvtps2pd(part, Xbyak::Xmm(1));
+    add_part();
+    vextractf128(Xbyak::Xmm(1), other, 1);
+    vcvtps2pd(part, Xbyak::Xmm(1));
+    add_part();
+  } else {
+    for (int q = 0; q < vectors / 2; ++q) {
+      vaddpd(part, lanes(sum, q), lanes(sum, q + vectors / 2));
+      add_part();
     }
   }
+}
+
+// ---- rows
+
+void Code::emit_rows() {
+  Xbyak::Label step, row, data;
+  begin_step(step);
+  const int lanes = vector_bytes() / element_bytes(), rest = static_cast<int>(row_length_) % lanes;
+  if (rest != 0 && wide_) {
+    mov(r11d, (1u << rest) - 1);
+    kmovw(k7, r11d);
+  } else if (rest != 0) {
+    vmovups(ymm15, ptr[rip + data + (32 - rest * element_bytes())]);
+  }
+  align(32);
+  L(row);
+  emit_row();
+  for (std::size_t i = 0; i < walks_.size(); ++i)
+    if (walks_[i].row_bytes != 0) add(pointer(i), static_cast<std::uint32_t>(walks_[i].row_bytes));
+  dec(rdx);
+  jnz(row, T_NEAR);
+  leave();
+  mask_data(data);
+}
+
+void Code::emit_row() {
+  constexpr int kMostInLine = 8;  ///< vectors
+  const int bytes = static_cast<int>(row_length_) * element_bytes(), whole = bytes / vector_bytes();
+  emit_level(Level::Row);
+  clear_sums();
+  xor_(eax, eax);
+  const auto vectors = [&](int count) {
+    for (int v = 0; v < count; ++v) {
+      body(false, v * vector_bytes());
+      add_to_sums(v, false);
+    }
+  };
+  int done = 0;
+  if (whole > kMostInLine) {
+    const int together = std::max(sum_vectors(), 2);
+    done = whole / together * together;
+    Xbyak::Label loop;
+    align(32);
+    L(loop);
+    vectors(together);
+    add(rax, together * vector_bytes());
+    cmp(rax, done * vector_bytes());
+    jb(loop, T_NEAR);
+  }
+  vectors(whole - done);
+  if (const int rest = bytes % vector_bytes(); rest != 0) {
+    half_ = wide_ && 2 * rest <= vector_bytes();
+    body(true, (whole - done) * vector_bytes());
+    half_ = false;
+    add_to_sums(whole, true);
+  }
+  if (sums_.empty()) return;
+  const Reg64 to = pointer(pointers() - 1);
+  for (std::size_t s = 0; s < sums_.size(); ++s)
+    for (int q = 0; q < sum_vectors(); ++q)
+      vmovups(ptr[to + (static_cast<int>(s) * sum_vectors() + q) * vector_bytes()], Code::lanes(s, q));
+  add(to, static_cast<std::uint32_t>(static_cast<int>(sums_.size()) * sum_vectors() * vector_bytes()));
 }
 
 // ---- the result ---------------------------------------------------------------------------------
@@ -195,6 +333,7 @@ std::unique_ptr<Loop> Loop::assemble(const LoopShape& shape) {
   loop->code_ = std::make_unique<Code>(shape);
   if (!loop->code_->make(loop->pool_)) return nullptr;
   loop->function_ = loop->code_->function();
+  loop->block_ = loop->code_->block();
   return loop;
 }
 

@@ -2,6 +2,7 @@
 
 #include "code.h"
 
+#include <algorithm>
 #include <iterator>
 
 namespace luge::cpu::jit {
@@ -26,12 +27,15 @@ Code::Code(const LoopShape& shape)
       operations_(shape.graph.operations()),
       dtype_(shape.graph.dtype()),
       single_(dtype_ == DType::Float32),
-      wide_(processor().has(Xbyak::util::Cpu::tAVX512F)),
+      wide_(jit::vector_bytes() == 64),
       inputs_(shape.inputs),
       uniforms_(shape.uniforms),
       far_(shape.far),
       outputs_(shape.outputs),
       sums_(shape.sums),
+      row_length_(shape.row_length),
+      walks_(shape.walks),
+      next_inputs_(shape.next_inputs),
       row_bytes_(shape.row_bytes),
       accumulators_(shape.accumulators),
       products_(shape.products) {}
@@ -42,13 +46,22 @@ bool Code::make(std::vector<std::byte>& pool) {
   if (!cpu.has(Feature::tAVX2) || !cpu.has(Feature::tBMI2) || !cpu.has(Feature::tFMA)) return false;
   if (pointers() > std::size(kPointers)) return false;
   find_live();
+  find_levels();
+  // With AVX2 the values behind a row's end are cleared where they are, so they may not be needed again.
+  const auto stays = [&](int sum) { return level(sum) != Level::Element; };
+  if (row_length_ != 0 && !wide_ && std::any_of(sums_.begin(), sums_.end(), stays)) return false;
   balance();
-  if (!place()) return false;
-  pool.resize((static_cast<std::size_t>(uniforms_) + numbers_.size()) * Loop::kPoolEntry);
+  if (!(next_inputs_.empty() ? place() : place_steps())) return false;
+  pool_bytes_ = (static_cast<std::size_t>(uniforms_) + numbers_.size()) * Loop::kPoolEntry;
+  pool.resize(pool_bytes_);
   for (std::size_t i = 0; i < numbers_.size(); ++i)
     set_pool_entry(pool.data(), static_cast<std::size_t>(uniforms_) + i, dtype_, numbers_[i]);
   enter();
-  if (row_bytes_ != 0)
+  if (!next_inputs_.empty())
+    emit_steps();
+  else if (row_bytes_ != 0)
+    emit_vectors();
+  else if (row_length_ != 0)
     emit_rows();
   else
     sums_.empty() ? emit_elements() : emit_sums();
@@ -71,10 +84,23 @@ Code::Vector Code::value(int i) {
   return location.constant >= 0 ? constant(location.constant) : vector(location.reg);
 }
 
+Code::Argument Code::argument(int i) {
+  const int entry = locations_[static_cast<std::size_t>(i)].constant;
+  const auto kept = [&](const std::pair<int, int>& constant) { return constant.first == entry; };
+  if (entry < 0 || std::any_of(kept_constants_.begin(), kept_constants_.end(), kept)) return value(i);
+  return ptr[rsi + entry * static_cast<int>(Loop::kPoolEntry)];
+}
+
+void Code::emit_level(Level wanted) {
+  for (int i = 0; i < static_cast<int>(operations_.size()); ++i)
+    if (alive(i) && !is_constant(operation(i).primitive) && level(i) == wanted) emit_operation(i, false, 0);
+}
+
 /// Computes the vector of elements `displacement` bytes behind position rax, and stores its outputs.
 void Code::body(bool masked, int displacement) {
   for (int i = 0; i < static_cast<int>(operations_.size()); ++i)
-    if (alive(i) && !is_constant(operation(i).primitive)) emit_operation(i, masked, displacement);
+    if (alive(i) && !is_constant(operation(i).primitive) && level(i) == Level::Element)
+      emit_operation(i, masked, displacement);
   for (std::size_t o = 0; o < outputs_.size(); ++o) {
     const Vector from = value(outputs_[o].operation);
     const Xbyak::Address to = ptr[pointer(static_cast<std::size_t>(inputs_) + o) + rax + displacement];
@@ -91,6 +117,10 @@ void Code::body(bool masked, int displacement) {
 
 void Code::load(const Vector& to, int input, bool masked, int displacement) {
   const Reg64 from = pointer(static_cast<std::size_t>(input));
+  if (row_length_ != 0 && walks_[static_cast<std::size_t>(input)].repeats)
+    return single_ ? vbroadcastss(to, ptr[from])
+           : wide_ ? vbroadcastsd(Xbyak::Zmm(to.getIdx()), ptr[from])
+                   : vbroadcastsd(Xbyak::Ymm(to.getIdx()), ptr[from]);
   if (masked && wide_)
     single_ ? vmovups(to | k7 | T_z, ptr[from + rax + displacement])
             : vmovupd(to | k7 | T_z, ptr[from + rax + displacement]);
@@ -120,24 +150,66 @@ void Code::emit_operation(int i, bool masked, int displacement) {
     return;
   }
   if (as_product_[static_cast<std::size_t>(i)]) return emit_sum_as_product(op, to);
-  const Vector a = value(op.args[0]);
+  if (op.primitive == Primitive::Fma) return emit_fma(op, to);
+  // Either order of a sum or a product is the same; a constant without a register comes second.
+  const bool commutes = op.primitive == Primitive::Add || op.primitive == Primitive::Mul;
+  const bool swaps = commutes && std::holds_alternative<Xbyak::Address>(argument(op.args[0]));
+  const Vector a = value(op.args[swaps ? 1 : 0]);
   switch (op.primitive) {
     case Primitive::Neg: return flip(to, constant(sign_), a);
     case Primitive::Abs: return clear(to, constant(sign_), a);
     case Primitive::Sqrt: return single_ ? vsqrtps(to, a) : vsqrtpd(to, a);
+    case Primitive::Exponent: return single_ ? vgetexpps(to, a) : vgetexppd(to, a);
+    case Primitive::Significand: {
+      constexpr std::uint8_t kHow = 0x0B;  // in [0.75, 1.5); NaN of what has a sign
+      return single_ ? vgetmantps(to, a, kHow) : vgetmantpd(to, a, kHow);
+    }
+    case Primitive::Round: return emit_round(to, a);
+    case Primitive::ExponentShift: return single_ ? vpslld(to, a, 23) : vpsllq(to, a, 52);
     default: break;
   }
-  const Vector b = value(op.args[1]);
-  switch (op.primitive) {
-    case Primitive::Add: return single_ ? vaddps(to, a, b) : vaddpd(to, a, b);
-    case Primitive::Sub: return single_ ? vsubps(to, a, b) : vsubpd(to, a, b);
-    case Primitive::Mul: return single_ ? vmulps(to, a, b) : vmulpd(to, a, b);
-    case Primitive::Div: return single_ ? vdivps(to, a, b) : vdivpd(to, a, b);
-    default: break;
+  std::visit(
+      [&](const auto& b) {
+        switch (op.primitive) {
+          case Primitive::Add: return single_ ? vaddps(to, a, b) : vaddpd(to, a, b);
+          case Primitive::Sub: return single_ ? vsubps(to, a, b) : vsubpd(to, a, b);
+          case Primitive::Mul: return single_ ? vmulps(to, a, b) : vmulpd(to, a, b);
+          case Primitive::Min: return single_ ? vminps(to, a, b) : vminpd(to, a, b);
+          case Primitive::Max: return single_ ? vmaxps(to, a, b) : vmaxpd(to, a, b);
+          case Primitive::And: return wide_ ? vpandd(to, a, b) : vandps(to, a, b);
+          case Primitive::Or: return wide_ ? vpord(to, a, b) : vorps(to, a, b);
+          case Primitive::Scale: return single_ ? vscalefps(to, a, b) : vscalefpd(to, a, b);
+          default: return single_ ? vdivps(to, a, b) : vdivpd(to, a, b);
+        }
+      },
+      argument(op.args[swaps ? 0 : 1]));
+}
+
+/// To the nearest whole number, to even.
+void Code::emit_round(const Vector& to, const Vector& x) {
+  constexpr std::uint8_t kNearest = 0x08;  // without an exception
+  if (wide_)
+    single_ ? vrndscaleps(to, x, kNearest) : vrndscalepd(to, x, kNearest);
+  else
+    single_ ? vroundps(to, x, kNearest) : vroundpd(to, x, kNearest);
+}
+
+/// a b + c, where `to` may be the register of any of them.
+void Code::emit_fma(const Operation& op, const Vector& to) {
+  const auto is_to = [&](int arg) {
+    const Location& location = locations_[static_cast<std::size_t>(arg)];
+    return location.constant < 0 && location.reg == to.getIdx();
+  };
+  if (is_to(op.args[2])) {
+    const Vector a = value(op.args[0]);
+    std::visit([&](const auto& b) { single_ ? vfmadd231ps(to, a, b) : vfmadd231pd(to, a, b); }, argument(op.args[1]));
+    return;
   }
-  const Vector c = value(op.args[2]);
-  vmovaps(to, a);
-  single_ ? vfmadd213ps(to, b, c) : vfmadd213pd(to, b, c);
+  const bool onto_b = is_to(op.args[1]);
+  const int first = op.args[onto_b ? 1 : 0], second = op.args[onto_b ? 0 : 1];
+  if (!is_to(first)) std::visit([&](const auto& a) { vmovups(to, a); }, argument(first));
+  const Vector b = value(second);
+  std::visit([&](const auto& c) { single_ ? vfmadd213ps(to, b, c) : vfmadd213pd(to, b, c); }, argument(op.args[2]));
 }
 
 void Code::flip(const Vector& to, const Vector& sign, const Vector& x) {

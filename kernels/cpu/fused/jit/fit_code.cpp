@@ -101,7 +101,7 @@ class MachineFit final : public FitCode {
       std::size_t count = 0;
       for (const int tile : part.tiles) pointers[count++] = tiles_[index(tile)] + group * bytes_;
       if (part.sums) pointers[count++] = reinterpret_cast<std::byte*>(sums) + group * bytes_;
-      part.code->function()(pointers.data(), part.pools.data() + group * part.code->pool().size(), index(rows));
+      part.code->function()(pointers.data(), part.pools.data() + group * part.code->pool().size(), index(rows), 1);
     }
   }
   void run(const TileCall& call, std::int64_t rows) const {
@@ -298,8 +298,15 @@ class MachineFit final : public FitCode {
 
 std::unique_ptr<FitCode> compile_fit(const FitSource& source) {
   if (switched_off() || source.model.dtype != DType::Float64) return nullptr;
-  auto code = std::make_unique<MachineFit>(source);
-  return code->make() ? std::move(code) : nullptr;
+  // Where functions among the sums of many parameters need too many registers, they are called.
+  for (const bool traces : {true, false}) {
+    auto code = std::make_unique<MachineFit>(source);
+    traces_functions = traces;
+    const bool made = code->make();
+    traces_functions = true;
+    if (made) return code;
+  }
+  return nullptr;
 }
 
 }  // namespace luge::cpu

@@ -23,6 +23,15 @@ std::string expression(const Operation& operation) {
     case Primitive::Abs: return fmt::format("abs({})", arg(0));
     case Primitive::Sqrt: return fmt::format("sqrt({})", arg(0));
     case Primitive::Fma: return fmt::format("fma({}, {}, {})", arg(0), arg(1), arg(2));
+    case Primitive::Min: return fmt::format("min({}, {})", arg(0), arg(1));
+    case Primitive::Max: return fmt::format("max({}, {})", arg(0), arg(1));
+    case Primitive::Round: return fmt::format("round({})", arg(0));
+    case Primitive::Scale: return fmt::format("{} * 2^{}", arg(0), arg(1));
+    case Primitive::Exponent: return fmt::format("exponent({})", arg(0));
+    case Primitive::Significand: return fmt::format("significand({})", arg(0));
+    case Primitive::And: return infix("&");
+    case Primitive::Or: return infix("|");
+    case Primitive::ExponentShift: return fmt::format("power({})", arg(0));
     case Primitive::Equal: return infix("==");
     case Primitive::NotEqual: return infix("!=");
     case Primitive::Less: return infix("<");
@@ -44,9 +53,15 @@ std::string listing(const LoopShape& shape) {
     for (const int arg : operations[i].args)
       if (live[i] && arg >= 0) live[static_cast<std::size_t>(arg)] = true;
 
-  std::string text = fmt::format("for each element, {}:\n", name(shape.graph.dtype()));
+  std::string text = shape.row_length == 0 ? "for each element" : fmt::format("for each element of rows of {}", shape.row_length);
+  text += fmt::format(", {}:\n", name(shape.graph.dtype()));
+  const auto repeats = [&](const Operation& operation) {
+    return operation.primitive == Primitive::Input && shape.row_length != 0 &&
+           shape.walks[static_cast<std::size_t>(operation.index)].repeats;
+  };
   for (std::size_t i = 0; i < operations.size(); ++i)
-    if (live[i]) text += fmt::format("  v{} = {}\n", i, expression(operations[i]));
+    if (live[i])
+      text += fmt::format("  v{} = {}{}\n", i, expression(operations[i]), repeats(operations[i]) ? ", of the row" : "");
   for (std::size_t i = 0; i < shape.outputs.size(); ++i)
     text += fmt::format("  output {} = v{}{}\n", i, shape.outputs[i].operation,
                         shape.outputs[i].streams ? ", past the caches" : "");

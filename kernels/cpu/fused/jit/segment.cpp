@@ -43,7 +43,7 @@ class MachineSegment final : public Segment {
     const auto is_summed = [&](int value) {
       return std::find(context.sums.begin(), context.sums.end(), value) != context.sums.end();
     };
-    LoopShape summing = shape;
+    LoopShape summing = shape, carrying = shape;
     for (const Link& link : links)
       for (const int value : link.out) {
         if (value == Link::kNothing) continue;
@@ -57,23 +57,24 @@ class MachineSegment final : public Segment {
         }
         outputs_.push_back(value);
         shape.outputs.push_back(output);
+        if (!context.is_carried(value)) continue;
+        carried_.push_back(value);
+        carrying.outputs.push_back(output);
       }
-    loop_.code = Loop::assemble(shape);
-    if (!loop_.code) return false;
-    if (keeps_kernels()) keep_kernel(listing(shape), "txt");
-    sums_ = !context.sums.empty() && vector_bytes() == sum_vector_bytes() &&
-            std::all_of(context.sums.begin(), context.sums.end(), [&](int value) { return values_.contains(value); });
-    if (!sums_) return true;
+    if (!loop_.assemble(shape)) return false;
+    if (!carried_.empty() && !carrying_.assemble(carrying)) carried_.clear();
+    if (!carried_.empty()) hold_in_registers(context, carrying);
+    if (context.sums.empty() ||
+        !std::all_of(context.sums.begin(), context.sums.end(), [&](int value) { return values_.contains(value); }))
+      return true;
     for (const int value : context.sums) summing.sums.push_back(values_.at(value).at);
-    summing_.code = Loop::assemble(summing);
-    sums_ = summing_.code != nullptr;
-    if (sums_ && keeps_kernels()) keep_kernel(listing(summing), "txt");
+    sums_ = summing_.assemble(summing);
+    walks_rows_ = find_walks(context, summing) && rows_.assemble(summing);
     return true;
   }
 
   void prepare(std::int64_t steps) override {
-    loop_.prepare(steps);
-    if (sums_) summing_.prepare(steps);
+    for (Pooled* const loop : loops()) loop->prepare(steps);
     std::array<double, kMostNumbers> numbers{};
     for (std::int64_t step = 0; step < steps; ++step) {
       const std::int64_t* known = nullptr;
@@ -90,8 +91,7 @@ class MachineSegment final : public Segment {
           known = uniform.update.steps;  // of one optimizer
           uniform.value = numbers[static_cast<std::size_t>(uniform.number)];
         }
-        set_pool_entry(loop_.pool(step), u, dtype_, uniform.value);
-        if (sums_) set_pool_entry(summing_.pool(step), u, dtype_, uniform.value);
+        for (Pooled* const loop : loops()) set_pool_entry(loop->pool(step), u, dtype_, uniform.value);
       }
     }
   }
@@ -100,6 +100,22 @@ class MachineSegment final : public Segment {
   void run_summing(std::int64_t step, void* const* pointers, std::size_t n) const override {
     summing_.run(step, pointers, n);
   }
+  void run_rows(std::int64_t step, void* const* pointers, std::size_t n) const override {
+    rows_.run(step, pointers, n);
+  }
+  void run_carrying(std::int64_t step, std::int64_t steps, void* const* pointers, std::size_t n) const override {
+    constexpr std::int64_t kWorthwhile = 4;  // steps
+    const std::size_t count = inputs_.size() + carried_.size();
+    std::array<void*, 16> rest;
+    std::copy_n(pointers, count, rest.begin());
+    if (holding_.code && steps >= kWorthwhile) {
+      const std::size_t whole = n - n % holding_.code->block();
+      if (whole > 0) holding_.run(step, pointers, whole, steps);
+      for (std::size_t i = 0; i < count; ++i) rest[i] = static_cast<std::byte*>(rest[i]) + whole * size_of(dtype_);
+      n -= whole;
+    }
+    if (n > 0) carrying_.run(step, rest.data(), n, steps);
+  }
 
  private:
   /// A loop, and a pool for each step.
@@ -107,16 +123,56 @@ class MachineSegment final : public Segment {
     std::unique_ptr<Loop> code;
     std::vector<std::byte> pools;
 
+    bool assemble(const LoopShape& shape) {
+      code = Loop::assemble(shape);
+      if (code && keeps_kernels()) keep_kernel(listing(shape), "txt");
+      return code != nullptr;
+    }
     std::size_t bytes() const { return code->pool().size(); }
     std::byte* pool(std::int64_t step) { return pools.data() + static_cast<std::size_t>(step) * bytes(); }
     void prepare(std::int64_t steps) {
       while (pools.size() < static_cast<std::size_t>(steps) * bytes())
         pools.insert(pools.end(), code->pool().begin(), code->pool().end());
     }
-    void run(std::int64_t step, void* const* pointers, std::size_t n) const {
-      code->function()(pointers, pools.data() + static_cast<std::size_t>(step) * bytes(), n);
+    void run(std::int64_t step, void* const* pointers, std::size_t n, std::int64_t steps = 1) const {
+      code->function()(pointers, pools.data() + static_cast<std::size_t>(step) * bytes(), n,
+                       static_cast<std::size_t>(steps));
     }
   };
+
+  std::vector<Pooled*> loops() {
+    std::vector<Pooled*> made;
+    for (Pooled* const loop : {&loop_, &summing_, &rows_, &carrying_, &holding_})
+      if (loop->code) made.push_back(loop);
+    return made;
+  }
+
+  /// A loop whose elements stay in registers from step to step, where each result is an input of the next step.
+  void hold_in_registers(const SegmentContext& context, LoopShape shape) {
+    for (const int value : carried_) {
+      const int load = context.next_load(value);
+      const auto input = std::find_if(inputs_.begin(), inputs_.end(),
+                                      [&](const Input& other) { return load >= 0 && other.value == load; });
+      if (input == inputs_.end()) return;
+      shape.next_inputs.push_back(static_cast<int>(input - inputs_.begin()));
+    }
+    holding_.assemble(shape);
+  }
+
+  /// How the inputs and stored outputs of a loop over rows lie in memory; false where they do not lie so.
+  bool find_walks(const SegmentContext& context, LoopShape& shape) const {
+    if (context.row_length == 0) return false;
+    shape.row_length = context.row_length;
+    std::vector<int> values;
+    for (const Input& input : inputs_) values.push_back(input.value);
+    values.insert(values.end(), stored_.begin(), stored_.end());
+    for (const int value : values) {
+      const std::optional<RowWalk> walk = context.row_walk(value);
+      if (!walk || (walk->repeats && shape.walks.size() >= inputs_.size())) return false;
+      shape.walks.push_back({walk->row_bytes, walk->repeats});
+    }
+    return true;
+  }
 
   static constexpr int kMostNumbers = RuleTraits::kMaxNumbers + 1;
 
@@ -232,7 +288,7 @@ class MachineSegment final : public Segment {
   DType dtype_ = DType::Float32;
   std::map<int, Traced> values_;
   std::vector<Uniform> uniforms_;
-  Pooled loop_, summing_;
+  Pooled loop_, summing_, rows_, carrying_, holding_;
 };
 
 }  // namespace

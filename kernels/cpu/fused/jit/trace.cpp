@@ -8,6 +8,10 @@
 #include <luge/math/updates.h>
 #include <luge/base/detail/dispatch.h>
 
+#include "../../functions.h"
+#include "../../tile.h"
+#include "assembler.h"
+
 namespace luge::cpu::jit {
 
 namespace formula = luge::math::scalar;
@@ -70,6 +74,39 @@ int Graph::apply(Primitive primitive, int a, int b, int c) {
   if ((primitive == Primitive::Add && is(b, -0.0)) || (primitive == Primitive::Sub && is(b, 0.0))) return a;
   return add({.primitive = primitive, .args = {a, b, c}});
 }
+
+// ---- functions ----------------------------------------------------------------------------------
+
+namespace {
+
+bool is_wide() { return vector_bytes() == 64; }
+
+}  // namespace
+
+Traced scale(Traced x, Traced k) {
+  if (is_wide()) return traced(Primitive::Scale, x, k);
+  const Traced field(graph->dtype() == DType::Float32 ? 0x1.8p23 + 127 : 0x1.8p52 + 1023);
+  const auto power_of_two = [&](Traced exponent) { return traced(Primitive::ExponentShift, exponent + field); };
+  const Traced half = round(k * Traced(0.5));
+  return x * power_of_two(half) * power_of_two(k - half);
+}
+// With AVX2 these are long; logarithms go through tile functions there.
+Traced exponent(Traced x) { return is_wide() ? traced(Primitive::Exponent, x) : foreign(x); }
+Traced significand(Traced x) { return is_wide() ? traced(Primitive::Significand, x) : foreign(x); }
+
+#define LUGE_FUNCTION(name)                                                             \
+  Traced name(Traced x) {                                                               \
+    if (!traces_functions || !vectors_have_formulas()) return foreign(x);               \
+    return graph->dtype() == DType::Float32 ? functions::scalar::name<float>(x)         \
+                                            : functions::scalar::name<double>(x);       \
+  }
+LUGE_FUNCTION(exp)
+LUGE_FUNCTION(expm1)
+LUGE_FUNCTION(log)
+LUGE_FUNCTION(log1p)
+LUGE_FUNCTION(tanh)
+LUGE_FUNCTION(erf)
+#undef LUGE_FUNCTION
 
 // ---- formulas -----------------------------------------------------------------------------------
 

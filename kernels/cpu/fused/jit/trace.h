@@ -18,6 +18,10 @@ enum class Primitive : std::uint8_t {
   Uniform,  ///< one number for all elements, known when the chain runs
   Number,   ///< one number for all elements, known now
   Add, Sub, Mul, Div, Neg, Abs, Sqrt, Fma,
+  // What kernels/cpu/functions.h has besides; its words say what they mean.
+  Min, Max, Round, Scale, Exponent, Significand,
+  And, Or,        ///< of the bits
+  ExponentShift,  ///< the bits of a, with its lowest ones in the place of the exponent
   Equal, NotEqual, Less, LessEqual,
   Select,   ///< mask, yes, no
   Foreign,  ///< a function that has no instruction
@@ -101,11 +105,34 @@ inline Traced abs(Traced x) { return traced(Primitive::Abs, x); }
 inline Traced sqrt(Traced x) { return traced(Primitive::Sqrt, x); }
 inline Traced fma(Traced a, Traced b, Traced c) { return traced(Primitive::Fma, a, b, c); }
 
+inline Traced min(Traced a, Traced b) { return traced(Primitive::Min, a, b); }
+inline Traced max(Traced a, Traced b) { return traced(Primitive::Max, a, b); }
+inline Traced round(Traced x) { return traced(Primitive::Round, x); }
+inline Traced copy_sign(Traced magnitude, Traced sign) {
+  return traced(Primitive::Or, abs(magnitude), traced(Primitive::And, sign, Traced(-0.0)));
+}
+// As kernels/cpu/vector.h has them on this processor.
+Traced scale(Traced x, Traced k);
+Traced exponent(Traced x);
+Traced significand(Traced x);
+
 inline Traced foreign(Traced x) { return traced(Primitive::Foreign, x); }
 #define LUGE_FUNCTION(name) \
   inline Traced name(Traced x) { return foreign(x); }
-LUGE_VECTOR_FUNCTIONS(LUGE_FUNCTION)
+LUGE_FUNCTION(sin)
+LUGE_FUNCTION(cos)
+LUGE_FUNCTION(floor)
 LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
+#undef LUGE_FUNCTION
+/// Whether this thread traces the functions of kernels/cpu/functions.h, rather than leave them to calls.
+inline thread_local bool traces_functions = true;
+#define LUGE_FUNCTION(name) Traced name(Traced x);
+LUGE_FUNCTION(exp)
+LUGE_FUNCTION(expm1)
+LUGE_FUNCTION(log)
+LUGE_FUNCTION(log1p)
+LUGE_FUNCTION(tanh)
+LUGE_FUNCTION(erf)
 #undef LUGE_FUNCTION
 inline Traced pow(Traced x, Traced) { return foreign(x); }
 
