@@ -1,10 +1,13 @@
 #include "context.h"
 
+#include <algorithm>
+
 #include <nvtx3/nvToolsExt.h>
 
 #include <luge/base/detail/check.h>
 
 #include "architectures.h"
+#include "block_size.h"
 #include "check.h"
 #include "forked.h"
 #include "graph.h"
@@ -30,6 +33,16 @@ Gpu::Gpu(int index) : index_(index) {
   finished_blocks_ = static_cast<unsigned*>(memory_.allocate(sizeof(unsigned)));
   check(cudaMemsetAsync(finished_blocks_, 0, sizeof(unsigned), stream_), "open", "cudaMemsetAsync");
   check(cudaStreamSynchronize(stream_), "open", "cudaStreamSynchronize");
+}
+
+std::int64_t Gpu::resident_blocks(const char* op, const void* kernel, std::size_t shared) {
+  const std::scoped_lock lock(resident_mutex_);
+  const auto known = resident_.find({kernel, shared});
+  if (known != resident_.end()) return known->second;
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, kThreads, shared), op,
+        "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  return resident_[{kernel, shared}] = std::int64_t{std::max(blocks, 1)} * multiprocessors_;
 }
 
 cublasHandle_t Gpu::open_blas(const char* op, cudaStream_t stream) {

@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <mutex>
+#include <utility>
 
 #include <cuda_runtime_api.h>
 
@@ -41,6 +43,9 @@ class Gpu {
   /// Where this thread's work goes.
   cudaStream_t stream() const { return recording && recording->gpu == this ? recording->stream : stream_; }
   int multiprocessors() const { return multiprocessors_; }
+  /// How many blocks of kThreads of a kernel, with so many bytes of LUGE_DYNAMIC_SHARED, run at once. Asked of the
+  /// runtime once.
+  std::int64_t resident_blocks(const char* op, const void* kernel, std::size_t shared);
   Memory& memory() { return memory_; }
   const Memory& memory() const { return memory_; }
   IndexFault* fault() const { return fault_; }
@@ -62,6 +67,8 @@ class Gpu {
 
   int index_;
   int multiprocessors_ = 1;
+  std::mutex resident_mutex_;
+  std::map<std::pair<const void*, std::size_t>, std::int64_t> resident_;
   cudaStream_t stream_ = nullptr;
   Memory memory_;
   IndexFault* fault_ = nullptr;

@@ -46,6 +46,11 @@ void revive() {
   state().failure.clear();
 }
 
+void set_resident_blocks(const void* kernel, int blocks) {
+  const std::scoped_lock lock(state().mutex);
+  state().resident_blocks[kernel] = blocks;
+}
+
 Statistics statistics() {
   const std::scoped_lock lock(state().mutex);
   return state().statistics;
@@ -59,7 +64,8 @@ bool machine_has(std::string_view lack) {
   return text && lack == text;
 }
 
-constexpr int kMultiprocessors = 2;  // grids stay small, and grid-stride loops take more than one turn
+constexpr int kThreadsAtOnce = 2048;  // of a multiprocessor
+constexpr int kMultiprocessors = 2;   // grids stay small, and grid-stride loops take more than one turn
 
 }  // namespace
 
@@ -155,6 +161,18 @@ SIMT_API cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const
   const Call call;
   if (call.refusal() != cudaSuccess) return call.refusal();
   *attributes = {0, static_cast<int>(simt::kMaxThreads)};
+  return cudaSuccess;
+}
+
+SIMT_API cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* function, int block_size,
+                                                                   std::size_t) {
+  const Call call;
+  if (call.refusal() != cudaSuccess) return call.refusal();
+  if (!function || block_size < 1) return Call::finish(cudaErrorInvalidValue);
+  const auto& table = state().resident_blocks;
+  const auto own = table.find(function), all = table.find(nullptr);
+  const int given = own != table.end() && own->second > 0 ? own->second : all != table.end() ? all->second : 0;
+  *blocks = given > 0 ? given : kThreadsAtOnce / block_size;
   return cudaSuccess;
 }
 

@@ -42,9 +42,14 @@ SIMT_API void set_seed(std::uint64_t seed);
 /// Device memory there is; 4 GiB at first.
 SIMT_API void set_total_memory(std::size_t bytes);
 
+/// How many blocks of a kernel a multiprocessor runs at once, from now on; 0: as many as its threads allow, which is
+/// what holds for every kernel at first. Null: of all kernels that nothing is said of.
+SIMT_API void set_resident_blocks(const void* kernel, int blocks);
+
 struct Statistics {
   std::uint64_t calls = 0;             ///< of the runtime's functions
   std::uint64_t launches = 0;          ///< kernels queued, one by one or in graphs
+  std::uint64_t blocks = 0;            ///< of those kernels' grids, one by one or when captured
   std::uint64_t graph_launches = 0;    ///< graphs queued
   std::uint64_t synchronizations = 0;  ///< calls that waited for a stream, an event or the device
   std::size_t allocations = 0;         ///< of device memory not freed

@@ -66,6 +66,7 @@ struct State {
   std::uint64_t random = 0x9E3779B97F4A7C15u;
   std::uint64_t fail_in = 0;
   bool failed = false;
+  std::map<const void*, int> resident_blocks;  ///< of a multiprocessor, by kernel
   int running = 0;    ///< depth of the calls that run tasks
   bool open = false;  ///< whether this process may touch device memory: while tasks run
   Statistics statistics;

@@ -78,6 +78,7 @@ cudaError_t launch(Launch launch, cudaStream_t stream, const void* kernel) {
   const Call call(cudaErrorLaunchOutOfResources);
   if (call.refusal() != cudaSuccess) return call.refusal();
   if (!is_possible(launch)) return Call::finish(cudaErrorInvalidConfiguration);
+  state().statistics.blocks += std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   return queue(stream, {[work = std::move(launch), kernel] {
                           execute(work);
                           note_executed(kernel);
