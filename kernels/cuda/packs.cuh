@@ -35,6 +35,16 @@ struct alignas(sizeof(T) * n) Pack {
   T values[n];
 };
 
+/// n elements of a source or for a sink whose access is Packed.
+template <int n, class T>
+__device__ inline Pack<T, n> load_packed(const Source<T>& source, std::int64_t first) {
+  return *reinterpret_cast<const Pack<T, n>*>(source.data + first);
+}
+template <int n, class T>
+__device__ inline void store_packed(const Sink<T>& sink, std::int64_t first, const Pack<T, n>& pack) {
+  *reinterpret_cast<Pack<T, n>*>(sink.data + first) = pack;
+}
+
 /// Elements first ... first + count - 1 of a source, count <= n.
 template <int n, class T>
 __device__ inline Pack<T, n> load(const Source<T>& source, std::int64_t first, int count) {

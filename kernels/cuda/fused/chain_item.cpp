@@ -16,6 +16,7 @@
 #include "../check.h"
 #include "../finish.h"
 #include "../forked.h"
+#include "../launch.h"
 #include "load.h"
 
 namespace luge::cuda {
@@ -70,7 +71,8 @@ void ChainItem::queue(std::int64_t steps) const {
 void ChainItem::launch(const Context& context, int steps) const {
   if (chain_.steps) *chain_.steps = steps;
   // No more blocks than run at once: each begins with what is the same for all elements.
-  const std::int64_t blocks = std::min(divide_up(chain_.warps, kWarps), std::int64_t{8} * gpu_.multiprocessors());
+  const std::int64_t blocks =
+      resident_grid(context, reinterpret_cast<const void*>(kernel_), divide_up(chain_.warps, kWarps)).blocks;
   std::vector<void*> arguments = chain_.arguments.pointers();
   check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel_), dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
                          arguments.data(), 0, context.stream()),
