@@ -56,29 +56,28 @@ __device__ inline void store_run(const Sink<T>& sink, std::int64_t first, int co
 }
 
 /// Memory that is not contiguous. A run within one line of the last dimension is found at once.
-template <bool out_of_line, class T>
+template <class T>
 __device__ inline Pack<T, kRun> load_far(const T* data, const Walk<1>& walk, std::int64_t first, int count) {
-  const auto offset = [&](std::int64_t at) { return out_of_line ? far_offset(walk, at) : walk.offset(at); };
   Pack<T, kRun> run{};
   const int last = walk.ndim - 1;
   if (((walk.sizes[last] | first) & (kRun - 1)) == 0) {
-    const T* const from = data + offset(first);
+    const T* const from = data + far_offset(walk, first);
 #pragma unroll
     for (int k = 0; k < kRun; ++k)
       if (k < count) run.values[k] = from[k * walk.strides[0][last]];
   } else {
 #pragma unroll
     for (int k = 0; k < kRun; ++k)
-      if (k < count) run.values[k] = data[offset(first + k)];
+      if (k < count) run.values[k] = data[far_offset(walk, first + k)];
   }
   return run;
 }
-template <bool out_of_line, class T>
+template <class T>
 __device__ inline void store_far(T* data, const Walk<1>& walk, std::int64_t first, int count,
                                  const Pack<T, kRun>& run) {
 #pragma unroll
   for (int k = 0; k < kRun; ++k)
-    if (k < count) data[out_of_line ? far_offset(walk, first + k) : walk.offset(first + k)] = run.values[k];
+    if (k < count) data[far_offset(walk, first + k)] = run.values[k];
 }
 
 // ---- elements in chunks -------------------------------------------------------------------------
@@ -293,6 +292,20 @@ struct ChainUpdate {
     return result;
   }
 };
+
+/// Where a step's losses go that are kept themselves; null where loss number `first` and all behind it are not.
+__device__ inline double* kept_losses(const Ring& ring, std::int64_t step, std::int64_t first) {
+  return ring.rows && first < ring.kept ? ring.rows + step % ring.capacity * ring.kept : nullptr;
+}
+
+/// A run of them.
+__device__ inline void keep_run(double* row, std::int64_t kept, std::int64_t first, int count,
+                                const Pack<double, kRun>& losses) {
+  if (first >= kept) return;
+#pragma unroll
+  for (int k = 0; k < kRun; ++k)
+    if (k < count && first + k < kept) row[first + k] = losses.values[k];
+}
 
 /// A total of several chunks, by all threads of the last block. `chunks` partials, then room for those that they
 /// make.

@@ -35,6 +35,7 @@ namespace {
 /// Where the text of a chain goes.
 struct Parts {
   std::string set;       ///< with Steps::BySets: before the rows of a set
+  std::string row;       ///< before a chunk: what is the same for all of a row
   std::string step;      ///< at the beginning of a step
   std::string hold;      ///< the declarations of what is loaded of some runs
   std::string load;      ///< of a run of neighbours
@@ -45,7 +46,7 @@ struct Parts {
   std::string store;     ///< of a run
   std::string chunk;     ///< at the end of a chunk
   // With Steps::Many the losses of every step are summarised, but sums and stores are those of the last one.
-  std::string summaries, summary, summarised;  ///< as `states`, `sum` and `chunk`
+  std::string summaries, summary, keep, summarised;  ///< as `states`, `sum`, `store` and `chunk`
 };
 
 class Generator {
@@ -104,6 +105,28 @@ class Generator {
     }
     return true;
   }
+  /// How a window relates to rows that are reduced: all of a row is one number, or every row is the same line.
+  enum class RowWindow : std::uint8_t { Other, Number, Line };
+  RowWindow row_window(const Operand& window) const {
+    if (by_sets_ || space_.rows == 1 || space_.length == 1) return RowWindow::Other;
+    int inner = chain_.extent.ndim;  // the dimensions from here on are a row
+    std::int64_t length = 1;
+    while (inner > 0 && length < space_.length) length *= chain_.extent.sizes[static_cast<std::size_t>(--inner)];
+    if (length != space_.length) return RowWindow::Other;
+    bool is_number = true, is_line = true;
+    std::int64_t next = 1;
+    for (int d = chain_.extent.ndim - 1; d >= 0; --d) {
+      const std::int64_t size = chain_.extent.sizes[static_cast<std::size_t>(d)], step = stride(window, d);
+      if (d >= inner) {
+        is_number = is_number && step == 0;
+        is_line = is_line && (size == 1 || step == next);
+        next *= size;
+      } else {
+        is_line = is_line && step == 0;
+      }
+    }
+    return is_number ? RowWindow::Number : is_line ? RowWindow::Line : RowWindow::Other;
+  }
   /// Whether every run of four elements of this memory may be moved at once.
   Access access(const void* data, DType dtype) const {
     const bool even = space_.rows == 1 || space_.length % kRun == 0;
@@ -116,9 +139,9 @@ class Generator {
   /// A load of contiguous memory: a run of it is `name`.
   template <class T>
   void add_packed_load(const char* type, const std::string& name, const std::string& parameter, const T* data,
-                       DType dtype) {
+                       DType dtype, const char* position = "first") {
     text_.parameter(fmt::format("Source<{}>", type), parameter, Source<T>{data, T{}, access(data, dtype)});
-    add_held_load(type, name, fmt::format("load_run<kWhole>({}, first, count)", parameter));
+    add_held_load(type, name, fmt::format("load_run<kWhole>({}, {}, count)", parameter, position));
     packed_.push_back(parameter);
   }
   /// A load of a run, whole or in part.
@@ -146,13 +169,21 @@ class Generator {
           return;
         }
         if (!is_contiguous(w) && by_sets_) return add_set_load(t, load, v, w, data);
+        const RowWindow in_rows = row_window(w);
         if (is_contiguous(w)) {
           add_packed_load(t, run, load, data, w.dtype);
+        } else if (in_rows == RowWindow::Line) {
+          add_packed_load(t, run, load, data, w.dtype, "at");
         } else {
           text_.parameter(fmt::format("{}*", t), load, data);
           text_.parameter("__grid_constant__ Walk<1>", load + "_walk",
                           make_walk<1>(dims(chain_.extent), {w.strides.data()}));
-          add_held_load(t, run, fmt::format("load_far<{1}>({0}, {0}_walk, first, count)", load, repeats_));
+          if (in_rows == RowWindow::Number) {  // lanes without a row load nothing
+            parts_.row += fmt::format("const {0} v{1} = walk.end() > 0 ? {2}[far_offset({2}_walk, walk.row() * {3}.length)] "
+                                      ": {0}{{}};\n", t, v, load, space_name_);
+            return;
+          }
+          add_held_load(t, run, fmt::format("load_far({0}, {0}_walk, first, count)", load));
         }
         parts_.element += fmt::format("const {} v{} = {}{}.values[k];\n", t, v, run, held());
       });
@@ -217,7 +248,7 @@ class Generator {
     }
     text_.parameter("__grid_constant__ Walk<1>", store + "_walk",
                     make_walk<1>(dims(chain_.extent), {w.strides.data()}));
-    parts_.store += fmt::format("store_far<{2}>({0}, {0}_walk, first, count, {1});\n", store, run, repeats_);
+    parts_.store += fmt::format("store_far({0}, {0}_walk, first, count, {1});\n", store, run);
   }
 
   // ---- updates
@@ -367,9 +398,11 @@ class Generator {
       const std::string step = fmt::format("recorded{}{}", i, repeats_ ? " + step" : "");
       result_.before += fmt::format("const std::int64_t recorded{0} = ring{0}.step();\n", i);
       parts_.summaries += fmt::format("Summary summary{} = Summarize{{}}.identity();\n", i);
-      parts_.run += fmt::format("const bool keeps{0} = ring{0}.rows && first < ring{0}.kept;\n", i);
-      parts_.summary += fmt::format("summary{0} = Summarize{{}}.include(summary{0}, v{1});\n"
-                                    "if (keeps{0}) ring{0}.keep({2}, first + k, v{1});\n", i, value, step);
+      parts_.summaries += fmt::format("double* const kept{0} = kept_losses(ring{0}, {1}, walk.begin());\n", i, step);
+      parts_.run += fmt::format("Pack<double, kRun> losses{}{{}};\n", i);
+      parts_.summary += fmt::format("losses{0}.values[k] = v{1};\n"
+                                    "summary{0} = Summarize{{}}.include(summary{0}, losses{0}.values[k]);\n", i, value);
+      parts_.keep += fmt::format("if (kept{0}) keep_run(kept{0}, ring{0}.kept, first, count, losses{0});\n", i);
       const std::string of_step = repeats_ ? fmt::format("step * summary_partials({}.length) + ", space_name_) : "";
       parts_.summarised += fmt::format("summary{0} = walk.reduce(summary{0}, Summarize{{}});\n"
                                        "if (walk.leads()) ring{0}.partials[{1}walk.chunk()] = summary{0};\n", i, of_step);
@@ -422,8 +455,8 @@ class Generator {
         parts_.hold + (parts_.load.empty() ? "" : by_lap(at + parts_.load)) +
         by_lap(at + parts_.run +
                elements("if (!kWhole && k >= count) break;\n" + parts_.element + parts_.sum + parts_.summary) +
-               parts_.store);
-    return parts_.states + parts_.summaries +
+               parts_.keep + parts_.store);
+    return parts_.row + parts_.states + parts_.summaries +
            "const auto runs = [&](auto whole, const std::int64_t begin) {\n" + indented(runs, 2) + "};\n" +
            "if (walk.whole()" + packed + ") {\n#pragma unroll 1\n"
            "  for (int lap = 0; lap < kLaps; lap += kRunsAtOnce) runs(Known<true>(), walk.begin() + lap * kLap);\n"
@@ -441,14 +474,14 @@ class Generator {
     const bool needs_count = records || std::any_of(updates_.begin(), updates_.end(),
                                                     [](const UpdateText& update) { return update.own_steps; });
     const std::string lap = "if (lap >= laps) break;\n";
-    const std::string sums = indented("if (kLast && k < count) {\n" + indented(parts_.sum, 2) + "}\n", 0);
+    const std::string sums = "if (kLast && k < count) {\n" + indented(parts_.sum, 2) + "}\n";
     const std::string summaries = "if (k < count) {\n" + indented(parts_.summary, 2) + "}\n";
     const std::string run = needs_count ? count : "[[maybe_unused]] std::int64_t first = 0;\n[[maybe_unused]] int count = 0;\n"
                                                   "if (kLast) {\n" + indented(at + assigned_run(), 2) + "}\n";
     const std::string step =
         "constexpr bool kLast = decltype(last)::kValue;\n" + parts_.step + parts_.summaries +
         by_lap(lap + run + parts_.run +
-               elements(parts_.element + (parts_.sum.empty() ? "" : sums) + (records ? summaries : "")) +
+               elements(parts_.element + (parts_.sum.empty() ? "" : sums) + (records ? summaries : "")) + parts_.keep +
                (parts_.store.empty() ? "" : "if (kLast) {\n" + indented(parts_.store, 2) + "}\n")) +
         parts_.summarised;
     const std::string part =
@@ -457,7 +490,7 @@ class Generator {
         "const auto take_step = [&](auto last, const int step) {\n" + indented(step, 2) + "};\n"
         "#pragma unroll 1\nfor (int step = 0; step < steps - 1; ++step) take_step(Known<false>(), step);\n"
         "take_step(Known<true>(), steps - 1);\n";
-    return parts_.states + "#pragma unroll 1\nfor (int part = 0; part < kLaps; part += kRuns) {\n" + indented(part, 2) +
+    return parts_.row + parts_.states + "#pragma unroll 1\nfor (int part = 0; part < kLaps; part += kRuns) {\n" + indented(part, 2) +
            "}\n" + parts_.chunk;
   }
   std::string assigned_run() const {
@@ -466,9 +499,11 @@ class Generator {
   }
 
   std::string set_rows(int number) const {
+    // Most parameters of a fit are one number: the compiler leaves of a run what there is.
+    const char* const count = chain_.extent.count() == sets_ ? "1" : "walk.end() - at < kRun ? walk.end() - at : kRun";
     const std::string run =
-        "[[maybe_unused]] const std::int64_t first = base + at;\n"
-        "const int count = walk.end() - at < kRun ? walk.end() - at : kRun;\n" + parts_.load + parts_.run +
+        "[[maybe_unused]] const std::int64_t first = base + at;\n" +
+        fmt::format("const int count = {};\n", count) + parts_.load + parts_.run +
         elements("if (k >= count) break;\n" + parts_.element + parts_.sum) + parts_.store;
     const std::string row = parts_.states + "for (int at = walk.begin(); at < walk.end(); at += walk.step()) {\n" +
                             indented(run, 2) + "}\n" + parts_.chunk;
@@ -526,13 +561,22 @@ std::optional<SetWindow> set_window(const Extent& extent, const Operand& window)
   return result;
 }
 
+std::size_t run_bytes(const Chain& chain) {
+  std::size_t bytes = 0;
+  for (const auto& [value, window] : chain.loads) {
+    int inner = chain.extent.ndim - 1;
+    while (inner > 0 && chain.extent.sizes[static_cast<std::size_t>(inner)] == 1) --inner;
+    if (inner >= 0 && window.strides[static_cast<std::size_t>(inner)] != 0) bytes += kRun * size_of(window.dtype);
+  }
+  for (const Chain::UpdatePart& part : chain.updates)
+    for (const Hyper& hyper : part.call.hyper) bytes += hyper.stride != 0 ? kRun * size_of(part.call.dtype) : 0;
+  return bytes;
+}
+
 int runs_at_once(const Chain& chain, Steps steps) {
   constexpr std::size_t kInFlight = 64, kRegisters = 32;  // bytes of a thread; 32-bit registers
   if (steps == Steps::BySets || (steps == Steps::Many && !chain.recordings.empty())) return kChunk / kLap;
-  std::size_t bytes = 0;  // of a run
-  for (const Chain::Window& load : chain.loads) bytes += kRun * size_of(load.memory.dtype);
-  for (const Chain::UpdatePart& part : chain.updates)
-    for (const Hyper& hyper : part.call.hyper) bytes += hyper.stride != 0 ? kRun * size_of(part.call.dtype) : 0;
+  const std::size_t bytes = run_bytes(chain);
   int runs = 1;
   if (steps == Steps::One)
     while (runs < 4 && static_cast<std::size_t>(runs) * bytes < kInFlight) runs *= 2;

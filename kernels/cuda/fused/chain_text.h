@@ -1,6 +1,7 @@
 #pragma once
 // What one chain adds to the text of a kernel, and to its arguments.
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ struct ChainParts {
 
 /// A window on the elements of sets, the first dimension. None where a set has more than two dimensions in memory.
 std::optional<SetWindow> set_window(const Extent& extent, const Operand& window);
+
+/// What is loaded of a run of a chain's elements; of a number for many elements nothing.
+std::size_t run_bytes(const Chain& chain);
 
 /// How many runs of a chain's elements a lane holds at once. With Steps::One enough of them to keep memory busy, with
 /// Steps::Many as many as leave registers to other warps, or all of a chunk where each step's losses are summarised.

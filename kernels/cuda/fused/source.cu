@@ -18,6 +18,9 @@ constexpr std::int64_t kMostHistoryBytes = std::int64_t{1} << 26;
 /// With more chains the kernel takes long to compile, and its text no longer fits the instruction cache.
 constexpr std::size_t kMostChains = 24;
 
+/// Of a plan's kernel that run at once, at least.
+constexpr int kSetBlocks = 2;
+
 /// The arguments that every kernel ends with, and the text as a whole.
 ChainKernel finish(KernelText& text, bool many, int blocks, unsigned* finished, const std::string& body) {
   text.parameters += ",\n    unsigned* const finished";
@@ -33,14 +36,16 @@ ChainKernel finish(KernelText& text, bool many, int blocks, unsigned* finished, 
   return std::move(text.kernel);
 }
 
-/// How many blocks at once have 48 KB of a chain's loads on their way, which an H200's bandwidth takes: registers leave
-/// room for them.
+/// How many blocks at once have 64 KB of a chain's loads on their way, more than the 48 KB that an H200's bandwidth
+/// takes: registers leave room for them.
 int blocks_at_once(const Chain& chain, Steps steps) {
   if (steps == Steps::Many) return 1;
-  std::size_t bytes = 1;
-  for (const Chain::Window& load : chain.loads) bytes += kRun * size_of(load.memory.dtype);
-  bytes *= static_cast<std::size_t>(kThreads * runs_at_once(chain, steps));
-  return static_cast<int>(std::clamp<std::size_t>((48 * 1024 + bytes - 1) / bytes, 1, 4));
+  const std::size_t bytes =
+      std::max<std::size_t>(run_bytes(chain), 1) * static_cast<std::size_t>(kThreads * runs_at_once(chain, steps));
+  const bool wide = std::find(chain.values.begin(), chain.values.end(), DType::Float64) != chain.values.end();
+  // float64 takes two registers each, and more to divide by; so do the summaries of losses.
+  const std::size_t most = wide ? 2 : chain.recordings.empty() ? 4 : 3;
+  return static_cast<int>(std::clamp<std::size_t>((64 * 1024 + bytes - 1) / bytes, 1, most));
 }
 
 std::string last_block(const std::string& last) {
@@ -109,7 +114,7 @@ ChainKernel generate(const SetPlan& plan, unsigned* finished, const Allocate& al
   const std::string steps =
       "#pragma unroll 1\nfor (int step = 0; step < steps; ++step) {\n" + indented(all.body, 2) + "}\n";
   all.body = "for (SetWalk sets(set_space); sets.inside(); sets.advance()) {\n" + indented(steps, 2) + "}\n";
-  return finish(text, true, 1, finished, all.before + "__syncthreads();\n" + all.body + last_block(all.last));
+  return finish(text, true, kSetBlocks, finished, all.before + "__syncthreads();\n" + all.body + last_block(all.last));
 }
 
 }  // namespace luge::cuda
