@@ -2,6 +2,7 @@
 // Neighbouring elements, moved together where their address allows it.
 
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "device.h"
@@ -42,6 +43,17 @@ __device__ inline Pack<T, n> load_packed(const Source<T>& source, std::int64_t f
 }
 template <int n, class T>
 __device__ inline void store_packed(const Sink<T>& sink, std::int64_t first, const Pack<T, n>& pack) {
+#if defined(__CUDACC__)
+  // An assignment the compiler may take apart, and leave four stores where one is meant.
+  if constexpr (sizeof(pack) % sizeof(uint4) == 0) {
+    uint4 words[sizeof(pack) / sizeof(uint4)];
+    memcpy(words, &pack, sizeof(pack));
+#pragma unroll
+    for (unsigned i = 0; i < sizeof(pack) / sizeof(uint4); ++i)
+      __stwb(reinterpret_cast<uint4*>(sink.data + first) + i, words[i]);
+    return;
+  }
+#endif
   *reinterpret_cast<Pack<T, n>*>(sink.data + first) = pack;
 }
 
