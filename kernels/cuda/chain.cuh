@@ -3,6 +3,7 @@
 // elements, and in which order their sums are made, that of tree.cuh.
 
 #include <cstdint>
+#include <cstring>
 
 #include "index.cuh"
 #include "packs.cuh"
@@ -41,16 +42,31 @@ __device__ inline bool is_packed(const Sink<T>& sink) {
   return sink.access == Access::Packed;
 }
 
+template <class T>
+__device__ inline void store_packed(T* to, const Pack<T, kRun>& run) {
+#if defined(__CUDACC__)
+  // An assignment the compiler may take apart, and leave four stores where one is meant.
+  if constexpr (sizeof(run) % sizeof(uint4) == 0) {
+    uint4 words[sizeof(run) / sizeof(uint4)];
+    memcpy(words, &run, sizeof(run));
+#pragma unroll
+    for (unsigned i = 0; i < sizeof(run) / sizeof(uint4); ++i) __stwb(reinterpret_cast<uint4*>(to) + i, words[i]);
+    return;
+  }
+#endif
+  *reinterpret_cast<Pack<T, kRun>*>(to) = run;
+}
+
 /// `whole`: there are kRun, and the access is known to be Packed.
 template <bool whole, class T>
 __device__ inline Pack<T, kRun> load_run(const Source<T>& source, std::int64_t first, int count) {
-  if constexpr (whole) return load_packed<kRun>(source, first);
+  if constexpr (whole) return *reinterpret_cast<const Pack<T, kRun>*>(source.data + first);
   return load<kRun>(source, first, count);
 }
 template <bool whole, class T>
 __device__ inline void store_run(const Sink<T>& sink, std::int64_t first, int count, const Pack<T, kRun>& run) {
   if constexpr (whole)
-    store_packed<kRun>(sink, first, run);
+    store_packed(sink.data + first, run);
   else
     store<kRun>(sink, first, count, run);
 }

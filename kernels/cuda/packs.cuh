@@ -2,7 +2,6 @@
 // Neighbouring elements, moved together where their address allows it.
 
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #include "device.h"
@@ -35,27 +34,6 @@ template <class T, int n>
 struct alignas(sizeof(T) * n) Pack {
   T values[n];
 };
-
-/// n elements of a source or for a sink whose access is Packed.
-template <int n, class T>
-__device__ inline Pack<T, n> load_packed(const Source<T>& source, std::int64_t first) {
-  return *reinterpret_cast<const Pack<T, n>*>(source.data + first);
-}
-template <int n, class T>
-__device__ inline void store_packed(const Sink<T>& sink, std::int64_t first, const Pack<T, n>& pack) {
-#if defined(__CUDACC__)
-  // An assignment the compiler may take apart, and leave four stores where one is meant.
-  if constexpr (sizeof(pack) % sizeof(uint4) == 0) {
-    uint4 words[sizeof(pack) / sizeof(uint4)];
-    memcpy(words, &pack, sizeof(pack));
-#pragma unroll
-    for (unsigned i = 0; i < sizeof(pack) / sizeof(uint4); ++i)
-      __stwb(reinterpret_cast<uint4*>(sink.data + first) + i, words[i]);
-    return;
-  }
-#endif
-  *reinterpret_cast<Pack<T, n>*>(sink.data + first) = pack;
-}
 
 /// Elements first ... first + count - 1 of a source, count <= n.
 template <int n, class T>
