@@ -43,8 +43,8 @@ int blocks_at_once(const Chain& chain, Steps steps) {
   const std::size_t bytes =
       std::max<std::size_t>(run_bytes(chain), 1) * static_cast<std::size_t>(kThreads * runs_at_once(chain, steps));
   const bool wide = std::find(chain.values.begin(), chain.values.end(), DType::Float64) != chain.values.end();
-  // float64 takes two registers each, and more to divide by; so do the summaries of losses.
-  const std::size_t most = wide ? 2 : chain.recordings.empty() ? 4 : 3;
+  // float64 takes two registers each, and more to divide by; so do sums and the summaries of losses.
+  const std::size_t most = wide ? 2 : chain.recordings.empty() && chain.reductions.size() < 3 ? 4 : 3;
   return static_cast<int>(std::clamp<std::size_t>((64 * 1024 + bytes - 1) / bytes, 1, most));
 }
 
