@@ -3,6 +3,7 @@
 // elements, and in which order their sums are made, that of tree.cuh.
 
 #include <cstdint>
+#include <cstring>
 
 #include "index.cuh"
 #include "packs.cuh"
@@ -23,6 +24,79 @@ inline constexpr int kMostSteps = 32;
 __attribute__((noinline)) __device__ inline std::int64_t far_offset(const Walk<1>& walk, std::int64_t position) {
   return walk.offset(position);
 }
+
+/// What a lambda is told at compile time.
+template <bool value>
+struct Known {
+  static constexpr bool kValue = value;
+};
+
+// ---- runs of kRun neighbours --------------------------------------------------------------------
+
+template <class T>
+__device__ inline bool is_packed(const Source<T>& source) {
+  return source.access == Access::Packed;
+}
+template <class T>
+__device__ inline bool is_packed(const Sink<T>& sink) {
+  return sink.access == Access::Packed;
+}
+
+template <class T>
+__device__ inline void store_packed(T* to, const Pack<T, kRun>& run) {
+#if defined(__CUDACC__)
+  // An assignment the compiler may take apart, and leave four stores where one is meant.
+  if constexpr (sizeof(run) % sizeof(uint4) == 0) {
+    uint4 words[sizeof(run) / sizeof(uint4)];
+    memcpy(words, &run, sizeof(run));
+#pragma unroll
+    for (unsigned i = 0; i < sizeof(run) / sizeof(uint4); ++i) __stwb(reinterpret_cast<uint4*>(to) + i, words[i]);
+    return;
+  }
+#endif
+  *reinterpret_cast<Pack<T, kRun>*>(to) = run;
+}
+
+/// `whole`: there are kRun, and the access is known to be Packed.
+template <bool whole, class T>
+__device__ inline Pack<T, kRun> load_run(const Source<T>& source, std::int64_t first, int count) {
+  if constexpr (whole) return *reinterpret_cast<const Pack<T, kRun>*>(source.data + first);
+  return load<kRun>(source, first, count);
+}
+template <bool whole, class T>
+__device__ inline void store_run(const Sink<T>& sink, std::int64_t first, int count, const Pack<T, kRun>& run) {
+  if constexpr (whole)
+    store_packed(sink.data + first, run);
+  else
+    store<kRun>(sink, first, count, run);
+}
+
+/// Memory that is not contiguous. A run within one line of the last dimension is found at once.
+template <class T>
+__device__ inline Pack<T, kRun> load_far(const T* data, const Walk<1>& walk, std::int64_t first, int count) {
+  Pack<T, kRun> run{};
+  const int last = walk.ndim - 1;
+  if (((walk.sizes[last] | first) & (kRun - 1)) == 0) {
+    const T* const from = data + far_offset(walk, first);
+#pragma unroll
+    for (int k = 0; k < kRun; ++k)
+      if (k < count) run.values[k] = from[k * walk.strides[0][last]];
+  } else {
+#pragma unroll
+    for (int k = 0; k < kRun; ++k)
+      if (k < count) run.values[k] = data[far_offset(walk, first + k)];
+  }
+  return run;
+}
+template <class T>
+__device__ inline void store_far(T* data, const Walk<1>& walk, std::int64_t first, int count,
+                                 const Pack<T, kRun>& run) {
+#pragma unroll
+  for (int k = 0; k < kRun; ++k)
+    if (k < count) data[far_offset(walk, first + k)] = run.values[k];
+}
+
+// ---- elements in chunks -------------------------------------------------------------------------
 
 /// The elements of a chain in rows that are reduced, each in chunks.
 struct ChainSpace {
@@ -47,6 +121,15 @@ class ChainPlace {
     return end < space_.length ? end : space_.length;
   }
   __device__ std::int64_t step() const { return std::int64_t{kRun} * space_.lanes; }
+  /// Whether all 32 lanes have all their runs, one every kLap elements.
+  __device__ bool whole() const { return (chunk_ + 1) * chunk_size <= space_.length; }
+  /// How many runs this lane has from `at` on, and how many of them lie in the next `most` steps.
+  __device__ int runs(std::int64_t at, int most) const {
+    const std::int64_t left = end() - at;
+    const int step = kRun * space_.lanes;
+    if (left >= most * step) return most;
+    return left > 0 ? (static_cast<int>(left) + step - 1) / step : 0;
+  }
 
   /// Merges the states of the lanes that share a row.
   template <class State, class Reducer>
@@ -115,6 +198,7 @@ class SetWalk {
   __device__ void advance() { first_ += WarpTeam::step() * at_once_; }
   /// This lane's set; the last warp has lanes without one, behind all sets.
   __device__ std::int64_t set() const { return first_ + WarpTeam::rank() / space_.lanes; }
+  __device__ bool has_set() const { return set() < space_.sets; }
 
  private:
   const SetSpace& space_;
@@ -122,18 +206,27 @@ class SetWalk {
   std::int64_t first_;
 };
 
-/// How the elements of sets lie in memory: a set's in rows of `columns`.
+/// How the elements of sets lie in memory: a set's in rows of `columns`. Within a set, offsets are short.
 struct SetWindow {
-  std::int64_t set, row, column;  ///< strides
+  std::int64_t set;   ///< strides
+  int row, column;
   int columns;
-  Divider divide;                 ///< by `columns`
+  Divider divide;     ///< by `columns`
 
-  /// Element i of a set; fewer than 2^31.
-  __device__ std::int64_t offset(std::int64_t of_set, int i) const {
+  /// Element i of a set, from its first one.
+  __device__ int offset(int i) const {
     const auto at = static_cast<int>(divide.quotient(static_cast<unsigned>(i)));
-    return of_set * set + at * row + (i - at * columns) * column;
+    return at * row + (i - at * columns) * column;
   }
 };
+
+/// A run of a set, from its element number `at` on.
+template <class T>
+__device__ inline void store_far(T* set, const SetWindow& window, int at, int count, const Pack<T, kRun>& run) {
+#pragma unroll
+  for (int k = 0; k < kRun; ++k)
+    if (k < count) set[window.offset(at + k)] = run.values[k];
+}
 
 /// Where the sums over rows go.
 template <class R>
@@ -143,55 +236,96 @@ struct SetTarget {
   bool accumulate;
 
   __device__ void write(const R& reducer, std::int64_t set, int row, std::int64_t elements, double state) const {
-    typename R::Result* const place = out + window.offset(set, row);
+    typename R::Result* const place = out + set * window.set + window.offset(row);
     const typename R::Result result = reducer.finish(state, elements);
     *place = accumulate ? *place + result : result;
   }
 };
 
-/// The rows that a chain has in each set, which are no longer than a chunk; one by one.
-class SetRows : public ChainPlace<kChunk> {
+/// The rows that a chain has in each set, which are no longer than a chunk; one by one. Positions are counted from the
+/// set's first element. Every lane of a warp takes the same turns; one without a set has no elements.
+class SetRows {
  public:
   __device__ SetRows(const SetWalk& walk, const ChainSpace& space, int rows)
-      : ChainPlace(space), set_(walk.set()), rows_(rows) {
-    row_ = set_ * rows;
-  }
+      : set_(walk.set()),
+        has_set_(walk.has_set()),
+        rows_(rows),
+        lanes_(space.lanes),
+        length_(static_cast<int>(space.length)),
+        lane_(WarpTeam::rank() & (space.lanes - 1)) {}
 
-  __device__ bool inside() const { return row_ < (set_ + 1) * rows_; }
-  __device__ void advance() { ++row_; }
+  __device__ bool inside() const { return number_ < rows_; }
+  __device__ void advance() { ++number_; }
   __device__ std::int64_t set() const { return set_; }
-  /// The row within the set.
-  __device__ int number() const { return static_cast<int>(row_ - set_ * rows_); }
+  /// The row within the set, where it begins, and this lane's runs of it.
+  __device__ int number() const { return number_; }
+  __device__ int begin() const { return number_ * length_ + lane_ * kRun; }
+  __device__ int end() const { return has_set_ ? (number_ + 1) * length_ : 0; }
+  __device__ int step() const { return kRun * lanes_; }
+
+  /// Merges the states of the lanes that share a set.
+  template <class State, class Reducer>
+  __device__ State reduce(State state, const Reducer& reducer) const {
+    for (int distance = 1; distance < lanes_; distance *= 2)
+      state = reducer.merge(state, shuffle_xor(state, distance));
+    return state;
+  }
+  /// The lane that writes what they made.
+  __device__ bool leads() const { return lane_ == 0 && has_set_; }
 
  private:
   std::int64_t set_;
-  int rows_;
+  bool has_set_;
+  int rows_, lanes_, length_, lane_, number_ = 0;
 };
 
 /// One parameter's part of an optimizer step.
 template <class Rule>
 struct ChainUpdate {
+  using Value = typename Rule::Value;
+
   Rule rule;
   std::int64_t* steps;
   std::int64_t per_set;
 
-  /// Set 0's numbers that count steps, by one thread for its block: the powers are dear. To be called by all threads.
-  __device__ typename Rule::AtStep step_numbers(std::int64_t taken) const {
-    LUGE_SHARED(typename Rule::AtStep, shared, 1);
-    __syncthreads();  // `shared` may still be read on behalf of the call before
-    if (threadIdx.x == 0) shared[0] = rule.step_numbers(0, taken);
-    __syncthreads();
-    return shared[0];
-  }
-  /// The same for `count` steps from `taken` on, each by a thread of the block. The caller waits for them.
-  __device__ void fill_step_numbers(typename Rule::AtStep* filled, std::int64_t taken, int count) const {
-    for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads) filled[i] = rule.step_numbers(0, taken + i);
+  /// Set 0's numbers that count steps, for `count` steps from `taken` on, each by a thread of the block. The caller waits
+  /// for them.
+  __device__ void fill_step_numbers(typename Rule::AtStep* filled, const typename Rule::Hypers& hypers,
+                                    std::int64_t taken, int count) const {
+    for (int i = static_cast<int>(threadIdx.x); i < Rule::AtStep::kCount * kMostSteps; i += kThreads)
+      if (const int step = i % kMostSteps; step < count)
+        rule.fill(filled[step], i / kMostSteps, hypers, rule.step(0, taken + step));
   }
   /// The set of an element.
   __device__ std::int64_t set(std::int64_t position) const {
     return per_set == 1 ? position : quick_quotient(position, per_set);
   }
+  /// Hyperparameter h of the sets that a run of elements belongs to.
+  __device__ Pack<Value, kRun> own_hypers(int h, std::int64_t first, int count) const {
+    Pack<Value, kRun> result{};
+    std::int64_t at = set(first), left = (at + 1) * per_set - first;
+#pragma unroll
+    for (int k = 0; k < kRun; ++k) {
+      if (k < count) result.values[k] = rule.settings[h].data[at];
+      if (--left == 0) ++at, left = per_set;
+    }
+    return result;
+  }
 };
+
+/// Where a step's losses go that are kept themselves; null where loss number `first` and all behind it are not.
+__device__ inline double* kept_losses(const Ring& ring, std::int64_t step, std::int64_t first) {
+  return ring.rows && first < ring.kept ? ring.rows + step % ring.capacity * ring.kept : nullptr;
+}
+
+/// A run of them.
+__device__ inline void keep_run(double* row, std::int64_t kept, std::int64_t first, int count,
+                                const Pack<double, kRun>& losses) {
+  if (first >= kept) return;
+#pragma unroll
+  for (int k = 0; k < kRun; ++k)
+    if (k < count && first + k < kept) row[first + k] = losses.values[k];
+}
 
 /// A total of several chunks whose groups are reduced, by all threads of the last block.
 template <class R>

@@ -1,6 +1,7 @@
 #pragma once
 // What one chain adds to the text of a kernel, and to its arguments.
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,7 @@ struct KernelText {
 /// What is said once for the whole kernel, and the loop or loops over the chain's elements.
 struct ChainParts {
   std::string before;  ///< once per thread
+  std::string wait;    ///< then, with Steps::One: what a block computes together
   std::string body;    ///< of a block of its own; with Steps::BySets for one step of a lane's set
   std::string fence;   ///< before the last block is found
   std::string group;   ///< by the warp that finishes a group of a total's chunks
@@ -41,8 +43,15 @@ struct ChainParts {
 /// A window on the elements of sets, the first dimension. None where a set has more than two dimensions in memory.
 std::optional<SetWindow> set_window(const Extent& extent, const Operand& window);
 
-/// A chain's elements in the rows that are reduced; for sets > 0, of each set as many.
-ChainSpace space_of(const Chain& chain, std::int64_t sets);
+/// What is loaded of a run of a chain's elements; of a number for many elements nothing.
+std::size_t run_bytes(const Chain& chain);
+
+/// How many runs of a chain's elements a lane holds at once. With Steps::One enough of them to keep memory busy, with
+/// Steps::Many as many as leave registers to other warps, or all of a chunk where each step's losses are summarised.
+int runs_at_once(const Chain& chain, Steps steps);
+
+/// A chain's elements in the rows that are reduced; with Steps::BySets, of each of `sets` as many.
+ChainSpace space_of(const Chain& chain, Steps steps, std::int64_t sets);
 
 /// Adds a chain. With Steps::BySets in scope of its body are `sets`, the SetWalk, and `step`.
 ChainParts add_chain(KernelText& text, const Chain& chain, Steps steps, const ChainSpace& space, std::int64_t sets);

@@ -107,7 +107,7 @@ std::string formula_statements(const Chain& chain, const Link& link, int id) {
   return all;
 }
 
-std::string update_statements(const Chain& chain, const Link& link, int first_update) {
+std::string update_statements(const Chain& chain, const Link& link, int first_update, const UpdateText& text) {
   const Update& call = chain.updates[static_cast<std::size_t>(link.update)].call;
   const auto in = [&](std::size_t i) { return input(link.in[i], call.dtype); };
   const int u = first_update + link.update;
@@ -117,21 +117,23 @@ std::string update_statements(const Chain& chain, const Link& link, int first_up
   for (int s = 0; s < states; ++s) all += (s == 0 ? "" : ", ") + in(static_cast<std::size_t>(2 + s));
   all += "};\n";
   std::string numbers = fmt::format("common{}", u);
-  if (has_numbers_per_set(call, false)) {
+  if (!text.own.empty() || text.own_steps) {
+    all += fmt::format("auto own{0} = hypers{0};\n", u);
+    for (const int h : text.own) all += fmt::format("own{0}.values[{1}] = own{0}_{1}{2}.values[k];\n", u, h, text.run);
+    const std::string step_numbers =
+        text.own_steps ? fmt::format("update{0}.rule.step_numbers(own{0}, update{0}.rule.step(update{0}.set({1}), taken{0}))",
+                                     u, text.position)
+                       : fmt::format("step_numbers{}", u);
     numbers = fmt::format("numbers{}", u);
-    const std::string step_numbers = has_numbers_per_set(call, true)
-                                         ? fmt::format("update{0}.rule.step_numbers(set{0}, taken{0})", u)
-                                         : fmt::format("step_numbers{}", u);
-    all += fmt::format(
-        "const std::int64_t set{0} = update{0}.set(first + k);\n"
-        "const auto {1} = update{0}.rule.numbers(set{0}, {2});\n",
-        u, numbers, step_numbers);
+    all += fmt::format("const auto {1} = update{0}.rule.numbers(own{0}, {2});\n", u, numbers, step_numbers);
   }
   if (link.in[Link::kActive].kind == ChainInput::Kind::Value) {
-    all += fmt::format("auto own{0} = {1};\nown{0}.values[own{0}.kFlag] = {2};\n", u, numbers, in(Link::kActive));
-    numbers = fmt::format("own{}", u);
+    all += fmt::format("auto flagged{0} = {1};\nflagged{0}.values[flagged{0}.kFlag] = {2};\n", u, numbers,
+                       in(Link::kActive));
+    numbers = fmt::format("flagged{}", u);
   }
-  all += fmt::format("update{0}.rule.step({1}, value{0}, {2}, states{0});\n", u, numbers, in(1));
+  all += fmt::format("update{0}.rule.step({1}, formula::UpdateFlags{{{3}, {4}, {5}}}, value{0}, {2}, states{0});\n", u,
+                     numbers, in(1), call.maximize, call.decays(), call.has_idle());
   for (int i = 0; i <= states; ++i)
     if (const int out = link.out[static_cast<std::size_t>(i)]; out != Link::kNothing)
       all += i == 0 ? fmt::format("const {} v{} = value{};\n", type, out, u)
@@ -141,8 +143,11 @@ std::string update_statements(const Chain& chain, const Link& link, int first_up
 
 }  // namespace
 
-std::string statements(const Chain& chain, const Link& link, int id, int first_update) {
-  return link.is_update ? update_statements(chain, link, first_update) : formula_statements(chain, link, id);
+std::string statements(const Chain& chain, const Link& link, int id, int first_update,
+                       const std::vector<UpdateText>& updates) {
+  return link.is_update
+             ? update_statements(chain, link, first_update, updates[static_cast<std::size_t>(link.update)])
+             : formula_statements(chain, link, id);
 }
 
 }  // namespace luge::cuda
