@@ -113,7 +113,7 @@ def function(name):
     x = jnp.array(inputs.elements(name))
     calls = {"sigmoid": jax.nn.sigmoid, "gelu": lambda x: jax.nn.gelu(x, approximate=False)}
     call = jax.jit(calls.get(name) or getattr(jnp, name))
-    return (lambda: jax.block_until_ready(call(x))), float(call(x).mean())
+    return (lambda: jax.block_until_ready(call(x))), float(call(x)[:1000].mean())
 
 
 def softmax():

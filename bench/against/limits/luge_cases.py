@@ -126,7 +126,7 @@ def adam(count):
 def function(name):
     x = luge.tensor(inputs.elements(name))
     call = luge.nn.functional.gelu if name == "gelu" else getattr(luge, name)
-    return (lambda: call(x)), float(call(x).mean())
+    return (lambda: call(x)), float(call(x)[:1000].mean())
 
 
 def softmax():

@@ -38,7 +38,7 @@ def one(call, value):
 def function(name):
     x = mx.array(inputs.elements(name))
     call = nn.gelu if name == "gelu" else getattr(mx, name)
-    return one(lambda: call(x), lambda y: y.mean())
+    return one(lambda: call(x), lambda y: y[:1000].mean())
 
 
 def softmax():

@@ -66,7 +66,7 @@ def mlp(batch):
 def function(name):
     x = torch.tensor(inputs.elements(name))
     call = F.gelu if name == "gelu" else getattr(torch, name)
-    return (lambda: call(x)), float(call(x).mean())
+    return (lambda: call(x)), float(call(x)[:1000].mean())
 
 
 def softmax():

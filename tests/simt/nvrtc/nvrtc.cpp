@@ -45,10 +45,9 @@ std::string read(const fs::path& path) {
 
 /// The kernel that a source defines.
 std::string kernel_in(const std::string& source) {
-  const std::string_view before = "__launch_bounds__(kThreads) ";
-  const std::size_t at = source.find(before);
-  if (at == std::string::npos) return "";
-  const std::size_t begin = at + before.size();
+  const std::size_t at = source.find("__launch_bounds__("), end = source.find(") ", at);
+  if (end == std::string::npos) return "";
+  const std::size_t begin = end + 2;
   return source.substr(begin, source.find('(', begin) - begin);
 }
 
