@@ -1,6 +1,6 @@
 #pragma once
-// Fits, a warp for each set: what every generated kernel of fits (fit/) consists of beside its model. The sums over a
-// set's points are float64 and have an order that the number of its points alone determines.
+// Fits, a warp or a thread for each set: what every generated kernel of fits (fit/) consists of beside its model. The
+// sums over a set's points are float64 and have an order that the numbers of its points and parameters alone determine.
 
 #include <cstdint>
 
@@ -21,6 +21,9 @@ namespace formula = math::scalar;
 inline constexpr int kMostFitted = 32;
 /// Up to so many parameters each lane has sums of its own, in registers; with more the lanes share the sums out.
 inline constexpr int kMostOwnSums = 8;
+/// Up to so many parameters and points a thread fits a set alone, search and sums in its registers: in a warp for each
+/// set 31 lanes would wait for the search of one.
+inline constexpr int kMostAloneParameters = 4, kMostAlonePoints = 128;
 
 constexpr int fit_products(int parameters) { return parameters * (parameters + 1) / 2; }
 /// The cost (twice), the gradient, the products of columns.
@@ -37,7 +40,7 @@ struct TrianglePlace {
 
 // ---- sums of a search
 
-/// A warp's memory.
+/// A team's memory.
 template <template <int> class Search, int P>
 struct SearchMemory {
   Search<P> search;
@@ -61,13 +64,14 @@ __device__ inline formula::FitTerm<double> term_of(const FitValues<Model>& value
               static_cast<double>(values.weight[output]));
 }
 
-/// Each lane sums its points; the lanes are added up as in warp_reduce.
-template <class Model, class Term, template <int> class Search>
+/// Each thread of a team sums its points; those of a warp are added up as in warp_reduce.
+template <class Team, class Model, class Term, template <int> class Search>
 __device__ inline void sum_points(const FitSet<Model>& set, const typename Model::Element* parameters, const Term& term,
                                   SearchMemory<Search, Model::kParameters>& memory) {
   constexpr int P = Model::kParameters;
   double own[fit_sums(P)] = {};
-  for (std::int64_t point = WarpTeam::rank(); point < set.points(); point += kWarp) {
+#pragma unroll 1
+  for (std::int64_t point = Team::rank(); point < set.points(); point += Team::kSize) {
     FitValues<Model> values;
     if (!set.evaluate(parameters, point, values)) continue;
 #pragma unroll
@@ -91,13 +95,13 @@ __device__ inline void sum_points(const FitSet<Model>& set, const typename Model
   }
 #pragma unroll
   for (int n = 0; n < fit_sums(P); ++n) {
-    const double sum = warp_reduce(own[n], Add{});
-    if (WarpTeam::rank() == 0) memory.sums[n] = sum;
+    const double sum = Team::sum(own[n]);
+    if (Team::rank() == 0) memory.sums[n] = sum;
   }
 }
 
-/// Each lane evaluates a point; then each adds 32 points to its part of the sums.
-template <class Model, class Term, template <int> class Search>
+/// Each lane evaluates a point; then each adds 32 points to its part of the sums. Team is a warp.
+template <class Team, class Model, class Term, template <int> class Search>
 __device__ inline void sum_points(const FitSet<Model>& set, const typename Model::Element* parameters, const Term& term,
                                   LargeSearchMemory<Search>& memory) {
   constexpr int P = Model::kParameters;
@@ -152,83 +156,95 @@ struct FitSearch {
   }
 };
 
-/// Leaves the sums of what was found, or NaN; by one lane.
+/// Leaves the sums of what was found, or NaN; by the leader.
 template <int P>
-__device__ inline void write_sums(const formula::Levenberg<P>* search, std::int64_t set, std::int64_t sets,
-                                  double* sums) {
+__device__ inline void write_sums(bool is_known, const formula::Levenberg<P>& search, std::int64_t set,
+                                  std::int64_t sets, double* sums) {
   if (sums == nullptr) return;
   const double nan = __builtin_bit_cast(double, 0x7FF8000000000000ul);
-  sums[set] = search ? 2 * search->cost() : nan;
+  sums[set] = is_known ? 2 * search.cost() : nan;
   for (int i = 0; i < P; ++i)
-    for (int j = 0; j <= i; ++j) sums[(1 + fit_products(i) + j) * sets + set] = search ? search->product(i, j) : nan;
+    for (int j = 0; j <= i; ++j) sums[(1 + fit_products(i) + j) * sets + set] = is_known ? search.product(i, j) : nan;
 }
 /// Other searches are not asked for sums.
 template <int P, class Search>
-__device__ inline void write_sums(const Search*, std::int64_t, std::int64_t, double*) {}
+__device__ inline void write_sums(bool, const Search&, std::int64_t, std::int64_t, double*) {}
 
-/// Lane 0 begins; false where a set's observations cannot be fitted.
-template <class Model, class Search>
+/// The leader begins; false where a set's observations cannot be fitted.
+template <class Team, class Model, class Search>
 __device__ inline bool begin_search(const FitSet<Model>& of, const double* start, Search& search) {
   constexpr int P = Model::kParameters;
-  const Observed observed = of.observe();
+  const Observed observed = of.template observe<Team>();
   if (!observed.is_finite || observed.count < of.free()) return false;
-  if (WarpTeam::rank() != 0) return true;
+  if (Team::rank() != 0) return true;
+  // Two calls, because a pointer that may be null would keep the arrays in memory.
+  if (!of.is_bounded()) {
+    search.begin(P, start, nullptr, nullptr, observed.count, observed.squares);
+    return true;
+  }
   double low[P], high[P];
-  for (int p = 0; p < P && of.is_bounded(); ++p) {
+#pragma unroll
+  for (int p = 0; p < P; ++p) {
     low[p] = of.lower(p);
     high[p] = of.upper(p);
   }
-  search.begin(P, start, of.is_bounded() ? low : nullptr, of.is_bounded() ? high : nullptr, observed.count,
-               observed.squares);
+  search.begin(P, start, low, high, observed.count, observed.squares);
   return true;
 }
 
-template <class Model, class Term, class Memory>
+/// Threads of a warp that fit a set each evaluate their models together: whoever is done takes another set before.
+template <class Team, class Model, class Term, class Memory>
 __device__ inline void search_sets(const FitData<typename Model::Element>& data, const FitQueue& queue,
                                    const FitSearch& out, const Term& term, Memory& memory) {
   constexpr int P = Model::kParameters;
   constexpr int kBadData = -4, kDiverged = -2;  // FitStatus
   const double nan = __builtin_bit_cast(double, 0x7FF8000000000000ul);
-  const bool leads = WarpTeam::rank() == 0;
-  for (std::int64_t set = queue.next(); set < data.sets; set = queue.next()) {
-    const FitSet<Model> of(data, set);
+  const bool leads = Team::rank() == 0;
+  std::int64_t set = 0;
+  bool goes_on = false;
+  while (true) {
+    while (!goes_on) {
+      set = queue.template next<Team>();
+      if (set >= data.sets) return;
+      goes_on = begin_search<Team>(FitSet<Model>(data, set), data.parameters + set * P, memory.search);
+      if (goes_on || !leads) continue;
+      out.write(set, nan, nan, 0, kBadData);
+      write_sums<P>(false, memory.search, set, data.sets, out.sums);
+    }
+    Team::sync();
+    typename Model::Element parameters[P];
+    for (int p = 0; p < P; ++p) parameters[p] = static_cast<typename Model::Element>(memory.search.trial()[p]);
+    sum_points<Team>(FitSet<Model>(data, set), parameters, term, memory);
+    Team::sync();
+    if (leads) goes_on = !memory.search.tell(out.settings, memory.sums, 1);
+    goes_on = Team::leaders(goes_on ? 1 : 0) != 0;
+    if (goes_on || !leads) continue;
     double* const found = data.parameters + set * P;
-    if (!begin_search(of, found, memory.search)) {
-      if (leads) {
-        out.write(set, nan, nan, 0, kBadData);
-        write_sums<P>(static_cast<decltype(&memory.search)>(nullptr), set, data.sets, out.sums);
-      }
-      continue;
-    }
-    bool goes_on = true;
-    while (goes_on) {
-      __syncwarp();
-      typename Model::Element parameters[P];
-      for (int p = 0; p < P; ++p) parameters[p] = static_cast<typename Model::Element>(memory.search.trial()[p]);
-      sum_points(of, parameters, term, memory);
-      __syncwarp();
-      if (leads) goes_on = !memory.search.tell(out.settings, memory.sums, 1);
-      goes_on = __shfl_sync(kWholeWarp, goes_on ? 1 : 0, 0) != 0;
-    }
-    if (!leads) continue;
     for (int p = 0; p < P; ++p) found[p] = memory.search.found()[p];
     out.write(set, memory.search.cost(), memory.search.cosine(), memory.search.steps(), memory.search.status());
-    const bool is_known = memory.search.status() != kDiverged;
-    write_sums<P>(is_known ? &memory.search : nullptr, set, data.sets, out.sums);
+    write_sums<P>(memory.search.status() != kDiverged, memory.search, set, data.sets, out.sums);
   }
 }
 
-/// The whole kernel.
+/// The whole kernel, a warp for each set.
 template <class Model, template <int> class Search, class Term>
-__device__ inline void search_sets(const FitData<typename Model::Element>& data, const FitQueue& queue,
-                                   const FitSearch& out, const Term& term) {
+__device__ inline void search_by_warps(const FitData<typename Model::Element>& data, const FitQueue& queue,
+                                       const FitSearch& out, const Term& term) {
   if constexpr (Model::kParameters <= kMostOwnSums) {
     using Memory = SearchMemory<Search, Model::kParameters>;
     LUGE_SHARED(Memory, memory, kWarps);
-    search_sets<Model>(data, queue, out, term, memory[threadIdx.x / kWarp]);
+    search_sets<FitWarp, Model>(data, queue, out, term, memory[threadIdx.x / kWarp]);
   } else {
-    search_sets<Model>(data, queue, out, term, static_cast<LargeSearchMemory<Search>*>(out.memory)[WarpTeam::first()]);
+    search_sets<FitWarp, Model>(data, queue, out, term,
+                                static_cast<LargeSearchMemory<Search>*>(out.memory)[WarpTeam::first()]);
   }
+}
+/// The same, a thread for each set.
+template <class Model, template <int> class Search, class Term>
+__device__ inline void search_by_threads(const FitData<typename Model::Element>& data, const FitQueue& queue,
+                                         const FitSearch& out, const Term& term) {
+  SearchMemory<Search, Model::kParameters> memory{};
+  search_sets<FitThread, Model>(data, queue, out, term, memory);
 }
 
 // ---- covariances
@@ -368,7 +384,7 @@ __device__ inline void find_covariances(const FitData<typename Model::Element>& 
                                         const FitCovariance& out, const Term& term) {
   constexpr int P = Model::kParameters;
   CovarianceMemory& memory = out.memory[WarpTeam::first()];
-  for (std::int64_t set = queue.next(); set < data.sets; set = queue.next()) {
+  for (std::int64_t set = queue.next<FitWarp>(); set < data.sets; set = queue.next<FitWarp>()) {
     const FitSet<Model> of(data, set);
     const double* const found = data.parameters + set * P;
     const bool is_known = WarpTeam::rank() == 0 && write_plain_covariance(of, set, data.sets, found, out);

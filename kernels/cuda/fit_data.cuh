@@ -1,6 +1,6 @@
 #pragma once
-// Observations of fits, and a model at one of their points, as a warp reads them. A generated kernel (fit/) defines the
-// Model:
+// Observations of fits, and a model at one of their points, as a team of threads reads them. A generated kernel (fit/)
+// defines the Model:
 //   Element                              float or double
 //   kPredictors, kParameters, kOutputs
 //   evaluate(x, parameters, values, derivatives)   [output], [output * kParameters + parameter]
@@ -33,22 +33,52 @@ struct FitData {
   double loss_scale;
 };
 
-/// Sets, handed out one by one: a warp that is done with one takes the next, so that a set costs what its own steps
-/// cost.
-struct FitQueue {
-  unsigned long long* taken;  ///< device memory, 0 at first
-
-  __device__ std::int64_t next() const {
-    unsigned long long set = 0;
-    if (WarpTeam::rank() == 0) set = atomicAdd(taken, 1ull);
-    return static_cast<std::int64_t>(__shfl_sync(kWholeWarp, set, 0));
-  }
-};
-
 struct Add {
   template <class State>
   __device__ State merge(const State& a, const State& b) const {
     return a + b;
+  }
+};
+
+/// Who fits a set: a warp, one of its threads leading, or a thread alone.
+struct FitWarp : WarpTeam {
+  __device__ static void sync() { __syncwarp(); }
+  __device__ static bool all(bool mine) { return __all_sync(kWholeWarp, mine ? 1 : 0) != 0; }
+  /// What the leader has.
+  template <class Value>
+  __device__ static Value leaders(Value mine) {
+    return __shfl_sync(kWholeWarp, mine, 0);
+  }
+  template <class Value>
+  __device__ static Value sum(Value mine) {
+    return warp_reduce(mine, Add{});
+  }
+};
+struct FitThread {
+  static constexpr int kSize = 1;
+  __device__ static int rank() { return 0; }
+  __device__ static void sync() {}
+  __device__ static bool all(bool mine) { return mine; }
+  template <class Value>
+  __device__ static Value leaders(Value mine) {
+    return mine;
+  }
+  template <class Value>
+  __device__ static Value sum(Value mine) {
+    return mine;
+  }
+};
+
+/// Sets, handed out one by one: a team that is done with one takes the next, so that a set costs what its own steps
+/// cost.
+struct FitQueue {
+  unsigned long long* taken;  ///< device memory, 0 at first
+
+  template <class Team>
+  __device__ std::int64_t next() const {
+    unsigned long long set = 0;
+    if (Team::rank() == 0) set = atomicAdd(taken, 1ull);
+    return static_cast<std::int64_t>(Team::leaders(set));
   }
 };
 
@@ -77,10 +107,11 @@ class FitSet {
 
   __device__ std::int64_t points() const { return data_.points; }
 
-  /// To be called by a whole warp; every lane gets the result.
+  /// To be called by a whole team; every thread gets the result.
+  template <class Team>
   __device__ Observed observe() const {
     Observed own{true, 0, 0};
-    for (std::int64_t point = WarpTeam::rank(); point < data_.points; point += kWarp) {
+    for (std::int64_t point = Team::rank(); point < data_.points; point += Team::kSize) {
       bool is_observed = false;
       for (int o = 0; o < Model::kOutputs; ++o) {
         const T w = weight(o, point);
@@ -97,8 +128,7 @@ class FitSet {
         own.is_finite = own.is_finite && x - x == T(0);
       }
     }
-    return {__all_sync(kWholeWarp, own.is_finite ? 1 : 0) != 0, warp_reduce(own.count, Add{}),
-            warp_reduce(own.squares, Add{})};
+    return {Team::all(own.is_finite), Team::sum(own.count), Team::sum(own.squares)};
   }
 
   /// Parameters that are not held by bounds that are equal.

@@ -134,6 +134,9 @@ class FitCudaTest : public ::testing::Test {
 
 TEST_F(FitCudaTest, ModelsOfEveryKind) {
   compare(decay());
+  Problem many = decay();
+  many.points = 129;  // a warp for each set
+  compare(many);
   compare({"where(x < s, a * x, a * s + b * (x - s))",
            {{"x"}, {"a", "b", "s"}},
            {2, 0.5, 1.55, 1, 3, 2.05},
@@ -230,25 +233,30 @@ TEST_F(FitCudaTest, ASetKnowsNothingOfOthers) {
   problem.truth.clear();
   for (int set = 0; set < 45; ++set)
     problem.truth.insert(problem.truth.end(), {1 + 0.1 * set, 0.8 + 0.05 * set, 0.02 * set});
-  const Tensor x = x_of(problem);
-  Tensor y = y_of(problem, x);
-  y[11].fill_(kNaN);
-  y[30].fill_(kInfinity);
-  const fit::FitResult all = fit_on(Device::cuda(), problem, x, y);
-  for (const std::int64_t set : {0, 11, 12, 30, 44}) {
-    SCOPED_TRACE(set);
-    const fit::FitResult alone = fit_on(Device::cuda(), problem, x, y.slice(0, set, set + 1));
-    const auto same = [&](const Tensor& of_all, const Tensor& of_one) {
-      const auto a = of_all[set].to(Device::cpu()).contiguous(), b = of_one[0].to(Device::cpu()).contiguous();
-      EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.numel()) * size_of(a.dtype())), 0);
-    };
-    same(all.parameters, alone.parameters);
-    same(all.covariance, alone.covariance);
-    same(all.cost, alone.cost);
-    same(all.steps, alone.steps);
-    same(all.status, alone.status);
-    const bool is_bad = set == 11 || set == 30;
-    EXPECT_EQ(all.status[set].item<std::int32_t>() == static_cast<std::int32_t>(FitStatus::BadData), is_bad);
+  // A thread fits a set of few points, a warp one of many; 128 and 129 are on both sides.
+  for (const std::int64_t points : {40, 128, 129}) {
+    SCOPED_TRACE(points);
+    problem.points = points;
+    const Tensor x = x_of(problem);
+    Tensor y = y_of(problem, x);
+    y[11].fill_(kNaN);
+    y[30].fill_(kInfinity);
+    const fit::FitResult all = fit_on(Device::cuda(), problem, x, y);
+    for (const std::int64_t set : {0, 11, 12, 30, 44}) {
+      SCOPED_TRACE(set);
+      const fit::FitResult alone = fit_on(Device::cuda(), problem, x, y.slice(0, set, set + 1));
+      const auto same = [&](const Tensor& of_all, const Tensor& of_one) {
+        const auto a = of_all[set].to(Device::cpu()).contiguous(), b = of_one[0].to(Device::cpu()).contiguous();
+        EXPECT_EQ(std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.numel()) * size_of(a.dtype())), 0);
+      };
+      same(all.parameters, alone.parameters);
+      same(all.covariance, alone.covariance);
+      same(all.cost, alone.cost);
+      same(all.steps, alone.steps);
+      same(all.status, alone.status);
+      const bool is_bad = set == 11 || set == 30;
+      EXPECT_EQ(all.status[set].item<std::int32_t>() == static_cast<std::int32_t>(FitStatus::BadData), is_bad);
+    }
   }
 }
 

@@ -19,7 +19,7 @@
 #include "../expect.h"
 #include "fits.h"
 #include "kernels/cpu/fit/fit_code.h"
-#include "kernels/cpu/fit/levenberg_lanes.h"
+#include "kernels/cpu/fit/search_lanes.h"
 #include "kernels/cpu/fit/program.h"
 #include "kernels/cpu/fit/sums.h"
 
@@ -302,7 +302,7 @@ void expect_lanes_to_agree(int parameters, bool bounded) {
   call.gtol = settings.gtol;
   call.max_steps = settings.max_steps;
   if (bounded) call.of.lower.kind = Operand::Kind::Memory;
-  const std::unique_ptr<cpu::LevenbergLanes> lanes = cpu::levenberg_lanes(call);
+  const std::unique_ptr<cpu::SearchLanes> lanes = cpu::levenberg_lanes(call);
   std::array<std::size_t, kFitLanes> fit_of{};
   std::vector<Asked> asked(fits.size());
   std::uint32_t running = 0;

@@ -248,6 +248,7 @@ def test_what_cannot_be_right_is_an_error():
         (lambda: train(ensemble.step, 1, rule), TypeError, "stop.train: optimizer is of type int"),
         (lambda: train(ensemble.step, optimizer, 1), TypeError, "stop.train: rule is of type int"),
         (lambda: train(ensemble.step, optimizer, rule, data={"x": 1}), TypeError, r"stop.train: data\['x'\] is of type int"),
+        (lambda: train(ensemble.step, optimizer, rule, data=[ensemble.x]), TypeError, "stop.train: data is of type list; it must be a dict"),
         (lambda: train(ensemble.step, optimizer, rule, data={"x": ensemble.held}), luge.ShapeError, "data 'x' has shape"),
         (lambda: train(ensemble.step, optimizer, rule), KeyError, "x"),
         (lambda: ensemble.train(every=0), ValueError, "stop.train: every is 0"),

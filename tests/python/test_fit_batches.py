@@ -263,6 +263,7 @@ def test_a_parameter_of_conditions_is_fixed():
         (lambda: curve_fit(WAVE, X, WAVES, START, ftol="a"), TypeError, "curve_fit: ftol is of type str; it must be a number"),
         (lambda: curve_fit(WAVE, X, WAVES, START, progress=3), TypeError, "curve_fit: progress is of type int"),
         (lambda: plan(WAVE, X, WAVES, START, memory=-1), ValueError, "plan: memory is -1; it must be at least 0"),
+        (lambda: plan(WAVE, X, WAVES, START, chunk=2**70), ValueError, "it must be from 0 to 9223372036854775807"),
         (lambda: plan(WAVE, X, WAVES, {"a": 1}), ValueError, "plan: p0 says nothing of w"),
         (lambda: plan(WAVE, X[:5], WAVES, START), ValueError, "plan: x has 5 points, y has 60"),
         (lambda: curve_fit(DECAY, X, DECAYS[0], (1, 1, 1), sigma=np.eye(60)), ValueError, "curve_fit: sigma has shape .*, a matrix of covariances"),

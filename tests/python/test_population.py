@@ -276,6 +276,8 @@ def test_bad_calls():
         (lambda: population.restart(optimizer, scores), luge.DTypeError, "population.restart: mask is float32; it must be bool"),
         (lambda: population.perturb(scores, 2, 1), ValueError, "low is 2 and high is 1"),
         (lambda: population.perturb(scores, factors=[0]), ValueError, "a factor is 0; it must be above 0"),
+        (lambda: population.perturb(scores, factors=[]), ValueError, "population.perturb: factors is empty"),
+        (lambda: population.explore(optimizer, order, factors=[]), ValueError, "population.explore: factors is empty"),
         (lambda: population.perturb(scores, seed=1, step=1.5), TypeError, "population.perturb: step"),
         (lambda: population.perturb(scores, seed=-1), TypeError, "seed"),
         (lambda: population.resample(scores, 3), TypeError, "init"),

@@ -110,6 +110,8 @@ def train(
         raise TypeError(f"stop.train: rule is of type {type(rule).__name__}; it must be a rule of luge.stop.when")
     if not callable(step):
         raise TypeError(f"stop.train: step is of type {type(step).__name__}; it must be a function of a luge.stop.Live")
+    if data is not None and not isinstance(data, Mapping):
+        raise TypeError(f"stop.train: data is of type {type(data).__name__}; it must be a dict of tensors")
     whole = optimizer.parameters
 
     def call(params: Parameters, own: Optimizer | None, judge: StopRule | None, sets: Tensor, of_sets: dict[str, Tensor]) -> Any:

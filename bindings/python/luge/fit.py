@@ -108,7 +108,7 @@ def _whole(op: str, argument: str, value: Any, least: int, most: int = _LONGEST)
     except TypeError:
         raise TypeError(f"{op}: {argument} is of type {type(value).__name__}; it must be an int") from None
     if not least <= number <= most:
-        allowed = f"at least {least}" if most == _LONGEST else f"from {least} to {most}"
+        allowed = f"at least {least}" if most == _LONGEST and number < least else f"from {least} to {most}"
         raise ValueError(f"{op}: {argument} is {number}; it must be {allowed}")
     return number
 

@@ -99,12 +99,21 @@ def restart(optimizer: _Optimizer, mask: _Tensor, seed: int | None = None) -> No
     _population._restart(_optimizer("restart", optimizer), mask, seed)
 
 
+def _factors(op: str, factors: _Sequence[float] | None) -> list[float]:
+    if factors is None:
+        return []
+    given = list(factors)
+    if not given:
+        raise ValueError(f"population.{op}: factors is empty; without it factors are between low and high")
+    return given
+
+
 def perturb(
     values: _Tensor,
     low: float = 0.8,
     high: float = 1.25,
     *,
-    factors: _Sequence[float] = (),
+    factors: _Sequence[float] | None = None,
     mask: _Tensor | None = None,
     seed: int | None = None,
     step: _Step = 0,
@@ -119,7 +128,7 @@ def perturb(
     >>> set(rate.tolist()) <= {0.5, 2.0}
     True
     """
-    return _population._perturb(values, low, high, list(factors), mask, seed, step, first_set)
+    return _population._perturb(values, low, high, _factors("perturb", factors), mask, seed, step, first_set)
 
 
 def resample(
@@ -222,7 +231,7 @@ def explore(
     low: float = 0.8,
     high: float = 1.25,
     *,
-    factors: _Sequence[float] = (),
+    factors: _Sequence[float] | None = None,
     seed: int | None = None,
     step: _Step = 0,
 ) -> None:
@@ -239,7 +248,7 @@ def explore(
     [1.0, 0.5, 1.0]
     """
     names = [hyperparameters] if isinstance(hyperparameters, str) else list(hyperparameters)
-    _population._explore(_optimizer("explore", optimizer), source, names, low, high, list(factors), seed, step)
+    _population._explore(_optimizer("explore", optimizer), source, names, low, high, _factors("explore", factors), seed, step)
 
 
 def successive_halving(sets: int, min_steps: int, eta: int = 3) -> list[Rung]:

@@ -249,8 +249,15 @@ def run(
             raise TypeError(f"sweep.run: {name} is of type {type(function).__name__}; it must be a function")
     if batches is not None and not hasattr(batches, "__iter__"):
         raise TypeError(f"sweep.run: batches is of type {type(batches).__name__}; it must be an iterable of batches")
-    if halving is not None and not isinstance(halving, tuple):
-        halving = (halving, 0)
+    given = halving if isinstance(halving, tuple) else (halving, 0)
+    if halving is not None:
+        if len(given) != 2 or any(isinstance(part, bool) or not hasattr(part, "__index__") for part in given):
+            raise TypeError(f"sweep.run: halving is {halving!r}; it must be an int, or a tuple of two, (eta, min_steps)")
+        if any(not -(2**63) <= part < 2**63 for part in given):
+            raise ValueError(f"sweep.run: halving is {halving!r}; its numbers must fit into 64 bits")
+        halving = given
+    if data is not None and not isinstance(data, _Mapping):
+        raise TypeError(f"sweep.run: data is of type {type(data).__name__}; it must be a dict of tensors")
     if data is not None and not compact:
         raise ValueError("sweep.run: data is for compact=True; a step can use other tensors as they are")
     if compact:

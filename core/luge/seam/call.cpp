@@ -221,8 +221,7 @@ void observed(Observations& of, Effects& effects, bool finds) {
 }
 
 Extent sums_of(const Observations& of) {
-  const std::int64_t p = of.model->parameters;
-  return Extent().with(1 + p * (p + 1) / 2).with(of.sets);
+  return Extent().with(kept_sums(of.model->parameters)).with(of.sets);
 }
 
 /// Of one evaluation of each model with its derivatives, and their products.

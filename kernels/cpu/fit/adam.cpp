@@ -1,11 +1,11 @@
 #include <luge/math/adam_search.h>
 
-#include "searches.h"
+#include "single_searches.h"
 
 namespace luge::cpu {
 
-void search_by_adam(const LeastSquares& call, std::int64_t begin, std::int64_t end) {
-  search_by<math::scalar::AdamSearch>(call, begin, end);
+std::unique_ptr<SearchLanes> adam_lanes(const LeastSquares& call) {
+  return single_searches<math::scalar::AdamSearch>(call);
 }
 
 }  // namespace luge::cpu

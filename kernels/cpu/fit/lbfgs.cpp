@@ -1,11 +1,11 @@
 #include <luge/math/lbfgs.h>
 
-#include "searches.h"
+#include "single_searches.h"
 
 namespace luge::cpu {
 
-void search_by_lbfgs(const LeastSquares& call, std::int64_t begin, std::int64_t end) {
-  search_by<math::scalar::Lbfgs>(call, begin, end);
+std::unique_ptr<SearchLanes> lbfgs_lanes(const LeastSquares& call) {
+  return single_searches<math::scalar::Lbfgs>(call);
 }
 
 }  // namespace luge::cpu

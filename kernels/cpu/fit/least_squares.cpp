@@ -12,13 +12,22 @@
 #include "../kernels.h"
 #include "../scratch.h"
 #include "../threads.h"
-#include "levenberg_lanes.h"
 #include "observations.h"
-#include "searches.h"
+#include "search_lanes.h"
 
 namespace luge::cpu {
 
 namespace {
+
+std::unique_ptr<SearchLanes> search_lanes(const LeastSquares& call) {
+  switch (call.method) {
+    case FitMethod::LevenbergMarquardt: return levenberg_lanes(call);
+    case FitMethod::Lbfgs: return lbfgs_lanes(call);
+    case FitMethod::NelderMead: return nelder_mead_lanes(call);
+    case FitMethod::Adam: return adam_lanes(call);
+  }
+  return nullptr;
+}
 
 template <class T>
 class Fits {
@@ -31,7 +40,7 @@ class Fits {
         lanes_(of_, sets),
         memory_(FitSums::numbers(parameters_) * kFitLanes),
         sums_{memory_.data(), parameters_},
-        search_(levenberg_lanes(call)),
+        search_(search_lanes(call)),
         sets_(static_cast<std::size_t>(kFitLanes), -1) {}
 
   void run(std::int64_t begin, std::int64_t end) {
@@ -72,7 +81,7 @@ class Fits {
       if (!observed.is_finite || observed.count < free(set)) {
         const double nan = std::numeric_limits<double>::quiet_NaN();
         write(set, nan, nan, 0, static_cast<int>(FitStatus::BadData));
-        for (int k = 0; k < kept(); ++k) sum(k, set) = nan;
+        for (std::int64_t k = 0; k < kept(); ++k) sum(k, set) = nan;
         continue;
       }
       double low[kMostFitParameters], high[kMostFitParameters];
@@ -89,13 +98,13 @@ class Fits {
   }
   void finish(std::int64_t lane) {
     const std::int64_t set = sets_[static_cast<std::size_t>(lane)];
-    const auto of_lane = [lane](const double* numbers, int k = 0) { return numbers[k * kFitLanes + lane]; };
+    const auto of_lane = [lane](const double* numbers, std::int64_t k = 0) { return numbers[k * kFitLanes + lane]; };
     for (int p = 0; p < parameters_; ++p) start(set)[p] = of_lane(search_->found(), p);
     const double cost = of_lane(search_->cost());
     const int status = static_cast<int>(of_lane(search_->status()));
     write(set, cost, of_lane(search_->cosine()), static_cast<int>(of_lane(search_->steps())), status);
     const bool is_known = status != static_cast<int>(FitStatus::Diverged);
-    for (int k = 0; k < kept(); ++k)
+    for (std::int64_t k = 0; k < kept(); ++k)
       sum(k, set) = !is_known ? std::numeric_limits<double>::quiet_NaN()
                     : k == 0  ? 2 * cost
                               : of_lane(search_->products(), k - 1);
@@ -107,8 +116,8 @@ class Fits {
     static_cast<std::int32_t*>(call_.status.data)[set] = status;
   }
   /// How many sums somebody asks for.
-  int kept() const { return call_.sums.is_memory() ? 1 + parameters_ * (parameters_ + 1) / 2 : 0; }
-  double& sum(int k, std::int64_t set) { return static_cast<double*>(call_.sums.data)[k * of_.sets + set]; }
+  std::int64_t kept() const { return call_.sums.is_memory() ? kept_sums(parameters_) : 0; }
+  double& sum(std::int64_t k, std::int64_t set) { return static_cast<double*>(call_.sums.data)[k * of_.sets + set]; }
 
   const LeastSquares& call_;
   const Observations& of_;
@@ -116,7 +125,7 @@ class Fits {
   FitLanes<T> lanes_;
   Scratch<double> memory_;
   FitSums sums_;
-  std::unique_ptr<LevenbergLanes> search_;
+  std::unique_ptr<SearchLanes> search_;
   std::vector<std::int64_t> sets_;  ///< by lane
   std::uint32_t running_ = 0;       ///< lanes, bit by bit
   std::int64_t next_ = 0, end_ = 0;
@@ -133,13 +142,7 @@ void run(const LeastSquares& call) {
   parallel_for(
       call.of.sets, work,
       [&](std::int64_t begin, std::int64_t end) {
-        switch (call.method) {
-          case FitMethod::LevenbergMarquardt:
-            return with_floating(model.dtype, [&]<class T>() { Fits<T>(call, end - begin).run(begin, end); });
-          case FitMethod::Lbfgs: return search_by_lbfgs(call, begin, end);
-          case FitMethod::NelderMead: return search_by_nelder_mead(call, begin, end);
-          case FitMethod::Adam: return search_by_adam(call, begin, end);
-        }
+        with_floating(model.dtype, [&]<class T>() { Fits<T>(call, end - begin).run(begin, end); });
       },
       std::max<std::int64_t>(groups / (kTurns * num_threads()), 1) * kFitLanes);
 }

@@ -12,13 +12,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
-
-#include <luge/base/detail/dispatch.h>
 
 #include "../scratch.h"
-#include "levenberg_lanes.h"
+#include "search_lanes.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace luge::cpu::HWY_NAMESPACE {
@@ -27,14 +23,12 @@ using Double = Vec<double>;
 using DoubleMask = Mask<double>;
 
 template <int P>
-class VectorLanes final : public LevenbergLanes {
+class VectorLanes final : public SearchLanes {
  public:
-  VectorLanes(const LeastSquares& call, double epsilon)
+  explicit VectorLanes(const LeastSquares& call)
       : parameters_(call.of.model->parameters),
         bounded_(call.of.lower.is_memory()),
-        settings_{call.ftol, call.xtol,
-                  call.gtol, static_cast<int>(std::min<std::int64_t>(call.max_steps, 1 << 30)),
-                  epsilon,   std::sqrt(epsilon)},
+        settings_(fit_settings<scalar_math::FitSettings>(call)),
         groups_(std::make_unique<Groups>()),
         products_count_(parameters_ * (parameters_ + 1) / 2),
         memory_((kNumbers + 5 * parameters_ + products_count_) * kFitLanes) {
@@ -144,17 +138,17 @@ class VectorLanes final : public LevenbergLanes {
 
 /// [parameters]; 0: any number.
 template <int P>
-std::unique_ptr<LevenbergLanes> made(const LeastSquares& call, double epsilon) {
-  return std::make_unique<VectorLanes<P>>(call, epsilon);
+std::unique_ptr<SearchLanes> made(const LeastSquares& call) {
+  return std::make_unique<VectorLanes<P>>(call);
 }
-std::unique_ptr<LevenbergLanes> vector_lanes(const LeastSquares& call, double epsilon) {
+std::unique_ptr<SearchLanes> vector_lanes(const LeastSquares& call) {
   switch (call.of.model->parameters) {
-    case 1: return made<1>(call, epsilon);
-    case 2: return made<2>(call, epsilon);
-    case 3: return made<3>(call, epsilon);
-    case 4: return made<4>(call, epsilon);
-    case 5: return made<5>(call, epsilon);
-    default: return made<0>(call, epsilon);
+    case 1: return made<1>(call);
+    case 2: return made<2>(call);
+    case 3: return made<3>(call);
+    case 4: return made<4>(call);
+    case 5: return made<5>(call);
+    default: return made<0>(call);
   }
 }
 
@@ -165,10 +159,8 @@ HWY_AFTER_NAMESPACE();
 namespace luge::cpu {
 HWY_EXPORT(vector_lanes);
 
-std::unique_ptr<LevenbergLanes> levenberg_lanes(const LeastSquares& call) {
-  const double epsilon = with_floating(
-      call.of.model->dtype, [&]<class T>() { return static_cast<double>(std::numeric_limits<T>::epsilon()); });
-  return HWY_DYNAMIC_DISPATCH(vector_lanes)(call, epsilon);
+std::unique_ptr<SearchLanes> levenberg_lanes(const LeastSquares& call) {
+  return HWY_DYNAMIC_DISPATCH(vector_lanes)(call);
 }
 }  // namespace luge::cpu
 #endif

@@ -1,11 +1,11 @@
 #include <luge/math/nelder_mead.h>
 
-#include "searches.h"
+#include "single_searches.h"
 
 namespace luge::cpu {
 
-void search_by_nelder_mead(const LeastSquares& call, std::int64_t begin, std::int64_t end) {
-  search_by<math::scalar::NelderMead>(call, begin, end);
+std::unique_ptr<SearchLanes> nelder_mead_lanes(const LeastSquares& call) {
+  return single_searches<math::scalar::NelderMead>(call);
 }
 
 }  // namespace luge::cpu

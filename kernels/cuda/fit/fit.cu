@@ -64,9 +64,10 @@ cudaKernel_t kernel_for(const Context& context, const Observations& of, FitWork 
   return made.kernel;
 }
 
-/// Blocks for a warp per set, as many as run at once: a warp that is done takes another set.
-std::int64_t blocks_for(const Context& context, const Observations& of, std::int64_t per_multiprocessor) {
-  return std::min(divide_up(of.sets, kWarps), per_multiprocessor * context.gpu().multiprocessors());
+/// Blocks of so many teams, one per set, as many as run at once: a team that is done takes another set.
+std::int64_t blocks_for(const Context& context, const Observations& of, std::int64_t per_multiprocessor,
+                        int teams = kWarps) {
+  return std::min(divide_up(of.sets, teams), per_multiprocessor * context.gpu().multiprocessors());
 }
 
 /// Queues the kernel with the arguments that both kinds of work have, and `out`.
@@ -112,12 +113,14 @@ void run(const Context& context, const LeastSquares& call) {
       data_of<int>(call.status),
       nullptr,
       data_of<double>(call.sums)};
+  if (of.model->parameters <= kMostAloneParameters && of.points <= kMostAlonePoints)
+    return launch_fits(context, of, FitWork::SearchByThreads, call.method, blocks_for(context, of, 2, kThreads), out);
   if (of.model->parameters <= kMostOwnSums)
-    return launch_fits(context, of, FitWork::Search, call.method, blocks_for(context, of, 8), out);
+    return launch_fits(context, of, FitWork::SearchByWarps, call.method, blocks_for(context, of, 8), out);
   const std::int64_t blocks = blocks_for(context, of, 2);
   const Scratch memory(context, blocks * kWarps * static_cast<std::int64_t>(large_memory(call.method)));
   out.memory = memory.as<std::byte>();
-  launch_fits(context, of, FitWork::Search, call.method, blocks, out);
+  launch_fits(context, of, FitWork::SearchByWarps, call.method, blocks, out);
 }
 
 void run(const Context& context, const Covariance& call) {

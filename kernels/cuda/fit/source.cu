@@ -56,7 +56,7 @@ std::string evaluation(const FitModel& model) {
 
 std::string fit_source(const FitModel& model, FitLoss loss, FitWork work, FitMethod method) {
   const char* const type = type_name(model.dtype);
-  const bool searches = work == FitWork::Search;
+  const bool searches = work != FitWork::Covariance;
   return fmt::format(
       "#include \"fit.cuh\"\n\n#include <luge/math/elementwise.h>\n\nusing namespace luge::cuda;\n\n"
       "struct Model {{\n"
@@ -64,12 +64,16 @@ std::string fit_source(const FitModel& model, FitLoss loss, FitWork work, FitMet
       "  static constexpr int kPredictors = {1}, kParameters = {2}, kOutputs = {3};\n"
       "  __device__ static void evaluate([[maybe_unused]] const {0}* x, const {0}* parameters, {0}* values,\n"
       "                                  {0}* derivatives) {{\n{4}  }}\n}};\n\n"
-      "extern \"C\" __global__ void __launch_bounds__(kThreads) {5}(\n"
+      // With one block on a multiprocessor as the least, registers hold the search without a stack.
+      "extern \"C\" __global__ void __launch_bounds__(kThreads, 1) {5}(\n"
       "    const __grid_constant__ FitData<{0}> data,\n    const FitQueue queue,\n"
       "    const __grid_constant__ {6} out) {{\n  {7}(data, queue, out, {8});\n}}\n",
       type, model.predictors, model.parameters, model.outputs.size(), indented(evaluation(model), 4), kFitKernel,
       searches ? "FitSearch" : "FitCovariance",
-      searches ? fmt::format("search_sets<Model, {}>", search_of(method)) : "find_covariances<Model>", term_of(loss));
+      searches ? fmt::format("search_by_{}<Model, {}>", work == FitWork::SearchByWarps ? "warps" : "threads",
+                             search_of(method))
+               : "find_covariances<Model>",
+      term_of(loss));
 }
 
 }  // namespace luge::cuda

@@ -11,7 +11,8 @@ namespace luge::cuda {
 
 inline constexpr const char* kFitKernel = "luge_fit";
 
-enum class FitWork : std::uint8_t { Search, Covariance };
+/// Searches: a warp or a thread for each set.
+enum class FitWork : std::uint8_t { SearchByWarps, SearchByThreads, Covariance };
 
 /// `method`: of a search.
 std::string fit_source(const FitModel& model, FitLoss loss, FitWork work, FitMethod method);

@@ -5,6 +5,7 @@
 
 #include <luge/fit/curve_fit.h>
 #include <luge/fit/model.h>
+#include <luge/seam/detail/fit_model.h>
 #include <luge/seam/fit.h>
 #include <luge/tensor/tensor.h>
 
@@ -31,7 +32,7 @@ struct Problem {
   /// evaluation is worth.
   bool keeps_sums() const;
   /// How many numbers they are for each set.
-  std::int64_t sums() const { return 1 + parameters * (parameters + 1) / 2; }
+  std::int64_t sums() const { return kept_sums(parameters); }
 };
 
 /// Throws what is wrong with the arguments, in the words of the function `op` that was called with them.

@@ -2,6 +2,7 @@
 // THE SEAM, for fits: a model with its derivatives, as formulas of the op table, so that backends run it with the code
 // that they have for those.
 
+#include <cstdint>
 #include <vector>
 
 #include <luge/seam/detail/plan.h>
@@ -25,5 +26,8 @@ struct FitModel {
 
 /// Most parameters of a model.
 inline constexpr int kMostFitParameters = 32;
+
+/// How many numbers LeastSquares::sums has for each set.
+constexpr std::int64_t kept_sums(std::int64_t parameters) { return 1 + parameters * (parameters + 1) / 2; }
 
 }  // namespace luge
