@@ -136,7 +136,8 @@ class RowExponentials {
       const std::int64_t run = std::min(kRun, n - s);
       add_run(x + s, run, Vec<T>(static_cast<double>(shift)), out + s, x + n + s, lanes);
     }
-    const double sum = add_lanes(lanes, kSumLanes);
+    for (std::int64_t j = 0; j < kSums; ++j) lanes[j] += lanes[j + kSums];
+    const double sum = add_sums(lanes);
     // Of an infinity and a NaN the latter is what counts.
     if (sum != sum) largest = Extreme<T, true, false>::chunk(x, n, 0, T(0)).value;
     state_ = Reducer::merge(state_, {sum, static_cast<double>(largest)});

@@ -73,7 +73,7 @@ using Words = WordsOf<unsigned>;
 template <class Word>
 LUGE_FN WordsOf<Word> philox(WordsOf<Word> counter, unsigned long long key) {
   unsigned k0 = static_cast<unsigned>(key), k1 = static_cast<unsigned>(key >> 32);
-#if defined(__CUDACC__)
+#if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
   for (int round = 0; round < 10; ++round) {
@@ -152,7 +152,7 @@ struct NormalPair {
 template <class Real, int n>
 LUGE_FN Real fused_polynomial(const double (&c)[n], Real x) {
   Real value = static_cast<Real>(c[n - 1]);
-#if defined(__CUDACC__)
+#if defined(__CUDA_ARCH__)
 #pragma unroll
 #endif
   for (int k = n - 2; k >= 0; --k) value = fma(value, x, static_cast<Real>(c[k]));
