@@ -166,7 +166,9 @@ class ModelTaker final : public Observer {
 void add_fits(const Kernels& kernels) {
   ModelTaker taker;
   taker.take = [&](const Observations& of) {
-    kernels.compile("fit_search", cuda::fit_source(*of.model, of.loss, cuda::FitWork::Search, FitMethod::LevenbergMarquardt));
+    for (const auto& [name, work] : {std::pair{"fit_search", cuda::FitWork::SearchByThreads},
+                                     std::pair{"fit_search_by_warps", cuda::FitWork::SearchByWarps}})
+      kernels.compile(name, cuda::fit_source(*of.model, of.loss, work, FitMethod::LevenbergMarquardt));
     kernels.compile("fit_covariance", cuda::fit_source(*of.model, of.loss, cuda::FitWork::Covariance, FitMethod::LevenbergMarquardt));
   };
   const Tensor x = linspace(0, 5, kPoints), y = 2 * exp(-x / 1.5) + 0.5 + 0.02 * randn({kCurves, kPoints}), start = ones({3});
