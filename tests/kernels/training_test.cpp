@@ -353,22 +353,22 @@ TEST_P(RecordTest, SummarisesFiniteLosses) {
 
 /// More losses than one warp's 1024 chunks hold: several groups, and zero again where they are counted.
 TEST_P(RecordTest, SummarisesAMillionLosses) {
-  constexpr std::int64_t kN = std::int64_t{1024} * 1024 + 1500;
+  constexpr std::int64_t kManyLosses = std::int64_t{1024} * 1024 + 1500;
   DeviceArray count(backend(), Array(int64, 1));
   auto* const ring = static_cast<LossSummary*>(backend().allocate_host_visible(sizeof(LossSummary)));
-  Array losses(float32, kN);
+  Array losses(float32, kManyLosses);
   Chooser choose(8);
   choose.fill(losses, -2, 6);
-  losses.set(kN - 1, -7);
+  losses.set(kManyLosses - 1, -7);
   losses.set(1024, std::numeric_limits<double>::quiet_NaN());
   double sum = 0;
-  for (std::int64_t i = 0; i < kN; ++i)
+  for (std::int64_t i = 0; i < kManyLosses; ++i)
     if (i != 1024) sum += losses.get(i);
   DeviceArray l(backend(), losses);
   for (int step = 0; step < 2; ++step) {
     Record call;
     call.losses = l.operand();
-    call.n = kN;
+    call.n = kManyLosses;
     call.ring = ring;
     call.rows = nullptr;
     call.kept = 0;
@@ -378,7 +378,7 @@ TEST_P(RecordTest, SummarisesAMillionLosses) {
     backend().synchronize();
     EXPECT_EQ(ring->sequence, step + 1);
     EXPECT_EQ(ring->not_finite, 1);
-    EXPECT_NEAR(ring->mean, sum / static_cast<double>(kN - 1), 1e-9);
+    EXPECT_NEAR(ring->mean, sum / static_cast<double>(kManyLosses - 1), 1e-9);
     EXPECT_EQ(ring->min, -7);
   }
   backend().free_host_visible(ring, sizeof(LossSummary));
