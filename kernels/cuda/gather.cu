@@ -54,7 +54,7 @@ void gather(const Context& context, const Gather& call, Space<3> windows, Steps 
   if (is_floating(call.source.dtype))
     with_element(call.source.dtype, [&]<class T>() {
       const T nan = quiet_nan<T>();
-      for (int i = 0; i < n; ++i) std::memcpy(missing + static_cast<std::size_t>(i) * bytes, &nan, sizeof(T));
+      for (std::size_t i = 0; i < sizeof(missing); i += sizeof(T)) std::memcpy(missing + i, &nan, sizeof(T));
     });
   with_wide_word(bytes * static_cast<std::size_t>(n), [&]<class Word>() {
     Word word;

@@ -16,7 +16,6 @@
 #include "../check.h"
 #include "../finish.h"
 #include "../forked.h"
-#include "../launch.h"
 #include "load.h"
 
 namespace luge::cuda {
@@ -72,7 +71,7 @@ void ChainItem::launch(const Context& context, int steps) const {
   if (chain_.steps) *chain_.steps = steps;
   // No more blocks than run at once: each begins with what is the same for all elements.
   const std::int64_t blocks =
-      resident_grid(context, reinterpret_cast<const void*>(kernel_), divide_up(chain_.warps, kWarps)).blocks;
+      std::min(divide_up(chain_.warps, kWarps), context.gpu().resident_blocks(kOp, kernel_, 0));
   if (chain_.share) *chain_.share = share_size(chain_.warps, blocks);
   std::vector<void*> arguments = chain_.arguments.pointers();
   check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel_), dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
