@@ -52,13 +52,9 @@ class Kernels {
   }
 
   /// The chains of a step: NAME, or NAME_0, NAME_1, ... where there are several; of many steps at once NAME_many.
-  void record(const std::string& name, const std::function<void()>& body, CaptureOptions options = {}, bool many = false) {
-    Recordings recordings(
-        [&] {
-          body();
-          return StepResults{};
-        },
-        options, SourceLocation::current());
+  /// What the step returns is its loss, which somebody reads.
+  void record(const std::string& name, const std::function<Tensor()>& body, CaptureOptions options = {}, bool many = false) {
+    Recordings recordings([&] { return StepResults{{body()}, nullptr}; }, options, SourceLocation::current());
     recordings.run(2);
     const StepVersion& version = *recordings.current();
     const Plan& plan = version.plan;
@@ -98,19 +94,26 @@ void add_demo(Kernels& kernels) {
   const Tensor x = params.add("x", {}, init::uniform(-2, 2));
   const auto step = [&](Optimizer& optimizer) {
     optimizer.zero_grad();
-    const Tensor loss = parabola(x);
-    loss.sum().backward();
+    const Tensor loss = parabola(x).sum();
+    loss.backward();
     optimizer.step();
     return loss;
   };
   Sgd sgd(params, {.lr = 0.01});
-  kernels.record("demo", [&] { step(sgd); }, {}, true);
-  kernels.record("demo_no_gradient", [&] { step(sgd); }, {.keep_gradients = false});
+  kernels.record("demo", [&] { return step(sgd); }, {}, true);
+  kernels.record("demo_no_gradient", [&] { return step(sgd); }, {.keep_gradients = false});
   Sgd of_sets(params, {.lr = linspace(0.01, 0.02, kSets)});
-  kernels.record("demo_lr_per_set", [&] { step(of_sets); });
+  kernels.record("demo_lr_per_set", [&] { return step(of_sets); });
   Monitor monitor({.progress = false});
   Adam adam(params, {.lr = 0.01});
-  kernels.record("adam_monitor", [&] { monitor.record(step(adam)); });
+  kernels.record("adam_monitor", [&] {
+    adam.zero_grad();
+    const Tensor losses = parabola(x), loss = losses.sum();
+    loss.backward();
+    adam.step();
+    monitor.record(losses);
+    return loss;
+  });
 }
 
 void add_curve_fits(Kernels& kernels) {
@@ -121,8 +124,10 @@ void add_curve_fits(Kernels& kernels) {
   const Tensor t = linspace(0, 5, kPoints), y = rand({kCurves, kPoints});
   kernels.record("curve_fit", [&] {
     adam.zero_grad();
-    square(a * exp(-b * t) + c - y).mean(1).sum().backward();
+    const Tensor loss = square(a * exp(-b * t) + c - y).mean(1).sum();
+    loss.backward();
     adam.step();
+    return loss;
   }, {}, true);
 }
 
@@ -134,8 +139,10 @@ void add_mlp(Kernels& kernels) {
   const Tensor x = rand({256, 16}), y = rand({256, 1});
   kernels.record("mlp", [&] {
     adam.zero_grad();
-    mse_loss(third(relu(second(relu(first(x))))), y, Reduction::PerSet).sum().backward();
+    const Tensor loss = mse_loss(third(relu(second(relu(first(x))))), y, Reduction::PerSet).sum();
+    loss.backward();
     adam.step();
+    return loss;
   });
 }
 
