@@ -249,13 +249,14 @@ def run(
             raise TypeError(f"sweep.run: {name} is of type {type(function).__name__}; it must be a function")
     if batches is not None and not hasattr(batches, "__iter__"):
         raise TypeError(f"sweep.run: batches is of type {type(batches).__name__}; it must be an iterable of batches")
-    given = halving if isinstance(halving, tuple) else (halving, 0)
+    rungs: tuple[int, int] | None = None
     if halving is not None:
+        given = halving if isinstance(halving, tuple) else (halving, 0)
         if len(given) != 2 or any(isinstance(part, bool) or not hasattr(part, "__index__") for part in given):
             raise TypeError(f"sweep.run: halving is {halving!r}; it must be an int, or a tuple of two, (eta, min_steps)")
         if any(not -(2**63) <= part < 2**63 for part in given):
             raise ValueError(f"sweep.run: halving is {halving!r}; its numbers must fit into 64 bits")
-        halving = given
+        rungs = given
     if data is not None and not isinstance(data, _Mapping):
         raise TypeError(f"sweep.run: data is of type {type(data).__name__}; it must be a dict of tensors")
     if data is not None and not compact:
@@ -274,5 +275,5 @@ def run(
         captured = _Step(step, True, caller.f_code.co_filename, caller.f_lineno)
         advance = captured.run if batches is None else _fed(captured, batches)
     looks = 0 if every is None else every
-    return _sweep._run(advance, optimizer, settings, steps, looks, halving, validate, rule, watch, score_name or "")
+    return _sweep._run(advance, optimizer, settings, steps, looks, rungs, validate, rule, watch, score_name or "")
 
