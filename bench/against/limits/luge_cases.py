@@ -86,7 +86,7 @@ def ensemble():
     def loss_of():
         h = x
         for i in range(0, len(weights), 2):
-            h = h @ weights[i].mT + weights[i + 1].unsqueeze(1)
+            h = luge.nn.functional.linear(h, weights[i], weights[i + 1])
             if i + 2 < len(weights):
                 h = luge.relu(h)
         return ((h - y) ** 2).mean((1, 2)).sum()
@@ -111,9 +111,9 @@ def regressions():
 def mlp(batch):
     images, labels, layers = inputs.mlp(batch)
     params, (w1, b1, w2, b2) = parameters(layers)
-    images, labels = luge.tensor(images), luge.tensor(labels)
+    images, labels, linear = luge.tensor(images), luge.tensor(labels), luge.nn.functional.linear
     return adam_step(params, lambda: luge.nn.functional.cross_entropy(
-        luge.relu(images @ w1.mT + b1) @ w2.mT + b2, labels))
+        linear(luge.relu(linear(images, w1, b1)), w2, b2), labels))
 
 
 def adam(count):
