@@ -10,7 +10,8 @@ import re
 import subprocess
 import sys
 
-SYMBOL = re.compile(r"^([0-9a-f]+) [tTwW] (?:void )?(luge::cuda::.*_kernel\b.*)$")
+# The function's own name ends in _kernel; its lambdas, and functions that have a kernel's as an argument, are no kernels.
+SYMBOL = re.compile(r"^([0-9a-f]+) [tTwW] (?:void )?(luge::cuda::(?:\(anonymous namespace\)::)?\w+_kernel\b(?!.*\{lambda).*)$")
 
 
 def kernels_of(executable):
