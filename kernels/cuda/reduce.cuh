@@ -243,6 +243,7 @@ inline bool outputs_are_closer(const Reduce& call, int kept) {
 /// Dimensions as one line, if they are.
 inline std::optional<Line> line_of(std::span<const std::int64_t> sizes, const std::int64_t* strides) {
   std::optional<Line> line;
+  if (any_layout()) return line;
   std::int64_t next = 0;  // the stride that continues the line
   for (std::size_t d = sizes.size(); d-- > 0;) {
     if (sizes[d] == 1) continue;
