@@ -58,8 +58,8 @@ class Library:
 
 
 class Row:
-    """One line of the table: luge's case beside another one. `times`: by how much luge is faster; otherwise how much of the
-    other's time it takes. `steps`: of one call."""
+    """One line of the table: luge's case beside another one. `sense` "<=": the ratio is how much of the other's time luge
+    takes; otherwise how many times faster it is. `steps`: of one call. `scale`: of the other's seconds."""
 
     def __init__(self, what, case, arguments, beside, sense, bar, steps=1, threads=1, scale=1.0):
         self.what, self.case, self.arguments, self.beside = what, case, arguments, beside

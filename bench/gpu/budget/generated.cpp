@@ -146,7 +146,7 @@ void add_mlp(Kernels& kernels) {
   });
 }
 
-/// Takes the model of a fit, and runs nothing.
+/// Hands over what a fit is of; the calls run as ever.
 class ModelTaker final : public Observer {
  public:
   std::function<void(const Observations& of)> take;
