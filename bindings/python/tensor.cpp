@@ -271,7 +271,10 @@ void bind_tensor(nb::module_& m) {
   bind_views(tensor);
   bind_indexing(tensor);
   bind_elementwise(m, tensor);
-  bind_ops(m, tensor);
+  bind_reductions(m, tensor);
+  bind_products(m, tensor);
+  bind_picking(m, tensor);
+  bind_losses(m);
   bind_sort(m, tensor);
   bind_interchange(m, tensor);
 }

@@ -67,7 +67,8 @@ struct Elements {
     for (int i = 0; i < length; ++i) {  // one walk in the code, whose result goes to one of four registers
       const Value x = load(row, position + i);
 #pragma unroll
-      for (int k = 0; k < kRun; ++k) run.values[k] = k == i ? x : run.values[k];
+      for (int k = 0; k < kRun; ++k)
+        if (k == i) run.values[k] = x;
     }
     return run;
   }

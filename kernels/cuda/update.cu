@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(kThreads)
   while (at < arena.size) {
     const int inside = cursor.inside(n);
     if (!differ || cursor.left_in_set() >= inside) {
-      if (differ && cursor.set() != current) {
+      if (differ && inside > 0 && cursor.set() != current) {  // the padding has no set
         current = cursor.set();
         numbers = numbers_of_set<Rule, own_steps>(rule, hypers, step_numbers, current, taken);
       }

@@ -1,0 +1,57 @@
+// Losses.
+
+#include <fmt/format.h>
+
+#include "python.h"
+
+namespace luge::python {
+
+namespace {
+
+Reduction reduction_of(const char* op, const std::string& text) {
+  if (text == "mean") return Reduction::Mean;
+  if (text == "sum") return Reduction::Sum;
+  if (text == "none") return Reduction::None;
+  if (text == "per_set") return Reduction::PerSet;
+  throw ValueError(fmt::format("{}: reduction is '{}'; it must be 'mean', 'sum', 'none' or 'per_set'", op, text));
+}
+
+}  // namespace
+
+void bind_losses(nb::module_& m) {
+  m.def(
+      "mse_loss",
+      [](const Tensor& input, const Tensor& target, const std::string& reduction) {
+        const Reduction how = reduction_of("mse_loss", reduction);
+        const Unlocked unlocked(input, target);
+        return mse_loss(input, target, how);
+      },
+      "input"_a, "target"_a, "reduction"_a = "mean",
+      "(input - target)^2, of equal shapes; nothing broadcasts.\n\n`reduction`: 'mean', 'sum', 'none', or 'per_set': one "
+      "mean per index of the first dimension, that of the sets; a target without it then serves all sets. A mean over "
+      "sets divides every set's step by their number: take 'per_set', then sum().\n\n>>> luge.nn.functional.mse_loss(luge.tensor([1.0, 3.0]), luge.tensor([1.0, "
+      "1.0]))\ntensor(2.)");
+  m.def(
+      "cross_entropy",
+      [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
+         std::optional<std::int64_t> ignore_index, const std::string& reduction, double label_smoothing) {
+        const CrossEntropyOptions options{.weight = weight.value_or(Tensor()),
+                                          .ignore_index = ignore_index,
+                                          .label_smoothing = label_smoothing,
+                                          .reduction = reduction_of("cross_entropy", reduction)};
+        const Unlocked unlocked(input);
+        return cross_entropy(input, target, options);
+      },
+      "input"_a, "target"_a, "weight"_a = nb::none(), nb::kw_only(), "ignore_index"_a = nb::none(),
+      "reduction"_a = "mean", "label_smoothing"_a = 0.0,
+      "-log(softmax(input)[target]). Classes are dimension 1 of the logits (batch, classes, ...), dimension 0 of logits "
+      "(classes).\n\n`target` holds labels, int64 or int32, of the logits' shape without the classes, or probabilities "
+      "of the classes, of the logits' shape and dtype; nothing broadcasts. With reduction='per_set' a dimension of sets "
+      "comes before all that, (sets, batch, classes, ...), and a target without it serves all sets.\n\n`weight`: one "
+      "for each class. `ignore_index`: samples of this label count for nothing; without one, every label outside "
+      "[0, classes) raises IndexError on the CPU (on a GPU its loss is NaN). `label_smoothing`: the part of the target "
+      "that is spread over all classes. `reduction` as in mse_loss.\n\n"
+      ">>> luge.nn.functional.cross_entropy(luge.zeros(1, 2), luge.tensor([1]))\ntensor(0.6931)");
+}
+
+}  // namespace luge::python

@@ -1,0 +1,68 @@
+// Matrix products and softmax.
+
+#include <fmt/format.h>
+
+#include "python.h"
+
+namespace luge::python {
+
+void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
+  const auto product = [](const Tensor& a, const Tensor& b) {
+    const Unlocked unlocked(Unlocked::product(a, b));
+    return matmul(a, b);
+  };
+  const char* const text =
+      "The matrix product with PyTorch's rules: 1-d operands are a row (left) or a column (right), leading dimensions "
+      "broadcast: (..., m, k) x (..., k, n) -> (..., m, n). Floating dtypes; halves are summed in float32.\n\n"
+      "Raises ShapeError naming both shapes.\n\n"
+      ">>> luge.matmul(luge.tensor([[1.0, 2.0]]), luge.tensor([[3.0], [4.0]]))\ntensor([[11.]])";
+  m.def("matmul", product, "input"_a, "other"_a, text);
+  tensor.def("matmul", product, "other"_a, text);
+  const auto def_ranked = [&](const char* name, int ndim, const char* does) {
+    const auto ranked = [=](const Tensor& a, const Tensor& b) {
+      if (a.ndim() != ndim || b.ndim() != ndim || (ndim == 3 && a.size(0) != b.size(0)))
+        throw ShapeError(fmt::format("{}: the tensors have shapes {} and {}; both must be {}-d{}; matmul takes others",
+                                     name, to_string(a.shape()), to_string(b.shape()), ndim,
+                                     ndim == 3 ? ", of the same first size" : ""));
+      return product(a, b);
+    };
+    m.def(name, ranked, "input"_a, "other"_a, does);
+    tensor.def(name, ranked, "other"_a, does);
+  };
+  def_ranked("mm", 2,
+             "The product of two matrices: (m, k) x (k, n) -> (m, n).\n\n"
+             ">>> luge.mm(luge.tensor([[1.0, 2.0]]), luge.tensor([[3.0], [4.0]]))\ntensor([[11.]])");
+  def_ranked("bmm", 3,
+             "The products of two batches of matrices: (b, m, k) x (b, k, n) -> (b, m, n).\n\n"
+             ">>> luge.bmm(luge.ones(2, 1, 3), luge.ones(2, 3, 1)).shape\n(2, 1, 1)");
+  m.def(
+      "linear",
+      [](const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
+        const Unlocked unlocked(Unlocked::product(x, weight));
+        return linear(x, weight, bias.value_or(Tensor()));
+      },
+      "input"_a, "weight"_a, "bias"_a = nb::none(),
+      "input weight^T + bias, with an optional leading axis of sets:\n\n"
+      "weight (out, in), bias (out): input (..., in) -> (..., out)\n\n"
+      "weight (sets, out, in), bias (sets, out): input (batch, in) or (sets, batch, in) -> (sets, batch, out)\n\n"
+      ">>> luge.linear(luge.ones(1, 2), luge.tensor([[1.0, 2.0]]), luge.tensor([0.5]))\ntensor([[3.5000]])");
+
+  const auto soft = [](const Tensor& x, int dim) {
+    const Unlocked unlocked(x);
+    return softmax(x, dim);
+  };
+  const auto log_soft = [](const Tensor& x, int dim) {
+    const Unlocked unlocked(x);
+    return log_softmax(x, dim);
+  };
+  const char* const soft_text =
+      "exp(x) / sum(exp(x)) along `dim`.\n\n>>> luge.softmax(luge.zeros(4), dim=0)\ntensor([0.2500, 0.2500, 0.2500, "
+      "0.2500])";
+  const char* const log_text =
+      "log(softmax(x)) without the rounding of going through it.\n\n"
+      ">>> luge.log_softmax(luge.zeros(2), dim=0)\ntensor([-0.6931, -0.6931])";
+  m.def("softmax", soft, "input"_a, "dim"_a, soft_text).def("log_softmax", log_soft, "input"_a, "dim"_a, log_text);
+  tensor.def("softmax", soft, "dim"_a, soft_text).def("log_softmax", log_soft, "dim"_a, log_text);
+}
+
+}  // namespace luge::python
