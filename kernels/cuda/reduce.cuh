@@ -56,7 +56,11 @@ struct Elements {
   template <bool at_once>
   __device__ Run load_run(const Value* row, std::int64_t position, int length) const {
     if (at_once && length == kRun) return *reinterpret_cast<const Run*>(row + position);
-    Run run{};  // no element is unset: those that are not there are copied, too
+#ifdef __CUDA_ARCH__
+    Run run;
+#else
+    Run run{};  // elements that are not there are copied, too, and C++ forbids that of an unset bool
+#endif
     if constexpr (kIsLine) {
       if (length == kRun) {
         load_line(row, position, run.values);
