@@ -56,10 +56,12 @@ struct Elements {
   template <bool at_once>
   __device__ Run load_run(const Value* row, std::int64_t position, int length) const {
     if (at_once && length == kRun) return *reinterpret_cast<const Run*>(row + position);
+    // Elements that are not there are copied, too, and C++ forbids that of an unset bool. In registers it is harmless,
+    // and setting them takes a kernel of columns from 64 to 80.
 #ifdef __CUDA_ARCH__
     Run run;
 #else
-    Run run{};  // elements that are not there are copied, too, and C++ forbids that of an unset bool
+    Run run{};
 #endif
     if constexpr (kIsLine) {
       if (length == kRun) {

@@ -79,6 +79,18 @@ inline std::vector<ScheduleCase> schedule_cases() {
   };
 }
 
+/// Whether a training of many sets is left out. The host executes the kernels of CUDA thread by thread, and there one
+/// program of many sets is enough; a GPU runs all of them.
+inline bool leaves_out(Device device, std::int64_t sets, DType dtype, const OptimizerCase& kind) {
+#if defined(LUGE_HOST_RUNS_KERNELS)
+  const bool is_slow = !device.is_cpu();
+#else
+  const bool is_slow = false;
+  static_cast<void>(device);
+#endif
+  return is_slow && sets > 100 && (dtype != float32 || kind.name != std::string("Adam"));
+}
+
 /// Runs `body` `steps` times, eagerly or captured; before step i it calls `between(i)`.
 template <class Body>
 std::vector<double> train(bool captured, int steps, const Body& body, const std::function<void(int)>& between = {}) {
