@@ -35,6 +35,7 @@ struct NetworkCase {
 struct TrainedNetworks {
   std::vector<double> losses, parameters, recorded;
   std::string plan;
+  bool is_fused = false;  ///< the plan launches fewer kernels than there were calls
 };
 
 /// The sets [first, first + sets) of the networks. `steps_at_once`: of a replay, once there is one.
@@ -87,7 +88,10 @@ TrainedNetworks train_networks(const NetworkCase& of, Device device, bool captur
       result.parameters.insert(result.parameters.end(), values.begin(), values.end());
     }
   append(result.recorded, monitor);
-  if (captured) result.plan = step.plan();
+  if (captured) {
+    result.plan = step.plan();
+    result.is_fused = step.figures().launches < step.figures().recorded_calls;
+  }
   return result;
 }
 
@@ -128,7 +132,9 @@ TEST_P(SegmentTest, EagerStepsAndReplaysHaveTheSameBits) {
     const TrainedNetworks eager = train_networks(of, device(), false, 0, of.sets);
     const TrainedNetworks captured = train_networks(of, device(), true, 0, of.sets);
     expect_equal(captured, eager);
-    EXPECT_EQ(has_words(captured.plan, {"set by set"}), of.sets > 1) << captured.plan;
+    // Without a compiler of kernels a GPU fuses nothing, and has no part of the plan that goes set by set.
+    const bool takes_sets_apart = of.sets > 1 && (device().is_cpu() || captured.is_fused);
+    EXPECT_EQ(has_words(captured.plan, {"set by set"}), takes_sets_apart) << captured.plan;
     if (HasFatalFailure()) return;
   }
 }
@@ -166,6 +172,7 @@ TEST_P(SegmentTest, ASetHasTheBitsItHasAlone) {
 }
 
 TEST_P(SegmentTest, ThreadsDoNotChangeABit) {
+  if (!device().is_cpu()) GTEST_SKIP() << "set_num_threads is of the CPU backend; no kernel of CUDA reads it";
   for (NetworkCase of : network_cases()) {
     SCOPED_TRACE(of.sets);
     of.sets = of.sets > 3 ? 10 * of.sets : of.sets;
