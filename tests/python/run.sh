@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Python package as a user would, by pip, into a virtual environment of its own, and runs its tests there.
+# Installs the Python package as a user would, by pip, into a virtual environment of its own, and runs its tests there,
+# and the samples of tests/agreement against PyTorch's records.
 # What is built already in FOLDER is not built again. Usage: tests/python/run.sh FOLDER [pytest options]
 set -eu
 folder=$1
@@ -9,12 +10,12 @@ tests/python/install.sh "$folder" "$venv/bin/python"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check pytest mypy tqdm tensorboardX 'ml_dtypes>=0.4,<0.6' \
   'safetensors>=0.4.3,<1'
 # From elsewhere, so that nothing is imported from the sources.
-folder=$(cd "$folder" && pwd) tests=$(cd tests/python && pwd)
+folder=$(cd "$folder" && pwd) tests=$(cd tests/python && pwd) agreement=$(cd tests/agreement && pwd)
 cd "$folder"
 rm -f pytest.xml
 status=0
 LUGE_CPP_BUILD=$folder "$folder/venv/bin/python" -m pytest -q -o cache_dir="$folder/pytest" --junitxml=pytest.xml \
-  --rootdir "$tests" "$@" "$tests" || status=$?
+  --rootdir "$tests" "$@" "$tests" "$agreement" || status=$?
 # The counts, as tests/summary.sh reads them.
 number() { sed -n "s/.*<testsuite [^>]*$1=\"\([0-9]*\)\".*/\1/p" pytest.xml; }
 {

@@ -1,0 +1,3 @@
+"""Linear algebra."""
+
+from agreement import A, V, error, sample  # noqa: F401

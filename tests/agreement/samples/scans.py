@@ -1,0 +1,3 @@
+"""Scans."""
+
+from agreement import A, V, error, sample  # noqa: F401
