@@ -15,7 +15,7 @@ import luge
 from luge._names import Missing
 
 MODULES = ["luge"] + [f"luge.{name}" for name in ("autograd", "checkpoint", "cuda", "data", "fit", "func", "init", "nn", "nn.functional", "nn.module", "nn.modules",
-                                                  "nn.utils", "optim", "optim.lr_scheduler", "population", "stop", "sweep", "_capture", "_files", "_monitor")]
+                                                  "nn.utils", "optim", "optim.lr_scheduler", "population", "stop", "sweep", "utils", "utils.data", "_capture", "_files", "_monitor")]
 
 
 def module(name):

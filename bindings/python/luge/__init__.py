@@ -33,9 +33,11 @@ from . import optim as optim
 from . import population as population
 from . import stop as stop
 from . import sweep as sweep
+from . import utils as utils
 from ._capture import capture as capture
 from ._files import load as load
 from ._files import save as save
+from ._generator import Generator as Generator
 from ._monitor import History as History
 from ._monitor import Monitor as Monitor
 from ._names import missing as _missing

@@ -23,7 +23,7 @@ _MISSING = {
         select_scatter signbit sinc sinh slice_scatter slogdet stft svd take_along_dim tile trace tril triu
         trunc unique unique_consecutive vsplit xlogy""",
     "torch": """
-        BoolStorage ByteTensor CharTensor FloatStorage Generator HalfTensor LongStorage ShortTensor Stream accelerator
+        BoolStorage ByteTensor CharTensor FloatStorage HalfTensor LongStorage ShortTensor Stream accelerator
         adaptive_avg_pool1d alpha_dropout amp ao are_deterministic_algorithms_enabled atleast_1d atleast_2d atleast_3d autocast
         avg_pool1d backends bartlett_window batch_norm bilinear binomial blackman_window block_diag broadcast_shapes
         broadcast_tensors bucketize cartesian_prod cdist cdouble cfloat channel_shuffle channels_last channels_last_3d
@@ -40,7 +40,7 @@ _MISSING = {
         serialization set_default_device set_default_dtype set_default_tensor_type
         set_flush_denormal set_num_interop_threads set_printoptions set_rng_state signal sparse sparse_coo_tensor
         sparse_csr_tensor special strided tensordot testing threshold torch_version trapezoid trapz tril_indices
-        triplet_margin_loss triu_indices typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms utils
+        triplet_margin_loss triu_indices typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms 
         vander version view_as_complex view_as_real vmap xpu""",
     "torch.Tensor": """
         acos_ acosh_ addbmm_ addr_ apply_ as_strided_ asin_ asinh_ atan2_ atanh_ bernoulli_ cauchy_ cdouble
@@ -86,9 +86,7 @@ _MISSING = {
         weight_norm""",
     "torch.optim": "ASGD Adadelta Adafactor Adamax LBFGS Muon NAdam RAdam Rprop SparseAdam swa_utils",
     "torch.optim.lr_scheduler": "CosineAnnealingWarmRestarts CyclicLR OneCycleLR PolynomialLR",
-    "torch.utils.data": """
-        BatchSampler ChainDataset ConcatDataset DistributedSampler IterableDataset RandomSampler Sampler SequentialSampler
-        StackDataset Subset SubsetRandomSampler WeightedRandomSampler default_collate get_worker_info random_split""",
+    "torch.utils.data": "DistributedSampler",
     "torch.func": """
         debug_unwrap functional_call functionalize linearize replace_all_batch_norm_modules_ stack_module_state vmap""",
     "torch.autograd": "detect_anomaly forward_ad functional graph profiler set_detect_anomaly",
@@ -256,7 +254,6 @@ _INSTEAD = {
         zeros_: luge.init.zeros""",
     "torch.nn.utils": "clip_grad_norm: luge.nn.utils.clip_grad_norm_",
     "torch.optim.lr_scheduler": "LambdaLR MultiplicativeLR ReduceLROnPlateau: optimizer.set_lr",
-    "torch.utils.data": "DataLoader TensorDataset: luge.data.Batches",
     "torch.autograd": """
         Variable: luge.Tensor
         inference_mode: luge.no_grad""",
@@ -270,7 +267,7 @@ _INSTEAD = {
 }
 
 #: Modules whose names PyTorch has elsewhere than in the torch of the same name.
-_PYTORCH = {"luge.init": "torch.nn.init", "luge.data": "torch.utils.data"}
+_PYTORCH = {"luge.init": "torch.nn.init"}
 
 
 def tables() -> dict[str, dict[str, str]]:

@@ -1,8 +1,7 @@
-"""Data sets, mini-batches, and which points each set of a training is given."""
+"""Data sets, mini-batches, and which points each set of a training is given; luge.utils.data has PyTorch's loader."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from typing import Union as _Union
 
 from ._C import Tensor as _Tensor
@@ -10,7 +9,6 @@ from ._C import _sampling
 from ._C import device as _device
 from ._C._data import Batches, BatchStream, Dataset, Epoch, find_dataset, load_idx_dataset, read_idx
 from ._C._sampling import bootstrap, bootstrap_counts, folds, shuffled, split
-from ._names import missing as _missing
 
 __all__ = [
     "Batches",
@@ -61,7 +59,3 @@ def minibatch(
     if sets is None:
         raise TypeError("minibatch: sets is missing; it must be the number of sets, or give the orders of shuffled()")
     return _sampling._minibatch(points, batch, sets, seed, step, first_set, device)
-
-
-if not TYPE_CHECKING:
-    __getattr__ = _missing(__name__)
