@@ -98,6 +98,8 @@ class Sample:
 
 
 def _word(value):
+    if isinstance(value, (tuple, list)) and list(_specs(value)):
+        return f"[{', '.join(_word(part) for part in value)}]"
     if isinstance(value, A):
         rest = "".join(f", {name}={getattr(value, name)!r}" for name in ("layout", "low", "high", "special", "seed")
                        if getattr(value, name) != getattr(A, name))  # fmt: skip

@@ -93,7 +93,13 @@ def captured(sample, outcome):
     eager = LUGE.plain(run())
     step = luge.capture(run)
     for time in ("first", "second"):
-        wrong = identical(LUGE.plain(step()), eager)
+        try:
+            found = step()
+        except luge.CaptureError as raised:
+            if "computed nothing" in str(raised):  # views, and tensors without elements
+                return None
+            raise
+        wrong = identical(LUGE.plain(found), eager)
         if wrong:
             return f"captured, {time} call: {wrong}"
     return None
@@ -121,6 +127,8 @@ def gradients(sample, outcome):
         return None
     size = sum(int(np.prod(spec.shape)) for spec in specs)
     if not 0 < size <= 40:
+        return None
+    if any(str(array.dtype) in FLOATING[:3] for array in arrays(outcome["result"])):
         return None
     tensors = [LUGE.tensor(spec, place).contiguous() for place, spec in enumerate(sample.specs)]
     leaves = [tensor.clone().requires_grad_(True) for spec, tensor in zip(sample.specs, tensors) if spec in specs]

@@ -11,7 +11,7 @@ import pytest
 
 import checks
 import records
-from agreement import by_name, load
+from agreement import FOLDER, by_name, load
 from comparing import disagreement
 from running import Library
 
@@ -24,6 +24,8 @@ except ImportError:
     DIRECT = None
 
 NAMES = by_name()
+#: Samples that disagree and are to be repaired: by key. `python tests/agreement/pending.py` writes it anew.
+PENDING = {line.split(" ")[0] for line in (FOLDER / "pending.txt").read_text().splitlines()}
 read = functools.lru_cache(maxsize=None)(records.read)
 
 
@@ -52,11 +54,13 @@ def test_agrees(area, name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = [(sample, wrong_with(sample)) for sample in NAMES[area, name]]
-    wrong = [f"{sample}: {text}" for sample, text in found if text]
+    wrong = [f"{sample}: {text}" for sample, text in found if text and sample.key not in PENDING]
     assert not wrong, f"{len(wrong)} of {len(found)} samples of {name}:\n" + "\n".join(wrong[:25])
 
 
 @pytest.mark.parametrize("area", load())
 def test_records_are_current(area):
     """Where they are not: tests/agreement/recording.py --stale."""
-    assert sorted(read(area)) == sorted(load()[area])
+    recorded, sampled = set(read(area)), set(load()[area])
+    assert not recorded - sampled, "records without a sample"
+    assert not sampled - recorded - PENDING, "samples without a record"

@@ -1,6 +1,115 @@
 """New tensors."""
 
-from agreement import A, V, error, sample  # noqa: F401
+from agreement import DTYPES, A, error, sample
 
-sample("full", (2, 3), 1.5, dtype="dtype:float64")
-sample("zeros_like", A((2, 3), "int8"))
+for name in ("zeros", "ones"):
+    for shape in ((), (0,), (3,), (2, 3), (2, 0, 3)):
+        sample(name, shape)
+        if shape:
+            sample(name, *shape)
+        sample(name, [*shape], dtype="dtype:int32")
+    for dtype in DTYPES:
+        sample(name, (2, 3), dtype=f"dtype:{dtype}")
+    sample(name, size=(2,))
+    error(name, (-1,))
+    error(name, "text")
+    error(name, (1.5,))
+    error(name, (2,), dtype="text")
+    error(name, (2,), no_such=1)
+    error(name)
+for name in ("zeros_like", "ones_like"):
+    for dtype in DTYPES:
+        sample(name, A((2, 3), dtype))
+        sample(name, A((2, 3)), dtype=f"dtype:{dtype}")
+    for shape in ((), (0,), (2, 0)):
+        sample(name, A(shape))
+    for layout in ("transposed", "strided", "expanded"):
+        sample(name, A((3, 4), layout=layout))
+    sample(name, input=A((2,)))
+    error(name, 1.0)
+    error(name, (2, 3))
+    error(name, A((2,)), dtype="text")
+    error(name, A((2,)), no_such=1)
+    error(name)
+
+for dtype in DTYPES:
+    sample("full", (2, 3), 1, dtype=f"dtype:{dtype}")
+    sample("full_like", A((2, 3), dtype), 1)
+    sample("full_like", A((2, 3)), 2, dtype=f"dtype:{dtype}")
+for value in (True, 3, 2.5, -1, float("inf"), float("nan")):
+    sample("full", (2,), value)
+    sample("full_like", A((2,)), value)
+for shape in ((), (0,), (2, 0), [2, 3]):
+    sample("full", shape, 1.5)
+    sample("full_like", A(tuple(shape)), 1.5)
+sample("full", size=(2,), fill_value=1)
+sample("full_like", input=A((2,)), fill_value=1)
+error("full", (-1,), 1)
+error("full", (2,), "text")
+error("full", (2,))
+error("full", (2,), 1, dtype="text")
+error("full", (2,), 1, no_such=1)
+error("full", "text", 1)
+error("full_like", 1.0, 1)
+error("full_like", A((2,)), "text")
+error("full_like", A((2,)))
+error("full_like", A((2,)), 1, dtype="text")
+error("full_like", A((2,)), 1, no_such=1)
+
+for args in ((5,), (0,), (2, 7), (2, 7, 2), (7, 2, -2), (0, 1, 0.25), (1.0, 4.0), (5.5,), (2, 2), (3, 0, -1), (1, 1.5, 0.1)):
+    sample("arange", *args)
+    for dtype in ("float32", "float64", "int32", "int64"):
+        if not (dtype.startswith("int") and any(isinstance(arg, float) for arg in args)):
+            sample("arange", *args, dtype=f"dtype:{dtype}")
+sample("arange", start=1, end=4, step=2)
+sample("arange", end=4)
+for dtype in DTYPES[1:]:
+    sample("arange", 5, dtype=f"dtype:{dtype}")
+error("arange", 5, 2)
+error("arange", 0, 5, 0)
+error("arange", 0, 5, -1)
+error("arange", "text")
+error("arange")
+error("arange", float("inf"))
+
+for args in ((0, 1, 5), (3, -3, 7), (0, 1, 1), (0, 1, 0), (2.5, 2.5, 3), (-1.5, 8.25, 10), (0, 10, 11)):
+    for dtype in (None, "float64", "float32", "float16", "bfloat16"):
+        sample("linspace", *args, **({"dtype": f"dtype:{dtype}"} if dtype else {}))
+for dtype in ("int32", "int64", "uint8"):
+    sample("linspace", 0, 10, 5, dtype=f"dtype:{dtype}")
+sample("linspace", start=0, end=1, steps=3)
+error("linspace", 0, 1, -1)
+error("linspace", 0, 1)
+error("linspace", "text", 1, 3)
+error("linspace", 0, 1, 2.5)
+error("linspace", 0, 1, 3, no_such=1)
+
+for args in ((3,), (2, 4), (4, 2), (0,), (1,), (3, 0)):
+    sample("eye", *args)
+    sample("eye", *args, dtype="dtype:float64")
+    sample("eye", *args, dtype="dtype:int32")
+for dtype in DTYPES:
+    sample("eye", 2, dtype=f"dtype:{dtype}")
+sample("eye", n=2, m=3)
+error("eye", -1)
+error("eye", 2, -1)
+error("eye", "text")
+error("eye", 1.5)
+error("eye")
+
+for data in (1, 1.5, True, [1, 2], [[1.0, 2], [3, 4]], [], [[]], [True, False], (1, 2), [1, 2.5], [True, 2], [float("nan"), float("inf")], [[[1]]]):
+    sample("tensor", data, capture=False)
+    sample("tensor", data, dtype="dtype:float64", capture=False)
+    sample("as_tensor", data, capture=False)
+    sample("as_tensor", data, dtype="dtype:float64", capture=False)
+for dtype in DTYPES:
+    sample("tensor", [[0, 1], [1, 0]], dtype=f"dtype:{dtype}", capture=False)
+    sample("as_tensor", [[0, 1], [1, 0]], dtype=f"dtype:{dtype}", capture=False)
+    sample("as_tensor", A((2, 3), dtype, "transposed"), capture=False)
+for name in ("tensor", "as_tensor"):
+    error(name, [[1, 2], [3]])
+    error(name, "text")
+    error(name, [1, "text"])
+    error(name)
+    error(name, [1], dtype="text")
+    error(name, [None])
