@@ -12,62 +12,58 @@ from typing import Any, NoReturn
 #: By PyTorch's namespaces that have them: names that nothing here stands for.
 _MISSING = {
     "torch torch.Tensor": """
-        acos acosh addbmm addr angle argwhere as_strided asin asinh atan2 atanh bincount bitwise_left_shift
-        bitwise_right_shift ceil cholesky cholesky_inverse cholesky_solve conj conj_physical copysign corrcoef cosh cov cross
-        cummax cummin cumprod cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff dsplit erfc
-        erfinv fix flip fliplr flipud float_power floor_divide fmax fmin fmod frac frexp gcd heaviside histc
-        histogram hsplit i0 imag index_add index_reduce inner inverse is_complex is_signed isneginf isposinf isreal istft kron
-        kthvalue lcm ldexp logcumsumexp logdet logit lu masked_scatter matrix_exp matrix_power median mode msort
-        multinomial mvlgamma nan_to_num nanmean nanmedian nanquantile nextafter nonzero pinverse polygamma prelu put qr
-        quantile rad2deg real remainder renorm repeat_interleave roll rot90 round scatter scatter_add scatter_reduce
-        select_scatter signbit sinc sinh slice_scatter slogdet stft svd take_along_dim tile trace tril triu
-        trunc unique unique_consecutive vsplit xlogy""",
+        acos acosh addbmm addr angle argwhere as_strided asin asinh atan2 atanh bincount bitwise_left_shift bitwise_right_shift
+        ceil cholesky cholesky_inverse cholesky_solve conj conj_physical copysign corrcoef cosh cov cross cummax cummin cumprod
+        cumsum deg2rad det diag diag_embed diagflat diagonal diagonal_scatter diff dsplit erfc erfinv fix flip fliplr flipud
+        float_power floor_divide fmax fmin fmod frac frexp gcd heaviside histc histogram hsplit i0 imag index_add index_reduce
+        inner inverse is_complex is_signed isneginf isposinf isreal istft kron kthvalue lcm ldexp logcumsumexp logdet logit lu
+        masked_scatter matrix_exp matrix_power median mode msort multinomial mvlgamma nan_to_num nanmean nanmedian nanquantile
+        nextafter nonzero pinverse polygamma prelu put qr quantile rad2deg real remainder renorm repeat_interleave roll rot90
+        round scatter scatter_add scatter_reduce select_scatter signbit sinc sinh slice_scatter slogdet stft svd take_along_dim
+        tile trace tril triu trunc unique unique_consecutive vsplit xlogy""",
     "torch": """
-        BoolStorage ByteTensor CharTensor FloatStorage HalfTensor LongStorage ShortTensor Stream accelerator
-        adaptive_avg_pool1d alpha_dropout amp ao are_deterministic_algorithms_enabled atleast_1d atleast_2d atleast_3d autocast
-        avg_pool1d backends bartlett_window batch_norm bilinear binomial blackman_window block_diag broadcast_shapes
-        broadcast_tensors bucketize cartesian_prod cdist cdouble cfloat channel_shuffle channels_last channels_last_3d
-        combinations complex complex128 complex32 complex64 constant_pad_nd contiguous_format conv1d conv2d conv3d
-        conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss cosine_similarity cpu ctc_loss
-        cumulative_trapezoid default_generator distributed distributions dropout einsum embedding_bag empty_strided export fft
-        finfo float8_e4m3fn float8_e5m2 frombuffer futures fx get_default_device get_default_dtype
-        get_num_interop_threads get_rng_state gradient group_norm gru hamming_window hann_window
-        hinge_embedding_loss histogramdd hub iinfo initial_seed instance_norm is_autocast_enabled
+        BoolStorage ByteTensor CharTensor FloatStorage HalfTensor LongStorage ShortTensor Stream accelerator adaptive_avg_pool1d
+        alpha_dropout amp ao are_deterministic_algorithms_enabled atleast_1d atleast_2d atleast_3d autocast avg_pool1d backends
+        bartlett_window batch_norm bilinear binomial blackman_window block_diag broadcast_shapes broadcast_tensors bucketize
+        cartesian_prod cdist cdouble cfloat channel_shuffle channels_last channels_last_3d combinations complex complex128
+        complex32 complex64 constant_pad_nd contiguous_format conv1d conv2d conv3d conv_transpose1d conv_transpose2d
+        conv_transpose3d cosine_embedding_loss cosine_similarity cpu ctc_loss cumulative_trapezoid default_generator distributed
+        distributions dropout einsum embedding_bag empty_strided export fft finfo float8_e4m3fn float8_e5m2 frombuffer futures
+        fx get_default_device get_default_dtype get_num_interop_threads get_rng_state gradient group_norm gru hamming_window
+        hann_window hinge_embedding_loss histogramdd hub iinfo initial_seed instance_norm is_autocast_enabled
         is_inference_mode_enabled isin jit kaiser_window kl_div layer_norm layout library linalg logspace lstm
         margin_ranking_loss masked max_pool1d max_pool2d max_pool3d memory_format meshgrid mps multiprocessing nested onnx
         overrides pairwise_distance pixel_shuffle pixel_unshuffle poisson poisson_nll_loss polar preserve_format profiler
         promote_types qint8 quantization quantize_per_tensor quint8 random result_type rnn_relu rnn_tanh searchsorted seed selu
-        serialization set_default_device set_default_dtype set_default_tensor_type
-        set_flush_denormal set_num_interop_threads set_printoptions set_rng_state signal sparse sparse_coo_tensor
-        sparse_csr_tensor special strided tensordot testing threshold torch_version trapezoid trapz tril_indices
-        triplet_margin_loss triu_indices typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms 
-        vander version view_as_complex view_as_real vmap xpu""",
+        serialization set_default_device set_default_dtype set_default_tensor_type set_flush_denormal set_num_interop_threads
+        set_printoptions set_rng_state signal sparse sparse_coo_tensor sparse_csr_tensor special strided tensordot testing
+        threshold torch_version trapezoid trapz tril_indices triplet_margin_loss triu_indices typename uint16 uint32 uint64
+        unravel_index use_deterministic_algorithms vander version view_as_complex view_as_real vmap xpu""",
     "torch.Tensor": """
-        acos_ acosh_ addbmm_ addr_ apply_ as_strided_ asin_ asinh_ atan2_ atanh_ bernoulli_ cauchy_ cdouble
-        ceil_ cfloat copysign_ cosh_ cumprod_ cumsum_ deg2rad_ eq_ erfc_ erfinv_ exponential_ fill_diagonal_
-        fix_ float_power_ floor_divide_ fmod_ frac_ ge_ geometric_ grad_fn gt_ hypot_ index_add_ index_reduce_ indices
-        is_pinned is_quantized is_shared is_sparse layout ldexp_ le_ log10_ log2_ log_normal_ logical_and_ logical_not_
-        logical_or_ logical_xor_ logit_ lt_ map_ masked_scatter_ nan_to_num_ ne_ pin_memory rad2deg_ random_ register_hook
-        register_post_accumulate_grad_hook remainder_ renorm_ repeat resize_ retain_grad retains_grad round_ scatter_
-        scatter_add_ scatter_reduce_ share_memory_ sinc_ sinh_ storage tan_ to_dense to_sparse tril_ triu_ trunc_ unfold
-        untyped_storage values xlogy_""",
+        acos_ acosh_ addbmm_ addr_ apply_ as_strided_ asin_ asinh_ atan2_ atanh_ bernoulli_ cauchy_ cdouble ceil_ cfloat
+        copysign_ cosh_ cumprod_ cumsum_ deg2rad_ eq_ erfc_ erfinv_ exponential_ fill_diagonal_ fix_ float_power_ floor_divide_
+        fmod_ frac_ ge_ geometric_ grad_fn gt_ hypot_ index_add_ index_reduce_ indices is_pinned is_quantized is_shared
+        is_sparse layout ldexp_ le_ log10_ log2_ log_normal_ logical_and_ logical_not_ logical_or_ logical_xor_ logit_ lt_ map_
+        masked_scatter_ nan_to_num_ ne_ pin_memory rad2deg_ random_ register_hook register_post_accumulate_grad_hook remainder_
+        renorm_ repeat resize_ retain_grad retains_grad round_ scatter_ scatter_add_ scatter_reduce_ share_memory_ sinc_ sinh_
+        storage tan_ to_dense to_sparse tril_ triu_ trunc_ unfold untyped_storage values xlogy_""",
     "torch.nn": """
         AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveLogSoftmaxWithLoss AdaptiveMaxPool1d AdaptiveMaxPool2d
         AdaptiveMaxPool3d AlphaDropout AvgPool1d AvgPool2d AvgPool3d BCELoss BatchNorm1d BatchNorm2d BatchNorm3d Bilinear Buffer
         CELU CTCLoss ChannelShuffle CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d Conv1d
         Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d CosineEmbeddingLoss CosineSimilarity DataParallel Dropout
         Dropout1d Dropout2d Dropout3d ELU EmbeddingBag FeatureAlphaDropout Fold FractionalMaxPool2d FractionalMaxPool3d GLU GRU
-        GRUCell GaussianNLLLoss GroupNorm Hardsigmoid Hardswish HingeEmbeddingLoss HuberLoss InstanceNorm1d
-        InstanceNorm2d InstanceNorm3d KLDivLoss LPPool1d LPPool2d LPPool3d LSTM LSTMCell LayerNorm LazyBatchNorm1d
-        LazyBatchNorm2d LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d
-        LazyConvTranspose3d LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear LocalResponseNorm
-        MarginRankingLoss MaxPool1d MaxPool2d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d Mish ModuleDict MultiLabelMarginLoss
-        MultiLabelSoftMarginLoss MultiMarginLoss MultiheadAttention PReLU PairwiseDistance ParameterDict ParameterList
-        PixelShuffle PixelUnshuffle PoissonNLLLoss RMSNorm RNN RNNCell RReLU ReflectionPad1d ReflectionPad2d ReflectionPad3d
-        ReplicationPad1d ReplicationPad2d ReplicationPad3d SELU SmoothL1Loss SoftMarginLoss Softmax2d Softmin Softshrink
-        Softsign SyncBatchNorm Tanhshrink Threshold Transformer TransformerDecoder TransformerDecoderLayer TransformerEncoder
-        TransformerEncoderLayer TripletMarginLoss TripletMarginWithDistanceLoss Unflatten Unfold UninitializedParameter Upsample
-        UpsamplingBilinear2d UpsamplingNearest2d ZeroPad1d ZeroPad2d ZeroPad3d attention parallel""",
+        GRUCell GaussianNLLLoss GroupNorm Hardsigmoid Hardswish HingeEmbeddingLoss HuberLoss InstanceNorm1d InstanceNorm2d
+        InstanceNorm3d KLDivLoss LPPool1d LPPool2d LPPool3d LSTM LSTMCell LayerNorm LazyBatchNorm1d LazyBatchNorm2d
+        LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d
+        LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear LocalResponseNorm MarginRankingLoss MaxPool1d
+        MaxPool2d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d Mish MultiLabelMarginLoss MultiLabelSoftMarginLoss
+        MultiMarginLoss MultiheadAttention PReLU PairwiseDistance PixelShuffle PixelUnshuffle PoissonNLLLoss RMSNorm RNN RNNCell
+        RReLU ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d SELU
+        SmoothL1Loss SoftMarginLoss Softmax2d Softmin Softshrink Softsign SyncBatchNorm Tanhshrink Threshold Transformer
+        TransformerDecoder TransformerDecoderLayer TransformerEncoder TransformerEncoderLayer TripletMarginLoss
+        TripletMarginWithDistanceLoss Unflatten Unfold UninitializedParameter Upsample UpsamplingBilinear2d UpsamplingNearest2d
+        ZeroPad1d ZeroPad2d ZeroPad3d attention parallel""",
     "torch.nn.functional": """
         adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
         affine_grid alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm bilinear binary_cross_entropy celu channel_shuffle
@@ -227,8 +223,7 @@ _INSTEAD = {
         L1Loss: (x - target).abs().mean()
         LogSigmoid: -luge.softplus(-x)
         NLLLoss: luge.nn.CrossEntropyLoss()(logits, target)
-        init: luge.init
-        parameter: luge.nn.Parameter""",
+        init: luge.init""",
     "torch.nn.functional": """
         binary_cross_entropy_with_logits: (luge.softplus(x) - x * target).mean()
         hardtanh relu6: luge.clamp

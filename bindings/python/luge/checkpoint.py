@@ -97,7 +97,8 @@ class _Parts:
         if isinstance(params, _Parameters):
             arena = params
         elif isinstance(params, _Module):
-            self.tensors = list(params.named_parameters())
+            tied = {hash(tensor): name for name, tensor in reversed(list(params._state()))}  # under the first of their names
+            self.tensors = [(name, tensor) for name, tensor in params._state() if tied[hash(tensor)] == name]
         elif params is not None:
             for name, tensor in params.items():
                 _checked_name(op, "params", name)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from .._names import missing as _missing
 from . import functional, utils
-from .module import Module, Parameter, clip_grad_norm_
+from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
+from .module import Module
 from .modules import (
     GELU,
     CrossEntropyLoss,
@@ -14,16 +15,15 @@ from .modules import (
     LeakyReLU,
     Linear,
     LogSoftmax,
-    ModuleList,
     MSELoss,
     ReLU,
-    Sequential,
     Sigmoid,
     SiLU,
     Softmax,
     Softplus,
     Tanh,
 )
+from .parameter import Parameter, clip_grad_norm_
 
 __all__ = [
     "GELU",
@@ -36,8 +36,11 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "Module",
+    "ModuleDict",
     "ModuleList",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "Sequential",
     "SiLU",

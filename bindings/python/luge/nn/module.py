@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .. import _C
-from .._C import Parameters, Tensor
+from .._C import Tensor
 from ..autograd import no_grad
-
-
-class _ParameterType(type):
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, Tensor) and _C._is_parameter(instance)
-
-
-class Parameter(metaclass=_ParameterType):
-    """A leaf of its own, with the values of `data`: what a Module takes for a parameter when it is assigned to it, with or
-    without `requires_grad`. Every leaf that requires a gradient, or has required one, is an instance.
-
-    >>> luge.nn.Parameter(luge.zeros(2)).requires_grad
-    True
-    >>> isinstance(luge.zeros(2), luge.nn.Parameter)
-    False
-    """
-
-    def __new__(cls, data: Tensor, requires_grad: bool = True) -> Tensor:  # type: ignore[misc]
-        if not isinstance(data, Tensor):
-            raise TypeError(f"Parameter: data is of type {type(data).__name__}; it must be a tensor")
-        return _C._as_parameter(data.detach().clone(), requires_grad)
-
-
-def clip_grad_norm_(parameters: Parameters | Tensor | Iterable[Tensor], max_norm: float | Tensor) -> Tensor:
-    """Scales the gradients of these leaves so that their joint 2-norm is at most `max_norm`; returns the norm before.
-
-    Tensors without a gradient play no part, one that is given twice counts once. Parameters with sets are clipped set by
-    set: `max_norm` may then be a tensor with one value for each set, and the norms are one.
-
-    >>> w = luge.nn.Parameter(luge.zeros(2))
-    >>> (w * luge.tensor([3.0, 4.0])).sum().backward()
-    >>> luge.nn.clip_grad_norm_([w], 1.0)
-    tensor(5.)
-    """
-    if isinstance(parameters, Parameters):
-        return parameters.clip_grad_norm_(max_norm)
-    return _C._clip_grad_norm_([parameters] if isinstance(parameters, Tensor) else parameters, max_norm)
+from ._hooks import RemovableHandle as RemovableHandle
+from ._hooks import add_hook as _add_hook
+from .parameter import Parameter
 
 
 class IncompatibleKeys(NamedTuple):
@@ -55,29 +21,30 @@ class IncompatibleKeys(NamedTuple):
 
 
 class Module:
-    """What all layers share, as torch.nn.Module: parameters and modules that are assigned to it are its own."""
+    """What all layers share, as torch.nn.Module: parameters and modules that are assigned to it are its own, and so are tensors
+    that register_buffer() names, which are part of its state but are not trained."""
 
     training: bool
     _parameters: dict[str, Tensor | None]
+    _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
 
     def __init__(self) -> None:
-        self.__dict__.update(_parameters={}, _modules={}, training=True)
+        self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), training=True)
+        self.__dict__.update(_forward_hooks={}, _forward_pre_hooks={})
 
-    # ---- attributes: a parameter or module is in its registry and nowhere else
+    # ---- attributes: a parameter, buffer or module is in its registry and nowhere else
 
     def _registries(self) -> list[dict[str, Any]]:
         own = self.__dict__
-        return [own[registry] for registry in ("_parameters", "_modules") if registry in own]
+        return [own[registry] for registry in ("_parameters", "_buffers", "_modules") if registry in own]
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__  # without registries before __init__ and while it is unpickled
-        parameters = own.get("_parameters")
-        if parameters and name in parameters:
-            return parameters[name]
-        modules = own.get("_modules")
-        if modules and name in modules:
-            return modules[name]
+        for registry in ("_parameters", "_modules", "_buffers"):
+            values = own.get(registry)
+            if values and name in values:
+                return values[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -88,6 +55,10 @@ class Module:
             if value is not None:
                 raise TypeError(f"{self._named(name)} is a parameter; it can become a Parameter or None, not {_kind(value)}")
             parameters[name] = None
+        elif name in (buffers := self.__dict__.get("_buffers", {})):
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(f"{self._named(name)} is a buffer; it can become a Tensor or None, not {_kind(value)}")
+            buffers[name] = value
         elif isinstance(value, Module):
             self.add_module(name, value)
         elif name in modules:
@@ -127,6 +98,16 @@ class Module:
             raise TypeError(f"{self._named(name)} can become a Parameter or None, not {_kind(param)}")
         self._register("_parameters", name, param)
 
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """A tensor that is part of the state and is not trained; state_dict() has it unless `persistent` is False. Assigning
+        another tensor to the name replaces it; training in place (`self.name.copy_(...)`) lets captured steps see it."""
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"{self._named(name)} can become a buffer if it is a Tensor or None, not {_kind(tensor)}")
+        if name in self.__dict__ or (hasattr(self, name) and name not in self.__dict__.get("_buffers", {})):
+            raise KeyError(f"{self._named(name)} is in use; a buffer takes a name of its own")
+        self._register("_buffers", name, tensor)
+        (self._transient.discard if persistent else self._transient.add)(name)
+
     def add_module(self, name: str, module: Module | None) -> None:
         """What `self.name = module` does; None keeps the name for a module."""
         if module is not None and not isinstance(module, Module):
@@ -142,7 +123,35 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} must define forward(x)")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+        own = self.__dict__  # without hooks before __init__
+        if not own.get("_forward_hooks") and not own.get("_forward_pre_hooks"):
+            return self.forward(*args, **kwargs)
+        for hook, with_kwargs in list(self._forward_pre_hooks.values()):
+            found = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+            if found is not None and with_kwargs:
+                args, kwargs = found
+            elif found is not None:
+                args = found if isinstance(found, tuple) else (found,)
+        result = self.forward(*args, **kwargs)
+        for hook, with_kwargs in list(self._forward_hooks.values()):
+            found = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
+            result = result if found is None else found
+        return result
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Calls hook(module, args) before each forward(); what it returns, unless it is None, replaces the arguments. With
+        `with_kwargs` it is hook(module, args, kwargs), and returns both. Hooks are Python: a captured step runs them once,
+        when it is captured."""
+        return _add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Calls hook(module, args, result) after each forward(); what it returns, unless it is None, replaces the result. With
+        `with_kwargs` it is hook(module, args, kwargs, result)."""
+        return _add_hook(self._forward_hooks, (hook, with_kwargs), prepend)
 
     # ---- what it is made of
 
@@ -181,18 +190,59 @@ class Module:
     ) -> Iterator[tuple[str, Tensor]]:
         """All parameters, its own and with `recurse` those of the modules below, with names such as "hidden.weight"; tied
         weights only once, under their first name, unless `remove_duplicate` is False."""
+        return self._named_tensors("_parameters", prefix, recurse, remove_duplicate)
+
+    def _named_tensors(
+        self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Tensor]]:
         seen: set[int] = set()
         modules = self.named_modules(None, prefix, remove_duplicate) if recurse else iter([(prefix, self)])
         for where, module in modules:
-            for name, parameter in module._parameters.items():
-                if parameter is None or (remove_duplicate and hash(parameter) in seen):
+            for name, tensor in module.__dict__[registry].items():
+                if tensor is None or (remove_duplicate and hash(tensor) in seen):
                     continue
-                seen.add(hash(parameter))  # the same for all objects that are one tensor
-                yield f"{where}.{name}" if where else name, parameter
+                seen.add(hash(tensor))  # the same for all objects that are one tensor
+                yield f"{where}.{name}" if where else name, tensor
 
     def parameters(self, recurse: bool = True) -> Iterator[Tensor]:
         """All parameters, each once: what an optimizer takes."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """All buffers, as named_parameters()."""
+        return self._named_tensors("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers, each once."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of this name, such as "body.0"; itself for an empty one. Raises AttributeError where there is none."""
+        module = self
+        for name in target.split(".") if target else ():
+            found = module._modules.get(name)
+            if found is None:
+                raise AttributeError(f"get_submodule: {type(module).__name__} has no module '{name}', and target is '{target}'")
+            module = found
+        return module
+
+    def get_parameter(self, target: str) -> Tensor:
+        """The parameter of this name, such as "body.0.weight". Raises AttributeError where there is none."""
+        return self._tensor_at("get_parameter", "_parameters", target)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of this name. Raises AttributeError where there is none."""
+        return self._tensor_at("get_buffer", "_buffers", target)
+
+    def _tensor_at(self, op: str, registry: str, target: str) -> Tensor:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        found: Tensor | None = module.__dict__[registry].get(name)
+        if found is None:
+            raise AttributeError(f"{op}: {type(module).__name__} has no {registry[1:-1]} '{name}', and target is '{target}'")
+        return found
 
     # ---- what is done to all of it
 
@@ -214,22 +264,32 @@ class Module:
         fn(self)
         return self
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """The parameters' values by name; they share memory with the parameters. Tied weights are one tensor under each of
-        their names."""
+    def _state(self, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+        """What state_dict() names: of each module its parameters, then the buffers that are kept."""
+        for where, module in self.named_modules(None, prefix, remove_duplicate=False):
+            kept = ((name, buffer) for name, buffer in module._buffers.items() if name not in module._transient)
+            for name, tensor in (*module._parameters.items(), *kept):
+                if tensor is not None:
+                    yield f"{where}.{name}" if where else name, tensor
+
+    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
+        """The values of parameters and buffers by name, with `prefix` before it; they share memory with the module's, and with
+        `keep_vars` they are those tensors themselves. Tied weights are one tensor under each of their names."""
         values: dict[int, Tensor] = {}
-        names = self.named_parameters(remove_duplicate=False)
-        return {name: values.setdefault(hash(parameter), parameter.detach()) for name, parameter in names}
+        return {
+            f"{prefix}{name}": values.setdefault(hash(tensor), tensor if keep_vars else tensor.detach())
+            for name, tensor in self._state()
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
-        """Overwrites the parameters' values with tensors or arrays, which are converted to the parameters' dtypes.
+        """Overwrites the values of parameters and buffers with tensors or arrays, which are converted to their dtypes.
 
         Raises ValueError for missing and unexpected names unless `strict` is False, ShapeError for other shapes and TypeError
         for what is no array, naming all of them; nothing has changed then.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: state_dict is {_kind(state_dict)}; it must be a dict")
-        own = dict(self.named_parameters(remove_duplicate=False))
+        own = dict(self._state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
         values, misshapen, strange = {}, [], []
@@ -274,8 +334,8 @@ class Module:
         return self.train(False)
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None) -> Module:
-        """Brings the parameters to another device or floating dtype, or to those of a tensor. They are changed in place: tied
-        weights stay tied. Raises ValueError for parameters that an optimizer or a luge.Parameters owns and that would change;
+        """Brings parameters and buffers to another device or floating dtype, or to those of a tensor. They are changed in place:
+        tied weights stay tied. Raises ValueError for parameters that an optimizer or a luge.Parameters owns and that would change;
         nothing has changed then."""
         for given in args:
             if isinstance(given, Tensor):
@@ -286,7 +346,7 @@ class Module:
                 device = given
             else:
                 raise TypeError(f"{type(self).__name__}.to: {_kind(given)} is given; allowed are a dtype, a device and a tensor")
-        _C._convert(list(self.parameters()), dtype, device, f"{type(self).__name__}.to")
+        _C._convert([*self.parameters(), *self.buffers()], dtype, device, f"{type(self).__name__}.to")
         return self
 
     def float(self) -> Module:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import overload
 
 from .. import _C, init
 from .._C import Init, Parameters, Tensor
-from .module import Module, Parameter
+from .module import Module
+from .parameter import Parameter
 
 
 def _added(
@@ -103,77 +102,6 @@ class Embedding(Module):
 
     def extra_repr(self) -> str:
         return f"{self.num_embeddings}, {self.embedding_dim}"
-
-
-class ModuleList(Module):
-    """Modules in a list, which a Module sees."""
-
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
-        super().__init__()
-        self.extend(modules)
-
-    def append(self, module: Module) -> ModuleList:
-        """Adds a module at the end."""
-        self.add_module(str(len(self)), module)
-        return self
-
-    def extend(self, modules: Iterable[Module]) -> ModuleList:
-        """Adds modules at the end."""
-        for module in modules:
-            self.append(module)
-        return self
-
-    def insert(self, index: int, module: Module) -> None:
-        """Adds a module before the one at `index`."""
-        modules = list(self)
-        modules.insert(index, module)
-        self._rename(modules)
-
-    def _rename(self, modules: list[Module]) -> None:
-        self._modules.clear()
-        self.extend(modules)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self) -> Iterator[Module]:
-        return (module for module in self._modules.values() if module is not None)
-
-    @overload
-    def __getitem__(self, index: int) -> Module: ...
-    @overload
-    def __getitem__(self, index: slice) -> ModuleList: ...
-    def __getitem__(self, index: int | slice) -> Module | ModuleList:
-        if not isinstance(index, slice):
-            return list(self)[index]
-        part = type(self)()
-        part.extend(list(self)[index])
-        return part
-
-    def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(list(self._modules)[index], module)
-
-    def __delitem__(self, index: int | slice) -> None:
-        modules = list(self)
-        del modules[index]
-        self._rename(modules)
-
-
-class Sequential(ModuleList):
-    """Modules one after the other.
-
-    >>> model = luge.nn.Sequential(luge.nn.Linear(2, 3), luge.nn.ReLU(), luge.nn.Linear(3, 1))
-    >>> model(luge.zeros(4, 2)).shape
-    (4, 1)
-    """
-
-    def __init__(self, *modules: Module) -> None:
-        super().__init__(modules)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for module in self:
-            x = module(x)
-        return x
 
 
 class Flatten(Module):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .._names import missing as _missing
-from .module import clip_grad_norm_
+from .parameter import clip_grad_norm_
 
 __all__ = ["clip_grad_norm_"]
 

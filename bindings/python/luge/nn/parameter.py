@@ -1,0 +1,45 @@
+"""What is trained, and the norm of its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .. import _C
+from .._C import Parameters, Tensor
+
+
+class _ParameterType(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor) and _C._is_parameter(instance)
+
+
+class Parameter(metaclass=_ParameterType):
+    """A leaf of its own, with the values of `data`: what a Module takes for a parameter when it is assigned to it, with or
+    without `requires_grad`. Every leaf that requires a gradient, or has required one, is an instance.
+
+    >>> luge.nn.Parameter(luge.zeros(2)).requires_grad
+    True
+    >>> isinstance(luge.zeros(2), luge.nn.Parameter)
+    False
+    """
+
+    def __new__(cls, data: Tensor, requires_grad: bool = True) -> Tensor:  # type: ignore[misc]
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Parameter: data is of type {type(data).__name__}; it must be a tensor")
+        return _C._as_parameter(data.detach().clone(), requires_grad)
+
+
+def clip_grad_norm_(parameters: Parameters | Tensor | Iterable[Tensor], max_norm: float | Tensor) -> Tensor:
+    """Scales the gradients of these leaves so that their joint 2-norm is at most `max_norm`; returns the norm before.
+
+    Tensors without a gradient play no part, one that is given twice counts once. Parameters with sets are clipped set by
+    set: `max_norm` may then be a tensor with one value for each set, and the norms are one.
+
+    >>> w = luge.nn.Parameter(luge.zeros(2))
+    >>> (w * luge.tensor([3.0, 4.0])).sum().backward()
+    >>> luge.nn.clip_grad_norm_([w], 1.0)
+    tensor(5.)
+    """
+    if isinstance(parameters, Parameters):
+        return parameters.clip_grad_norm_(max_norm)
+    return _C._clip_grad_norm_([parameters] if isinstance(parameters, Tensor) else parameters, max_norm)
