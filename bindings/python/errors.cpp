@@ -10,7 +10,7 @@ namespace luge::python {
 namespace {
 
 struct Types {
-  PyObject *shape, *dtype, *device, *autograd, *capture, *memory, *file, *cuda;
+  PyObject *shape, *dtype, *device, *autograd, *linalg, *capture, *memory, *file, *cuda;
 };
 Types types;
 
@@ -51,6 +51,8 @@ void set_error() noexcept {
     set_text(PyExc_TypeError, error.what());
   } catch (const AutogradError& error) {
     set_text(types.autograd, error.what());
+  } catch (const LinAlgError& error) {
+    set_text(types.linalg, error.what());
   } catch (const CaptureError& error) {
     set_text(types.capture, error.what());
   } catch (const OutOfMemoryError& error) {
@@ -81,6 +83,8 @@ void bind_errors(nb::module_& m) {
   types.autograd =
       add(m, "AutogradError", PyExc_RuntimeError,
           "A backward pass that cannot run: no graph, a graph used twice, a saved tensor that was changed.");
+  types.linalg = add(m, "LinAlgError", PyExc_RuntimeError,
+                     "A matrix that cannot be factored or inverted: not positive definite, singular, not finite.");
   types.capture = add(m, "CaptureError", PyExc_RuntimeError, "A step that cannot be recorded or replayed.");
   types.memory = add(m, "OutOfMemoryError", PyExc_MemoryError,
                      "An allocation that cannot be had. A smaller one afterwards succeeds.");

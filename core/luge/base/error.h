@@ -42,6 +42,13 @@ class ValueError : public Error {
   using Error::Error;
 };
 
+/// A matrix that cannot be factored or inverted: not positive definite, singular, not finite. The message names the first
+/// such matrix of a batch.
+class LinAlgError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A backward pass that cannot run: no graph, a graph used twice, a saved tensor changed in place.
 class AutogradError : public Error {
  public:

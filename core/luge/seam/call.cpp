@@ -253,6 +253,82 @@ void Covariance::effects(Effects& effects) {
   for (Operand* result : {&condition, &chi2, &free, &rank}) effects.writes(*result, Extent().with(of.sets));
 }
 
+// ---- linear algebra -----------------------------------------------------------------------------
+
+const char* Factorize::name() const {
+  switch (kind) {
+    case Kind::Cholesky: return "cholesky";
+    case Kind::Lu: return "lu";
+    case Kind::RowOrder: return "lu_row_order";
+    case Kind::TriangularSolve: return "solve_triangular";
+    case Kind::Qr: return "qr";
+    case Kind::Eigh: return "eigh";
+    case Kind::Svd: return "svd";
+  }
+  return "";
+}
+/// The leading terms; of what iterates, of a usual number of iterations.
+double Factorize::flops() const {
+  const auto rows = static_cast<double>(m), columns = static_cast<double>(n);
+  const double less = std::min(rows, columns), all = static_cast<double>(batch);
+  const double product = less * less * (std::max(rows, columns) - less / 3);
+  switch (kind) {
+    case Kind::Cholesky: return all * columns * columns * columns / 3;
+    case Kind::Lu: return all * product;
+    case Kind::RowOrder: return 0;
+    case Kind::TriangularSolve: return all * columns * columns * static_cast<double>(k);
+    case Kind::Qr: return (out.is_absent() ? 2 : 4) * all * product;
+    case Kind::Eigh: return (second.is_absent() ? 4.0 / 3 : 9) * all * columns * columns * columns;
+    case Kind::Svd: return (second.is_absent() ? 4 : 14) * all * product;
+  }
+  return 0;
+}
+void Factorize::effects(Effects& effects) {
+  const Extent each = Extent().with(batch);
+  const auto matrices = [&](std::int64_t rows, std::int64_t columns) { return each.with(rows).with(columns); };
+  const std::int64_t less = std::min(m, n);
+  switch (kind) {
+    case Kind::Cholesky:
+      effects.reads(in, matrices(n, n));
+      effects.writes(out, matrices(n, n));
+      break;
+    case Kind::Lu:
+      effects.reads(in, matrices(m, n));
+      effects.writes(out, matrices(m, n));
+      effects.writes(pivots, each.with(less));
+      effects.writes(order, each.with(m));
+      break;
+    case Kind::RowOrder:
+      effects.reads(pivots, each.with(k));
+      effects.writes(order, each.with(m));
+      break;
+    case Kind::TriangularSolve: {
+      const Extent sides = right ? matrices(k, n) : matrices(n, k);
+      effects.reads(in, matrices(n, n));
+      effects.reads(b, sides);
+      effects.reads(order, each.with(n));
+      effects.writes(out, sides);
+      break;
+    }
+    case Kind::Qr:
+      effects.reads(in, matrices(m, n));
+      effects.writes(out, matrices(m, complete ? m : less));
+      effects.writes(second, matrices(complete ? m : less, n));
+      break;
+    case Kind::Eigh:
+      effects.reads(in, matrices(n, n));
+      effects.writes(out, each.with(n));
+      effects.writes(second, matrices(n, n));
+      break;
+    case Kind::Svd:
+      effects.reads(in, matrices(m, n));
+      effects.writes(out, each.with(less));
+      effects.writes(second, matrices(m, complete ? m : less));
+      effects.writes(third, matrices(complete ? n : less, n));
+      break;
+  }
+  effects.writes(info, each);
+}
 
 const char* name_of(const Call& call) {
   return std::visit([](const auto& kind) { return kind.name(); }, call);

@@ -42,7 +42,8 @@ namespace luge {
   X(ClipNorm)         \
   X(Record)           \
   X(LeastSquares)     \
-  X(Covariance)
+  X(Covariance)       \
+  X(Factorize)
 
 /// One elementwise formula over broadcast operands.
 ///   Forward   in = the op's inputs (Where: condition, a, b); out[0] = the result (Bool for
@@ -373,6 +374,44 @@ struct Covariance {
   Operand chi2;                    ///< (sets), float64: the sum of squares of the weighted residuals
   Operand free;                    ///< (sets), int32: parameters that are not at a bound
   Operand rank;                    ///< (sets), int32: how many of those the observations determine
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// Factors a batch of matrices, or solves with factors; float32 or float64. What comes of a matrix depends on it alone
+/// (law 7). An operand's strides are those of its matrices, of their rows and 1; those of a vector per matrix: of the
+/// matrices and 1. No output overlaps an input or another output.
+///   Cholesky         in (n, n), of which the triangle `upper` or the lower one is read; out (n, n) = L with L L^T = in,
+///                    or, upper, U with U^T U = in, zeros in the other triangle; info
+///   Lu               in (m, n); out (m, n) = L below the diagonal, which is 1, and U from there on, with P in = L U;
+///                    pivots (k): at step i row i changed places with row pivots[i] - 1; order (m), or Absent: row i of
+///                    P in is row order[i] of `in`; info. Partial pivoting, k = min(m, n)
+///   RowOrder         pivots (k); order (m) as above. A pivot that is none leaves its row where it is
+///   TriangularSolve  in (n, n), of which the triangle `upper` or the lower one is read, with a diagonal of ones if
+///                    `unit`; b (n, k); out (n, k) = in^-1 b, `transposed` in^-T b. `right`: b and out (k, n), b in^-1
+///                    or b in^-T. With order (n), not `right`: of P b, whose row i is row order[i] of b, in place of b; and,
+///                    `transposed`, P^-1 in^-T b, whose row order[i] is row i
+///   Qr               in (m, n); out (m, c) = Q, or Absent; second (c, n) = R, upper triangular: Q R = in, Q^T Q = 1;
+///                    c = m if `complete`, else min(m, n)
+///   Eigh             in (n, n), as Cholesky's; out (n) = eigenvalues, ascending; second (n, n) = V, or Absent, whose
+///                    columns are the eigenvectors of length 1: in V = V diag(out); info
+///   Svd              in (m, n); out (min(m, n)) = singular values, descending; second (m, c) = U and third (d, n) = V^T,
+///                    or both Absent: U diag(out) V^T = in; c = d = min(m, n), or m and n if `complete`; info
+/// info is 0, or Cholesky: how many rows and columns, from the first, it takes for a matrix that is not positive definite;
+/// Lu: the first pivot that is zero, counted from 1; Eigh and Svd: not 0 where nothing was found, and the results are NaN.
+struct Factorize {
+  enum class Kind : std::uint8_t { Cholesky, Lu, RowOrder, TriangularSolve, Qr, Eigh, Svd };
+
+  Kind kind = Kind::Cholesky;
+  bool upper = false, transposed = false, unit = false, right = false, complete = false;
+  std::int64_t batch = 0, m = 0, n = 0, k = 0;
+  Operand in, b;
+  Operand out, second, third;
+  Operand pivots;                  ///< Int32
+  Operand order;                   ///< Int64
+  Operand info;                    ///< Int32, one per matrix
 
   const char* name() const;
   double flops() const;
