@@ -43,6 +43,7 @@ void reduce_as(const Reduce& call, const ReduceSpace& space) {
     case ReduceOp::ArgMin: return reduce_with<Extreme<T, false, true>>(space, call.in.data, nullptr, position);
     case ReduceOp::ArgMax: return reduce_with<Extreme<T, true, true>>(space, call.in.data, nullptr, position);
     case ReduceOp::LogSumExp: return log_sum_exp(call, space, sink);
+    case ReduceOp::SumSquares: return reduce_with<FloatSum<T, Squared>>(space, call.in.data, nullptr, total);
   }
 }
 

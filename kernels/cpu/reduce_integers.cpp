@@ -46,7 +46,8 @@ void reduce_as(const Reduce& call, const ReduceSpace& space) {
     case ReduceOp::ArgMin: return reduce_with<Extreme<T, false, true>>(space, call.in.data, nullptr, position);
     case ReduceOp::ArgMax: return reduce_with<Extreme<T, true, true>>(space, call.in.data, nullptr, position);
     case ReduceOp::Mean:
-    case ReduceOp::LogSumExp: return;  // floating only, as core sees to
+    case ReduceOp::LogSumExp:
+    case ReduceOp::SumSquares: return;  // floating only, as core sees to
   }
 }
 

@@ -21,6 +21,9 @@ void reduce_elements(const Context& context, const Reduce& call) {
     case ReduceOp::LogSumExp:
       if constexpr (kFloating<T>) return reduce<LogSumExp<T>>(context, call);
       break;
+    case ReduceOp::SumSquares:
+      if constexpr (kFloating<T>) return reduce<SumSquares<T>>(context, call);
+      break;
   }
 }
 

@@ -14,7 +14,7 @@ constexpr ReduceOp kOps[] = {
 };
 
 bool takes(ReduceOp op, DType dtype) {
-  return is_floating(dtype) || (op != ReduceOp::Mean && op != ReduceOp::LogSumExp);
+  return is_floating(dtype) || (op != ReduceOp::Mean && op != ReduceOp::LogSumExp && op != ReduceOp::SumSquares);
 }
 
 DType result_type(ReduceOp op, DType dtype) {
@@ -36,12 +36,13 @@ std::int64_t position(const std::vector<double>& row, bool largest) {
 
 double reference(ReduceOp op, const std::vector<double>& row) {
   const bool largest = op == ReduceOp::Max || op == ReduceOp::ArgMax || op == ReduceOp::LogSumExp;
-  long double sum = 0, product = 1;
-  for (const double x : row) sum += x, product *= x;
+  long double sum = 0, product = 1, squares = 0;
+  for (const long double x : row) sum += x, product *= x, squares += x * x;
   switch (op) {
     case ReduceOp::Sum: return static_cast<double>(sum);
     case ReduceOp::Mean: return static_cast<double>(sum / static_cast<long double>(row.size()));
     case ReduceOp::Prod: return static_cast<double>(product);
+    case ReduceOp::SumSquares: return static_cast<double>(squares);
     case ReduceOp::Min:
     case ReduceOp::Max: return row[static_cast<std::size_t>(position(row, largest))];
     case ReduceOp::ArgMin:

@@ -47,6 +47,16 @@ struct Sum {
   }
 };
 
+/// The square of the Euclidean norm.
+template <class T>
+struct SumSquares : Sum<T, false> {
+  using State = Carried<T>;
+
+  LUGE_FN static State include(State state, T x, std::int64_t) {
+    return state + static_cast<State>(x) * static_cast<State>(x);
+  }
+};
+
 template <class T>
 struct Product {
   using Value = T;
@@ -119,6 +129,29 @@ struct ArgExtreme {
     return {wins ? second : first, wins ? y : x};
   }
   LUGE_FN static Result finish(const State& state, std::int64_t) { return state.position; }
+};
+
+/// The largest or smallest up to an element of a scan, and where it stands: the last of equals, the last NaN if there is
+/// one. What is merged stands behind in the order of the scan.
+template <class T, bool maximum>
+struct LastExtreme {
+  using Value = T;
+  struct State {
+    std::int64_t position;  ///< kNowhere: nothing seen yet
+    T value;
+  };
+  using Result = T;
+  static constexpr std::int64_t kNowhere = -1;
+
+  LUGE_FN static State identity() { return {kNowhere, T(0)}; }
+  LUGE_FN static State include(const State& state, T x, std::int64_t position) {
+    return merge(state, State{position, x});
+  }
+  LUGE_FN static State merge(const State& a, const State& b) {
+    const bool replaces = bool((a.position == kNowhere) | !beats<maximum>(a.value, b.value)) & bool(b.position != kNowhere);
+    return {replaces ? b.position : a.position, replaces ? b.value : a.value};
+  }
+  LUGE_FN static Result finish(const State& state, std::int64_t) { return state.value; }
 };
 
 /// log(sum(exp(x))) in one pass: the largest x so far, and the sum of exp(x - largest). A loop that knows the largest x

@@ -139,6 +139,15 @@ void Sort::effects(Effects& effects) {
   effects.writes(indices, some);
 }
 
+const char* Scan::name() const { return luge::name(op); }
+double Scan::flops() const { return static_cast<double>(count()); }
+void Scan::effects(Effects& effects) {
+  const Rows all{1, count()};
+  effects.reads(in, all);
+  effects.writes(out, all);
+  effects.writes(indices, all);
+}
+
 // ---- values without inputs ----------------------------------------------------------------------
 
 const char* Iota::name() const { return "arange"; }

@@ -36,6 +36,7 @@ namespace luge {
   X(CrossEntropy)     \
   X(Gather)           \
   X(Sort)             \
+  X(Scan)             \
   X(Iota)             \
   X(Random)           \
   X(Update)           \
@@ -93,7 +94,8 @@ struct Copy {
   X(Max, "max")            \
   X(ArgMin, "argmin")      \
   X(ArgMax, "argmax")      \
-  X(LogSumExp, "logsumexp")
+  X(LogSumExp, "logsumexp") \
+  X(SumSquares, "sum of squares")
 
 enum class ReduceOp : std::uint8_t {
 #define LUGE_ROW(Formula, name) Formula,
@@ -115,7 +117,7 @@ constexpr const char* name(ReduceOp op) {
 /// Reduces the last `reduced` dimensions of the extent; the first extent.ndim - reduced are kept.
 ///   in.strides   one per dimension of the extent
 ///   out.strides  one per kept dimension
-/// Sum and Prod of int32, int64 and bool arrive with an int64 output; Mean and LogSumExp are floating
+/// Sum and Prod of int32, int64 and bool arrive with an int64 output; Mean, LogSumExp and SumSquares are floating
 /// only; ArgMin and ArgMax give the int64 row-major position within the reduced dimensions, of the
 /// first of equals, NaN counting as the extreme; Min and Max propagate NaN and also take Bool.
 /// Floating sums carry at least float64 between chunks; the order of additions depends on the reduced
@@ -215,6 +217,50 @@ struct Sort {
   Operand in;                      ///< strides[0] = distance of rows; columns are contiguous
   Operand values, indices;         ///< the same; values: of in's dtype, or Absent; indices: Int64
 
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+#define LUGE_SCANS(X)  \
+  X(Sum, "cumsum")     \
+  X(Prod, "cumprod")   \
+  X(Max, "cummax")     \
+  X(Min, "cummin")     \
+  X(LogSumExp, "logcumsumexp")
+
+enum class ScanOp : std::uint8_t {
+#define LUGE_ROW(Formula, name) Formula,
+  LUGE_SCANS(LUGE_ROW)
+#undef LUGE_ROW
+};
+
+/// "cumsum", "cummax", ...
+constexpr const char* name(ScanOp op) {
+  switch (op) {
+#define LUGE_ROW(Formula, name) \
+  case ScanOp::Formula: return name;
+    LUGE_SCANS(LUGE_ROW)
+#undef LUGE_ROW
+  }
+  return "";
+}
+
+/// Running reductions along the middle one of three contiguous dimensions, (outer, n, inner):
+///   out[o, i, j]      that of in[o, 0, j] to in[o, i, j]; reversed, of in[o, i, j] to in[o, n - 1, j]
+///   indices[o, i, j]  of Max and Min: the position of that element, of the last one met of equals, NaN counting as the
+///                     extreme
+/// Sum and Prod are of int64, float32 or float64, LogSumExp is floating only, Max and Min take anything but Bool. Sums
+/// and products of floats are carried in float64; NaN stays once it is met. A line's result depends on the line alone
+/// (law 7). out overlaps nothing else.
+struct Scan {
+  ScanOp op;
+  bool reverse = false;
+  std::int64_t outer = 1, n = 0, inner = 1;
+  Operand in, out;
+  Operand indices;                 ///< Int64, of Max and Min; else Absent
+
+  std::int64_t count() const { return outer * n * inner; }
   const char* name() const;
   double flops() const;
   void effects(Effects& effects);

@@ -30,7 +30,7 @@ NEAREST = {
     "arena": "Update ClipNorm", "blocks": "Reduce Record Update", "clip_norm": "ClipNorm", "copy": "Copy",
     "cross_entropy": "CrossEntropy", "elementwise": "Elementwise Copy", "gather": "Gather", "iota": "Iota",
     "matmul": "MatMul", "random": "Random", "record": "Record", "reduce": "Reduce", "rows": "Softmax CrossEntropy",
-    "softmax": "Softmax", "sort": "Sort", "update": "Update", "walk": "Copy Elementwise Gather",
+    "scan": "Scan", "softmax": "Softmax", "sort": "Sort", "update": "Update", "walk": "Copy Elementwise Gather",
 }
 BARRIER = re.compile(r"__(syncthreads|threadfence|threadfence_system|syncwarp)\(\);")
 SHARED = re.compile(r"LUGE_SHARED\((.*), (\w+), (.+)\);")
