@@ -1,7 +1,8 @@
-// Picking along one dimension, and adding back. The extent is seen as lines along that dimension; a
-// line is walked in order by one thread, so sums into one element have one order.
+// Picking along one dimension, and folding back. The extent is seen as lines along that dimension; a
+// line is walked in order by one thread, so what is folded into one element has one order.
 
 #include <luge/base/detail/dispatch.h>
+#include <luge/math/reducers.h>
 
 #include "kernels.h"
 #include "strided.h"
@@ -85,7 +86,7 @@ void pick(const Gather& call, const Lines& lines) {
   });
 }
 
-/// Backward: threads share out the lines (or the columns of rows), never one line. `put` adds or overwrites.
+/// Backward: threads share out the lines (or the columns of rows), never one line. `put` folds or overwrites.
 template <class T>
 void put_back(const Gather& call, const Lines& lines, auto put) {
   T* const source = static_cast<T*>(call.source.data);
@@ -110,14 +111,31 @@ void put_back(const Gather& call, const Lines& lines, auto put) {
   });
 }
 
+template <class T>
+void fold_back(const Gather& call, const Lines& lines) {
+  using math::scalar::Extreme;
+  switch (call.fold) {
+    case Fold::Sum:
+      if constexpr (!std::is_same_v<T, bool>) put_back<T>(call, lines, [](T& to, T value) { to += value; });
+      break;
+    case Fold::Prod:
+      if constexpr (!std::is_same_v<T, bool>) put_back<T>(call, lines, [](T& to, T value) { to *= value; });
+      break;
+    case Fold::Min:
+      put_back<T>(call, lines, [](T& to, T value) { to = static_cast<T>(Extreme<T, false>::merge(to, value)); });
+      break;
+    case Fold::Max:
+      put_back<T>(call, lines, [](T& to, T value) { to = static_cast<T>(Extreme<T, true>::merge(to, value)); });
+      break;
+  }
+}
+
 }  // namespace
 
 void run(const Gather& call) {
   const Lines lines(call);
-  if (call.direction == Direction::Backward && call.store == Store::Accumulate) {
-    const auto add = [](auto& to, auto value) { to += value; };
-    return with_floating(call.source.dtype, [&]<class T>() { return put_back<T>(call, lines, add); });
-  }
+  if (call.direction == Direction::Backward && call.store == Store::Accumulate)
+    return with_dtype(call.source.dtype, [&]<class T>() { return fold_back<T>(call, lines); });
   with_word(size_of(call.source.dtype), [&]<class Word>() {
     if (call.direction == Direction::Forward) return pick<Word>(call, lines);
     put_back<Word>(call, lines, [](Word& to, Word value) { to = value; });

@@ -1,18 +1,45 @@
 // Putting back along one dimension: the way back of picking (gather.cu).
 //
 // There are no floating-point atomics: the labels of each line are sorted, so that those that name the same place stand
-// side by side in the order of their positions, as a chain. The thread of its first one adds up all their gradients;
-// those of a long chain were added in pieces before, all at once. A line is sorted once, however often broadcasting
-// repeats it (an embedding's for all columns).
+// side by side in the order of their positions, as a chain. The thread of its first one adds up (or multiplies, ...) all
+// their gradients; those of a long chain were added in pieces before, all at once. A line is sorted once, however often
+// broadcasting repeats it (an embedding's for all columns).
 
 #include "blocks.cuh"
 #include "gather.cuh"
 #include "kernels.h"
 #include "launch.h"
+#include "reducers.cuh"
 
 namespace luge::cuda {
 
 namespace {
+
+/// How two folds of parts of a chain become one, `a` before `b`. Floats are carried in float64, integers and bools in
+/// int64.
+template <class T>
+using Carried = math::scalar::Carried<T>;
+struct Summing {
+  template <class State>
+  __device__ State merge(State a, State b) const {
+    return a + b;
+  }
+};
+/// As the call says: its kernels wait for memory, not for the choice, which is the same for all threads.
+struct Folding {
+  Fold fold;
+
+  template <class State>
+  __device__ State merge(State a, State b) const {
+    switch (fold) {
+      case Fold::Sum: return Sum<State, false>::merge(a, b);
+      case Fold::Prod: return Product<State>::merge(a, b);
+      case Fold::Min: return Extreme<State, false>::merge(a, b);
+      case Fold::Max: break;
+    }
+    return Extreme<State, true>::merge(a, b);
+  }
+};
 
 /// Entries of a chain whose gradients one thread adds up, one after the other.
 inline constexpr int kPiece = 64;
@@ -85,16 +112,18 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// The gradients of a piece, n neighbours at a time, added up in float64 and in order: of the entry at `at`, which is
-/// given, and of those that continue it.
-template <class T, int n>
-class PieceSum {
+/// The gradients of a piece, n neighbours at a time, folded in float64 or int64 and in order: of the entry at `at`, which
+/// is given, and of those that continue it.
+template <class T, int n, class How>
+class Piece {
  public:
-  __device__ PieceSum(const Pack<T, n>* gradients, std::int64_t step, std::int64_t entry)
-      : gradients_(gradients), step_(step) {
+  using State = Carried<T>;
+
+  __device__ Piece(How how, const Pack<T, n>* gradients, std::int64_t step, std::int64_t entry)
+      : how_(how), gradients_(gradients), step_(step) {
     const Pack<T, n> first = gradients_[position_of(entry) * step_];
 #pragma unroll
-    for (int k = 0; k < n; ++k) sum.values[k] = static_cast<double>(first.values[k]);
+    for (int k = 0; k < n; ++k) folded.values[k] = static_cast<State>(first.values[k]);
   }
 
   /// kNext at a time.
@@ -114,40 +143,45 @@ class PieceSum {
       for (int a = 0; a < kNext; ++a)
         if (continues[a])
 #pragma unroll
-          for (int k = 0; k < n; ++k) sum.values[k] += static_cast<double>(more[a].values[k]);
+          for (int k = 0; k < n; ++k)
+            folded.values[k] = how_.merge(folded.values[k], static_cast<State>(more[a].values[k]));
       if (!continues[kNext - 1]) break;
     }
   }
 
-  Pack<double, n> sum;
+  Pack<State, n> folded;
 
  private:
+  How how_;
   const Pack<T, n>* gradients_;
   std::int64_t step_;
 };
 
-/// The sums of all pieces that do not begin a chain: sums[i * columns.count + c] for the one at chains.pieces[i].
-template <class T, int n>
+/// The folds of all pieces that do not begin a chain: folds[i * columns.count + c] for the one at chains.pieces[i].
+template <class T, int n, class How>
 __global__ void __launch_bounds__(kThreads)
-    piece_sums_kernel(const Chains chains, const Walk<1> lines, const Walk<1> columns, std::int64_t step,
-                      const Pack<T, n>* out, Pack<double, n>* sums) {
+    piece_folds_kernel(const How how, const Chains chains, const Walk<1> lines, const Walk<1> columns, std::int64_t step,
+                       const Pack<T, n>* out, Pack<Carried<T>, n>* folds) {
   const std::int64_t units = divide_up(chains.count, kPiece) * columns.count;
   for (std::int64_t unit = grid_thread(); unit < units; unit += grid_threads()) {
     const std::int64_t piece = quick_quotient(unit, columns.count), at = chains.pieces[piece];
     if (at < 0) continue;
     const std::int64_t column = columns.offset(unit - piece * columns.count);
-    PieceSum<T, n> piece_sum(out + lines.offset(quick_quotient(at, chains.length)) + column, step, chains.entries[at]);
-    piece_sum.template add_continuing<kAhead>(chains.entries, at);
-    sums[unit] = piece_sum.sum;
+    Piece<T, n, How> of_piece(how, out + lines.offset(quick_quotient(at, chains.length)) + column, step,
+                              chains.entries[at]);
+    of_piece.template add_continuing<kAhead>(chains.entries, at);
+    folds[unit] = of_piece.folded;
   }
 }
 
 /// source[.., label, ..] += the chain's gradients, n neighbours at a time. With six blocks 48 KB are in flight.
-template <class T, int n, class Walk>
+template <class T, int n, class How, class Walk>
 __global__ void __launch_bounds__(kThreads, 6)
-    scatter_add_kernel(const Walk walk, const Steps steps, Pack<T, n>* source, const Chains chains,
-                       const Pack<T, n>* out, const Pack<double, n>* sums, std::int64_t columns, IndexFault* fault) {
+    scatter_fold_kernel(const How how, const Walk walk, const Steps steps, Pack<T, n>* source, const Chains chains,
+                        const Pack<T, n>* out, const Pack<Carried<T>, n>* folds, std::int64_t columns,
+                        IndexFault* fault) {
   using Position = typename Walk::Position;
+  using State = Carried<T>;
   constexpr int kNext = n == 1 ? kAhead : 1;  // more do not fit into the registers of six blocks
   const auto threads = static_cast<Position>(grid_threads()), count = static_cast<Position>(walk.count);
   for (auto at = static_cast<Position>(grid_thread()); at < count; at += threads) {
@@ -162,20 +196,20 @@ __global__ void __launch_bounds__(kThreads, 6)
     }
     Pack<T, n>* const place = source + (offsets[kSource] + label * steps.source);
     const Pack<T, n> old = *place;
-    PieceSum<T, n> piece(out + offsets[kOut], steps.out, first);
+    Piece<T, n, How> piece(how, out + offsets[kOut], steps.out, first);
     if (chains.entries) {
       piece.template add_continuing<kNext>(chains.entries, offsets[kLabels]);
       std::int64_t next = offsets[kLabels] + kPiece;
       for (; next < chains.count && link_of(chains.entries[next]) == Link::BeginsPiece; next += kPiece) {
-        const Pack<double, n> more = sums[next / kPiece * columns + offsets[kColumn]];
+        const Pack<State, n> more = folds[next / kPiece * columns + offsets[kColumn]];
 #pragma unroll
-        for (int k = 0; k < n; ++k) piece.sum.values[k] += more.values[k];
+        for (int k = 0; k < n; ++k) piece.folded.values[k] = how.merge(piece.folded.values[k], more.values[k]);
       }
     }
     Pack<T, n> result;
 #pragma unroll
     for (int k = 0; k < n; ++k)
-      result.values[k] = static_cast<T>(static_cast<double>(old.values[k]) + piece.sum.values[k]);
+      result.values[k] = static_cast<T>(how.merge(static_cast<State>(old.values[k]), piece.folded.values[k]));
     *place = result;
   }
 }
@@ -198,15 +232,15 @@ Extent part_of(const Gather& call, bool repeating) {
   return part;
 }
 
-template <class T, int n>
-void scatter_add(const Context& context, const Gather& call, const PutBack& back, Space<4> windows, Steps steps,
-                 std::int64_t columns) {
+template <class T, int n, class How>
+void scatter_fold(const Context& context, const Gather& call, const How& how, const PutBack& back, Space<4> windows,
+                  Steps steps, std::int64_t columns) {
   widen(windows, steps, n);
   const auto* const out = static_cast<const Pack<T, n>*>(call.out.data);
   const Chains& chains = back.chains;
   const std::int64_t pieces = chains.entries ? divide_up(chains.count, kPiece) : 0;
-  const Scratch memory(context, pieces * columns * static_cast<std::int64_t>(sizeof(double)) + 1);
-  auto* const sums = memory.as<Pack<double, n>>();
+  const Scratch memory(context, pieces * columns * static_cast<std::int64_t>(sizeof(Carried<T>)) + 1);
+  auto* const folds = memory.as<Pack<Carried<T>, n>>();
   if (pieces > 0) {
     const Strides& strides = call.out.strides;
     Space<1> column_space(dims(part_of(call, true)), {strides.data()});
@@ -218,17 +252,17 @@ void scatter_add(const Context& context, const Gather& call, const PutBack& back
         column_space.sizes[d] /= n;
     }
     for (int d = 0; d < line_space.ndim; ++d) line_space.strides[0][d] /= n;
-    launch(context, piece_sums_kernel<T, n>, grid_stride(context, pieces * (columns / n), kThreads), chains,
-           make_walk(line_space), make_walk(column_space), steps.out, out, sums);
+    launch(context, piece_folds_kernel<T, n, How>, grid_stride(context, pieces * (columns / n), kThreads), how, chains,
+           make_walk(line_space), make_walk(column_space), steps.out, out, folds);
   }
   with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
-    launch(context, scatter_add_kernel<T, n, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
-           static_cast<Pack<T, n>*>(call.source.data), chains, out, sums, columns / n, context.gpu().fault());
+    launch(context, scatter_fold_kernel<T, n, How, Walk>, grid_stride(context, windows.count(), kThreads), how, walk,
+           steps, static_cast<Pack<T, n>*>(call.source.data), chains, out, folds, columns / n, context.gpu().fault());
   });
 }
 
 template <class T>
-void scatter_add(const Context& context, const Gather& call, const PutBack& back) {
+void scatter_fold(const Context& context, const Gather& call, const PutBack& back) {
   // Columns are numbered over the dimensions that repeat labels, the last one first.
   const Extent repeating = part_of(call, true);
   Strides numbers{};
@@ -239,11 +273,16 @@ void scatter_add(const Context& context, const Gather& call, const PutBack& back
   }
   const Space<4> windows(dims(call.extent),
                          {back.source.data(), back.out.data(), back.labels.data(), numbers.data()});
-  constexpr int kMost = 16 / sizeof(T);
-  if (neighbours(windows, back.steps, call) == kMost)
-    scatter_add<T, kMost>(context, call, back, windows, back.steps, columns);
-  else
-    scatter_add<T, 1>(context, call, back, windows, back.steps, columns);
+  if constexpr (kFloating<T>) {
+    // Sums of floats, the gradients of picking, are what has to be quick.
+    constexpr int kMost = 16 / sizeof(T);
+    if (call.fold == Fold::Sum) {
+      if (neighbours(windows, back.steps, call) == kMost)
+        return scatter_fold<T, kMost>(context, call, Summing{}, back, windows, back.steps, columns);
+      return scatter_fold<T, 1>(context, call, Summing{}, back, windows, back.steps, columns);
+    }
+  }
+  scatter_fold<T, 1>(context, call, Folding{call.fold}, back, windows, back.steps, columns);
 }
 
 void scatter(const Context& context, const Gather& call, const PutBack& back) {
@@ -262,7 +301,7 @@ void scatter(const Context& context, const Gather& call, const PutBack& back) {
 
 void put_back(const Context& context, const Gather& call, const PutBack& back) {
   if (call.store != Store::Accumulate) return scatter(context, call, back);
-  with_floating(call.source.dtype, [&]<class T>() { scatter_add<T>(context, call, back); });
+  with_dtype(call.source.dtype, [&]<class T>() { scatter_fold<T>(context, call, back); });
 }
 
 /// Sorts the lines of labels and puts back along their chains.

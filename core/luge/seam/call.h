@@ -184,13 +184,16 @@ struct CrossEntropy {
   void effects(Effects& effects);
 };
 
+/// How what meets at one place becomes one value. Integers wrap around; Min and Max propagate NaN.
+enum class Fold : std::uint8_t { Sum, Prod, Min, Max };
+
 /// Picks along one dimension of the extent (the extent is that of index and out).
 ///   Forward   out[.., i, ..] = source[.., index[.., i, ..], ..]
-///   Backward  source[.., index[.., i, ..], ..] += out[.., i, ..], in an order that does not depend on
-///             thread count or position; source is already zero or holds what is to be added to
+///   Backward  source[.., index[.., i, ..], ..] += out[.., i, ..], or what `fold` says instead of +=, in an order that
+///             does not depend on thread count or position; source already holds what is folded into
 ///   Backward, Overwrite   the same with = instead of +=; of equal labels the last one stays
-/// index is Int64; a zero stride in index repeats it (index_select has one stride only). Any dtype, but for +=, which is
-/// floating. A label outside [0, source_size) never reads or writes out of bounds.
+/// index is Int64; a zero stride in index repeats it (index_select has one stride only). Any dtype, but for Sum and Prod,
+/// which Bool has none of (they are Max and Min). A label outside [0, source_size) never reads or writes out of bounds.
 struct Gather {
   Direction direction = Direction::Forward;
   Extent extent;
@@ -198,6 +201,7 @@ struct Gather {
   std::int64_t source_size = 0;    ///< size of source along dim
   Operand source, index, out;
   Store store = Store::Accumulate; ///< of Backward
+  Fold fold = Fold::Sum;           ///< of Accumulate
   bool distinct = false;           ///< no label stands twice in a line along dim, so no sum has an order
 
   const char* name() const;
