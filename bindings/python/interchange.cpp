@@ -2,6 +2,9 @@
 
 #include "interchange.h"
 
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
 
 namespace luge::python {
@@ -122,6 +125,33 @@ void bind_interchange(nb::module_& m, nb::class_<Tensor>& tensor) {
   bind_arrays(m, tensor);
   bind_dlpack(m, tensor);
   bind_pickle(m, tensor);
+
+  tensor.def(
+      "__array_namespace__",
+      [](const Tensor&, nb::handle api_version) {
+        static constexpr std::array kVersions = {"2021.12", "2022.12", "2023.12", "2024.12"};
+        if (!api_version.is_none()) {
+          const std::string version = nb::cast<std::string>(nb::str(api_version));
+          if (std::find(kVersions.begin(), kVersions.end(), version) == kVersions.end())
+            throw ValueError(fmt::format(
+                "__array_namespace__: api_version is '{}'; allowed are 2021.12, 2022.12, 2023.12, 2024.12 and None",
+                version));
+        }
+        return nb::module_::import_("luge.array_api");
+      },
+      nb::kw_only(), "api_version"_a = nb::none(),
+      nb::sig("def __array_namespace__(self, *, api_version: str | None = None) -> Any"),
+      "The functions of the array API standard for this tensor: luge.array_api.");
+  tensor.def(
+      "to_device",
+      [](const nb::object& x, nb::handle device, nb::handle stream) {
+        if (!stream.is_none()) throw ValueError("to_device: stream must be None; copies are in order by themselves");
+        return x.attr("to")("device"_a = device);
+      },
+      "device"_a.none(), nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig("def to_device(self, device: object, /, *, stream: object = None) -> Tensor"),
+      "The tensor on another device, as the array API standard spells it.\n\n"
+      ">>> luge.ones(1).to_device('cpu')\ntensor([1.])");
 }
 
 }  // namespace luge::python

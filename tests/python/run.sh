@@ -8,7 +8,7 @@ shift
 venv=$folder/venv
 tests/python/install.sh "$folder" "$venv/bin/python"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check pytest mypy tqdm tensorboardX 'ml_dtypes>=0.4,<0.6' \
-  'safetensors>=0.4.3,<1'
+  'safetensors>=0.4.3,<1' 'array-api-strict>=2.3,<3' 'array-api-compat>=1.10,<2'
 # From elsewhere, so that nothing is imported from the sources.
 folder=$(cd "$folder" && pwd) tests=$(cd tests/python && pwd) agreement=$(cd tests/agreement && pwd)
 cd "$folder"

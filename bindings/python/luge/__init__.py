@@ -21,6 +21,7 @@ import typing as _typing
 
 from ._C import *  # noqa: F403  every operation, so that a new one appears by itself
 from . import _C
+from . import array_api as array_api
 from . import autograd as autograd
 from . import checkpoint as checkpoint
 from . import cuda as cuda
