@@ -17,8 +17,8 @@ const char* words(DTypes dtypes) {
   switch (dtypes) {
     case DTypes::Float: return "floating dtypes; integers and bool are converted to float32 first";
     case DTypes::Numeric:
-      return "integer and floating dtypes; of bools add and maximum are or, mul and minimum are and, square and "
-             "clamp are int64, others a DTypeError";
+      return "integer and floating dtypes; of bools add, maximum, fmax and heaviside are or, mul, minimum and "
+             "fmin are and, square and clamp are int64, others a DTypeError";
     case DTypes::Any: return "all";
     case DTypes::Logical: return "bool; others are converted by \"is not zero\" first";
     case DTypes::Integral: return "bool and the integer dtypes";
@@ -26,10 +26,35 @@ const char* words(DTypes dtypes) {
   return "";
 }
 
+/// What a formula does not say.
+const char* note(Op op) {
+  switch (op) {
+    case Op::FloorDivide:
+    case Op::Remainder:
+    case Op::Fmod:
+      return " Integers divided by 0: a ValueError where that is a number, 0 where it is an element of a tensor.";
+    case Op::LeftShift:
+    case Op::RightShift:
+      return " By less than 0 or by the width and more no bit is left: the result is 0, to the right -1 of what is "
+             "negative. bool is a DTypeError.";
+    case Op::Heaviside: return " It has no derivative: backward is an AutogradError.";
+    case Op::NextAfter: return " float16 and bfloat16 are a DTypeError.";
+    case Op::Fmax:
+    case Op::Fmin: return " NaN only where both are.";
+    case Op::Round: return " Ties go to the even neighbour.";
+    default: return "";
+  }
+}
+
+/// What PyTorch calls the second input.
+constexpr const char* second_name(Op op) {
+  return op == Op::Pow ? "exponent" : op == Op::Heaviside ? "values" : "other";
+}
+
 /// What every row's function says: `does` is how it is written.
 std::string describe(Op op, const char* does, const std::string& example) {
-  return fmt::format("{} = {}, element by element; shapes are broadcast.\n\nDtypes: {}.\n\n{}", does, formula(op),
-                     words(accepted(op)), example);
+  return fmt::format("{} = {}, element by element; shapes are broadcast.{}\n\nDtypes: {}.\n\n{}", does, formula(op),
+                     note(op), words(accepted(op)), example);
 }
 
 std::string example(const char* name, const char* x, const char* rest) {
@@ -264,21 +289,37 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   // One input, and parameters.
 #define LUGE_ARGUMENT(name, value) , nb::arg(#name) = value
 #define LUGE_MORE_LISTED(name, value) , name
-#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                         \
-  {                                                                                                            \
-    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, "[0.25, 0.5]", ""));     \
-    const auto call = [](const Tensor& x LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) { \
-      const Unlocked unlocked(x);                                                                              \
-      return luge::function(x LUGE_PARAMETERS(LUGE_MORE_LISTED, LUGE_MORE_LISTED, __VA_ARGS__));               \
-    };                                                                                                         \
-    m.def(#function, call, "input"_a LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__), doc.c_str()); \
-    tensor.def(#function, call, doc.c_str() LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));       \
+#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                           \
+  {                                                                                                              \
+    const char* const at = Op::Formula == Op::Acosh ? "[1.25, 2.5]" : "[0.25, 0.5]";                             \
+    const std::string doc = describe(Op::Formula, #function "(x)", example(#function, at, ""));                  \
+    const auto call = [](const Tensor& x LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) {   \
+      const Unlocked unlocked(x);                                                                                \
+      return luge::function(x LUGE_PARAMETERS(LUGE_MORE_LISTED, LUGE_MORE_LISTED, __VA_ARGS__));                 \
+    };                                                                                                           \
+    if (Op::Formula != Op::Polygamma) {                                                                          \
+      m.def(#function, call, "input"_a LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__), doc.c_str()); \
+      tensor.def(#function, call, doc.c_str() LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));       \
+    }                                                                                                            \
   }
   LUGE_UNARY_OPS(LUGE_ROW)
   LUGE_TEST_OPS(LUGE_ROW)
 #undef LUGE_ROW
 #undef LUGE_MORE_LISTED
 #undef LUGE_ARGUMENT
+
+  // PyTorch has the order of the derivative first.
+  const std::string of_order = describe(Op::Polygamma, "polygamma(n, x)",
+                                        ">>> x = luge.tensor([0.25, 0.5])\n"
+                                        ">>> luge.polygamma(1, x).equal(x.polygamma(1))\nTrue");
+  const std::string orders = "The derivative of digamma of order n, 0 or more. " + of_order;
+  const auto derivative = [](int n, const Tensor& x) {
+    const Unlocked unlocked(x);
+    return polygamma(x, n);
+  };
+  m.def("polygamma", derivative, "n"_a, "input"_a, orders.c_str());
+  tensor.def(
+      "polygamma", [derivative](const Tensor& x, int n) { return derivative(n, x); }, "n"_a, orders.c_str());
 
   // Two inputs.
 #define LUGE_ROW(function, Formula, ...)                                                                    \
@@ -288,10 +329,13 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
                                          ? example(#function, "[1, 6]", ", luge.tensor([3, 4])")            \
                                          : example(#function, "[0.25, 0.5]", ", luge.tensor([0.5, 2.0])")); \
     const auto call = [](nb::handle a, nb::handle b) { return called(#function, two::function, a, b); };    \
-    m.def(#function, call, "input"_a.none(), "other"_a.none(), doc.c_str(),                                 \
-          nb::sig("def " #function "(input: Tensor | float, other: Tensor | float) -> Tensor"));            \
-    tensor.def(#function, call, "other"_a.none(), doc.c_str(),                                              \
-               nb::sig("def " #function "(self, other: Tensor | float) -> Tensor"));                        \
+    const char* const second = second_name(Op::Formula);                                                    \
+    const auto sig = [&](const char* first) {                                                               \
+      return fmt::format("def " #function "({}, {}: Tensor | float) -> Tensor", first, second);             \
+    };                                                                                                      \
+    m.def(#function, call, "input"_a.none(), nb::arg(second).none(), doc.c_str(),                           \
+          nb::sig(sig("input: Tensor | float").c_str()));                                                   \
+    tensor.def(#function, call, nb::arg(second).none(), doc.c_str(), nb::sig(sig("self").c_str()));         \
   }
   LUGE_BINARY_OPS(LUGE_ROW)
   LUGE_COMPARE_OPS(LUGE_ROW)

@@ -19,6 +19,7 @@
 #undef LUGE_TARGET_TOGGLE
 #endif
 
+#include <luge/math/error_functions.h>
 #include <luge/math/gamma.h>
 
 #include "functions.h"
@@ -184,6 +185,14 @@ HWY_INLINE Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
 template <class T>
 HWY_INLINE Vec<T> floor(Vec<T> x) {
   return Vec<T>(hn::Floor(x.raw));
+}
+template <class T>
+HWY_INLINE Vec<T> ceil(Vec<T> x) {
+  return Vec<T>(hn::Ceil(x.raw));
+}
+template <class T>
+HWY_INLINE Vec<T> trunc(Vec<T> x) {
+  return Vec<T>(hn::Trunc(x.raw));
 }
 
 // ---- what functions.h takes besides ---------------------------------------------------------------
@@ -373,15 +382,23 @@ HWY_INLINE Vec<T> cos(Vec<T> x) {
 LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
 #undef LUGE_FUNCTION
 
-/// Lane by lane: pow is needed exactly at its many special cases.
+/// pow is needed exactly at its many special cases.
+#define LUGE_FUNCTION(function)                                                              \
+  template <class T>                                                                         \
+  HWY_INLINE Vec<T> function(Vec<T> x, Vec<T> y) {                                           \
+    HWY_ALIGN T xs[kLanes<T>];                                                               \
+    HWY_ALIGN T ys[kLanes<T>];                                                               \
+    store(xs, x);                                                                            \
+    store(ys, y);                                                                            \
+    for (std::size_t i = 0; i < kLanes<T>; ++i) xs[i] = scalar_math::function(xs[i], ys[i]); \
+    return load(static_cast<const T*>(xs));                                                  \
+  }
+LUGE_LANE_FUNCTIONS_OF_TWO(LUGE_FUNCTION)
+#undef LUGE_FUNCTION
+
 template <class T>
-HWY_INLINE Vec<T> pow(Vec<T> x, Vec<T> y) {
-  HWY_ALIGN T xs[kLanes<T>];
-  HWY_ALIGN T ys[kLanes<T>];
-  store(xs, x);
-  store(ys, y);
-  for (std::size_t i = 0; i < kLanes<T>; ++i) xs[i] = scalar_math::pow(xs[i], ys[i]);
-  return load(xs);
+HWY_INLINE Vec<T> scaled_erfc(Vec<T> x) {
+  return scalar_math::scaled_erfc_of<T>(x);
 }
 
 }  // namespace luge::cpu::HWY_NAMESPACE

@@ -20,6 +20,7 @@ Range range_of(Op op) {
 
 std::array<double, 2> parameters_of(Op op) {
   if (op == Op::Clamp) return {kParameters[0], kParameters[1]};
+  if (op == Op::Polygamma) return {2, 0};
   return {0.75, 0};
 }
 

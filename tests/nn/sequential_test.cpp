@@ -4,6 +4,7 @@
 
 #include <luge/luge.h>
 
+#include "expect.h"
 #include "nn/layer_gradcheck.h"
 
 namespace luge {
@@ -12,9 +13,9 @@ namespace {
 Tensor grid() { return linspace(-2, 2, 12, {.dtype = float64}).view({3, 4}).clone(); }
 
 TEST(Activation, OfEveryRowIsItsFunction) {
-  const Tensor x = grid() + 2.5;  // in the domain of all of them
+  const Tensor x = grid() + 2.5;  // in the domain of most of them
 #define LUGE_ROW(function, Formula, ...) \
-  EXPECT_EQ(nn::Formula{}(x).to_vector<double>(), luge::function(x).to_vector<double>()) << #function;
+  EXPECT_TRUE(test::same(nn::Formula{}(x), luge::function(x))) << #function;
   LUGE_UNARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
   EXPECT_EQ(nn::LeakyRelu()(grid()).to_vector<double>(), leaky_relu(grid()).to_vector<double>());

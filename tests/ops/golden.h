@@ -66,14 +66,19 @@ struct Allowance {
 inline Allowance forward_allowance(Op op) {
   switch (op) {
     case Op::Exp: case Op::Expm1: case Op::Log: case Op::Log1p: case Op::Sin: case Op::Cos: case Op::Tanh:
-    case Op::Erf: case Op::Atan: case Op::Lgamma: return {4, 0};
+    case Op::Erf: case Op::Atan: case Op::Lgamma: case Op::Exp2: case Op::Log2: case Op::Log10: case Op::Tan: case Op::Asin:
+    case Op::Acos: case Op::Sinh: case Op::Cosh: case Op::Asinh: case Op::Acosh: case Op::Atanh: case Op::Erfc:
+    case Op::Erfinv: case Op::Atan2: case Op::Hypot: case Op::Gelu: return {4, 0};
+    case Op::Polygamma: return {16, 0};
+    case Op::NextAfter: return {1, 0};
+    case Op::LogAddExp: case Op::LogAddExp2: return {4, 4};  // the larger one and the rest may cancel
+    case Op::Xlogy: return {5, 0};
     case Op::Digamma: return {4, 8};  // core/luge/math/gamma.h: 4 units of the larger of 1 and the result
     case Op::Pow: return {4, 0};
     case Op::Lerp: return {1, 4};  // two products of the size of 1 may cancel
     case Op::Rsqrt: return {1.5, 0};
-    case Op::Sigmoid: case Op::Silu: return {7, 0};
+    case Op::Sigmoid: case Op::Silu: return {4, 0};
     case Op::Softplus: return {9, 0};
-    case Op::Gelu: return {4, 8};  // 1 + erf(x / sqrt 2) cancels for negative x, before the factor x / 2
     default: return {0.5, 0};
   }
 }
@@ -82,7 +87,8 @@ inline Allowance forward_allowance(Op op) {
 inline Allowance backward_allowance(Op op) {
   switch (op) {
     case Op::Add: case Op::Sub: case Op::Neg: case Op::Abs: case Op::Sign: case Op::Floor: case Op::Relu: case Op::LeakyRelu:
-    case Op::Hardshrink:
+    case Op::Hardshrink: case Op::Ceil: case Op::Trunc: case Op::Round: case Op::FloorDivide: case Op::Remainder: case Op::Fmod:
+    case Op::Fmax: case Op::Fmin: case Op::CopySign: case Op::NextAfter:
     case Op::Clamp: case Op::Maximum: case Op::Minimum: case Op::Where: case Op::Mul: case Op::Square: return {0.5, 0};
     case Op::Sin: case Op::Cos: case Op::Exp: return {5, 0};
     case Op::Expm1: return {4, 6};           // y + 1 with y near -1
@@ -90,6 +96,7 @@ inline Allowance backward_allowance(Op op) {
     case Op::Sigmoid: return {10, 4};        // 1 - y with y near 1
     case Op::Gelu: case Op::Silu: return {12, 16};
     case Op::Lgamma: return forward_allowance(Op::Digamma);
+    case Op::Erfinv: case Op::Polygamma: return {24, 0};
     default: return {8, 0};
   }
 }

@@ -19,8 +19,8 @@ struct Row {
   std::function<Tensor(const std::vector<Tensor>&)> call;
 
   bool differentiable() const { return is_differentiable(op); }
-  /// How many derivatives in turn there are: luge has no op of digamma's.
-  int orders() const { return op == Op::Digamma ? 1 : op == Op::Lgamma ? 2 : differentiable() ? 99 : 0; }
+  /// How many derivatives in turn there are.
+  int orders() const { return differentiable() ? 99 : 0; }
   /// Whether the row computes in this dtype without converting it first.
   bool claims(DType dtype) const { return takes(accepted(op), dtype); }
 };
@@ -32,6 +32,7 @@ inline std::vector<double> chosen_parameters(Op op) {
     case Op::Softplus: return {2.0};
     case Op::Hardshrink: return {0.75};
     case Op::Clamp: return {-1.0, 1.0};
+    case Op::Polygamma: return {2.0};
     default: return {};
   }
 }

@@ -32,6 +32,11 @@ class Library:
             return getattr(functional, name)
         return getattr(self.module, name)
 
+    def quotient(self, a, b):
+        """floor_divide; PyTorch has its derivative, 0, under another name."""
+        torch = self.module.__name__ == "torch"
+        return self.module.div(a, b, rounding_mode="floor") if torch else self.module.floor_divide(a, b)
+
 
 def points(dtype):
     big, least, normal = LARGEST[dtype], LEAST[dtype], NORMAL[dtype]
@@ -47,11 +52,13 @@ def pairs(dtype):
 # ---- element by element: name -> function of the library and the inputs
 
 UNARY = {name: (lambda m, x, name=name: getattr(m, name)(x))
-         for name in "neg square abs sign floor sqrt rsqrt exp expm1 log log1p sin cos atan erf lgamma digamma tanh sigmoid relu gelu silu".split()}
+         for name in ("neg square abs sign floor ceil trunc round reciprocal sqrt rsqrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin "
+                      "acos atan sinh cosh tanh asinh acosh atanh erf erfc erfinv lgamma digamma sigmoid relu gelu silu").split()}
 UNARY.update({
     "leaky_relu": lambda m, x: m.leaky_relu(x, 0.25),
     "hardshrink": lambda m, x: m.hardshrink(x, 0.75),
     "softplus": lambda m, x: m.softplus(x, 2.0),
+    "polygamma": lambda m, x: m.polygamma(2, x),
     "softplus(beta=1)": lambda m, x: m.softplus(x),
     "clamp": lambda m, x: m.clamp(x, -1.0, 1.0),
     "clamp(2, 1)": lambda m, x: m.clamp(x, 2.0, 1.0),
@@ -63,7 +70,10 @@ UNARY.update({
 for _power in (0.0, 0.5, 1.0, 2.0, 3.0, -1.0, -2.0, INF, -INF, NAN):
     UNARY[f"x ** {_power}"] = lambda m, x, p=_power: x**p
     UNARY[f"{_power} ** x"] = lambda m, x, p=_power: p**x
-BINARY = {name: (lambda m, a, b, name=name: getattr(m, name)(a, b)) for name in "add sub mul div pow maximum minimum".split()}
+BINARY = {name: (lambda m, a, b, name=name: getattr(m, name)(a, b))
+          for name in ("add sub mul div pow remainder fmod maximum minimum fmax fmin atan2 hypot copysign nextafter logaddexp "
+                       "logaddexp2 xlogy").split()}
+BINARY["floor_divide"] = lambda m, a, b: m.quotient(a, b)
 TERNARY = {
     "lerp": lambda m, a, b, c: m.lerp(a, b, c),
     "where": lambda m, c, a, b: m.where(c != 0, a, b),
@@ -142,10 +152,50 @@ def exact_log1p(dtype, x, y, dx):
     return (math.log1p(x), dx) if 0 < abs(x) <= NORMAL[dtype] or x == LARGEST[dtype] else None
 
 
-def sign_of_tail(dtype, x, y, dx):
-    if y != 0 or math.copysign(1, x) > 0:
+def whole_gelu(dtype, x, y, dx):
+    if math.isnan(x) or x == -INF or math.copysign(1, x) > 0 and x < 100:
         return None
-    return -0.0, 0.5 * math.erfc(-x * 0.5**0.5) + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    if x > 0:
+        return x, 1.0 if x != INF else dx
+    return 0.5 * x * math.erfc(-x * 0.5**0.5), 0.5 * math.erfc(-x * 0.5**0.5) + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def whole_sigmoid(dtype, x, y, dx):
+    e = math.exp(x) if -200 < x < -50 else 0
+    return (e, e) if e else None
+
+
+def whole_silu(dtype, x, y, dx):
+    e = math.exp(x) if -200 < x < -50 else 0
+    return (x * e, e * (1 + x)) if e else None
+
+
+def exact_fmod(dtype, a, b, y, da, db):
+    return (math.fmod(a, b), da, db) if math.isfinite(a) and b and math.isfinite(b) else None
+
+
+def exact_remainder(dtype, a, b, y, da, db):
+    if not math.isfinite(a) or not b or not math.isfinite(b):
+        return None
+    y = math.fmod(a, b)
+    return (y + b if y and (y < 0) != (b < 0) else y), da, db
+
+
+def exact_atan2(dtype, a, b, y, da, db):
+    most = max(abs(a), abs(b))
+    if math.isnan(a + b) or not 0 < most < INF:
+        return None
+    part = 1 / (1 + (min(abs(a), abs(b)) / most) ** 2)
+    return y, *(v if abs(v) <= LARGEST[dtype] else math.copysign(INF, v)
+                for v in (part * (b / most) / most, -part * (a / most) / most))
+
+
+def exact_logaddexp2(dtype, a, b, y, da, db):
+    return (a + 1, da, db) if a == b and abs(a) < 10 else None
+
+
+def polygamma_of_infinity(dtype, x, y, dx):
+    return {INF: (-0.0, 0.0), -INF: (NAN, NAN)}.get(x)
 
 
 def exact_trigamma(dtype, x, y, dx):
@@ -195,7 +245,14 @@ def which_bound(dtype, x, low, high, y, dx, dlow, dhigh):
 CORRECTIONS = {
     "sign": ("the sign of NaN is NaN, not 0", sign_of_nan),
     "log1p": ("subnormal and largest float32 numbers have a log1p", exact_log1p),
-    "gelu": ("a result that rounds to zero has the sign of x", sign_of_tail),
+    "gelu": ("the tails of gelu, sigmoid and silu are exact to the smallest numbers", whole_gelu),
+    "sigmoid": ("the tails of gelu, sigmoid and silu are exact to the smallest numbers", whole_sigmoid),
+    "silu": ("the tails of gelu, sigmoid and silu are exact to the smallest numbers", whole_silu),
+    "fmod": ("fmod and remainder are exact however large the quotient is", exact_fmod),
+    "remainder": ("fmod and remainder are exact however large the quotient is", exact_remainder),
+    "atan2": ("the gradient of atan2 is exact where squares of its arguments are 0 or infinite", exact_atan2),
+    "logaddexp2": ("logaddexp2 of two equal numbers is exact", exact_logaddexp2),
+    "polygamma": ("polygamma is 0 at infinity and NaN at minus infinity", polygamma_of_infinity),
     "digamma": ("its slope at -1, -2, ... is infinite and elsewhere exact; PyTorch's is huge there and has 10 digits",
                 exact_trigamma),
     "pow": ("the largest float64 to the power 1 is itself", one_is_exact),

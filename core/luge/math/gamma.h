@@ -1,4 +1,4 @@
-// The logarithm of the gamma function and its first two derivatives: one text for all backends, element by element, in
+// The logarithm of the gamma function and its derivatives: one text for all backends, element by element, in
 // float64. float32 is rounded from that.
 //
 // Errors, as tests/kernels/gamma_test.cpp holds them:
@@ -6,6 +6,7 @@
 //             4 units of the larger of 1 and lgamma(-x)
 //   digamma   4 units of the larger of 1 and |digamma(x)| for x > -0.5, 8 below; so few digits are right near a zero
 //   trigamma  6 units in the last place
+//   polygamma for n > 1, 16 units in the last place for x > -0.5; below, where two terms cancel, of the larger one
 #include <luge/math/dialect.h>
 
 #if defined(LUGE_MATH_GAMMA_H_) == defined(LUGE_TARGET_TOGGLE)
@@ -17,9 +18,6 @@
 
 LUGE_BEFORE_DIALECT
 namespace luge::math::LUGE_DIALECT {
-
-inline constexpr double kInfinity = __builtin_bit_cast(double, 0x7FF0000000000000ull);
-inline constexpr double kPi = 3.14159265358979323846;
 
 /// c[0] + c[1] z + c[2] z^2 + ... and its derivative.
 struct Polynomial {
@@ -137,6 +135,46 @@ LUGE_FN double trigamma(double x) {
   if (x == floor(x)) return x - x + kInfinity;
   const double slope = kPi / half_turns(x).sine;
   return slope * slope - trigamma_above(-x) + 1.0 / (x * x);
+}
+
+/// The sum of (x + k)^-s over k >= 0 for x > -1 and an integer s > 1, L. Euler's and C. Maclaurin's formula:
+/// Abramowitz and Stegun, 23.1.30, with B(2k) / (2k)!.
+LUGE_FN double hurwitz_zeta(double s, double x) {
+  constexpr double kSeries[] = {
+      1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600, 1.0 / 47900160, -691.0 / 1307674368000.0, 1.0 / 74724249600.0};
+  double sum = 0.0;
+  for (const double most = 10.0 + 2.0 * s; x < most; x += 1.0) {
+    const double term = pow(x, -s);
+    sum += term;
+    if (x > 1.0 && term < sum * 1e-18) return sum;
+  }
+  const double inverse = 1.0 / x, square = inverse * inverse;
+  double rest = x / (s - 1.0) + 0.5, factor = s * inverse;
+  for (int k = 0; k < 7; ++k) {
+    rest += kSeries[k] * factor;
+    factor *= (s + (2.0 * k + 1.0)) * (s + (2.0 * k + 2.0)) * square;
+  }
+  return sum + pow(x, -s) * rest;
+}
+
+/// The derivative of order n of digamma, for an integer n >= 0; infinite at 0, -1, -2, ...
+LUGE_FN double polygamma(double x, double n) {
+  if (n == 0.0) return digamma(x);
+  if (n == 1.0) return trigamma(x);
+  if (x != x) return x;
+  const double s = n + 1.0;
+  const bool is_odd = s - 2.0 * floor(0.5 * s) != 0.0;
+  double factor = is_odd ? -1.0 : 1.0;
+  for (double k = 2.0; k <= n; k += 1.0) factor *= k;
+  if (x == kInfinity) return is_odd ? -0.0 : 0.0;
+  if (x <= 0.0 && x == floor(x)) return x - x + factor * kInfinity;
+  if (x > -0.5) return factor * hurwitz_zeta(s, x);
+  // The sum over all integers, from both sides of x, less those that lie below.
+  const double part = x - floor(x), sign = is_odd ? -1.0 : 1.0;
+  return factor * (hurwitz_zeta(s, part) + sign * (hurwitz_zeta(s, 1.0 - part) - hurwitz_zeta(s, 1.0 - x)));
+}
+LUGE_FN float polygamma(float x, float n) {
+  return static_cast<float>(polygamma(static_cast<double>(x), static_cast<double>(n)));
 }
 
 #define LUGE_FUNCTION(name) \

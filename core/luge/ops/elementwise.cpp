@@ -55,6 +55,7 @@ class ElementwiseNode final : public Node {
   }
 
   void backward(const Tensor& gradient) override {
+    check_differentiable();
     GradSlot* targets[kMaxArguments] = {};
     for (int i = 0; i < arguments_; ++i) {
       targets[i] = target(i);
@@ -79,6 +80,7 @@ class ElementwiseNode final : public Node {
   }
 
   void differentiable_backward(const Tensor& gradient) override {
+    check_differentiable();
     const auto read = [&](int i) {
       const Input& input = inputs_[static_cast<std::size_t>(i)];
       if (!input.is_tensor) return symbolic::Expression(input.number.to_double());
@@ -109,6 +111,10 @@ class ElementwiseNode final : public Node {
   }
 
  private:
+  void check_differentiable() const {
+    LUGE_CHECK(AutogradError, is_differentiable(op_), "{}: there is no derivative; detach() its arguments", name());
+  }
+
   struct Input {
     SavedTensor saved;
     Shape shape;
@@ -247,6 +253,9 @@ DType arithmetic_of_bools(Op op, const char* op_name) {
     case Op::Mul:
     case Op::Maximum:
     case Op::Minimum:
+    case Op::Fmax:
+    case Op::Fmin:
+    case Op::Heaviside:
     case Op::Sign: return DType::Bool;
     case Op::Square:
     case Op::Clamp: return DType::Int64;
@@ -260,9 +269,12 @@ Op logic_of(Op op) {
   switch (op) {
     case Op::Add:
     case Op::Maximum:
+    case Op::Fmax:
+    case Op::Heaviside:
     case Op::BitwiseOr: return Op::LogicalOr;
     case Op::Mul:
     case Op::Minimum:
+    case Op::Fmin:
     case Op::BitwiseAnd: return Op::LogicalAnd;
     case Op::BitwiseXor: return Op::LogicalXor;
     default: return op;
@@ -273,6 +285,23 @@ Op logic_of(Op op) {
 void check_integral(const char* op_name, DType dtype) {
   LUGE_CHECK(DTypeError, !is_floating(dtype), "{}: the dtype is {}; allowed are bool and the integer dtypes", op_name,
              name(dtype));
+}
+
+/// What only some dtypes of those that a row of the table accepts have.
+void check_dtype(Op op, const char* op_name, DType dtype) {
+  const bool shifts = op == Op::LeftShift || op == Op::RightShift;
+  LUGE_CHECK(DTypeError, !shifts || dtype != DType::Bool,
+             "{}: the dtype is bool, whose values have no bits to move; convert them with to()", op_name);
+  LUGE_CHECK(DTypeError, op != Op::NextAfter || (dtype != DType::Float16 && dtype != DType::BFloat16),
+             "{}: the dtype is {}; allowed are float32 and float64", op_name, name(dtype));
+}
+
+/// By a number the host sees what it would be. By an element that is 0, quotient and remainder are 0 (core/luge/math/
+/// dialect.h).
+void check_divisor(Op op, const char* op_name, DType dtype, std::span<const Argument> arguments) {
+  if (is_floating(dtype) || (op != Op::FloorDivide && op != Op::Remainder && op != Op::Fmod)) return;
+  LUGE_CHECK(ValueError, arguments[1].tensor || arguments[1].number.to_int64() != 0,
+             "{}: an integer is divided by 0; floating numbers have infinity and NaN for that", op_name);
 }
 
 /// Subtraction takes no truth value at all, because `1 - mask` and `x - mask` are hardly ever meant.
@@ -288,6 +317,7 @@ void refuse_bools(Op op, const char* op_name, std::span<const Argument> argument
 /// The dtype the formula is computed in. Throws DTypeError, in which `op_name` was called, where there is none.
 DType compute_dtype(Op op, const char* op_name, std::span<const Argument> arguments) {
   const DType dtype = joined_dtype(arguments);
+  check_dtype(op, op_name, dtype);
   switch (accepted(op)) {
     case DTypes::Float: return is_floating(dtype) ? dtype : DType::Float32;
     case DTypes::Numeric:
@@ -320,6 +350,7 @@ Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters
   }
   for (const Argument& value : values)
     if (!value.tensor) value.number.check_fits(op_name, dtype);
+  check_divisor(op, op_name, dtype, values);
   if (dtype == DType::Bool) op = logic_of(op);
   Tensor converted[kMaxArguments];
   const auto convert = [&](std::size_t i, DType to) {
@@ -381,6 +412,8 @@ Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters
 
 Tensor unary(Op op, const Tensor& x, const Parameters2& parameters = {}) {
   if (op == Op::Sign && checked(x, name(op), "input").dtype == DType::Bool) return x.clone();
+  LUGE_CHECK(ValueError, op != Op::Polygamma || (parameters[0] >= 0 && parameters[0] == std::floor(parameters[0])),
+             "polygamma: n is {}; it must be a whole number, 0 or more", parameters[0]);
   Argument arguments[] = {x};
   return apply(op, arguments, parameters);
 }

@@ -49,9 +49,13 @@ Term function_of(const char* name, std::optional<Op> op, Term x) {
 #define LUGE_FUNCTION(name) \
   inline Term name(Term x) { return function_of(#name, op_named(#name), x); }
 LUGE_VECTOR_FUNCTIONS(LUGE_FUNCTION)
-LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
+LUGE_LIBRARY_FUNCTIONS(LUGE_FUNCTION)
+LUGE_ERROR_FUNCTIONS(LUGE_FUNCTION)
+LUGE_FUNCTION(lgamma)
+LUGE_FUNCTION(digamma)
 LUGE_FUNCTION(sqrt)
 LUGE_FUNCTION(abs)
+LUGE_FUNCTION(round)
 #undef LUGE_FUNCTION
 inline Term is_nan(Term x) { return apply(Op::IsNan, {x}); }
 /// As an op of its own: the derivative of 1 / (1 + e^-x) as written is NaN where the exponential overflows.
@@ -72,6 +76,14 @@ LUGE_OPERATOR(>, Greater)
 LUGE_OPERATOR(>=, GreaterEqual)
 #undef LUGE_OPERATOR
 inline Term pow(Term a, Term b) { return apply(Op::Pow, {a, b}); }
+inline Term times_log(Term a, Term b) { return apply(Op::Xlogy, {a, b}); }
+inline Term floor_quotient(Term a, Term b) { return apply(Op::FloorDivide, {a, b}); }
+/// The order is a number always.
+inline Term polygamma(Term x, Term n) {
+  return current->apply(Op::Polygamma, std::span(&x, 1), {*current->value(n), 0});
+}
+inline Term trigamma(Term x) { return polygamma(x, Term(1.0)); }
+inline Term complementary_erf(Term x) { return apply(Op::Erfc, {x}); }
 inline Term fma(Term a, Term b, Term c) { return a * b + c; }
 inline Term select(Term condition, Term yes, Term no) { return apply(Op::Where, {condition, yes, no}); }
 

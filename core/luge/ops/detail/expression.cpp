@@ -65,6 +65,9 @@ Tensor binary(Op op, const A& a, const B& b) {
     LUGE_BINARY_OPS(LUGE_ROW)
     LUGE_COMPARE_OPS(LUGE_ROW)
 #undef LUGE_ROW
+    case Op::Polygamma:
+      if constexpr (std::is_same_v<A, Tensor> && std::is_same_v<B, Scalar>) return polygamma(a, b.to_double());
+      break;
     default: break;
   }
   raise<AutogradError>("backward: {} is not an operation of two arguments", name(op));
@@ -142,9 +145,13 @@ constexpr Expression::Function operation_of(Call) {
     return {#function, operation_of(call), x};                                       \
   }
 LUGE_VECTOR_FUNCTIONS(LUGE_FUNCTION)
-LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
+LUGE_LIBRARY_FUNCTIONS(LUGE_FUNCTION)
+LUGE_ERROR_FUNCTIONS(LUGE_FUNCTION)
+LUGE_FUNCTION(lgamma)
+LUGE_FUNCTION(digamma)
 LUGE_FUNCTION(sqrt)
 LUGE_FUNCTION(abs)
+LUGE_FUNCTION(round)
 #undef LUGE_FUNCTION
 inline Expression is_nan(const Expression& x) { return {"isnan", luge::isnan, x}; }
 /// As an op of its own: the derivative of 1 / (1 + e^-x) as written is NaN where the exponential overflows.
@@ -165,6 +172,11 @@ LUGE_OPERATOR(>, Greater)
 LUGE_OPERATOR(>=, GreaterEqual)
 #undef LUGE_OPERATOR
 inline Expression pow(const Expression& a, const Expression& b) { return {Op::Pow, a, b}; }
+inline Expression times_log(const Expression& a, const Expression& b) { return {Op::Xlogy, a, b}; }
+inline Expression floor_quotient(const Expression& a, const Expression& b) { return {Op::FloorDivide, a, b}; }
+inline Expression polygamma(const Expression& x, const Expression& n) { return {Op::Polygamma, x, n}; }
+inline Expression trigamma(const Expression& x) { return polygamma(x, Expression(1.0)); }
+inline Expression complementary_erf(const Expression& x) { return {"erfc", luge::erfc, x}; }
 inline Expression fma(const Expression& a, const Expression& b, const Expression& c) { return a * b + c; }
 inline Expression select(const Expression& condition, const Expression& yes, const Expression& no) {
   return {condition, yes, no};

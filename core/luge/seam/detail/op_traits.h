@@ -9,6 +9,7 @@ namespace luge {
 struct OpTraits {
   int inputs, parameters;
   bool is_mask;            ///< the result is bool
+  bool has_derivative;     ///< that may be asked for
   int saves;               ///< kSavesInputs, kSavesOutput
   int reads[3], passes;    ///< see core/luge/math/elementwise.h
   double low, high, kink;  ///< where tests and benchmarks draw inputs from, and what they avoid
@@ -16,7 +17,8 @@ struct OpTraits {
 
 template <class F>
 constexpr OpTraits op_traits() {
-  OpTraits traits{F::kInputs, F::kParameters, F::kIsMask, F::kSaves, {}, F::kPasses, F::kLow, F::kHigh, F::kKink};
+  OpTraits traits{F::kInputs, F::kParameters, F::kIsMask, F::kHasDerivative, F::kSaves,
+                  {},         F::kPasses,     F::kLow,    F::kHigh,          F::kKink};
   for (int i = 0; i < F::kInputs; ++i) traits.reads[i] = F::kReads[i];
   return traits;
 }
@@ -57,7 +59,7 @@ LUGE_TERNARY_OPS(LUGE_ROW)
 
 constexpr const OpTraits& traits(Op op) { return kOpTraits[static_cast<int>(op)]; }
 constexpr bool gives_bool(Op op) { return traits(op).is_mask; }
-constexpr bool is_differentiable(Op op) { return !traits(op).is_mask && accepted(op) != DTypes::Integral; }
+constexpr bool is_differentiable(Op op) { return traits(op).has_derivative && accepted(op) != DTypes::Integral; }
 
 /// Whether the gradient of input `of` reads input i.
 constexpr bool reads_input(Op op, int of, int i) {

@@ -107,6 +107,9 @@ LUGE_FUNCTION(log1p)
 LUGE_FUNCTION(tanh)
 LUGE_FUNCTION(erf)
 #undef LUGE_FUNCTION
+Traced scaled_erfc(Traced x) {
+  return graph->dtype() == DType::Float32 ? formula::scaled_erfc_of<float>(x) : formula::scaled_erfc_of<double>(x);
+}
 
 // ---- formulas -----------------------------------------------------------------------------------
 

@@ -122,6 +122,8 @@ inline Traced foreign(Traced x) { return traced(Primitive::Foreign, x); }
 LUGE_FUNCTION(sin)
 LUGE_FUNCTION(cos)
 LUGE_FUNCTION(floor)
+LUGE_FUNCTION(ceil)
+LUGE_FUNCTION(trunc)
 LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
 #undef LUGE_FUNCTION
 /// Whether this thread traces the functions of kernels/cpu/functions.h, rather than leave them to calls.
@@ -134,7 +136,11 @@ LUGE_FUNCTION(log1p)
 LUGE_FUNCTION(tanh)
 LUGE_FUNCTION(erf)
 #undef LUGE_FUNCTION
-inline Traced pow(Traced x, Traced) { return foreign(x); }
+Traced scaled_erfc(Traced x);
+#define LUGE_FUNCTION(name) \
+  inline Traced name(Traced x, Traced) { return foreign(x); }
+LUGE_LANE_FUNCTIONS_OF_TWO(LUGE_FUNCTION)
+#undef LUGE_FUNCTION
 
 /// Adds a formula link to `graph`; `in` as the link's, of which absent ones are never read. A bool is a mask's
 /// operation. False where its formula needs more than instructions.
