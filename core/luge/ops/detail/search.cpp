@@ -1,0 +1,74 @@
+// Bisection (Knuth, The Art of Computer Programming 3, 6.2.1, algorithm U): all values take the same steps, of halving
+// length, so that each step is a few calls over all of them.
+
+#include <luge/ops/detail/search.h>
+
+#include <bit>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/ops/create.h>
+#include <luge/ops/elementwise.h>
+#include <luge/tensor/detail/iteration.h>
+#include <luge/tensor/detail/tensor_impl.h>
+#include <luge/tensor/detail/values.h>
+
+namespace luge {
+
+namespace {
+
+void run_gather(Direction direction, const Tensor& source, const Tensor& index, const Tensor& out) {
+  Gather call;
+  call.direction = direction;
+  call.dim = source.ndim() - 1;
+  call.source_size = source.shape().back();
+  call.source = operand(source);
+  call.index = operand(index);
+  call.out = operand(out);
+  const Binding bindings[] = {{&call.out, &out}, {&call.index, &index}};
+  set_plain_extent(call.extent, out.shape(), bindings);
+  for (int d = 0; d < source.ndim(); ++d) call.source.strides[static_cast<std::size_t>(d)] = source.strides()[d];
+  source.storage()->backend().run(call);
+}
+
+}  // namespace
+
+Tensor pick(const Tensor& x, const Tensor& index) {
+  const NoGrad guard;
+  if (x.ndim() == 1 && index.ndim() != 1) return pick(x, index.reshape({index.numel()})).view(index.shape());
+  Tensor out = empty_tensor(index.shape(), x.dtype(), x.storage()->backend());
+  if (out.numel() > 0) run_gather(Direction::Forward, x, index, out);
+  return out;
+}
+
+Tensor places(std::int64_t n, const Tensor& x) { return arange(n, {.dtype = DType::Int64, .device = x.device()}); }
+
+Tensor bisect(const Tensor& sorted, const Tensor& values, bool right) {
+  const NoGrad guard;
+  const std::int64_t n = sorted.shape().back();
+  Tensor at = zeros(values.shape(), {.dtype = DType::Int64, .device = values.device()});
+  if (n == 0 || values.numel() == 0) return at;
+  if (sorted.ndim() == 1 && values.ndim() != 1)
+    return bisect(sorted, values.reshape({values.numel()}), right).view(values.shape());
+  const auto stands_before = [&](const Tensor& elements) { return right ? elements.le(values) : elements.lt(values); };
+
+  // All that is known is that the place lies in [at, at + step].
+  auto step = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(n)));
+  if (step < n) at = where(stands_before(sorted.slice(-1, step - 1, step)), n - step, at);
+  for (step /= 2; step > 0; step /= 2)
+    at = where(stands_before(pick(sorted.slice(-1, step - 1), at)), at + step, at);
+  at = where(stands_before(pick(sorted, at)), at + 1, at);
+  return is_floating(values.dtype()) ? where(values.isnan(), n, at) : at;
+}
+
+Tensor totals(const Tensor& values, const Tensor& index, std::int64_t size) {
+  const NoGrad guard;
+  const Tensor sums = zeros({size}, {.dtype = values.dtype(), .device = values.device()});
+  if (values.numel() > 0 && size > 0) run_gather(Direction::Backward, sums, index, values);
+  return sums;
+}
+
+Tensor occurrences(const Tensor& index, std::int64_t size) {
+  return totals(ones({1}, {.dtype = DType::Float64, .device = index.device()}).expand({index.numel()}), index, size);
+}
+
+}  // namespace luge
