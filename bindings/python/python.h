@@ -155,6 +155,8 @@ void bind_picking(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_losses(nb::module_& m);
 void bind_sort(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_linalg(nb::module_& m, nb::class_<Tensor>& tensor);
+void bind_search(nb::module_& m, nb::class_<Tensor>& tensor);
+void bind_quantiles(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_views(nb::class_<Tensor>& tensor);
 void bind_indexing(nb::class_<Tensor>& tensor);
 void bind_interchange(nb::module_& m, nb::class_<Tensor>& tensor);

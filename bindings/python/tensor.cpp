@@ -276,6 +276,8 @@ void bind_tensor(nb::module_& m) {
   bind_picking(m, tensor);
   bind_losses(m);
   bind_sort(m, tensor);
+  bind_search(m, tensor);
+  bind_quantiles(m, tensor);
   bind_interchange(m, tensor);
 }
 
