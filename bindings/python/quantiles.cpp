@@ -120,7 +120,7 @@ void bind_counts(nb::module_& m, nb::class_<Tensor>& tensor) {
 #define LUGE_BINCOUNT "weights: Tensor | None = None, minlength: int = 0) -> Tensor"
 #define LUGE_HISTC "bins: int = 100, min: float = 0, max: float = 0"
 #define LUGE_HISTOGRAM \
-  "bins: int | Tensor, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False"
+  "bins: int | Tensor = 100, *, range: Sequence[float] | None = None, weight: Tensor | None = None, density: bool = False"
   m.def("bincount", &counts, "input"_a, "weights"_a = nb::none(), "minlength"_a = 0, bincount_text,
         nb::sig("def bincount(input: Tensor, " LUGE_BINCOUNT));
   tensor.def("bincount", &counts, "weights"_a = nb::none(), "minlength"_a = 0, bincount_text,
@@ -133,7 +133,7 @@ void bind_counts(nb::module_& m, nb::class_<Tensor>& tensor) {
         return equal_bins(x, bins, min, max, nb::none());
       },
       "bins"_a = 100, "min"_a = 0, "max"_a = 0, histc_text, nb::sig("def histc(self, " LUGE_HISTC ") -> Tensor"));
-  m.def("histogram", &bins_of, "input"_a, "bins"_a, nb::kw_only(), "range"_a = nb::none(), "weight"_a = nb::none(),
+  m.def("histogram", &bins_of, "input"_a, "bins"_a = 100, nb::kw_only(), "range"_a = nb::none(), "weight"_a = nb::none(),
         "density"_a = false, "out"_a = nb::none(), histogram_text,
         nb::sig("def histogram(input: Tensor, " LUGE_HISTOGRAM
                 ", out: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]"));
@@ -142,7 +142,7 @@ void bind_counts(nb::module_& m, nb::class_<Tensor>& tensor) {
       [](const Tensor& x, nb::handle bins, nb::handle range, nb::handle weight, bool density) {
         return bins_of(x, bins, range, weight, density, nb::none());
       },
-      "bins"_a, nb::kw_only(), "range"_a = nb::none(), "weight"_a = nb::none(), "density"_a = false, histogram_text,
+      "bins"_a = 100, nb::kw_only(), "range"_a = nb::none(), "weight"_a = nb::none(), "density"_a = false, histogram_text,
       nb::sig("def histogram(self, " LUGE_HISTOGRAM ") -> tuple[Tensor, Tensor]"));
 #undef LUGE_BINCOUNT
 #undef LUGE_HISTC

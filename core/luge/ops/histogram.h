@@ -34,10 +34,10 @@ struct Histogram {
 /// interval's width. x is float32 or float64, the edges are 1-d, of x's dtype, and ascend. Throws DTypeError,
 /// ShapeError, DeviceError.
 Histogram histogram(const Tensor& x, const Tensor& bins, const Tensor& weight = {}, bool density = false);
-/// With `bins` intervals of one width over a range, or from the least to the largest element, which are read on the host
+/// With `bins` (100) intervals of one width over a range, or from the least to the largest element, which are read on the host
 /// (CaptureError while a step is captured); equal ends are moved apart by 1. Throws also ValueError for a range that is
 /// not finite or descends, or without bins.
-Histogram histogram(const Tensor& x, std::int64_t bins, std::optional<std::pair<double, double>> range = {},
+Histogram histogram(const Tensor& x, std::int64_t bins = 100, std::optional<std::pair<double, double>> range = {},
                     const Tensor& weight = {}, bool density = false, SourceLocation location = SourceLocation::current());
 
 }  // namespace luge

@@ -66,12 +66,11 @@ Tensor between(const Tensor& below, const Tensor& above, const Tensor& fraction)
 Tensor of_rows(const Tensor& x, const Tensor& q, Interpolation interpolation, Nan nan) {
   const Tensor sorted = sort(x).values, missing = no_grad([&] { return sorted.isnan(); });
   const std::int64_t last = x.size(-1) - 1;
-  // Ranks of more elements than a float32 has bits for.
-  const DType dtype = last < (std::int64_t{1} << 24) ? x.dtype() : DType::Float64;
-  const Tensor limited = clamp(q.to(dtype), Scalar(0), Scalar(1));
+  // In float64, since float32 has no bits for the ranks of many elements.
+  const Tensor limited = clamp(q.to(DType::Float64), Scalar(0), Scalar(1));
   Tensor ranks;
   if (nan == Nan::IsLeftAway) {
-    const Tensor numbers = missing.logical_not().sum(DimList(-1), true).to(dtype);
+    const Tensor numbers = missing.logical_not().sum(DimList(-1), true).to(DType::Float64);
     ranks = clamp(limited * (numbers - 1), Scalar(0), std::nullopt);
   } else {
     ranks = where(missing.slice(-1, last), static_cast<double>(last), limited * static_cast<double>(last));
