@@ -1,4 +1,4 @@
-// Joining tensors, and picking elements by their places.
+// Picking elements by their places.
 
 #include "python.h"
 
@@ -33,24 +33,6 @@ void bind_picking(nb::module_& m, nb::class_<Tensor>& tensor) {
   m.def("gather", pick, "input"_a, "dim"_a, "index"_a, pick_text);
   tensor.def("index_select", select, "dim"_a, "index"_a, select_text)
       .def("gather", pick, "dim"_a, "index"_a, pick_text);
-
-  const auto joined = [](const std::vector<Tensor>& tensors, int dim) {
-    const Unlocked unlocked(kQuick);
-    return cat(tensors, dim);
-  };
-  const char* const cat_text =
-      "Joins along an existing dimension; all other sizes are equal.\n\n"
-      ">>> luge.cat([luge.zeros(1), luge.ones(2)])\ntensor([0., 1., 1.])";
-  for (const char* const name : {"cat", "concat"}) m.def(name, joined, "tensors"_a, "dim"_a = 0, cat_text);
-  m.def(
-      "stack",
-      [](const std::vector<Tensor>& tensors, int dim) {
-        const Unlocked unlocked(kQuick);
-        return stack(tensors, dim);
-      },
-      "tensors"_a, "dim"_a = 0,
-      "Joins along a new dimension; all shapes are equal.\n\n"
-      ">>> luge.stack([luge.zeros(2), luge.ones(2)])\ntensor([[0., 0.],\n        [1., 1.]])");
 }
 
 }  // namespace luge::python

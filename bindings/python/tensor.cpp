@@ -269,6 +269,12 @@ void bind_tensor(nb::module_& m) {
   bind_values(tensor);
   bind_graph(tensor);
   bind_views(tensor);
+  bind_view_functions(m, tensor);
+  bind_splits(m, tensor);
+  bind_rearrangements(m, tensor);
+  bind_diagonals(m, tensor);
+  bind_joins(m);
+  bind_padding(m, tensor);
   bind_indexing(tensor);
   bind_elementwise(m, tensor);
   bind_reductions(m, tensor);

@@ -31,13 +31,6 @@ void def_in_place(nb::class_<Tensor>& tensor, const char* name, const ByTensor& 
       "other"_a.none(), text, nb::sig(fmt::format("def {}(self, other: Tensor | float) -> Tensor", name).c_str()));
 }
 
-Tensor last_two_swapped(const char* op, const Tensor& x) {
-  if (x.ndim() < 2)
-    throw ShapeError(
-        fmt::format("{}: the tensor has shape {}; it must have 2 or more dimensions", op, to_string(x.shape())));
-  return x.transpose(-2, -1);
-}
-
 }  // namespace
 
 void bind_views(nb::class_<Tensor>& tensor) {
@@ -59,17 +52,12 @@ void bind_views(nb::class_<Tensor>& tensor) {
           "Repeats dimensions of size 1, and new leading ones, without copying; -1 keeps a size.\n\n"
           ">>> luge.tensor([[1], [2]]).expand(2, 3)\ntensor([[1, 1, 1],\n        [2, 2, 2]])")
       .def(
-          "expand_as", [](const Tensor& x, const Tensor& other) { return x.expand(other.shape()); }, "other"_a,
-          "Expanded to the shape of `other`.")
-      .def(
           "permute",
           [](const Tensor& x, const nb::args& dims) {
             return x.permute(dimensions("permute", dims.size() == 1 ? nb::handle(dims[0]) : nb::handle(dims)));
           },
           "dims"_a, nb::sig("def permute(self, *dims: int | Sequence[int]) -> Tensor"),
           "The dimensions in another order.\n\n>>> luge.zeros(2, 3, 4).permute(2, 0, 1).shape\n(4, 2, 3)")
-      .def("transpose", &Tensor::transpose, "dim0"_a, "dim1"_a, "Two dimensions swapped.")
-      .def("t", &Tensor::t, "The transpose of a matrix.")
       .def_prop_ro(
           "T",
           [](const Tensor& x) {
@@ -78,25 +66,6 @@ void bind_views(nb::class_<Tensor>& tensor) {
             return x.permute(dims);
           },
           "All dimensions in reverse order.")
-      .def_prop_ro(
-          "mT", [](const Tensor& x) { return last_two_swapped("mT", x); }, "The last two dimensions swapped.")
-      .def("flatten", &Tensor::flatten, "start_dim"_a = 0, "end_dim"_a = -1,
-           "Some neighbouring dimensions, or all, as one.")
-      .def(
-          "squeeze", [](const Tensor& x, std::optional<int> dim) { return dim ? x.squeeze(*dim) : x.squeeze(); },
-          "dim"_a = nb::none(), "Without its dimensions of size 1, or without `dim` if that is one.")
-      .def("unsqueeze", &Tensor::unsqueeze, "dim"_a, "With a dimension of size 1 more.")
-      .def("select", &Tensor::select, "dim"_a, "index"_a, "One index along `dim`, which disappears. Raises IndexError.")
-      .def(
-          "narrow",
-          [](const Tensor& x, int dim, std::int64_t start, std::int64_t count) {
-            const std::int64_t size = x.size(dim), first = start < 0 ? start + size : start;
-            if (first < 0 || count < 0 || first > size - count)
-              throw IndexError(
-                  fmt::format("narrow: start {} and length {} are outside a dimension of size {}", start, count, size));
-            return x.slice(dim, first, first + count);
-          },
-          "dim"_a, "start"_a, "length"_a, "`length` indices from `start` on along `dim`. Raises IndexError.")
       .def(
           "contiguous",
           [](const Tensor& x) {

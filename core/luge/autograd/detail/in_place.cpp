@@ -1,5 +1,6 @@
 #include <luge/autograd/detail/in_place.h>
 
+#include <array>
 #include <vector>
 
 #include <luge/autograd/grad_mode.h>
@@ -11,12 +12,29 @@ namespace luge {
 
 namespace {
 
-/// Whether several elements share memory.
-bool repeats(const Shape& shape, const Strides& strides) {
-  for (int d = 0; d < shape.ndim(); ++d)
-    if (strides[d] == 0 && shape[d] > 1) return true;
-  return false;
+/// A dimension along which elements share memory with others: one that was expanded, or one of windows that overlap. -1:
+/// none. Sorted by their strides, each dimension must step over all that the smaller ones reach; the views of this library
+/// that do not are those of unfold().
+int shared_dim(const Shape& shape, const Strides& strides) {
+  std::array<int, kMaxDims> order{};
+  int dims = 0;
+  for (int d = 0; d < shape.ndim(); ++d) {
+    if (shape[d] == 0) return -1;
+    if (shape[d] <= 1) continue;
+    int at = dims++;
+    for (; at > 0 && strides[order[static_cast<std::size_t>(at - 1)]] > strides[d]; --at)
+      order[static_cast<std::size_t>(at)] = order[static_cast<std::size_t>(at - 1)];
+    order[static_cast<std::size_t>(at)] = d;
+  }
+  std::int64_t reached = 0;
+  for (int i = 0; i < dims; ++i) {
+    const int d = order[static_cast<std::size_t>(i)];
+    if (strides[d] <= reached) return i > 0 && strides[d] > 0 ? order[static_cast<std::size_t>(i - 1)] : d;
+    reached += (shape[d] - 1) * strides[d];
+  }
+  return -1;
 }
+bool repeats(const Shape& shape, const Strides& strides) { return shared_dim(shape, strides) >= 0; }
 
 /// Where a view lies in the memory of its base. Gradients of the base are laid out as the base is.
 class Window {
@@ -48,7 +66,7 @@ class Window {
   Tensor of(const Tensor& whole) const {
     return window_tensor(whole, shape_, strides_, whole.storage_offset() + offset_);
   }
-  /// Adds up what `gradient` has for elements of the view that are one element of the base.
+  /// Adds up what `gradient` has for elements of the view that are one element of the base. `whole` is zero there.
   void write(const Tensor& gradient, const Tensor& whole) const {
     std::vector<int> repeated;
     Shape once = shape_;
@@ -58,11 +76,18 @@ class Window {
       once[d] = 1;
     }
     if (gradient.numel() == 0) return;
-    copy_values(repeated.empty() ? gradient : gradient.sum(DimList(repeated), true),
-                window_tensor(whole, once, strides_, whole.storage_offset() + offset_), Store::Overwrite);
+    add(repeated.empty() ? gradient : gradient.sum(DimList(repeated), true),
+        window_tensor(whole, once, strides_, whole.storage_offset() + offset_));
   }
 
  private:
+  /// Of windows that overlap, the i-th elements do not.
+  static void add(const Tensor& gradient, const Tensor& part) {
+    const int shared = shared_dim(part.shape(), part.strides());
+    if (shared < 0) return copy_values(gradient, part, Store::Accumulate);
+    for (std::int64_t i = 0; i < part.shape()[shared]; ++i) add(gradient.select(shared, i), part.select(shared, i));
+  }
+
   Shape base_shape_;
   Strides base_strides_;
   Shape shape_;
@@ -230,6 +255,9 @@ void check_writable(const Tensor& self, const char* op) {
         ShapeError, impl.strides[d] != 0 || impl.shape[d] <= 1,
         "{}: the tensor of shape {} was expanded, so several elements share memory along dim {}; clone() it first", op,
         to_string(impl.shape), d);
+  LUGE_CHECK(ShapeError, impl.contiguous || !repeats(impl.shape, impl.strides),
+             "{}: windows in the tensor of shape {} overlap, so several elements share memory; clone() it first", op,
+             to_string(impl.shape));
   if (!grad_enabled()) return;
   const TensorImpl& owner = impl.base ? *impl.base : impl;
   LUGE_CHECK(AutogradError, !impl.requires_grad && !owner.requires_grad,
