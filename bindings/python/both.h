@@ -37,4 +37,16 @@ inline nb::handle gathered(const nb::args& args) {
   return args.size() == 1 ? nb::handle(args[0]) : nb::handle(args);
 }
 
+/// f(a, b) and f([a, b]): the tensors that `*tensors` stands for.
+inline std::vector<Tensor> tensors_of(const char* op, const nb::args& args) {
+  const bool one_list = args.size() == 1 && (nb::isinstance<nb::list>(args[0]) || nb::isinstance<nb::tuple>(args[0]));
+  std::vector<Tensor> result;
+  for (const nb::handle one : one_list ? nb::object(args[0]) : nb::object(args)) {
+    if (!is_tensor(one))
+      throw TypeError(std::string(op) + ": an argument is of type " + type_of(one) + "; all must be tensors");
+    result.push_back(as_tensor(one));
+  }
+  return result;
+}
+
 }  // namespace luge::python

@@ -70,16 +70,13 @@ void bind_joins(nb::module_& m) {
           "([luge.tensor([1, 2]), luge.tensor([3, 4])])\ntensor([[[1, 3],\n         [2, 4]]])");
   def_all(m, "column_stack", &column_stack, "Joins along dim 1; 0-d and 1-d tensors are columns.",
           "([luge.tensor([1, 2]), luge.tensor([3, 4])])\ntensor([[1, 3],\n        [2, 4]])");
-  const auto given = [](const nb::args& args) {
-    return nb::cast<std::vector<Tensor>>(args.size() == 1 && !is_tensor(args[0]) ? nb::object(args[0]) : nb::object(args));
-  };
   m.def(
-      "block_diag", [](const nb::args& tensors) { return block_diag(nb::cast<std::vector<Tensor>>(nb::object(tensors))); },
+      "block_diag", [](const nb::args& tensors) { return block_diag(tensors_of("block_diag", tensors)); },
       "tensors"_a, nb::sig("def block_diag(*tensors: Tensor) -> Tensor"),
       "A matrix with these matrices along its diagonal and zeros elsewhere; 0-d and 1-d tensors are rows. Raises ShapeError for "
       "more than 2 dimensions.\n\n>>> luge.block_diag(luge.tensor([[1, 2]]), luge.tensor(3))\ntensor([[1, 2, 0],\n        [0, 0, 3]])");
   m.def(
-      "cartesian_prod", [given](const nb::args& tensors) { return cartesian_prod(given(tensors)); }, "tensors"_a,
+      "cartesian_prod", [](const nb::args& tensors) { return cartesian_prod(tensors_of("cartesian_prod", tensors)); }, "tensors"_a,
       nb::sig("def cartesian_prod(*tensors: Tensor | Sequence[Tensor]) -> Tensor"),
       "Every choice of one element of each 1-d tensor, as the rows of a matrix. Raises ShapeError for other tensors.\n\n"
       ">>> luge.cartesian_prod(luge.tensor([1, 2]), luge.tensor([3]))\ntensor([[1, 3],\n        [2, 3]])");

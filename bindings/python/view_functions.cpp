@@ -145,12 +145,9 @@ void bind_view_functions(nb::module_& m, nb::class_<Tensor>& tensor) {
       "A view of this shape: dimensions of size 1 are repeated, and leading ones added. Raises ShapeError.\n\n"
       ">>> luge.broadcast_to(luge.tensor([1, 2]), (2, 2))\ntensor([[1, 2],\n        [1, 2]])",
       "size"_a);
-  const auto given = [](const nb::args& args) {
-    return nb::cast<std::vector<Tensor>>(args.size() == 1 && !is_tensor(args[0]) ? nb::object(args[0]) : nb::object(args));
-  };
   m.def(
       "broadcast_tensors",
-      [given](const nb::args& tensors) { return tuple_of(broadcast_tensors(given(tensors))); }, "tensors"_a,
+      [](const nb::args& tensors) { return tuple_of(broadcast_tensors(tensors_of("broadcast_tensors", tensors))); }, "tensors"_a,
       nb::sig("def broadcast_tensors(*tensors: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]"),
       "Views of all tensors, of the shape that they broadcast to. Raises ShapeError.\n\n"
       ">>> [x.shape for x in luge.broadcast_tensors(luge.zeros(2), luge.zeros(3, 1))]\n[(3, 2), (3, 2)]");
@@ -169,10 +166,10 @@ void bind_view_functions(nb::module_& m, nb::class_<Tensor>& tensor) {
       ">>> luge.broadcast_shapes((2,), (3, 1))\n(3, 2)");
   m.def(
       "meshgrid",
-      [given](const nb::args& tensors, std::optional<std::string> indexing) {
+      [](const nb::args& tensors, std::optional<std::string> indexing) {
         if (indexing && *indexing != "ij" && *indexing != "xy")
           throw ValueError(fmt::format("meshgrid: indexing is '{}'; it must be 'ij' or 'xy'", *indexing));
-        return tuple_of(meshgrid(given(tensors),
+        return tuple_of(meshgrid(tensors_of("meshgrid", tensors),
                                  indexing == "xy" ? Indexing::CartesianStyle : Indexing::MatrixStyle));
       },
       "tensors"_a, "indexing"_a = nb::none(),
@@ -184,12 +181,12 @@ void bind_view_functions(nb::module_& m, nb::class_<Tensor>& tensor) {
     const std::string name = fmt::format("atleast_{}d", ndim);
     m.def(
         name.c_str(),
-        [ndim, given](const nb::args& tensors) -> nb::object {
+        [ndim](const nb::args& tensors) -> nb::object {
           static constexpr const char* kNames[] = {"atleast_1d", "atleast_2d", "atleast_3d"};
           const char* const op = kNames[ndim - 1];
           if (tensors.size() == 1 && is_tensor(tensors[0])) return wrap(atleast(op, as_tensor(tensors[0]), ndim));
           std::vector<Tensor> result;
-          for (const Tensor& x : given(tensors)) result.push_back(atleast(op, x, ndim));
+          for (const Tensor& x : tensors_of(op, tensors)) result.push_back(atleast(op, x, ndim));
           return tuple_of(result);
         },
         "tensors"_a, nb::sig(fmt::format("def {}(*tensors: Tensor | Sequence[Tensor]) -> Tensor | tuple[Tensor, ...]", name).c_str()),

@@ -141,7 +141,7 @@ Tensor flip(const Tensor& x, const std::vector<int>& dims) {
   const Operation called("flip");
   Tensor result = x;
   for (const int d : distinct_dims("flip", dims, checked(x, "flip").shape.ndim())) {
-    const std::int64_t size = x.shape()[d];
+    const std::int64_t size = x.ndim() == 0 ? 1 : x.shape()[d];
     if (size <= 1) continue;
     result = index_select(result, d, arange(size - 1, -1, -1, {.dtype = DType::Int64, .device = x.device()}));
   }
@@ -158,10 +158,10 @@ Tensor roll(const Tensor& x, const std::vector<std::int64_t>& shifts, const std:
   }
   LUGE_CHECK(ValueError, shifts.size() == dims.size(), "roll: {} shifts and {} dims are given; there must be as many",
              shifts.size(), dims.size());
+  LUGE_CHECK(IndexError, x.ndim() > 0, "roll: dims are given for a 0-d tensor, which has none");
   Tensor result = x;
   for (std::size_t i = 0; i < dims.size(); ++i) {
     const int d = normalize_dim("roll", dims[i], x.ndim());
-    if (x.ndim() == 0) continue;
     const std::int64_t size = x.shape()[d];
     if (size == 0) continue;
     const std::int64_t first = (size - shifts[i] % size) % size;

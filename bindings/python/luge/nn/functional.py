@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .._C import (
     Tensor,
     _embedding,
+    channel_shuffle,
     cross_entropy,
     gelu,
     hardshrink,
@@ -12,6 +13,10 @@ from .._C import (
     linear,
     log_softmax,
     mse_loss,
+    one_hot,
+    pad,
+    pixel_shuffle,
+    pixel_unshuffle,
     relu,
     sigmoid,
     silu,
@@ -22,6 +27,7 @@ from .._C import (
 from .._names import missing as _missing
 
 __all__ = [
+    "channel_shuffle",
     "cross_entropy",
     "embedding",
     "gelu",
@@ -30,6 +36,10 @@ __all__ = [
     "linear",
     "log_softmax",
     "mse_loss",
+    "one_hot",
+    "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "relu",
     "sigmoid",
     "silu",
