@@ -104,7 +104,8 @@ void bind_diagonals(nb::module_& m, nb::class_<Tensor>& tensor) {
   tensor.def(
       "fill_diagonal_",
       [](nb::handle self, nb::handle value, bool wrap) {
-        fill_diagonal_(self_of(self), scalar("fill_diagonal_", "fill_value", value), wrap);
+        Tensor& x = self_of(self);
+        fill_diagonal_(x, scalar("fill_diagonal_", "fill_value", value), wrap);
         return nb::borrow(self);
       },
       "fill_value"_a, "wrap"_a = false, nb::sig("def fill_diagonal_(self, fill_value: float, wrap: bool = False) -> Tensor"),

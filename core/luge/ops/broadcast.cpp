@@ -95,7 +95,15 @@ Tensor combinations(const Tensor& x, std::int64_t count, bool with_replacement) 
       more = true;
     }
   }
-  const Tensor index = from_host(places, {rows * count}, x.device());
+  if (rows == 0) return empty({0, count}, {.dtype = x.dtype(), .device = x.device()});
+  Tensor index;
+  if (observer) {  // a captured step takes no values of the host
+    std::vector<Tensor> numbers;
+    for (const std::int64_t place : places) numbers.push_back(full({1}, place, {.dtype = DType::Int64, .device = x.device()}));
+    index = cat(numbers);
+  } else {
+    index = from_host(places, {rows * count}, x.device());
+  }
   return index_select(x, 0, index).view({rows, count});
 }
 

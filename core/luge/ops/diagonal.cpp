@@ -47,17 +47,22 @@ Tensor triangle_indices(const char* op, std::int64_t rows, std::int64_t columns,
              rows, columns);
   LUGE_CHECK(DTypeError, is_index(options.dtype), "{}: dtype is {}; it must be int32 or int64", op, name(options.dtype));
   std::vector<std::int64_t> places;
+  std::vector<Tensor> parts;
+  const TensorOptions index{.dtype = DType::Int64, .device = options.device};
   for (const bool of_rows : {true, false})
     for (std::int64_t i = 0; i < rows; ++i) {
       // Columns first ... stop - 1 of row i; sums of i and k are taken within the matrix.
       const std::int64_t edge = k >= columns - i ? columns : k < -i ? -1 : i + k;
       const std::int64_t first = below ? 0 : std::clamp<std::int64_t>(edge, 0, columns);
       const std::int64_t stop = below ? std::clamp<std::int64_t>(edge + 1, 0, columns) : columns;
-      for (std::int64_t j = first; j < stop; ++j) places.push_back(of_rows ? i : j);
+      if (observer)  // a captured step takes no values of the host
+        parts.push_back(of_rows ? full({stop - first}, i, index) : arange(first, stop, 1, index));
+      else
+        for (std::int64_t j = first; j < stop; ++j) places.push_back(of_rows ? i : j);
     }
-  const auto count = static_cast<std::int64_t>(places.size() / 2);
-  Tensor result = from_host(places, {2, count}, options.device).to(options.dtype);
-  return result;
+  if (rows == 0) return zeros({2, 0}, options);
+  if (parts.empty()) return from_host(places, {2, static_cast<std::int64_t>(places.size() / 2)}, options.device).to(options.dtype);
+  return cat(parts).view({2, -1}).to(options.dtype);
 }
 
 }  // namespace

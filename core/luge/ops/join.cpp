@@ -44,8 +44,29 @@ class CatNode final : public Node {
 
 }  // namespace
 
+namespace {
+
+/// PyTorch lets a tensor of shape (0,) stand for nothing, whatever the dimensions of the others; it is promoted with them.
+std::optional<Tensor> without_nothing(const std::vector<Tensor>& tensors, int dim) {
+  const auto is_nothing = [](const Tensor& x) { return x.defined() && x.shape() == Shape{0}; };
+  std::vector<Tensor> rest;
+  bool others = false;
+  for (const Tensor& x : tensors) {
+    if (!is_nothing(x)) rest.push_back(x);
+    others |= x.defined() && x.ndim() > 1;
+  }
+  if (!others || rest.size() == tensors.size()) return {};
+  DType dtype = rest[0].dtype();
+  for (const Tensor& x : tensors) dtype = promote(dtype, x.dtype());
+  rest[0] = rest[0].to(dtype);
+  return cat(rest, dim);
+}
+
+}  // namespace
+
 Tensor cat(const std::vector<Tensor>& tensors, int dim) {
   LUGE_CHECK(ValueError, !tensors.empty(), "cat: no tensors given; at least one is needed");
+  if (const std::optional<Tensor> joined = without_nothing(tensors, dim)) return *joined;
   const TensorImpl& first = checked(tensors[0], "cat", "tensor 0");
   LUGE_CHECK(ShapeError, !first.shape.empty(), "cat: tensor 0 is 0-d; use stack()");
   const int d = normalize_dim("cat", dim, first.shape.ndim());

@@ -37,8 +37,9 @@ for name in ("hstack", "vstack", "row_stack", "dstack", "column_stack"):
 for dtype in DTYPES:
     sample("block_diag", A((2, 2), dtype), A((1, 2), dtype))
 for shapes in ((), ((),), ((3,),), ((2, 3), (), (2,)), ((0,), (2, 2)), ((0, 2), (1, 1)), ((2, 0), (1, 1)), ((1, 1), (2, 2), (1, 3))):
-    sample("block_diag", *[A(shape) for shape in shapes])
-    sample("block_diag", *[A(shape, "float64") for shape in shapes])
+    # PyTorch 2.15 gives the tensors after one of shape (0,) the gradient of one row further up.
+    sample("block_diag", *[A(shape) for shape in shapes], grad=(0,) not in shapes)
+    sample("block_diag", *[A(shape, "float64") for shape in shapes], grad=(0,) not in shapes)
 for first, second in PAIRS:
     sample("block_diag", A((2,), first), A((2, 1), second))
 for wrong in ((A((1, 1, 1)),), (A((2,)), 1), (1,), ("a",), (A((2,)), A((2, 2, 2)))):
@@ -114,16 +115,16 @@ for dtype in DTYPES:
 for shape, factor in (((4, 2, 2), 2), ((2, 1, 4, 1, 2), 2), ((9, 1, 2), 3), ((2, 3, 2), 1), ((0, 4, 2, 2), 2), ((8, 2, 1), 2)):
     sample("pixel_shuffle", A(shape, "float64"), factor)
     sample("pixel_shuffle", A(shape), upscale_factor=factor)
-    sample("nn.functional.pixel_shuffle", A(shape), factor)
 for shape, factor in (((1, 4, 4), 2), ((2, 1, 1, 2, 4), 2), ((1, 3, 6), 3), ((2, 3, 2), 1), ((0, 1, 2, 2), 2), ((2, 4, 2), 2)):
-    sample("pixel_unshuffle", A(shape, "float64"), factor)
-    sample("pixel_unshuffle", A(shape), downscale_factor=factor)
+    differs = "PyTorch 2.15 returns a tensor without elements as it is" if 0 in shape else None
+    sample("pixel_unshuffle", A(shape, "float64"), factor, differs=differs)
+    sample("pixel_unshuffle", A(shape), downscale_factor=factor, differs=differs)
 for shape, factor in (((3, 2, 2), 2), ((2, 2), 2), ((4, 2, 2), 0), ((4, 2, 2), -1), ((4, 2, 2), 1.5)):
     error("pixel_shuffle", A(shape), factor)
 for shape, factor in (((1, 3, 2), 2), ((2, 2), 2), ((1, 2, 2), 0), ((1, 2, 2), -1), ((1, 2, 3), 2)):
     error("pixel_unshuffle", A(shape), factor)
 for dtype in DTYPES:
-    sample("channel_shuffle", A((1, 4, 2), dtype), 2) if dtype in ("float32", "float64", "float16", "bfloat16", "int64") else None
+    sample("channel_shuffle", A((1, 4, 2), dtype), 2)
 for shape, groups in (((1, 4, 2, 2), 2), ((2, 6, 1), 3), ((1, 6, 2), 2), ((2, 3, 2), 1), ((2, 3, 1), 3), ((1, 8, 1, 1), 4), ((1, 8, 1), 2), ((1, 8, 1), 8)):
     sample("channel_shuffle", A(shape, "float64"), groups)
     sample("channel_shuffle", A(shape), groups=groups)

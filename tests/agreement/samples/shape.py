@@ -186,6 +186,10 @@ for name, shape in (("fliplr", (2, 3)), ("flipud", (2, 3))):
     for other in ((1, 1), (0, 2), (2, 2, 2), (3, 1), (1, 3)):
         sample(name, A(other))
 sample("flipud", A((3,)))
+sample("fliplr", A((4, 3), "int64"))
+for wrong in (1, "a", None, [1], 2.5):
+    error("ravel", wrong)
+    error("Tensor.ravel", A((2,)), wrong)
 for length in (0, 1, 2, 3, 4):
     error("fliplr", A((length,)))
 error("flipud", A(()))
