@@ -1,6 +1,7 @@
 // Rows in order. Elements are compared by their keys (luge/math/sort_key.h), equal ones by their places, so the order
 // of a row is unique however it is found:
 //   few of many wanted   a pass over the row keeps the first ones so far, which are sorted at the end
+//   part of a long row   the counts of the keys' leading bits say which elements can belong to it; the others are left out
 //   short rows           pairs of key and place are sorted by comparisons
 //   long rows            LSD radix sort: the row is distributed by one digit of the keys after the other, the lowest
 //                        first, each time keeping the order that is there (Knuth, The Art of Computer Programming 3,
@@ -8,6 +9,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <optional>
 #include <type_traits>
 
 #include <luge/base/detail/dispatch.h>
@@ -27,8 +30,12 @@ using math::SortKey;
 /// Comparisons of so few elements take less time than the counts of their digits.
 template <class T>
 constexpr std::int64_t kShortRow = 16 * sizeof(SortKey<T>);
+/// From here on the counts of leading bits are few beside the elements.
+constexpr std::int64_t kLongRow = std::int64_t{1} << 14;
 /// Of this many elements one is wanted where the first ones are kept aside.
 constexpr std::int64_t kFew = 16;
+/// Elements that are compared with the last of the first ones at a time.
+constexpr std::int64_t kBlock = 16;
 /// Elements touched for each one that is sorted, about: what parallel_for is told.
 constexpr std::int64_t kPasses = 8;
 
@@ -93,12 +100,20 @@ void select(const T* row, std::int64_t n, bool descending, const Results<T>& res
     return pairs[kept - 1].key;
   };
   SortKey<T> last = drop_the_rest();
-  for (std::int64_t i = room; i < n; ++i) {
+  const auto take = [&](std::int64_t i) {
     const SortKey<T> key = sort_key(row[i], descending);
-    if (key >= last) continue;  // of equals those that stand before it are kept
+    if (key >= last) return;  // of equals those that stand before it are kept
     pairs[count++] = {key, i};
     if (count == room) last = drop_the_rest();
+  };
+  std::int64_t i = room;
+  for (; i + kBlock <= n; i += kBlock) {
+    SortKey<T> least = sort_key(row[i], descending);
+    for (std::int64_t j = 1; j < kBlock; ++j) least = std::min(least, sort_key(row[i + j], descending));
+    if (least < last) [[unlikely]]
+      for (std::int64_t j = 0; j < kBlock; ++j) take(i + j);
   }
+  for (; i < n; ++i) take(i);
   drop_the_rest();
   sort_pairs(pairs.data(), count, row, results);
 }
@@ -129,10 +144,10 @@ struct Between {
 };
 
 /// Sorts one row in `parts` parts at once, by as many threads as there are. The result does not depend on their number.
-template <class T, class Place>
+template <class T, class Place, class Input>
 class RadixSort {
  public:
-  RadixSort(const T* row, std::int64_t n, bool descending, std::int64_t parts)
+  RadixSort(Input row, std::int64_t n, bool descending, std::int64_t parts)
       : row_{row},
         n_(n),
         descending_(descending),
@@ -141,14 +156,14 @@ class RadixSort {
         starts_(parts_) {}
 
   void run(const Results<T>& results) {
-    std::array<int, kDigits> shifts;
+    std::array<int, kDigits> shifts{};
     std::size_t passes = 0;
     count_all();
     for (int d = 0; d < kDigits; ++d)
       if (total_[static_cast<std::size_t>(d)][digit(key(row_, 0), d * kDigitBits)] != n_)
         shifts[passes++] = d * kDigitBits;
     if (passes == 0) {
-      for (std::int64_t i = 0; i < results.kept; ++i) results.put(i, row_.value(i), i);
+      for (std::int64_t i = 0; i < results.kept; ++i) results.put(i, row_.value(i), row_.place(i));
       return;
     }
     if (passes == 1) return distribute(row_, results, shifts[0]);
@@ -218,7 +233,7 @@ class RadixSort {
     });
   }
 
-  Row<T> row_;
+  Input row_;
   std::int64_t n_;
   bool descending_;
   std::int64_t part_, parts_;  ///< elements of a part, and how many there are
@@ -226,15 +241,68 @@ class RadixSort {
   Scratch<Counts> starts_;
 };
 
+/// The elements of a row that can be among the first `kept`, in the order in which they stand: all whose leading bits,
+/// counted from the least one's key on, are not greater than those of the last of them.
+template <class T, class Place>
+class Candidates {
+ public:
+  Candidates(const T* row, std::int64_t n, bool descending, std::int64_t kept) {
+    using Key = SortKey<T>;
+    Key least = sort_key(row[0], descending), greatest = least;
+    for (std::int64_t i = 1; i < n; ++i) {
+      const Key key = sort_key(row[i], descending);
+      least = std::min(least, key);
+      greatest = std::max(greatest, key);
+    }
+    const int shift = std::max(0, static_cast<int>(std::bit_width(static_cast<Key>(greatest - least))) - kLeadingBits);
+    const auto leading = [&](std::int64_t i) {
+      return static_cast<std::size_t>(static_cast<Key>(sort_key(row[i], descending) - least) >> shift);
+    };
+    Scratch<std::int64_t> counts(kLeading);
+    std::fill_n(counts.data(), kLeading, 0);
+    for (std::int64_t i = 0; i < n; ++i) ++counts.data()[leading(i)];
+    std::size_t last = 0;
+    for (count_ = counts.data()[0]; count_ < kept; count_ += counts.data()[last]) ++last;
+    placed_.emplace(count_ + 1);  // the element behind the last one is written over and over
+    std::int64_t count = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      (*placed_)[count] = {row[i], static_cast<Place>(i)};
+      count += leading(i) <= last ? 1 : 0;
+    }
+  }
+
+  std::int64_t count() const { return count_; }
+  Between<T, Place> elements() { return {placed_->data()}; }
+
+ private:
+  static constexpr int kLeadingBits = 12;
+  static constexpr std::int64_t kLeading = std::int64_t{1} << kLeadingBits;
+
+  std::int64_t count_ = 0;
+  std::optional<Scratch<Placed<T, Place>>> placed_;
+};
+
 // ---- rows ---------------------------------------------------------------------------------------
+
+template <class T, class Place>
+void sort_long(const T* row, std::int64_t n, bool descending, const Results<T>& results, std::int64_t parts) {
+  // Bools have two keys, too few to leave any out. What leaves a quarter out costs less than a digit's pass.
+  if constexpr (!std::is_same_v<T, bool>)
+    if (n >= kLongRow && results.kept <= n - n / 4) {
+      Candidates<T, Place> candidates(row, n, descending, results.kept);
+      return RadixSort<T, Place, Between<T, Place>>(candidates.elements(), candidates.count(), descending, parts)
+          .run(results);
+    }
+  RadixSort<T, Place, Row<T>>({row}, n, descending, parts).run(results);
+}
 
 template <class T>
 void sort_row(const T* row, std::int64_t n, bool descending, const Results<T>& results, std::int64_t parts) {
   if (results.kept <= n / kFew) return select(row, n, descending, results);
   if (n <= kShortRow<T>) return sort_short(row, n, descending, results);
   constexpr std::int64_t kNarrow = std::int64_t{1} << 32;
-  if (n <= kNarrow) return RadixSort<T, std::uint32_t>(row, n, descending, parts).run(results);
-  RadixSort<T, std::int64_t>(row, n, descending, parts).run(results);
+  if (n <= kNarrow) return sort_long<T, std::uint32_t>(row, n, descending, results, parts);
+  sort_long<T, std::int64_t>(row, n, descending, results, parts);
 }
 
 template <class T>
