@@ -99,6 +99,9 @@ class SortTest : public BackendTest {
 
   void check_all(const Form& form) {
     check<bool>(form);
+    check<std::uint8_t>(form);
+    check<std::int8_t>(form);
+    check<std::int16_t>(form);
     check<std::int32_t>(form);
     check<std::int64_t>(form);
     check<float>(form);
@@ -188,6 +191,23 @@ TEST_P(SortTest, TheFirstOfAscendingAndDescendingRows) {
       ASSERT_EQ(sorted.get(i), static_cast<double>(descending ? 4999 - i : i));
     }
   }
+}
+
+/// Parts of rows so long that elements are left out first: small ones of each size, and nearly all.
+TEST_P(SortTest, PartsOfLongRows) {
+  for (const std::int64_t columns : {16383, 16384, 20001})
+    for (const Elements elements : {Elements::Any, Elements::Few, Elements::Special, Elements::Equal}) {
+      // A GPU, and what executes its kernels on the host, has one way for all lengths.
+      if (backend().device().is_cuda() && (columns != 16384 || elements == Elements::Equal)) continue;
+      const bool descending = elements != Elements::Any && columns % 2 == 0;
+      for (const std::int64_t kept : {columns / 16 + 1, columns / 2, columns - columns / 4, columns - columns / 4 + 1}) {
+        const Form form{.rows = 1, .columns = columns, .kept = kept, .descending = descending, .elements = elements};
+        check<float>(form);
+        check<std::int64_t>(form);
+        if (columns == 16384 && !backend().device().is_cuda()) check_all(form);
+        if (HasFatalFailure()) return;
+      }
+    }
 }
 
 TEST_P(SortTest, IndicesAlone) {
