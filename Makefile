@@ -23,7 +23,7 @@ clang = $(if $(shell command -v clang++),-DCMAKE_CXX_COMPILER=clang++)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-files bench-fits bench-python bench-sets bench-against gpu-budget install format lint clean
+.PHONY: help build demo examples check test $(test_parts) test-interchange test-kernels fuzz mutate bench bench-torch bench-capture bench-files bench-fits bench-python bench-sets bench-against gpu-budget names install format lint clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
@@ -178,6 +178,11 @@ bench-against: build/bench/luge_bench  ## luge at its limits on a CPU: PyTorch, 
 	build/venv-against/bin/python -m pip install --quiet numpy torch==2.15.0 jax==0.10.2 'mlx[cpu]==0.32.4'
 	tests/python/install.sh build build/venv-against/bin/python
 	build/venv-against/bin/python bench/against/limits/compare.py --bench build/bench/luge_bench --output build/bench-against.json $(BENCH_ARGS)
+
+names: test-release  ## docs/names.md, the table of PyTorch's names, from the samples of tests/agreement
+	@cmake/setup.sh python torch
+	tests/python/run.sh build -k none >/dev/null || [ $$? -eq 5 ]
+	build/venv/bin/python tests/agreement/names.py
 
 install: build  ## library, headers and program into PREFIX
 	cmake --install build --prefix $(PREFIX)

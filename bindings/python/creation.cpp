@@ -160,12 +160,16 @@ constexpr Pattern kPatterns[] = {
 void bind_patterns(nb::module_& m) {
   for (const Pattern& pattern : kPatterns) {
     const std::string signature =
-        fmt::format("def {}(*size: int | Sequence[int], {}) -> Tensor", pattern.name, kOptions + 3);
+        fmt::format("def {}(*sizes: int | Sequence[int], size: int | Sequence[int] | None = None, {}) -> Tensor",
+                    pattern.name, kOptions + 3);
     m.def(
         pattern.name,
-        [pattern](const nb::args& size, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
-                  bool requires_grad) {
-          const Shape shape = sizes_of(pattern.name, size);
+        [pattern](const nb::args& given, nb::handle size, std::optional<PyDType> dtype,
+                  std::optional<DeviceArgument> device, bool requires_grad) {
+          if (given.size() > 0 && !size.is_none()) throw TypeError(fmt::format("{}: size is given twice", pattern.name));
+          if (given.size() == 0 && size.is_none())
+            throw TypeError(fmt::format("{}: size is missing; () is that of a 0-d tensor", pattern.name));
+          const Shape shape = size.is_none() ? sizes_of(pattern.name, given) : sizes(pattern.name, size);
           const TensorOptions wanted = options(dtype, device);
           Tensor result;
           {
@@ -174,8 +178,8 @@ void bind_patterns(nb::module_& m) {
           }
           return finished(std::move(result), requires_grad);
         },
-        "size"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-        nb::sig(signature.c_str()), pattern.text);
+        "sizes"_a, "size"_a.none() = nb::none(), "dtype"_a = nb::none(), "device"_a = nb::none(),
+        "requires_grad"_a = false, nb::sig(signature.c_str()), pattern.text);
     const std::string like = std::string(pattern.name) + "_like";
     m.def(
         like.c_str(),
@@ -224,18 +228,19 @@ void bind_numbers(nb::module_& m) {
       "arange",
       [](nb::handle first, nb::handle second, nb::handle third, std::optional<PyDType> dtype,
          std::optional<DeviceArgument> device, bool requires_grad) {
-        const bool only_stop = second.is_none();
+        if (first.is_none() && second.is_none()) throw TypeError("arange: end is missing");
+        const bool only_stop = first.is_none() || second.is_none();
         const Scalar start = only_stop ? Scalar(0) : scalar("arange", "start", first);
-        const Scalar stop = only_stop ? scalar("arange", "end", first) : scalar("arange", "end", second);
+        const Scalar stop = scalar("arange", "end", second.is_none() ? first : second);
         const Scalar step = scalar("arange", "step", third);
         DType own = DType::Int64;
         for (const Scalar& value : {start, stop, step})
           if (value.kind() == Scalar::Kind::Float) own = DType::Float32;
         return finished(arange(start, stop, step, options(dtype, device, own)), requires_grad);
       },
-      "start"_a.none(), "end"_a = nb::none(), "step"_a.none() = 1, nb::kw_only(), "dtype"_a = nb::none(),
+      "start"_a.none() = nb::none(), "end"_a = nb::none(), "step"_a.none() = 1, nb::kw_only(), "dtype"_a = nb::none(),
       "device"_a = nb::none(), "requires_grad"_a = false,
-      nb::sig(fmt::format("def arange(start: float, end: float | None = None, step: float = 1, {}) -> Tensor", kOptions)
+      nb::sig(fmt::format("def arange(start: float | None = None, end: float | None = None, step: float = 1, {}) -> Tensor", kOptions)
                   .c_str()),
       "start, start + step, ... before end; with one number 0, 1, ... before it. int64 unless one of them is "
       "floating.\n\n"
@@ -243,11 +248,17 @@ void bind_numbers(nb::module_& m) {
   m.def(
       "linspace",
       [](double start, double end, std::int64_t steps, std::optional<PyDType> dtype,
-         std::optional<DeviceArgument> device,
-         bool requires_grad) { return finished(linspace(start, end, steps, options(dtype, device)), requires_grad); },
+         std::optional<DeviceArgument> device, bool requires_grad) {
+        TensorOptions wanted = options(dtype, device);
+        const DType own = wanted.dtype;
+        const bool whole = !is_floating(own) && own != DType::Bool;
+        if (whole) wanted.dtype = DType::Float64;
+        Tensor result = linspace(start, end, steps, wanted);
+        return finished(whole ? result.to(own) : std::move(result), requires_grad);
+      },
       "start"_a, "end"_a, "steps"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
       "requires_grad"_a = false,
-      "`steps` numbers from start to end, both included.\n\n>>> luge.linspace(0, 1, 3)\ntensor([0.0000, 0.5000, "
+      "`steps` numbers from start to end, both included; rounded towards 0 for integer dtypes.\n\n>>> luge.linspace(0, 1, 3)\ntensor([0.0000, 0.5000, "
       "1.0000])");
   m.def(
       "eye",

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "python.h"
+#include "out.h"
 
 namespace luge::python {
 
@@ -13,10 +13,14 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
   };
   const char* const text =
       "The matrix product with PyTorch's rules: 1-d operands are a row (left) or a column (right), leading dimensions "
-      "broadcast: (..., m, k) x (..., k, n) -> (..., m, n). Floating dtypes; halves are summed in float32.\n\n"
+      "broadcast: (..., m, k) x (..., k, n) -> (..., m, n). Halves are summed in float32, integers wrap around.\n\n"
       "Raises ShapeError naming both shapes.\n\n"
       ">>> luge.matmul(luge.tensor([[1.0, 2.0]]), luge.tensor([[3.0], [4.0]]))\ntensor([[11.]])";
-  m.def("matmul", product, "input"_a, "other"_a, text);
+  m.def(
+      "matmul",
+      [=](const Tensor& a, const Tensor& b, nb::handle out) { return written("matmul", product(a, b), out); },
+      "input"_a, "other"_a, nb::kw_only(), "out"_a = nb::none(), text,
+      nb::sig("def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor"));
   tensor.def("matmul", product, "other"_a, text);
   const auto def_ranked = [&](const char* name, int ndim, const char* does) {
     const auto ranked = [=](const Tensor& a, const Tensor& b) {
@@ -26,8 +30,11 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
                                      ndim == 3 ? ", of the same first size" : ""));
       return product(a, b);
     };
-    m.def(name, ranked, "input"_a, "other"_a, does);
-    tensor.def(name, ranked, "other"_a, does);
+    m.def(
+        name, [=](const Tensor& a, const Tensor& b, nb::handle out) { return written(name, ranked(a, b), out); },
+        "input"_a, "mat2"_a, nb::kw_only(), "out"_a = nb::none(), does,
+        nb::sig(fmt::format("def {}(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor", name).c_str()));
+    tensor.def(name, ranked, "mat2"_a, does);
   };
   def_ranked("mm", 2,
              "The product of two matrices: (m, k) x (k, n) -> (m, n).\n\n"
@@ -39,11 +46,12 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
       "linear",
       [](const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias) {
         const Unlocked unlocked(Unlocked::product(x, weight));
+        if (weight.ndim() == 1) return bias ? matmul(x, weight) + *bias : matmul(x, weight);
         return linear(x, weight, bias.value_or(Tensor()));
       },
       "input"_a, "weight"_a, "bias"_a = nb::none(),
       "input weight^T + bias, with an optional leading axis of sets:\n\n"
-      "weight (out, in), bias (out): input (..., in) -> (..., out)\n\n"
+      "weight (out, in), bias (out): input (..., in) -> (..., out); weight (in), bias (): input (..., in) -> (...)\n\n"
       "weight (sets, out, in), bias (sets, out): input (batch, in) or (sets, batch, in) -> (sets, batch, out)\n\n"
       ">>> luge.linear(luge.ones(1, 2), luge.tensor([[1.0, 2.0]]), luge.tensor([0.5]))\ntensor([[3.5000]])");
 

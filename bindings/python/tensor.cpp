@@ -60,9 +60,12 @@ Tensor converted(const Tensor& x, std::optional<PyDType> dtype, std::optional<De
 }
 
 Tensor to(const Tensor& x, const nb::args& args, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
-          bool copy) {
+          bool /*non_blocking*/, bool copy) {
+  std::size_t flags = 0;  // non_blocking, and copy
   for (const nb::handle given : args) {
-    if (is_tensor(given)) {
+    if (nb::isinstance<nb::bool_>(given) && flags < 2) {
+      if (++flags == 2) copy = copy || nb::cast<bool>(given);
+    } else if (is_tensor(given)) {
       dtype = PyDType{as_tensor(given).dtype()};
       device = DeviceArgument(as_tensor(given).device());
     } else if (nb::isinstance<PyDType>(given)) {
@@ -157,11 +160,12 @@ void bind_values(nb::class_<Tensor>& tensor) {
           "other"_a,
           "Whether shape and all values are the same.\n\n>>> luge.ones(2).equal(luge.tensor([1.0, 1.0]))\nTrue")
       .def(
-          "to", &to, "args"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "copy"_a = false,
-          nb::sig(
-              "def to(self, *args: object, dtype: object = None, device: object = None, copy: bool = False) -> Tensor"),
+          "to", &to, "args"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "non_blocking"_a = false,
+          "copy"_a = false,
+          nb::sig("def to(self, *args: object, dtype: object = None, device: object = None, non_blocking: bool = False, "
+                  "copy: bool = False) -> Tensor"),
           "A tensor of another dtype, on another device, or like another tensor; itself where nothing changes, unless "
-          "`copy`.\n\n>>> luge.tensor([1, 2]).to(luge.float64).dtype\nluge.float64")
+          "`copy`. `non_blocking` changes nothing: copies are in the order of the calls.\n\n>>> luge.tensor([1, 2]).to(luge.float64).dtype\nluge.float64")
       .def(
           "type_as",
           [](const Tensor& x, const Tensor& other) { return converted(x, PyDType{other.dtype()}, {}, false); },

@@ -83,7 +83,7 @@ void bind_views(nb::class_<Tensor>& tensor) {
       .def("__copy__", [](const Tensor& x) { return x; })
       .def(
           "copy_",
-          [](nb::handle self, nb::handle source) {
+          [](nb::handle self, nb::handle source, bool /*non_blocking*/) {
             Tensor& x = self_of(self);
             if (!is_tensor(source)) {
               x.fill_(scalar("copy_", "src", source));
@@ -94,15 +94,26 @@ void bind_views(nb::class_<Tensor>& tensor) {
             x.copy_(as_tensor(source), at);
             return changed(self);
           },
-          "src"_a.none(), nb::sig("def copy_(self, src: Tensor | float) -> Tensor"),
-          "Overwrites the values; `src` is broadcast, converted and brought to this device.")
+          "src"_a.none(), "non_blocking"_a = false,
+          nb::sig("def copy_(self, src: Tensor | float, non_blocking: bool = False) -> Tensor"),
+          "Overwrites the values; `src` is broadcast, converted and brought to this device. `non_blocking` changes "
+          "nothing: copies are in the order of the calls.")
       .def(
           "fill_",
           [](nb::handle self, nb::handle value) {
-            self_of(self).fill_(scalar("fill_", "value", value));
+            Tensor& x = self_of(self);
+            if (is_tensor(value)) {
+              const Tensor& given = as_tensor(value);
+              if (given.ndim() != 0)
+                throw ShapeError(fmt::format("fill_: value has {} dimensions; it must be a number or 0-d", given.ndim()));
+              x.copy_(given, location());
+            } else {
+              x.fill_(scalar("fill_", "value", value));
+            }
             return changed(self);
           },
-          "value"_a.none(), nb::sig("def fill_(self, value: float) -> Tensor"), "Overwrites all values with a number.")
+          "value"_a.none(), nb::sig("def fill_(self, value: Tensor | float) -> Tensor"),
+          "Overwrites all values with a number, or with that of a 0-d tensor.")
       .def(
           "zero_",
           [](nb::handle self) {

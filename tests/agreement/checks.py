@@ -169,7 +169,7 @@ def error(sample, outcome):
     starts = getattr(sample, "starts", None) or f"{last}: "
     if not issubclass(outcome["class"], (TypeError, ValueError, IndexError, RuntimeError)):
         return f"raises {outcome['error']}"
-    if outcome["class"] is RuntimeError or not outcome["text"].startswith((starts, f"{sample.name}: ")):
+    if outcome["class"] is RuntimeError or not outcome["text"].startswith((starts, f"{sample.name}: ", f"{last}() ")):
         return f"{outcome['error']}: {outcome['text']!r} does not start with {starts!r}"
     for name in filter(None, (method_of(sample), in_place_of(sample))):
         args, kwargs, _ = LUGE.arguments(sample)

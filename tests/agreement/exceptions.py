@@ -13,3 +13,6 @@ ELSEWHERE = {
 
 #: Fewer than MIN_SAMPLES samples or MIN_ERRORS errors, because nothing more can be said.
 FEWER = {}
+
+#: Operations whose values are computed on the host whatever the device is.
+HOST = set()

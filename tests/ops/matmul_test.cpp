@@ -120,6 +120,16 @@ TEST_P(MatMulTest, EmptyProducts) {
   }
 }
 
+TEST_P(MatMulTest, IntegersWrapAround) {
+  for (const DType dtype : {int8, int16, int32, int64, uint8}) {
+    const Tensor a = (arange(0, 12, 1, on(int64)) * 123456789012345LL - 7).to(dtype).reshape({3, 4});
+    const Tensor b = (arange(0, 8, 1, on(int64)) * -987654321098LL + 5).to(dtype).reshape({4, 2});
+    const Tensor one_by_one = (a.unsqueeze(2) * b.unsqueeze(0)).sum(1).to(dtype);
+    EXPECT_TRUE(same(matmul(a, b), one_by_one)) << name(dtype);
+    EXPECT_TRUE(same(matmul(stack({a, a}), b.select(1, 0)).select(0, 1), one_by_one.select(1, 0))) << name(dtype);
+  }
+}
+
 TEST_P(MatMulTest, OneMatrixOfABatchIsTheSameAlone) {
   manual_seed(4);
   for (const std::int64_t size : {3, 16, 33}) {

@@ -1,3 +1,4 @@
+#include <luge/ops/detail/integer_product.h>
 #include <luge/ops/matmul.h>
 
 #include <atomic>
@@ -164,10 +165,10 @@ class LinearNode final : public Node {
   SavedTensor x_, weight_;
 };
 
-void check_operands(const char* op, const char* left, const Tensor& a, const char* right, const Tensor& b) {
-  LUGE_CHECK(DTypeError, is_floating(a.dtype()) && a.dtype() == b.dtype(),
-             "{}: {} is {} and {} is {}; both must be of one floating dtype", op, left, name(a.dtype()), right,
-             name(b.dtype()));
+void check_operands(const char* op, const char* left, const Tensor& a, const char* right, const Tensor& b, bool integers = false) {
+  LUGE_CHECK(DTypeError, (is_floating(a.dtype()) || (integers && a.dtype() != DType::Bool)) && a.dtype() == b.dtype(),
+             "{}: {} is {} and {} is {}; both must be of one floating{} dtype", op, left, name(a.dtype()), right,
+             name(b.dtype()), integers ? " or integer" : "");
   LUGE_CHECK(DeviceError, a.device() == b.device(), "{}: {} is on {} and {} on {}; bring them together with to()", op,
              left, to_string(a.device()), right, to_string(b.device()));
 }
@@ -206,7 +207,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   checked(b, "matmul", "b");
   LUGE_CHECK(ShapeError, a.ndim() > 0 && b.ndim() > 0, "matmul: a is {}, b is {}; both need at least one dimension",
              to_string(a.shape()), to_string(b.shape()));
-  check_operands("matmul", "a", a, "b", b);
+  check_operands("matmul", "a", a, "b", b, true);
   const std::int64_t inner = b.shape()[std::max(0, b.ndim() - 2)];
   LUGE_CHECK(ShapeError, a.shape().back() == inner,
              "matmul: inner dimensions differ: a is {}, b is {}; a[-1] must equal {}", to_string(a.shape()),
@@ -219,6 +220,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     const Tensor product = matmul(a, b.unsqueeze(1));
     return product.squeeze(product.ndim() - 1);
   }
+  if (!is_floating(a.dtype())) return integer_product(a, b);
   return b.ndim() == 2 ? restored(matrix_product(as_rows(a), b), a) : matrix_product(a, b);
 }
 

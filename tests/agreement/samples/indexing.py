@@ -107,7 +107,10 @@ for index in (V([[0, 1], [2, 3]], "int64"), V(1, "int64"), V([], "int64"), V([1,
     for layout in ("contiguous", "transposed", "strided"):
         sample("nn.functional.embedding", index, A((4, 3), "float64", layout))
 sample("nn.functional.embedding", input=INDEX, weight=A((4, 3)))
-sample("nn.functional.embedding", INDEX, A((4, 3)), padding_idx=2)
+for padding in (2, -4, 0):
+    sample("nn.functional.embedding", INDEX, A((4, 3)), padding_idx=padding)
+    sample("nn.functional.embedding", INDEX, A((4, 3), "float64"), padding, check=False)
+error("nn.functional.embedding", INDEX, A((4, 3)), 4)
 error("nn.functional.embedding", V([4], "int64"), A((4, 3)))
 error("nn.functional.embedding", V([-1], "int64"), A((4, 3)))
 error("nn.functional.embedding", V([0.0]), A((4, 3)))
