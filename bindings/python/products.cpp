@@ -53,18 +53,18 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
       return f(dtype ? x.to(dtype->value) : x, dim);
     };
   };
-  const auto def = [&](const char* name, Tensor (*f)(const Tensor&, int), const char* text) {
+  const auto def = [&](const char* name, Tensor (*f)(const Tensor&, int), const char* doc) {
     m.def(
         name,
         [name, call = of_dtype(f)](const Tensor& x, int dim, std::optional<PyDType> dtype, nb::handle out) {
           return written(name, call(x, dim, dtype), out);
         },
-        "input"_a, "dim"_a, "dtype"_a = nb::none(), nb::kw_only(), "out"_a = nb::none(), text,
+        "input"_a, "dim"_a, "dtype"_a = nb::none(), nb::kw_only(), "out"_a = nb::none(), doc,
         nb::sig(fmt::format("def {}(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Tensor | None = None) -> "
                             "Tensor",
                             name)
                     .c_str()));
-    tensor.def(name, of_dtype(f), "dim"_a, "dtype"_a = nb::none(), text);
+    tensor.def(name, of_dtype(f), "dim"_a, "dtype"_a = nb::none(), doc);
   };
   def("softmax", &softmax,
       "exp(x) / sum(exp(x)) along `dim`; with `dtype` the input is converted first.\n\n>>> luge.softmax(luge.zeros(4), "

@@ -313,3 +313,77 @@ for dtype in DTYPES:
     sample("Tensor.logical_not_", A((2, 3), dtype, "transposed"), grad=False)
 error("Tensor.logical_not_", A((2,)), 1, starts="logical_not_: ")
 error("Tensor.logical_not_", A((2,)), no_such=1, starts="logical_not_: ")
+
+# ---- quotients and digits
+for name in ("div", "divide"):
+    for mode in ("floor", "trunc", None):
+        for dtype in INTEGER + FLOATING:
+            sample(name, A((3, 4), dtype, low=-9 if dtype != "uint8" else 0, high=9), A((4,), dtype, low=1, high=4, seed=1), rounding_mode=mode)
+            sample(name, A((3, 4), dtype, low=-9 if dtype != "uint8" else 0, high=9), 2, rounding_mode=mode)
+        for layout in ("transposed", "strided", "expanded"):
+            sample(name, A((3, 4), layout=layout, low=-9, high=9), A((4,), low=1, seed=1), rounding_mode=mode)
+        sample(name, A((3, 4), "int32", low=-9, high=9), 2.5, rounding_mode=mode)
+        sample(name, 7, A((3,), "int64", low=1, high=4), rounding_mode=mode)
+        sample(name, A((9,), special=True), A((9,), special=True, seed=1), rounding_mode=mode, grad=False)
+        sample(name, A((3,), "int32"), A((3,), low=1), rounding_mode=mode)
+    error(name, A((2,)), 2, rounding_mode="ceil")
+    error(name, A((2,)), 2, rounding_mode=1)
+    error(name, A((2,), "bool"), A((2,), "bool"), rounding_mode="trunc")
+    error(name, A((2,), "bool"), A((2,), "bool"), rounding_mode="floor")
+    error(f"Tensor.{name}_", A((2,), "int32"), 2, starts=f"{name}_: ")
+    error(f"Tensor.{name}_", A((2,), "int32"), 2.5, rounding_mode="floor", starts=f"{name}_: ")
+for mode in ("floor", "trunc"):
+    sample("div", V([1.0, -1.0, 0.0, INF, -INF, NAN]), V(0.0), rounding_mode=mode, grad=False)
+    sample("div", V([-7, 7, -8, 8], "int64"), V([2, -2, 3, -3], "int64"), rounding_mode=mode)
+for dtype in FLOATING:
+    for decimals in (0, 1, 2, -1):
+        sample("round", A((3, 4), dtype, low=-30, high=30), decimals=decimals)
+    sample("frac", A((3, 4), dtype, low=-30, high=30), check=False)
+for dtype in INTEGER:
+    sample("round", A((2, 3), dtype))
+    sample("round", A((2, 3), dtype), decimals=0)
+sample("round", V([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.0, -0.0]))
+for name in ("round", "frac"):
+    for layout in ("transposed", "strided", "expanded"):
+        sample(name, A((3, 4), layout=layout), check=False)
+        sample(name, A((3, 4), "float64", layout), check=False)
+    for shape in ((), (0,), (2, 0, 3), (1,)):
+        sample(name, A(shape))
+        sample(name, A(shape, "float64"), check=False)
+    sample(name, A((9,), special=True), grad=False)
+    sample(name, A((9,), "float64", special=True), grad=False)
+    sample(name, input=A((3,)))
+    wrong(name)
+    error(name, A((2,)), 1)
+error("frac", A((2,), "int32"))
+error("round", A((2,), "int32"), decimals=1)
+error("round", A((2,)), decimals="text")
+for name in ("gcd", "lcm"):
+    for dtype in INTEGER:
+        low = 0 if dtype == "uint8" else -40
+        sample(name, A((3, 4), dtype, low=low, high=40), A((4,), dtype, low=low, high=40, seed=1))
+        sample(name, A((3, 4), dtype, low=0, high=3), A((3, 4), dtype, low=0, high=3, seed=1))
+        sample(name, A((3, 4), dtype, "transposed", low=0, high=60), A((3, 4), dtype, low=0, high=60, seed=1))
+    sample(name, A((3,), "int32", high=9), A((2, 1), "int64", high=9))
+    sample(name, A((3,), "uint8", low=0, high=9), A((3,), "int8", high=9))
+    for shape in ((), (0,), (1,)):
+        sample(name, A(shape, "int64"), A(shape, "int64", seed=1))
+    sample(name, V([2**62, 2880067194370816120], "int64"), V([2**40, 4660046610375530309], "int64"))
+    sample(name, input=A((3,), "int32"), other=A((3,), "int32"))
+    error(name, A((2,)), A((2,)))
+    error(name, A((2,), "bool"), A((2,), "bool"))
+    error(name, A((2,), "int32"), 2)
+    error(name, A((2,), "int32"), A((3,), "int32"))
+    error(name, A((2,), "int32"))
+    error(f"Tensor.{name}_", A((2,), "int32"), A((2, 2), "int32"), starts=f"{name}_: ")
+
+# ---- operators
+for name in ("floordiv", "mod", "lshift", "rshift", "pow", "add", "sub", "mul", "truediv"):
+    for full in (f"operator.{name}", f"operator.i{name}"):
+        shifts = "shift" in name
+        for dtype in INTEGER if shifts else ("int32", "int64", "float32", "float64"):
+            sample(full, A((3, 4), dtype, low=1, high=9), A((4,), dtype, low=1, high=3, seed=1), grad=False) if full != "operator.itruediv" or (
+                "float" in dtype) else None  # fmt: skip
+            sample(full, A((3, 4), dtype, low=1, high=9), 2, grad=False) if full != "operator.itruediv" or "float" in dtype else None
+        if "operator.i" not in full:
+            sample(full, 7, A((3,), "int64", low=1, high=3))
