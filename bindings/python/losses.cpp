@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "python.h"
+#include "losses.h"
 
 namespace luge::python {
-
-namespace {
 
 Reduction reduction_of(const char* op, const std::string& text) {
   if (text == "mean") return Reduction::Mean;
@@ -16,21 +14,7 @@ Reduction reduction_of(const char* op, const std::string& text) {
   throw ValueError(fmt::format("{}: reduction is '{}'; it must be 'mean', 'sum', 'none' or 'per_set'", op, text));
 }
 
-}  // namespace
-
 void bind_losses(nb::module_& m) {
-  m.def(
-      "mse_loss",
-      [](const Tensor& input, const Tensor& target, const std::string& reduction) {
-        const Reduction how = reduction_of("mse_loss", reduction);
-        const Unlocked unlocked(input, target);
-        return mse_loss(input, target, how);
-      },
-      "input"_a, "target"_a, "reduction"_a = "mean",
-      "(input - target)^2, of equal shapes; nothing broadcasts.\n\n`reduction`: 'mean', 'sum', 'none', or 'per_set': one "
-      "mean per index of the first dimension, that of the sets; a target without it then serves all sets. A mean over "
-      "sets divides every set's step by their number: take 'per_set', then sum().\n\n>>> luge.nn.functional.mse_loss(luge.tensor([1.0, 3.0]), luge.tensor([1.0, "
-      "1.0]))\ntensor(2.)");
   m.def(
       "cross_entropy",
       [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,

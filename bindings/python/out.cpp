@@ -30,6 +30,12 @@ nb::object written(const char* op, Tensor result, nb::handle out) {
   return nb::borrow(out);
 }
 
+Tensor read_before(const Tensor& x, std::initializer_list<nb::handle> others) {
+  bool recorded = x.requires_grad();
+  for (const nb::handle other : others) recorded |= is_tensor(other) && as_tensor(other).requires_grad();
+  return recorded && grad_enabled() ? x.clone() : x;
+}
+
 Tensor& overwrite(const char* op, Tensor& x, const Tensor& result) {
   if (x.shape() != result.shape())
     throw ShapeError(fmt::format("{}: the tensor has shape {} and the result has shape {}; in place they must be equal", op,

@@ -55,22 +55,31 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
       "weight (sets, out, in), bias (sets, out): input (batch, in) or (sets, batch, in) -> (sets, batch, out)\n\n"
       ">>> luge.linear(luge.ones(1, 2), luge.tensor([[1.0, 2.0]]), luge.tensor([0.5]))\ntensor([[3.5000]])");
 
-  const auto soft = [](const Tensor& x, int dim) {
-    const Unlocked unlocked(x);
-    return softmax(x, dim);
+  const auto of_dtype = [](Tensor (*f)(const Tensor&, int)) {
+    return [f](const Tensor& x, int dim, std::optional<PyDType> dtype) {
+      const Unlocked unlocked(x);
+      return f(dtype ? x.to(dtype->value) : x, dim);
+    };
   };
-  const auto log_soft = [](const Tensor& x, int dim) {
-    const Unlocked unlocked(x);
-    return log_softmax(x, dim);
+  const auto def = [&](const char* name, Tensor (*f)(const Tensor&, int), const char* doc) {
+    m.def(
+        name,
+        [name, call = of_dtype(f)](const Tensor& x, int dim, std::optional<PyDType> dtype, nb::handle out) {
+          return written(name, call(x, dim, dtype), out);
+        },
+        "input"_a, "dim"_a, "dtype"_a = nb::none(), nb::kw_only(), "out"_a = nb::none(), doc,
+        nb::sig(fmt::format("def {}(input: Tensor, dim: int, dtype: dtype | None = None, *, out: Tensor | None = None) -> "
+                            "Tensor",
+                            name)
+                    .c_str()));
+    tensor.def(name, of_dtype(f), "dim"_a, "dtype"_a = nb::none(), doc);
   };
-  const char* const soft_text =
-      "exp(x) / sum(exp(x)) along `dim`.\n\n>>> luge.softmax(luge.zeros(4), dim=0)\ntensor([0.2500, 0.2500, 0.2500, "
-      "0.2500])";
-  const char* const log_text =
-      "log(softmax(x)) without the rounding of going through it.\n\n"
-      ">>> luge.log_softmax(luge.zeros(2), dim=0)\ntensor([-0.6931, -0.6931])";
-  m.def("softmax", soft, "input"_a, "dim"_a, soft_text).def("log_softmax", log_soft, "input"_a, "dim"_a, log_text);
-  tensor.def("softmax", soft, "dim"_a, soft_text).def("log_softmax", log_soft, "dim"_a, log_text);
+  def("softmax", &softmax,
+      "exp(x) / sum(exp(x)) along `dim`; with `dtype` the input is converted first.\n\n>>> luge.softmax(luge.zeros(4), "
+      "dim=0)\ntensor([0.2500, 0.2500, 0.2500, 0.2500])");
+  def("log_softmax", &log_softmax,
+      "log(softmax(x)) without the rounding of going through it; with `dtype` the input is converted first.\n\n"
+      ">>> luge.log_softmax(luge.zeros(2), dim=0)\ntensor([-0.6931, -0.6931])");
 }
 
 }  // namespace luge::python

@@ -281,6 +281,13 @@ void bind_tensor(nb::module_& m) {
   bind_padding(m, tensor);
   bind_indexing(tensor);
   bind_elementwise(m, tensor);
+  bind_in_place(tensor);
+  bind_arithmetic(m, tensor);
+  bind_composites(m, tensor);
+  bind_activations(m, tensor);
+  bind_special(m, tensor);
+  bind_dtype_facts(m, tensor);
+  bind_pointwise_losses(m);
   bind_reductions(m, tensor);
   bind_products(m, tensor);
   bind_picking(m, tensor);

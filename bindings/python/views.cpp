@@ -10,27 +10,6 @@ namespace {
 
 nb::object changed(nb::handle self) { return nb::borrow(self); }
 
-/// `x.name(other)`, in place; returns x itself.
-template <class ByTensor, class ByNumber>
-void def_in_place(nb::class_<Tensor>& tensor, const char* name, const ByTensor& by_tensor, const ByNumber& by_number,
-                  const char* text) {
-  tensor.def(
-      name,
-      [=](nb::handle self, nb::handle other) {
-        Tensor& x = self_of(self);
-        if (is_tensor(other)) {
-          const Unlocked unlocked(x);
-          by_tensor(x, as_tensor(other));
-        } else {
-          const Scalar value = scalar(name, "other", other);
-          const Unlocked unlocked(x);
-          by_number(x, value);
-        }
-        return changed(self);
-      },
-      "other"_a.none(), text, nb::sig(fmt::format("def {}(self, other: Tensor | float) -> Tensor", name).c_str()));
-}
-
 }  // namespace
 
 void bind_views(nb::class_<Tensor>& tensor) {
@@ -121,56 +100,6 @@ void bind_views(nb::class_<Tensor>& tensor) {
             return changed(self);
           },
           nb::sig("def zero_(self) -> Tensor"), "Overwrites all values with 0.");
-#define LUGE_IN_PLACE(name)                                                 \
-  def_in_place(                                                             \
-      tensor, #name, [](Tensor& x, const Tensor& other) { x.name(other); }, \
-      [](Tensor& x, Scalar other) { x.name(other); }, "In place; returns the tensor itself.");
-#define LUGE_ROW(function, ...) LUGE_IN_PLACE(function##_)
-  LUGE_BINARY_OPS(LUGE_ROW)
-#undef LUGE_ROW
-#undef LUGE_IN_PLACE
-  tensor.def(
-      "clamp_",
-      [](nb::handle self, nb::handle low, nb::handle high) {
-        const auto bound = [](const char* argument, nb::handle value) {
-          return value.is_none() ? std::optional<Scalar>() : scalar("clamp_", argument, value);
-        };
-        self_of(self).clamp_(bound("min", low), bound("max", high));
-        return changed(self);
-      },
-      "min"_a.none() = nb::none(), "max"_a.none() = nb::none(),
-      nb::sig("def clamp_(self, min: float | None = None, max: float | None = None) -> Tensor"),
-      "In place; returns the tensor itself.");
-#define LUGE_ROW(function, Formula, dtypes, text, second, third)                        \
-  tensor.def(                                                                           \
-      #function "_",                                                                    \
-      [](nb::handle self, const Tensor& b, nb::handle c) {                              \
-        if (is_tensor(c))                                                               \
-          self_of(self).function##_(b, as_tensor(c));                                   \
-        else                                                                            \
-          self_of(self).function##_(b, scalar(#function "_", #third, c));               \
-        return changed(self);                                                           \
-      },                                                                                \
-      nb::arg(#second), nb::arg(#third).none(), "In place; returns the tensor itself.", \
-      nb::sig("def " #function "_(self, " #second ": Tensor, " #third ": Tensor | float) -> Tensor"));
-  LUGE_TERNARY_OPS(LUGE_ROW)
-#undef LUGE_ROW
-#define LUGE_ARGUMENT(name, value) , nb::arg(#name) = value
-#define LUGE_ROW(function, Formula, dtypes, text, ...)                                         \
-  tensor.def(                                                                                  \
-      #function "_",                                                                           \
-      [](nb::handle self LUGE_PARAMETERS(LUGE_MORE_DEFINED, LUGE_MORE_DEFINED, __VA_ARGS__)) { \
-        self_of(self).function##_(LUGE_PARAMETERS(LUGE_FIRST, LUGE_MORE, __VA_ARGS__));        \
-        return changed(self);                                                                  \
-      },                                                                                       \
-      "In place; returns the tensor itself." LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));
-#define LUGE_FIRST(name, value) name
-#define LUGE_MORE(name, value) , name
-  LUGE_UNARY_OPS(LUGE_ROW)
-#undef LUGE_MORE
-#undef LUGE_FIRST
-#undef LUGE_ROW
-#undef LUGE_ARGUMENT
 }
 
 }  // namespace luge::python

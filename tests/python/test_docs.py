@@ -68,12 +68,26 @@ def test_everything_is_documented():
     assert [name for name, text in docstrings() if not text] == []
 
 
+def sampled():
+    """The names that tests/agreement samples, and the in-place forms that follow from them."""
+    path = str(pathlib.Path(__file__).parents[1] / "agreement")
+    sys.path.insert(0, path)
+    try:
+        import agreement
+
+        names = {name.rpartition(".")[2] for _, name in agreement.by_name()}
+    finally:
+        sys.path.remove(path)
+    return names | {name + "_" for name in names}
+
+
 def test_every_name_is_tested():
     """Each public name occurs in some test file, beyond this one, or is sampled."""
     folder = pathlib.Path(__file__).parent
     files = [*folder.glob("test_*.py"), *folder.parent.glob("agreement/samples/*.py")]
     text = "\n".join(path.read_text() for path in files if path.name != pathlib.Path(__file__).name)
     words = set(re.findall(r"\w+", text)) | {name for name, _, _ in luge._C._rows()}  # rows are tested by looping
+    words |= sampled()
     names = {name for owner in MODULES if not owner.startswith("luge._") for name in public(module(owner))}
     for kind in (luge.Tensor, luge.Parameters, luge.Step, luge.optim.Optimizer, luge.Monitor, luge.nn.Module, luge.data.Batches,
                  luge.stop.StopRule, luge.stop.Report):

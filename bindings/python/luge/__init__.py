@@ -32,6 +32,7 @@ from . import init as init
 from . import nn as nn
 from . import optim as optim
 from . import population as population
+from . import special as special
 from . import stop as stop
 from . import sweep as sweep
 from . import utils as utils

@@ -11,6 +11,7 @@
 #include <luge/ops/elementwise.h>
 #include <luge/ops/index.h>
 #include <luge/ops/detail/labels.h>
+#include <luge/ops/detail/loss_terms.h>
 #include <luge/ops/softmax.h>
 #include <luge/tensor/detail/iteration.h>
 #include <luge/tensor/detail/tensor_impl.h>
@@ -20,17 +21,6 @@ namespace luge {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-Tensor reduced(const char* op, const Tensor& losses, Reduction reduction) {
-  switch (reduction) {
-    case Reduction::None: return losses;
-    case Reduction::Mean: return losses.mean();
-    case Reduction::Sum: return losses.sum();
-    case Reduction::PerSet: break;
-  }
-  LUGE_CHECK(ShapeError, losses.ndim() >= 1, "{}: PerSet needs losses with a leading axis of sets; they are 0-d", op);
-  return losses.ndim() == 1 ? losses : losses.flatten(1).mean(1);
-}
 
 Operand along_rows(const Tensor& tensor, std::int64_t stride) {
   Operand result = operand(tensor);
@@ -108,22 +98,6 @@ Tensor sample_losses(const Tensor& logits, const Tensor& labels) {
   }
   if (grad_enabled() && needs_grad(logits)) record(losses, Ref<Node>(new CrossEntropyNode(logits, labels, lse)));
   return losses;
-}
-
-/// Whether a target of this shape goes with values of shape `full`: equal, or, with PerSet, without the leading sets.
-bool goes_with(const Shape& target, const Shape& full, Reduction reduction) {
-  if (target == full) return true;
-  if (reduction != Reduction::PerSet || full.empty()) return false;
-  Shape of_one_set = full;
-  of_one_set.erase(0);
-  return target == of_one_set;
-}
-
-std::string allowed_shapes(const Shape& full, Reduction reduction) {
-  if (reduction != Reduction::PerSet || full.empty()) return to_string(full);
-  Shape of_one_set = full;
-  of_one_set.erase(0);
-  return to_string(full) + " or, shared by all sets, " + to_string(of_one_set);
 }
 
 Tensor classes_last(const Tensor& x, int dim) {

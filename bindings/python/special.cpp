@@ -1,0 +1,74 @@
+// Special functions: luge.special's own, and those that luge has, too.
+
+#include <luge/ops/special.h>
+
+#include <fmt/format.h>
+
+#include "one.h"
+
+namespace luge::python {
+
+namespace {
+
+constexpr Two kXlog1py = {"xlog1py", &xlog1py, &xlog1py, &xlog1py};
+
+/// f(input, *, out=None) of luge.special.
+void def_special(nb::module_& own, const char* name, const char* does, const char* call, const char* result,
+                 Tensor (*f)(const Tensor&)) {
+  own.def(
+      name,
+      [name, f](const Tensor& x, nb::handle out) {
+        Tensor found;
+        {
+          const Unlocked unlocked(x);
+          found = f(x);
+        }
+        return written(name, std::move(found), out);
+      },
+      "input"_a, nb::kw_only(), "out"_a = nb::none(),
+      fmt::format("{}\n\n>>> luge.special.{}\ntensor({})", does, call, result).c_str(),
+      nb::sig(fmt::format("def {}(input: Tensor, *, out: Tensor | None = None) -> Tensor", name).c_str()));
+}
+
+}  // namespace
+
+void bind_special(nb::module_& m, nb::class_<Tensor>& tensor) {
+  nb::module_ own = m.def_submodule("_special", "Functions of luge.special.");
+  def_special(own, "entr", "-x * log(x); 0 at 0, -inf below.", "entr(luge.tensor([0.5, 0.0]))", "[0.3466, 0.0000]", &entr);
+  def_special(own, "ndtr", "The part of the standard normal distribution below x.", "ndtr(luge.tensor([0.0]))", "[0.5000]",
+              &ndtr);
+  def_special(own, "log_ndtr", "log(ndtr(x)), also where ndtr(x) is too small for the dtype.",
+              "log_ndtr(luge.tensor([-20.0]))", "[-203.9172]", &log_ndtr);
+  own.def(
+      "xlog1py",
+      [](nb::handle a, nb::handle b, nb::handle out) { return written("xlog1py", called("xlog1py", kXlog1py, a, b), out); },
+      "input"_a.none(), "other"_a.none(), nb::kw_only(), "out"_a = nb::none(),
+      nb::sig("def xlog1py(input: Tensor | float, other: Tensor | float, *, out: Tensor | None = None) -> Tensor"),
+      "input * log(1 + other), 0 where input is 0 unless other is NaN; broadcast.\n\n"
+      ">>> luge.special.xlog1py(luge.tensor([0.0, 2.0]), luge.tensor([-1.0, 1.0]))\ntensor([0.0000, 1.3863])");
+  const auto gamma = [](const Tensor& x, std::int64_t p) {
+    const Unlocked unlocked(x);
+    return multigammaln(x, p);
+  };
+  const char* const gamma_text =
+      "The logarithm of the multivariate gamma function of dimension p. Raises ValueError for p < 1.\n\n"
+      ">>> luge.special.multigammaln(luge.tensor([3.0]), 2)\ntensor([1.5502])";
+  own.def(
+      "multigammaln",
+      [gamma](const Tensor& x, std::int64_t p, nb::handle out) { return written("multigammaln", gamma(x, p), out); },
+      "input"_a, "p"_a, nb::kw_only(), "out"_a = nb::none(), gamma_text,
+      nb::sig("def multigammaln(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor"));
+  m.attr("mvlgamma") = own.attr("multigammaln");
+  tensor.def("mvlgamma", gamma, "p"_a, "The logarithm of the multivariate gamma function of dimension p.");
+
+  def_unary(m, tensor, "sinc", "",
+            "sin(pi x) / (pi x), 1 at 0; integers and bool are float32.\n\n>>> luge.sinc(luge.tensor([0.0, 0.5]))\n"
+            "tensor([1.0000, 0.6366])",
+            &sinc);
+  def_unary(m, tensor, "logit", ", eps: float | None = None",
+            "log(x / (1 - x)), with x between eps and 1 - eps where eps is given; NaN outside [0, 1]. Integers and bool are "
+            "float32.\n\n>>> luge.logit(luge.tensor([0.5, 0.75]))\ntensor([0.0000, 1.0986])",
+            &logit, "eps"_a = nb::none());
+}
+
+}  // namespace luge::python
