@@ -7,7 +7,7 @@
 
 #include <luge/autograd/detail/node.h>
 #include <luge/seam/observer.h>
-#include <luge/ops/detail/labels.h>
+#include <luge/ops/indexing.h>
 
 #include "python.h"
 
@@ -17,39 +17,12 @@ namespace {
 
 constexpr const char* kOp = "indexing";
 
-/// What an index has come to: a view, and tensors that pick along neighbouring dimensions of it.
+/// What an index has come to: a view, and lists of places for some of its dimensions.
 struct Indexed {
   Tensor view;
-  int first = 0;                ///< of the picked dimensions
-  std::vector<Tensor> indices;  ///< int64, of one shape, on the view's device; empty: the view is all
-  Shape index_shape;
+  std::vector<Tensor> indices;  ///< by dimension, undefined for all of it
+  bool picks = false;           ///< whether there is any
 };
-
-/// Where a mask is true, by dimension. Reads the mask on the host.
-std::vector<Tensor> places(const Tensor& mask) {
-  refuse_capture("indexing by a mask", kHostRead, location());
-  const std::vector<bool> values = mask.to_vector<bool>(location());
-  const auto dims = static_cast<std::size_t>(mask.ndim());
-  std::vector<std::vector<std::int64_t>> found(dims);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!values[i]) continue;
-    auto rest = static_cast<std::int64_t>(i);
-    for (std::size_t d = dims; d-- > 0;) {
-      found[d].push_back(rest % mask.shape()[static_cast<int>(d)]);
-      rest /= mask.shape()[static_cast<int>(d)];
-    }
-  }
-  std::vector<Tensor> result;
-  for (const std::vector<std::int64_t>& along : found)
-    result.push_back(from_host(along, Shape{static_cast<std::int64_t>(along.size())}, mask.device(), SourceLocation{}));
-  return result;
-}
-
-/// Indices counted from the end are brought to the front; those outside are an IndexError where the host can see them.
-Tensor normalized(const Tensor& index, std::int64_t size) {
-  const Tensor whole = checked_labels(kOp, index, size, -size);
-  return where(whole.lt(0), whole + size, whole);
-}
 
 /// An int that is not Python's own, such as np.int64(1).
 bool is_foreign_int(nb::handle item) {
@@ -71,12 +44,14 @@ Tensor index_tensor(nb::handle item) {
   return index;
 }
 
+bool is_mask(const Tensor& index) { return index.dtype() == DType::Bool || index.dtype() == DType::UInt8; }
+
 /// A bool, also as an array or tensor without dimensions: all of the tensor, or nothing of it.
 std::optional<bool> one_bool(nb::handle item) {
   if (nb::isinstance<nb::bool_>(item)) return item.ptr() == Py_True;
   if (!is_array_index(item) || nb::isinstance<nb::list>(item)) return std::nullopt;
   const Tensor index = index_tensor(item);
-  if (index.dtype() != DType::Bool || index.ndim() > 0) return std::nullopt;
+  if (!is_mask(index) || index.ndim() > 0) return std::nullopt;
   refuse_capture("indexing by a mask", kHostRead, location());
   return index.item<bool>(location());
 }
@@ -86,7 +61,7 @@ int taken(nb::handle item) {
   if (item.is_none() || item.ptr() == Py_Ellipsis || nb::isinstance<nb::bool_>(item)) return 0;
   if (is_array_index(item)) {
     const Tensor index = index_tensor(item);
-    return index.dtype() == DType::Bool ? index.ndim() : 1;
+    return is_mask(index) ? index.ndim() : 1;
   }
   return 1;
 }
@@ -127,33 +102,29 @@ std::vector<nb::object> items_of(nb::handle key, int ndim) {
 }
 
 Indexed resolve(const Tensor& x, nb::handle key) {
-  Indexed result{x, 0, {}, {}};
-  std::vector<std::pair<int, Tensor>> picks;  // by dimension of the view
-  int dim = 0;
+  Indexed result{x, {}, false};
+  int dim = 0, listed = 0;  // of the view; how many of them result.indices speaks of
+  const auto pick = [&](const Tensor& index, int dims) {
+    result.indices.resize(result.indices.size() + static_cast<std::size_t>(dim - listed));
+    result.indices.push_back(index);
+    result.picks = true;
+    listed = dim += dims;
+  };
   for (const nb::object& item : items_of(key, x.ndim())) {
     Tensor& view = result.view;
     if (item.is_none()) {
       view = view.unsqueeze(dim++);
     } else if (const std::optional<bool> all = one_bool(item)) {
       view = view.unsqueeze(dim);
-      picks.emplace_back(dim++, zeros({*all ? 1 : 0}, {.dtype = DType::Int64, .device = x.device()}));
+      pick(zeros({*all ? 1 : 0}, {.dtype = DType::Int64, .device = x.device()}), 1);
     } else if (nb::isinstance<nb::slice>(item)) {
       view = sliced(view, dim++, item);
     } else if (is_array_index(item)) {
       const Tensor index = index_tensor(item);
-      if (index.dtype() == DType::Bool) {
-        for (int d = 0; d < index.ndim(); ++d)
-          if (index.size(d) != view.size(dim + d))
-            throw IndexError(fmt::format("{}: a mask of shape {} does not match the tensor's size {} in dimension {}",
-                                         kOp, to_string(index.shape()), view.size(dim + d), dim + d));
-        for (const Tensor& along : places(index)) picks.emplace_back(dim++, along.to(x.device(), SourceLocation{}));
-      } else if (is_index(index.dtype())) {
-        const Tensor own = normalized(index, view.size(dim));
-        picks.emplace_back(dim++, own.device() == x.device() ? own : own.to(x.device(), location()));
-      } else {
-        throw IndexError(fmt::format("{}: an index tensor is {}; it must be bool (a mask), int32 or int64", kOp,
-                                     name(index.dtype())));
-      }
+      if (is_mask(index)) refuse_capture("indexing by a mask", kHostRead, location());
+      const Tensor own = index.device() == x.device() ? index : index.to(x.device(), location());
+      // A mask of several dimensions stands for as many indices.
+      pick(own, is_mask(index) ? index.ndim() : 1);
     } else if (PyIndex_Check(item.ptr())) {
       view = view.select(dim, integer(kOp, "an index", item));
     } else {
@@ -164,71 +135,30 @@ Indexed resolve(const Tensor& x, nb::handle key) {
               .c_str());
     }
   }
-  if (picks.empty()) return result;
-  // Picked dimensions that are not neighbours come to the front, as in NumPy.
-  const bool together = picks.back().first - picks.front().first + 1 == static_cast<int>(picks.size());
-  if (!together) {
-    std::vector<int> order;
-    for (const auto& [d, index] : picks) order.push_back(d);
-    for (int d = 0; d < result.view.ndim(); ++d)
-      if (std::find(order.begin(), order.end(), d) == order.end()) order.push_back(d);
-    result.view = result.view.permute(order);
-  }
-  result.first = together ? picks.front().first : 0;
-  for (const auto& [d, index] : picks) result.index_shape = broadcast_shapes(kOp, result.index_shape, index.shape());
-  for (const auto& [d, index] : picks) result.indices.push_back(index.expand(result.index_shape));
-  return result;
-}
-
-/// Row-major positions within the picked dimensions.
-Tensor position(const Indexed& at) {
-  Tensor flat = at.indices[0];
-  for (std::size_t i = 1; i < at.indices.size(); ++i)
-    flat = flat * at.view.size(at.first + static_cast<int>(i)) + at.indices[i];
-  return flat.reshape(Shape{flat.numel()});
-}
-
-/// The view with its picked dimensions as one.
-Tensor merged(const Indexed& at) {
-  Shape shape;
-  std::int64_t picked = 1;
-  const int count = static_cast<int>(at.indices.size());
-  for (int d = 0; d < at.view.ndim(); ++d) {
-    if (d >= at.first && d < at.first + count) picked *= at.view.size(d);
-    if (d == at.first + count - 1) shape.push_back(picked);
-    if (d < at.first || d >= at.first + count) shape.push_back(at.view.size(d));
-  }
-  return at.view.reshape(shape);
-}
-
-/// `shape` with dimension `dim` replaced by those of `index`.
-Shape spread(const Shape& shape, int dim, const Shape& index) {
-  Shape result;
-  for (int d = 0; d < shape.ndim(); ++d) {
-    if (d != dim) {
-      result.push_back(shape[d]);
-      continue;
-    }
-    for (const std::int64_t size : index) result.push_back(size);
-  }
   return result;
 }
 
 Tensor get(const Tensor& x, nb::handle key) {
   if (PyLong_CheckExact(key.ptr())) return x.select(0, integer(kOp, "the index", key));
   const Indexed at = resolve(x, key);
-  if (at.indices.empty()) return at.view;
+  if (!at.picks) return at.view;
   const Unlocked unlocked(x);
-  const Tensor whole = merged(at);
-  return index_select(whole, at.first, position(at)).reshape(spread(whole.shape(), at.first, at.index_shape));
+  return index(at.view, at.indices);
+}
+
+/// A list, an array or whatever else holds numbers.
+Tensor tensor_of(nb::handle value) {
+  if (value.is_none() || PyUnicode_Check(value.ptr()) || PyBytes_Check(value.ptr()) || PyDict_Check(value.ptr()))
+    throw TypeError(fmt::format("{}: the value is of type {}; it must be a tensor, a number, a list or an array", kOp,
+                                type_of(value)));
+  return as_tensor(nb::object(nb::module_::import_("luge").attr("as_tensor")(value)));
 }
 
 /// The value of an assignment as a tensor of x's dtype and device.
 Tensor assigned(const Tensor& x, nb::handle value) {
   if (is_tensor(value)) return as_tensor(value).to(x.dtype()).to(x.device(), location());
   if (const std::optional<Scalar> given = number(value)) return full({}, *given, {.dtype = x.dtype(), .device = x.device()});
-  const nb::object made = nb::module_::import_("luge").attr("as_tensor")(value);
-  return as_tensor(made).to(x.dtype()).to(x.device(), location());
+  return tensor_of(value).to(x.dtype()).to(x.device(), location());
 }
 
 /// Whether the key is one mask over leading dimensions of x, and which.
@@ -237,10 +167,10 @@ std::optional<Tensor> whole_mask(const Tensor& x, nb::handle key) {
     return full({}, key.ptr() == Py_True, {.dtype = DType::Bool, .device = x.device()});
   if (!is_array_index(key)) return std::nullopt;
   const Tensor mask = index_tensor(key);
-  if (mask.dtype() != DType::Bool || mask.ndim() > x.ndim()) return std::nullopt;
+  if (!is_mask(mask) || mask.ndim() > x.ndim()) return std::nullopt;
   for (int d = 0; d < mask.ndim(); ++d)
     if (mask.size(d) != x.size(d)) return std::nullopt;  // resolve() says what is wrong
-  return mask.to(x.device(), location());
+  return mask.to(DType::Bool).to(x.device(), location());
 }
 
 /// x[mask] = value, if the value does not count the places where the mask is true: nothing has to be read on the host.
@@ -263,18 +193,6 @@ Tensor fitted(Tensor value, int ndim) {
   return value;
 }
 
-/// x[integers, or a mask with a value for each place] = value.
-void put(const Indexed& at, const Tensor& value) {
-  const Tensor whole = merged(at);
-  const Tensor flat = position(at);
-  const Shape picked = spread(whole.shape(), at.first, at.index_shape);
-  const Tensor given = fitted(value, picked.ndim()).expand(picked);
-  Shape rows = whole.shape();
-  rows[at.first] = flat.numel();
-  Tensor target = at.view;
-  target.copy_(index_copy(whole, at.first, flat, given.reshape(rows)).reshape(at.view.shape()), location());
-}
-
 void set(Tensor& x, nb::handle key, nb::handle value) {
   if (const std::optional<Tensor> mask = whole_mask(x, key)) {
     check_writable(x, kOp);
@@ -282,9 +200,12 @@ void set(Tensor& x, nb::handle key, nb::handle value) {
   }
   const Indexed at = resolve(x, key);
   Tensor target = at.view;
-  if (!at.indices.empty()) {
+  if (at.picks) {
     check_writable(target, kOp);
-    return put(at, assigned(x, value));
+    const Tensor values = assigned(x, value);
+    const Unlocked unlocked(target, values);
+    index_put_(target, at.indices, values);
+    return;
   }
   if (!is_tensor(value)) {
     if (const std::optional<Scalar> given = number(value)) {
@@ -292,8 +213,7 @@ void set(Tensor& x, nb::handle key, nb::handle value) {
       return;
     }
   }
-  const nb::object given = is_tensor(value) ? nb::borrow(value) : nb::module_::import_("luge").attr("as_tensor")(value);
-  const Tensor values = fitted(as_tensor(given), target.ndim());
+  const Tensor values = fitted(is_tensor(value) ? as_tensor(value) : tensor_of(value), target.ndim());
   const Unlocked unlocked(x);
   target.copy_(values, SourceLocation{});
 }

@@ -159,6 +159,7 @@ void bind_pointwise_losses(nb::module_& m);
 void bind_reductions(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_products(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_picking(nb::module_& m, nb::class_<Tensor>& tensor);
+void bind_scattering(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_losses(nb::module_& m);
 void bind_sort(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_linalg(nb::module_& m, nb::class_<Tensor>& tensor);

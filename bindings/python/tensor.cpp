@@ -291,6 +291,7 @@ void bind_tensor(nb::module_& m) {
   bind_reductions(m, tensor);
   bind_products(m, tensor);
   bind_picking(m, tensor);
+  bind_scattering(m, tensor);
   bind_losses(m);
   bind_sort(m, tensor);
   bind_search(m, tensor);

@@ -60,6 +60,32 @@ Word missing(DType dtype) {
   return word;
 }
 
+/// How far ahead of its use an element is asked for: labels lead anywhere, so the hardware foresees nothing.
+inline constexpr std::int64_t kAhead = 32;
+
+/// visit(i, place) for labels first ... last - 1 of a line, `place` being where the label leads, or null where it does not
+/// exist. `unit`: all three steps are 1.
+template <bool unit, class Word>
+[[gnu::always_inline]] inline void walk_line(const Lines& lines, Word* base, const std::int64_t* labels, std::int64_t first,
+                                             std::int64_t last, const auto& visit) {
+  const std::int64_t step = unit ? 1 : lines.index_step, source_step = unit ? 1 : lines.source_step;
+  const auto place_of = [&](std::int64_t i) { return base + labels[i * step] * source_step; };
+  std::int64_t i = first;
+  for (const std::int64_t end = last - kAhead; i < end; ++i) {
+    __builtin_prefetch(place_of(i + kAhead));
+    visit(i, lines.valid(labels[i * step]) ? place_of(i) : nullptr);
+  }
+  for (; i < last; ++i) visit(i, lines.valid(labels[i * step]) ? place_of(i) : nullptr);
+}
+
+/// walk_line() as the steps allow; use.template operator()<unit>().
+void with_unit(const Lines& lines, const auto& use) {
+  if (lines.source_step == 1 && lines.index_step == 1 && lines.out_step == 1)
+    use.template operator()<true>();
+  else
+    use.template operator()<false>();
+}
+
 template <class Word>
 void pick(const Gather& call, const Lines& lines) {
   const Word* const source = static_cast<const Word*>(call.source.data);
@@ -72,13 +98,22 @@ void pick(const Gather& call, const Lines& lines) {
       const Word* const from = source + offset_at(lines.outer, lines.source, position);
       const std::int64_t* const labels = index + offset_at(lines.outer, lines.index, position);
       Word* const to = out + offset_at(lines.outer, lines.out, position);
+      if (row == 1) {
+        const std::int64_t first = item % length;
+        const Word none = missing<Word>(call.source.dtype);
+        with_unit(lines, [&]<bool unit>() {
+          walk_line<unit>(lines, from, labels, first, first + stop - item, [&](std::int64_t i, const Word* place) {
+            to[unit ? i : i * lines.out_step] = place ? *place : none;
+          });
+        });
+        item = stop;
+        continue;
+      }
       for (std::int64_t i = item % length; item < stop; ++item, ++i) {
         const std::int64_t label = labels[i * lines.index_step];
         Word* const target = to + i * lines.out_step;
         if (!lines.valid(label))
           std::fill_n(target, row, missing<Word>(call.source.dtype));
-        else if (row == 1)
-          *target = from[label * lines.source_step];
         else
           std::memcpy(target, from + label * lines.source_step, static_cast<std::size_t>(row) * sizeof(Word));
       }
@@ -99,6 +134,15 @@ void put_back(const Gather& call, const Lines& lines, auto put) {
       T* const to = source + offset_at(lines.outer, lines.source, position);
       const std::int64_t* const labels = index + offset_at(lines.outer, lines.index, position);
       const T* const from = out + offset_at(lines.outer, lines.out, position);
+      if (row == 1) {
+        with_unit(lines, [&]<bool unit>() {
+          walk_line<unit>(lines, to, labels, 0, lines.length, [&](std::int64_t i, T* place) {
+            if (place) put(*place, from[unit ? i : i * lines.out_step]);
+          });
+        });
+        ++position;
+        continue;
+      }
       for (std::int64_t i = 0; i < lines.length; ++i) {
         const std::int64_t label = labels[i * lines.index_step];
         if (!lines.valid(label)) continue;

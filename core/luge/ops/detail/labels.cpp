@@ -2,24 +2,58 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
+#include <luge/ops/elementwise.h>
 #include <luge/tensor/detail/tensor_impl.h>
 
 namespace luge {
 
-Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size, std::int64_t allowed) {
+namespace {
+
+/// Whether all are in [low, size): no difference from either end is negative. One pass without branches.
+bool within(const std::int64_t* labels, std::int64_t count, std::int64_t low, std::int64_t size) {
+  std::int64_t signs = 0;
+  for (std::int64_t i = 0; i < count; ++i) signs |= (labels[i] - low) | (size - 1 - labels[i]);
+  return signs >= 0;
+}
+
+[[noreturn]] void refuse(const char* op, const Tensor& labels, std::int64_t size, std::int64_t low, std::optional<int> dim) {
+  const std::int64_t least = labels.min().item<std::int64_t>(), most = labels.max().item<std::int64_t>();
+  const std::int64_t wrong = least < low ? least : most;
+  const std::int64_t position = (least < low ? labels.argmin() : labels.argmax()).item<std::int64_t>();
+  const std::string along = dim ? fmt::format("; dim {} has size {}", *dim, size) : "";
+  if (size == 0) raise<IndexError>("{}: index {} at position {} is out of range; none is allowed{}", op, wrong, position, along);
+  raise<IndexError>("{}: index {} at position {} is out of range; allowed are {} to {}{}", op, wrong, position, low, size - 1,
+                    along);
+}
+
+}  // namespace
+
+Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size, std::int64_t low, std::optional<int> dim) {
   const TensorImpl& impl = checked(index, op, "index");
   LUGE_CHECK(DTypeError, is_index(impl.dtype), "{}: the index is {}; allowed are int32 and int64", op,
              name(impl.dtype));
   const Tensor labels = index.to(DType::Int64);
   if (!labels.device().is_cpu() || labels.numel() == 0) return labels;
   if (observer) [[unlikely]]
-    observer->has_checked(op, impl, allowed, size);
+    observer->has_checked(op, impl, low, size);
   const Unobserved apart;
-  const std::int64_t low = labels.min().item<std::int64_t>(), high = labels.max().item<std::int64_t>();
-  if (low >= allowed && high < size) return labels;
-  const std::int64_t wrong = low < allowed ? low : high;
-  raise<IndexError>("{}: index {} at position {} is out of range; allowed are {} to {}", op, wrong,
-                    (low < allowed ? labels.argmin() : labels.argmax()).item<std::int64_t>(), allowed, size - 1);
+  // Every element once: a dimension that repeats them says nothing new.
+  Tensor once = labels;
+  for (int d = 0; d < once.ndim(); ++d)
+    if (once.strides()[d] == 0 && once.shape()[d] > 1) once = once.slice(d, 0, 1);
+  once = once.contiguous();
+  if (!within(static_cast<const std::int64_t*>(once.data()), once.numel(), low, size)) refuse(op, labels, size, low, dim);
+  return labels;
+}
+
+Tensor wrapped_labels(const char* op, const Tensor& index, std::int64_t size, std::optional<int> dim) {
+  const Tensor labels = checked_labels(op, index, size, -size, dim);
+  if (labels.device().is_cpu() && !observer) {
+    // Most have none that counts from the end.
+    const Tensor packed = labels.contiguous();
+    if (within(static_cast<const std::int64_t*>(packed.data()), packed.numel(), 0, size)) return packed;
+  }
+  return where(labels.lt(0), labels + size, labels);
 }
 
 }  // namespace luge
