@@ -170,8 +170,8 @@ def test_dtypes_and_devices_compare_with_anything(value):
 
 
 BOOLS = {
-    "std": lambda x: x.std(False),
-    "var": lambda x: luge.var(x, True),
+    "std": lambda x: x.std((0, True)),
+    "var": lambda x: luge.var(x, True, True),
     "sum": lambda x: x.sum(True),
     "sum of a tuple": lambda x: x.sum((0, True)),
     "mean": lambda x: luge.mean(x, True),

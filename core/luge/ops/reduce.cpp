@@ -11,7 +11,7 @@
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
 #include <luge/ops/reduce.h>
-#include <luge/ops/detail/sum_to.h>
+#include <luge/ops/detail/reduction.h>
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/tensor/detail/values.h>
 
@@ -21,43 +21,15 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// What a reduction does to the shape.
-struct Plan {
-  Shape kept;    ///< reduced dimensions have size 1
-  Shape result;  ///< reduced dimensions are gone (unless keepdim)
-  std::int64_t reduced_count = 1;
-};
-
-Plan plan(const char* op, const TensorImpl& impl, const DimList* dims, bool keepdim) {
-  std::array<bool, kMaxDims> reduced{};
-  if (!dims) {
-    reduced.fill(true);
-  } else {
-    for (const int dim : dims->values()) {
-      bool& mark = reduced[static_cast<std::size_t>(normalize_dim(op, dim, impl.shape.ndim()))];
-      LUGE_CHECK(IndexError, !mark, "{}: dim {} is given twice", op, dim);
-      mark = true;
-    }
-  }
-  Plan plan;
-  for (int d = 0; d < impl.shape.ndim(); ++d) {
-    const bool gone = reduced[static_cast<std::size_t>(d)];
-    plan.kept.push_back(gone ? 1 : impl.shape[d]);
-    if (gone) plan.reduced_count *= impl.shape[d];
-    if (!gone || keepdim) plan.result.push_back(gone ? 1 : impl.shape[d]);
-  }
-  return plan;
-}
-
 /// The gradient of everything but sums needs what went in and what came out.
 class ReduceNode final : public Node {
  public:
-  ReduceNode(ReduceOp op, const Tensor& input, const Tensor& output, const Plan& plan)
-      : Node(luge::name(op)), op_(op), shape_(input.shape()), kept_(plan.kept), count_(plan.reduced_count) {
+  ReduceNode(ReduceOp op, const Tensor& input, const Tensor& output, const Reduced& shapes)
+      : Node(luge::name(op)), op_(op), shape_(input.shape()), kept_(shapes.kept), count_(shapes.count) {
     add_input(input);
     if (op == ReduceOp::Sum || op == ReduceOp::Mean) return;
     input_.save(input);
-    output_.save_output(output);
+    if (op != ReduceOp::SumSquares) output_.save_output(output);
   }
 
   void backward(const Tensor& gradient) override {
@@ -66,14 +38,16 @@ class ReduceNode final : public Node {
     if (is_linear()) return slot->add(input_gradient(gradient.reshape(kept_), {}, {}), false);
     const DType dtype = gradient.dtype(), wide = arithmetic_dtype(dtype);
     const Tensor dy = gradient.reshape(kept_).to(wide);
-    slot->add(input_gradient(dy, input_.get(name()).to(wide), output_.get(name()).to(wide)).to(dtype), true);
+    const Tensor y = op_ == ReduceOp::SumSquares ? Tensor() : output_.get(name()).to(wide);
+    slot->add(input_gradient(dy, input_.get(name()).to(wide), y).to(dtype), true);
   }
 
   void differentiable_backward(const Tensor& gradient) override {
     if (!wants(0)) return;
     if (is_linear()) return give(0, input_gradient(gradient.reshape(kept_), {}, {}));
     const DType dtype = gradient.dtype(), wide = arithmetic_dtype(dtype);
-    const Tensor x = saved_input(0, input_).to(wide), y = saved_output(output_).to(wide);
+    const Tensor x = saved_input(0, input_).to(wide);
+    const Tensor y = op_ == ReduceOp::SumSquares ? Tensor() : saved_output(output_).to(wide);
     give(0, input_gradient(gradient.reshape(kept_).to(wide), x, y).to(dtype));
   }
 
@@ -88,6 +62,7 @@ class ReduceNode final : public Node {
   Tensor input_gradient(const Tensor& dy, const Tensor& x, const Tensor& result) const {
     if (op_ == ReduceOp::Sum) return dy.expand(shape_);
     if (op_ == ReduceOp::Mean) return (dy * (1.0 / static_cast<double>(count_))).expand(shape_);
+    if (op_ == ReduceOp::SumSquares) return x * (dy * 2);
     const Tensor y = result.reshape(kept_);
     // A row of -infinities alone has y = -infinity, which is not subtracted: its gradient is 0.
     if (op_ == ReduceOp::LogSumExp) return dy * exp(x - where(y == -kInfinity, 0, y));
@@ -156,7 +131,8 @@ class ReduceNode final : public Node {
 /// The value of a reduction over nothing. Throws where there is none.
 Scalar identity(ReduceOp op, const Tensor& x) {
   switch (op) {
-    case ReduceOp::Sum: return 0;
+    case ReduceOp::Sum:
+    case ReduceOp::SumSquares: return 0;
     case ReduceOp::Prod: return 1;
     case ReduceOp::Mean: return std::numeric_limits<double>::quiet_NaN();
     case ReduceOp::LogSumExp: return -kInfinity;
@@ -166,14 +142,38 @@ Scalar identity(ReduceOp op, const Tensor& x) {
   }
 }
 
+}  // namespace
+
+Reduced reduced_shapes(const char* op, const Tensor& x, const DimList* dims, bool keepdim) {
+  const Shape& shape = checked(x, op).shape;
+  std::array<bool, kMaxDims> reduced{};
+  if (!dims) {
+    reduced.fill(true);
+  } else {
+    for (const int dim : dims->values()) {
+      bool& mark = reduced[static_cast<std::size_t>(normalize_dim(op, dim, shape.ndim()))];
+      LUGE_CHECK(IndexError, !mark, "{}: dim {} is given twice", op, dim);
+      mark = true;
+    }
+  }
+  Reduced shapes;
+  for (int d = 0; d < shape.ndim(); ++d) {
+    const bool gone = reduced[static_cast<std::size_t>(d)];
+    shapes.kept.push_back(gone ? 1 : shape[d]);
+    if (gone) shapes.count *= shape[d];
+    if (!gone || keepdim) shapes.result.push_back(gone ? 1 : shape[d]);
+  }
+  return shapes;
+}
+
 Tensor reduce(ReduceOp op, const Tensor& input, const DimList* dims, bool keepdim) {
   const TensorImpl& impl = checked(input, luge::name(op));
   const bool arg = op == ReduceOp::ArgMin || op == ReduceOp::ArgMax;
-  const bool floating_only = op == ReduceOp::Mean || op == ReduceOp::LogSumExp;
+  const bool floating_only = op == ReduceOp::Mean || op == ReduceOp::LogSumExp || op == ReduceOp::SumSquares;
   LUGE_CHECK(DTypeError, !floating_only || is_floating(impl.dtype),
              "{}: the tensor is {}; allowed are the floating dtypes", luge::name(op), luge::name(impl.dtype));
   const bool widens = (op == ReduceOp::Sum || op == ReduceOp::Prod) && !is_floating(impl.dtype);
-  const Plan shapes = plan(luge::name(op), impl, dims, keepdim);
+  const Reduced shapes = reduced_shapes(luge::name(op), input, dims, keepdim);
 
   const bool over_nothing = impl.numel == 0 && element_count(shapes.kept) > 0;
   const Scalar value = over_nothing ? identity(op, input) : Scalar(0);
@@ -186,6 +186,16 @@ Tensor reduce(ReduceOp op, const Tensor& input, const DimList* dims, bool keepdi
   if (!arg && grad_enabled() && needs_grad(input)) record(result, Ref<Node>(new ReduceNode(op, input, result, shapes)));
   return result;
 }
+
+Tensor without_repeats(const Tensor& x) {
+  const TensorImpl& impl = *x.impl();
+  Shape shape = impl.shape;
+  for (int d = 0; d < shape.ndim(); ++d)
+    if (impl.strides[d] == 0 && shape[d] > 1) shape[d] = 1;
+  return window_tensor(x, shape, impl.strides, impl.offset);
+}
+
+namespace {
 
 /// The extreme along one dimension: the gradient goes to the element that the indices name, and to it alone.
 class PickedExtremeNode final : public Node {
@@ -243,103 +253,8 @@ Extremes extremes(ReduceOp op, ReduceOp position, const Tensor& x, int dim, bool
   return result;
 }
 
-/// The same memory with size 1 in the dimensions that only repeat (of stride 0).
-Tensor without_repeats(const Tensor& x) {
-  const TensorImpl& impl = *x.impl();
-  Shape shape = impl.shape;
-  for (int d = 0; d < shape.ndim(); ++d)
-    if (impl.strides[d] == 0 && shape[d] > 1) shape[d] = 1;
-  return window_tensor(x, shape, impl.strides, impl.offset);
-}
-
-/// dx = dy 2 (x - mean) / divisor. The sum over the deviations that the mean's own gradient would bring is zero.
-class VarianceNode final : public Node {
- public:
-  VarianceNode(const char* op, const Tensor& input, const Tensor& mean, const Plan& plan, double divisor)
-      : Node(op), shape_(input.shape()), kept_(plan.kept), divisor_(divisor) {
-    add_input(input);
-    input_.save(input);
-    mean_.save(mean);
-  }
-
-  void backward(const Tensor& gradient) override {
-    GradSlot* const slot = target(0);
-    if (!slot) return;
-    const Tensor deviations = without_repeats(input_.get(name())) - mean_.get(name());
-    const Tensor dx = deviations * (gradient.reshape(kept_) * (2 / divisor_));
-    slot->add(dx.expand(shape_), dx.shape() == shape_);
-  }
-
-  void differentiable_backward(const Tensor& gradient) override {
-    if (!wants(0)) return;
-    std::vector<int> dims;
-    for (int d = 0; d < shape_.ndim(); ++d)
-      if (kept_[d] != shape_[d]) dims.push_back(d);
-    const Tensor x = saved_input(0, input_);
-    give(0, (x - x.mean(DimList(dims), true)) * (gradient.reshape(kept_) * (2 / divisor_)));
-  }
-
-  void release_saved() override {
-    input_.clear();
-    mean_.clear();
-  }
-
- private:
-  Shape shape_, kept_;
-  double divisor_;
-  SavedTensor input_, mean_;
-};
-
-Tensor variance(const char* op, const Tensor& x, const DimList* dims, double correction, bool keepdim) {
-  const TensorImpl& impl = checked(x, op);
-  LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: the tensor is {}; allowed are the floating dtypes", op,
-             luge::name(impl.dtype));
-  if (is_storage_only(impl.dtype))  // several steps, rounded once
-    return variance(op, x.to(arithmetic_dtype(impl.dtype)), dims, correction, keepdim).to(impl.dtype);
-  const Plan shapes = plan(op, impl, dims, keepdim);
-  const double divisor = std::max(0.0, static_cast<double>(shapes.reduced_count) - correction);
-  Tensor mean, result;
-  {
-    const NoGrad guard;
-    // What is repeated without memory of its own is looked at once and counted as often as it repeats.
-    const Tensor once = without_repeats(x);
-    const Plan fewer = plan(op, *once.impl(), dims, true);
-    const double repeats = fewer.reduced_count == 0
-                               ? 1
-                               : static_cast<double>(shapes.reduced_count) / static_cast<double>(fewer.reduced_count);
-    // Two passes: subtracting the mean first keeps what a difference of large squares would lose.
-    mean = reduce(ReduceOp::Mean, once, dims, true);
-    const Tensor squares = reduce(ReduceOp::Sum, square(once - mean), dims, true);
-    result = (squares / (divisor / repeats)).expand(shapes.kept).contiguous().view(shapes.result);
-  }
-  if (grad_enabled() && needs_grad(x)) record(result, Ref<Node>(new VarianceNode(op, x, mean, shapes, divisor)));
-  return result;
-}
-
-/// The root of the variance. Where that is 0 the slope of the root is infinite; the gradient is 0 there, as in PyTorch.
-Tensor deviation(const Tensor& x, const DimList* dims, double correction, bool keepdim) {
-  if (const DType dtype = checked(x, "std").dtype; is_floating(dtype) && is_storage_only(dtype))
-    return deviation(x.to(arithmetic_dtype(dtype)), dims, correction, keepdim).to(dtype);
-  const Tensor squared = variance("std", x, dims, correction, keepdim);
-  if (!grad_enabled() || !needs_grad(squared)) return sqrt(squared);
-  const Tensor constant = squared == 0;
-  return where(constant, 0, sqrt(where(constant, 1, squared)));
-}
-
-/// all is the least truth value, any the greatest; over nothing, all is true and any is false.
 Tensor without_nan(const Tensor& x) {
   return is_floating(checked(x, "nansum").dtype) ? where(x.isnan(), 0, x) : x;
-}
-
-Tensor truth(const Tensor& x, const char* op, ReduceOp extreme) {
-  const TensorImpl& impl = checked(x, op);
-  if (impl.numel > 0) {
-    const Tensor once = without_repeats(x);
-    return reduce(extreme, impl.dtype == DType::Bool ? once : once.ne(0), nullptr, false);
-  }
-  Tensor result = empty_tensor({}, DType::Bool, impl.storage->backend());
-  fill_values(result, extreme == ReduceOp::Min);
-  return result;
 }
 
 }  // namespace
@@ -369,14 +284,6 @@ Tensor Tensor::nansum(const DimList& dims, bool keepdim) const {
   const Operation called("nansum");
   return without_nan(*this).sum(dims, keepdim);
 }
-Tensor Tensor::var() const { return variance("var", *this, nullptr, 1, false); }
-Tensor Tensor::var(const DimList& dims, double correction, bool keepdim) const {
-  return variance("var", *this, &dims, correction, keepdim);
-}
-Tensor Tensor::std() const { return deviation(*this, nullptr, 1, false); }
-Tensor Tensor::std(const DimList& dims, double correction, bool keepdim) const {
-  return deviation(*this, &dims, correction, keepdim);
-}
 
 Extremes max_along(const Tensor& x, int dim, bool keepdim) {
   return extremes(ReduceOp::Max, ReduceOp::ArgMax, x, dim, keepdim);
@@ -384,8 +291,5 @@ Extremes max_along(const Tensor& x, int dim, bool keepdim) {
 Extremes min_along(const Tensor& x, int dim, bool keepdim) {
   return extremes(ReduceOp::Min, ReduceOp::ArgMin, x, dim, keepdim);
 }
-
-Tensor Tensor::all() const { return truth(*this, "all", ReduceOp::Min); }
-Tensor Tensor::any() const { return truth(*this, "any", ReduceOp::Max); }
 
 }  // namespace luge

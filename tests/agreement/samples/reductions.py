@@ -2,6 +2,8 @@
 
 from agreement import DTYPES, FLOATING, A, V, error, sample
 
+NAN = float("nan")
+
 #: By name: the dtypes.
 DIMS = {
     "sum": DTYPES, "nansum": DTYPES, "mean": FLOATING, "amax": DTYPES, "amin": DTYPES, "logsumexp": FLOATING, "var": FLOATING,
@@ -144,10 +146,9 @@ for name in ("argmax", "argmin"):
 
 for name in ("all", "any"):
     for dtype in DTYPES:
-        differs = "the result for uint8 is bool, as for every other dtype" if dtype == "uint8" else None
-        sample(name, A((3, 4), dtype, low=-1, high=1), differs=differs)
-        sample(name, A((3, 4), dtype, low=-1, high=1), 0, differs=differs)
-        sample(name, A((3, 4), dtype, low=-1, high=1), dim=-1, keepdim=True, differs=differs)
+        sample(name, A((3, 4), dtype, low=-1, high=1))
+        sample(name, A((3, 4), dtype, low=-1, high=1), 0)
+        sample(name, A((3, 4), dtype, low=-1, high=1), dim=-1, keepdim=True)
     for shape in ((), (0,), (2, 0), (0, 2)):
         sample(name, A(shape, "bool"))
     sample(name, A((2, 0), "bool"), 1)
@@ -168,7 +169,188 @@ for name in ("sum", "nansum", "mean", "prod"):
         for target in ("float64", "float32", "int32") if name != "mean" else ("float64", "float32"):
             if name == "nansum" and target == "int32" and dtype in FLOATING:
                 continue
-            sample(name, A((3, 4), dtype, low=-2, high=2), dtype=f"dtype:{target}")
-            sample(name, A((3, 4), dtype, low=-2, high=2), dim=0, keepdim=True, dtype=f"dtype:{target}")
+            grad = target in FLOATING  # PyTorch's results in integers claim to require gradients
+            sample(name, A((3, 4), dtype, low=-2, high=2), dtype=f"dtype:{target}", grad=grad)
+            sample(name, A((3, 4), dtype, low=-2, high=2), dim=0, keepdim=True, dtype=f"dtype:{target}", grad=grad)
 error("mean", A((3,)), dtype="dtype:int32")
 error("sum", A((3,)), dtype="text")
+
+# ---- out= of pairs, other=
+
+for name in ("max", "min"):
+    sample(name, A((2, 3)), other=A((3,), "int64"))
+    sample(name, A((2, 3)), A((2, 3), "float64"))
+    sample(name, input=A((2, 3)), dim=1, keepdim=True)
+
+# ---- moments with their means
+
+for name in ("var_mean", "std_mean"):
+    for dtype in FLOATING:
+        sample(name, A((3, 4), dtype))
+        sample(name, A((3, 4), dtype), 1)
+        sample(name, A((3, 4), dtype), dim=(0, 1), keepdim=True)
+    for correction in (0, 1, 2, 0.5):
+        sample(name, A((3, 4)), dim=1, correction=correction)
+        sample(name, A((5,)), correction=correction)
+    for unbiased in (True, False):
+        sample(name, A((3, 4)), unbiased)
+        sample(name, A((3, 4)), unbiased=unbiased)
+        sample(name, A((3, 4)), -1, unbiased)
+        sample(name, A((3, 4)), (0, 1), unbiased, True)
+    for layout in ("transposed", "strided", "expanded"):
+        sample(name, A((3, 4), layout=layout), dim=0)
+        sample(name, A((3, 4), layout=layout), dim=1)
+    sample(name, A((2, 3), "float64"), dim=-1, sets=True)
+    sample(name, A(()), check=False, grad=False)
+    sample(name, A((0,)), check=False, grad=False)
+    sample(name, A((9,), special=True), grad=False)
+    sample(name, A((2, 3, 4), "float64"), dim=None)
+    error(name, A((2, 3), "int32"))
+    error(name, A((2, 3)), 2)
+    error(name, A((2, 3)), (0, 0))
+    error(name, A((2, 3)), "text")
+    error(name, A((2, 3)), 0, unbiased=True, correction=1)
+    error(name, "text")
+    error(name, A((2, 3)), no_such=1)
+
+# ---- counts and bounds
+
+for dtype in DTYPES:
+    sample("count_nonzero", A((3, 4), dtype, low=-1, high=1))
+    sample("count_nonzero", A((3, 4), dtype, low=-1, high=1), 0)
+    sample("count_nonzero", A((3, 4), dtype, low=-1, high=1), dim=-1)
+for dim in (0, 1, -1, (0, 1), (0, -1), (0, 1, 2), [1, 2], None, ()):
+    sample("count_nonzero", A((2, 3, 4), "int32", low=0, high=1), dim=dim)
+for layout in ("transposed", "strided", "expanded"):
+    sample("count_nonzero", A((3, 4), "int64", layout, low=0, high=1), 0)
+for shape in ((), (0,), (2, 0), (0, 2)):
+    sample("count_nonzero", A(shape))
+sample("count_nonzero", A((2, 0)), 1)
+sample("count_nonzero", A((9,), special=True))
+error("count_nonzero", A((2, 3)), 2)
+error("count_nonzero", A((2, 3)), (0, 0))
+error("count_nonzero", A((2, 3)), "text")
+error("count_nonzero", "text")
+error("count_nonzero", A((2, 3)), no_such=1)
+
+for dtype in DTYPES:
+    sample("aminmax", A((3, 4), dtype))
+    sample("aminmax", A((3, 4), dtype), dim=0)
+    sample("aminmax", A((3, 4), dtype), dim=-1, keepdim=True)
+for layout in ("transposed", "strided", "expanded"):
+    sample("aminmax", A((3, 4), layout=layout), dim=0)
+for shape in ((), (1,), (2, 3, 2)):
+    sample("aminmax", A(shape))
+sample("aminmax", A((2, 3)), keepdim=True)
+sample("aminmax", A(()), dim=0)
+sample("aminmax", A((0, 2)), dim=1)
+sample("aminmax", A((9,), special=True), grad=False)
+sample("aminmax", V([1.0, 3.0, 3.0, 1.0, 1.0]))
+sample("aminmax", V([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]]), dim=1)
+sample("aminmax", A((2, 3), "float64"), dim=-1, sets=True)
+error("aminmax", A((0,)))
+error("aminmax", A((2, 0)), dim=1)
+error("aminmax", A((2, 3)), dim=2)
+error("aminmax", A((2, 3)), dim=(0, 1))
+error("aminmax", A((2, 3)), 0)
+error("aminmax", A((2, 3)), dim="text")
+error("aminmax", "text")
+
+for dtype in FLOATING:
+    sample("nanmean", A((3, 4), dtype))
+    sample("nanmean", A((3, 4), dtype, special=True), 0, grad=False)
+    sample("nanmean", A((3, 4), dtype), dim=-1, keepdim=True)
+for dim in (0, 1, (0, 2), (0, 1, 2), None, [1, 2]):
+    sample("nanmean", A((2, 3, 4), "float64"), dim=dim)
+for layout in ("transposed", "strided", "expanded"):
+    sample("nanmean", A((3, 4), layout=layout), dim=0)
+for shape in ((), (0,), (2, 0)):
+    sample("nanmean", A(shape), check=False)
+for values in ([NAN, 1.0, 2.0], [NAN, NAN], [NAN, float("inf"), 1.0], [1.0]):
+    sample("nanmean", V(values, "float64"))
+sample("nanmean", A((3,)), dtype="dtype:float64")
+sample("nanmean", V([[NAN, 1.0], [NAN, NAN]]), 1)
+sample("nanmean", A((2, 3), "float64"), dim=-1, sets=True)
+error("nanmean", A((3,), "int32"))
+error("nanmean", A((2, 3)), 2)
+error("nanmean", A((2, 3)), (0, 0))
+error("nanmean", A((2, 3)), "text")
+error("nanmean", "text")
+error("nanmean", A((3,)), no_such=1)
+
+# ---- covariances
+
+for dtype in DTYPES[1:]:
+    for name in ("cov", "corrcoef"):
+        sample(name, A((3, 5), dtype), grad=dtype not in ("float16", "bfloat16"), tol=64)
+for name in ("cov", "corrcoef"):
+    for shape in ((), (4,), (1, 4), (2, 3), (3, 2)):
+        sample(name, A(shape), check=False, grad=shape != ())
+    for layout in ("transposed", "strided"):
+        sample(name, A((3, 4), "float64", layout), check=name == "cov")
+    sample(name, A((3, 9), special=True), grad=False)
+    sample(name, A((3, 20), "float64", low=99, high=101), tol=2000, check=False)
+    sample(name, A((2, 5), "float64"), sets=False)
+    error(name, A((2, 3, 4)))
+    error(name, "text")
+    error(name, A((2, 3)), 1)
+    error(name, A((2, 3)), no_such=1)
+    error(name)
+for correction in (0, 1, 2, 3):
+    sample("cov", A((2, 5), "float64"), correction=correction)
+sample("cov", A((2, 5)), fweights=V([1, 2, 0, 3, 1], "int64"))
+sample("cov", A((2, 5), "float64"), fweights=V([1, 2, 0, 3, 1], "int32"), correction=0)
+sample("cov", A((2, 5), "float64"), aweights=V([1.0, 2.0, 0.5, 0.25, 1.0], "float64"))
+sample("cov", A((2, 5), "float64"), aweights=V([1.0, 2.0, 0.5, 0.25, 1.0], "float64"), correction=0)
+sample("cov", A((2, 5), "float64"), fweights=V([1, 2, 0, 3, 1], "int64"), aweights=V([1.0, 2.0, 0.5, 0.25, 1.0], "float64"))
+sample("cov", A((5,), "float64"), fweights=V([1, 2, 0, 3, 1], "int64"))
+error("cov", A((2, 5)), fweights=V([1.0, 2.0, 0.0, 3.0, 1.0]))
+error("cov", A((2, 5)), fweights=V([1, 2], "int64"))
+error("cov", A((2, 5)), fweights=V([1, 2, -1, 3, 1], "int64"))
+error("cov", A((2, 5)), aweights=V([1.0, 2.0, -1.0, 3.0, 1.0]))
+error("cov", A((2, 5)), aweights=V([1, 2, 0, 3, 1], "int64"))
+error("cov", A((2, 5)), correction=0.5)
+for name in ("cov", "corrcoef"):
+    error(name, A((2, 5), "bool"))
+
+# ---- norms
+
+ORDERS = (0, 1, 2, 3, 0.5, 1.5, -1, -2, -0.5, float("inf"), float("-inf"))
+for name, order in (("norm", "p"), ("linalg.vector_norm", "ord")):
+    for dtype in FLOATING:
+        sample(name, A((3, 4), dtype))
+        for p in (0, 1, 2, 3, float("inf")):
+            sample(name, A((3, 4), dtype), p, 1, tol=16)
+    for p in ORDERS:
+        sample(name, A((7,), "float64"), p, grad=p != 0)
+        sample(name, A((3, 4), "float64"), **{order: p}, dim=0, keepdim=True, grad=p != 0)
+        sample(name, A((2, 3, 4)), p, (0, 2), grad=p != 0)
+        sample(name, V([0.0, 1.0, -2.0], "float64"), p, grad=p > 0)
+        sample(name, V([0.0, 0.0]), p, grad=p > 0)
+        sample(name, A((9,), special=True), p, grad=False)
+        if p >= 0 and p != float("inf"):
+            sample(name, A((0,)), p, check=False, grad=False)
+            sample(name, A((2, 0)), p, 1, check=False, grad=False)
+        else:
+            error(name, A((0,)), p)
+    for layout in ("transposed", "strided", "expanded"):
+        sample(name, A((3, 4), layout=layout))
+        sample(name, A((3, 4), layout=layout), 2, 1)
+    for shape in ((), (1,), (2, 3, 2)):
+        sample(name, A(shape))
+    sample(name, A((3, 4)), dtype="dtype:float64")
+    sample(name, A((3, 4), "float16"), 2, 1, dtype="dtype:float32")
+    sample(name, A((3, 4)), dim=None)
+    sample(name, A((2, 3, 4)), dim=(-1, -2))
+    sample(name, A((100000,), low=-1, high=1), check=False)
+    error(name, A((2, 3)), 2, 2)
+    error(name, A((2, 3)), 2, (0, 0))
+    error(name, A((3,), "int32"))
+    error(name, A((2, 3)), "text")
+    error(name, A((2, 3)), 2, "text")
+    error(name, "text")
+    error(name, A((3,)), dtype="dtype:int32")
+    error(name, A((3,), "float64"), dtype="dtype:float32")
+sample("norm", A((3, 4)), "fro")
+sample("norm", A((3, 4)), "fro", 1)
+sample("norm", A((2, 3, 4)), p="fro", dim=(1, 2), keepdim=True)
