@@ -124,8 +124,8 @@ Tensor det(const Tensor& a) {
     const double tiny = d.gradient.dtype() == DType::Float32 ? 0x1p-23 : 0x1p-52;
     const Tensor pivots = diagonal_of(lu.factors), zero = eq(pivots, Scalar(0.0));
     regular.factors = lu.factors + diagonal_matrix(zero.to(lu.factors.dtype()) * tiny);
-    const Tensor value = where(zero, Scalar(tiny), pivots).prod(-1) * sign_of_order(lu);
-    return std::vector<Tensor>{scaled_inverse_transpose(regular, d.gradient * value)};
+    const Tensor found = where(zero, Scalar(tiny), pivots).prod(-1) * sign_of_order(lu);
+    return std::vector<Tensor>{scaled_inverse_transpose(regular, d.gradient * found)};
   });
   return value;
 }
