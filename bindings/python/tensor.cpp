@@ -296,6 +296,7 @@ void bind_tensor(nb::module_& m) {
   bind_sort(m, tensor);
   bind_search(m, tensor);
   bind_quantiles(m, tensor);
+  bind_linalg(m, tensor);
   bind_interchange(m, tensor);
 }
 

@@ -264,18 +264,21 @@ __device__ int svd(const Team& team, const Job<T>& job, std::int64_t matrix, T* 
   const Line<T> lengths{memory + static_cast<std::int64_t>(m + vectors) * row}, places{lengths.data + n};
   const Entries<const T> in = turned ? job.in.entries(matrix).transposed() : job.in.entries(matrix);
   // Scaled, so that squares neither overflow nor vanish.
-  T largest = T(0);
+  T largest = T(0), sum = T(0);
   for (int i = 0; i < m; ++i)
     for (int j = 0; j < n; ++j) {
       const T size = math::scalar::abs(in.get(i, j));
       largest = size > largest || size != size ? size : largest;
     }
   const T scale = largest > T(0) ? largest : T(1), nan = std::numeric_limits<T>::quiet_NaN();
+  for (int i = 0; i < m; ++i)
+    for (int j = 0; j < n; ++j) sum = math::scalar::fma(in.get(i, j) / scale, in.get(i, j) / scale, sum);
+  const T least = math::scalar::sqrt(sum) * job.epsilon * static_cast<T>(m);
   bool found = largest - largest == T(0);
   if (found) {
     for (int at = team.rank(); at < m * n; at += team.size()) u.put(at / n, at % n, in.get(at / n, at % n) / scale);
     team.sync();
-    found = math::scalar::jacobi_svd(team, m, n, vectors, job.epsilon, u, v);
+    found = math::scalar::jacobi_svd(team, m, n, vectors, job.epsilon, least, u, v);
   }
   for (int j = team.rank(); j < n; j += team.size()) {
     T squares = T(0);
@@ -297,9 +300,6 @@ __device__ int svd(const Team& team, const Job<T>& job, std::int64_t matrix, T* 
     fill_entries(team, n, n, nan, right);
     return 1;
   }
-  T longest = T(0);
-  for (int j = 0; j < n; ++j) longest = lengths.get(j) > longest ? lengths.get(j) : longest;
-  const T least = longest * job.epsilon;
   int known = 0;
   for (int j = 0; j < n; ++j) known += lengths.get(j) > least ? 1 : 0;
   for (int at = team.rank(); at < m * n; at += team.size()) {

@@ -6,6 +6,8 @@ import operator
 import ml_dtypes
 import numpy as np
 
+import made
+
 from agreement import FLOATING, A, V
 
 NUMPY = {"bfloat16": np.dtype(ml_dtypes.bfloat16)}
@@ -131,6 +133,8 @@ class Library:
         if owner == "Tensor":
             found = getattr(args[0], last)
             return found(*args[1:], **kwargs) if callable(found) else found
+        if owner == "made":
+            return getattr(made, last)(self.module, *args, **kwargs)
         module = self.module
         for part in owner.split(".") if owner else []:
             module = getattr(module, part)

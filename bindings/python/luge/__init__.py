@@ -29,6 +29,7 @@ from . import data as data
 from . import fit as fit
 from . import func as func
 from . import init as init
+from . import linalg as linalg
 from . import nn as nn
 from . import optim as optim
 from . import population as population

@@ -284,10 +284,13 @@ LUGE_TEAM_FN bool jacobi_eigh(const Team& team, int n, int vectors, typename Mat
 }
 
 /// The columns of u (m, n), m >= n, become orthogonal by rotations that v (n, n), if it has rows, collects: u = u v^T
-/// before; one-sided Jacobi (Golub and Van Loan 8.6.3). Returns whether it converged.
+/// before; one-sided Jacobi (Golub and Van Loan 8.6.3). Columns no longer than `least` are rounding, which nothing makes
+/// orthogonal. Returns whether it converged.
 template <class Team, class Matrix>
-LUGE_TEAM_FN bool jacobi_svd(const Team& team, int m, int n, int vectors, typename Matrix::Value epsilon, Matrix u, Matrix v) {
+LUGE_TEAM_FN bool jacobi_svd(const Team& team, int m, int n, int vectors, typename Matrix::Value epsilon,
+                             typename Matrix::Value least, Matrix u, Matrix v) {
   using T = typename Matrix::Value;
+  const T bound = epsilon * sqrt(T(m));
   const RoundRobin order(n);
   for (int j = team.rank(); j < n; j += team.size())
     for (int i = 0; i < vectors; ++i) v.put(i, j, T(i == j ? 1.0 : 0.0));
@@ -304,7 +307,8 @@ LUGE_TEAM_FN bool jacobi_svd(const Team& team, int m, int n, int vectors, typena
           const T x = u.get(i, p), y = u.get(i, q);
           pp = fma(x, x, pp), qq = fma(y, y, qq), pq = fma(x, y, pq);
         }
-        if (!(abs(pq) > epsilon * sqrt(pp) * sqrt(qq))) continue;
+        const T one = sqrt(pp), other = sqrt(qq);
+        if (!(abs(pq) > bound * one * other) || one <= least || other <= least) continue;
         turned = true;
         T c, s;
         rotation(pp, qq, pq, c, s);

@@ -1,3 +1,489 @@
 """Linear algebra."""
 
-from agreement import A, V, error, sample  # noqa: F401
+import numpy as np
+
+from agreement import A, V, error, sample
+
+DTYPES = ("float32", "float64")
+BATCHES = ((), (2,), (2, 3), (0,), (1, 0))
+
+
+def near_unit(*shape, dtype="float64", seed=0, scale=0.5):
+    """A matrix that is easy to invert."""
+    x = np.random.default_rng(seed).uniform(-scale, scale, shape) + 1.5 * np.eye(*shape[-2:])
+    return V(np.round(x, 3).tolist(), dtype)
+
+
+def definite(*shape, dtype="float64", seed=0):
+    x = np.round(np.random.default_rng(seed).uniform(-1, 1, shape), 2)
+    return V(np.round(x @ x.swapaxes(-1, -2) + shape[-1] * np.eye(shape[-1]), 4).tolist(), dtype)
+
+
+def diagonal(*values, dtype="float64"):
+    return V(np.diag(values).tolist(), dtype)
+
+
+ZEROS = V([[0.0, 0.0], [0.0, 0.0]], "float64")
+SINGULAR = V([[1.0, 2.0], [2.0, 4.0]], "float64")
+SECOND_SINGULAR = V([[[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [2.0, 4.0]]], "float64")
+NOT_DEFINITE = V([[1.0, 2.0], [2.0, 1.0]], "float64")
+NOT_FINITE = V([[float("nan"), 1.0], [1.0, 2.0]], "float64")
+
+
+def square_errors(name, *rest, first=0, **kwargs):
+    """What no function of square matrices takes."""
+    for bad in (A((3,)), A((2, 3)), A(()), A((2, 2), "int64"), A((2, 2), "float16"), A((2, 2), "bool"), A((2, 3, 2))):
+        error(name, bad, *rest, **kwargs)
+
+
+# ---- Cholesky
+
+for dtype in DTYPES:
+    for n in (1, 2, 3, 5, 9):
+        for upper in (False, True):
+            sample("linalg.cholesky", definite(n, n, dtype=dtype), upper=upper)
+            sample("cholesky", definite(n, n, dtype=dtype, seed=1), upper)
+            sample("linalg.cholesky_ex", definite(n, n, dtype=dtype, seed=2), upper=upper)
+            sample("linalg.cholesky_ex", definite(2, n, n, dtype=dtype, seed=2), upper=upper, check_errors=True)
+            sample("linalg.cholesky", definite(2, 3, n, n, dtype=dtype, seed=3), upper=upper)
+            sample("cholesky", definite(2, n, n, dtype=dtype, seed=4), upper)
+    for batch in BATCHES:
+        sample("linalg.cholesky", A((*batch, 0, 0), dtype))
+        sample("linalg.cholesky_ex", A((*batch, 0, 0), dtype))
+        sample("cholesky", A((*batch, 0, 0), dtype))
+for upper in (False, True):
+    for shape in ((1, 1), (2, 2), (3, 3), (2, 2, 2), (2, 1, 3, 3)):
+        sample("made.cholesky", A(shape, "float64"), upper=upper)
+        sample("made.cholesky_ex", A(shape, "float64"), upper=upper)
+        sample("made.cholesky_inverse", A(shape, "float64"), upper=upper, tol=1e4)
+        sample("made.cholesky_solve", A((*shape[:-1], 2), "float64"), A(shape, "float64"), upper=upper, tol=1e4)
+    sample("linalg.cholesky", V([[4.0, 99.0], [2.0, 5.0]] if not upper else [[4.0, 2.0], [99.0, 5.0]]), upper=upper, grad=False)
+for name in ("linalg.cholesky", "cholesky"):
+    square_errors(name)
+    for bad in (ZEROS, NOT_DEFINITE, NOT_FINITE, SECOND_SINGULAR):
+        error(name, bad)
+square_errors("linalg.cholesky_ex")
+error("linalg.cholesky_ex", NOT_DEFINITE, check_errors=True)
+sample("linalg.cholesky_ex", V([[-1.0]]), grad=False, differs="a matrix without a factor gets NaN")
+sample("linalg.cholesky_ex", V([[[4.0, 2.0], [2.0, 1.0]], [[4.0, 2.0], [2.0, 5.0]]]), grad=False,
+       differs="a matrix without a factor gets NaN")  # fmt: skip
+
+TRIANGLES = [V([[2.0, 0.0], [1.0, 3.0]], "float64"), V([[2.0, 5.0], [1.0, 3.0]], "float32"), near_unit(3, 3), near_unit(2, 3, 3),
+             near_unit(2, 1, 2, 2, dtype="float32"), near_unit(9, 9)]  # fmt: skip
+for factor in TRIANGLES:
+    shape = np.array(factor.data).shape
+    for upper in (False, True):
+        sample("cholesky_inverse", factor, upper, tol=256)
+        for k in (1, 2, 4):
+            sample("cholesky_solve", A((*shape[:-1], k), factor.dtype), factor, upper, tol=256)
+            sample("cholesky_solve", A((shape[-1], k), factor.dtype), factor, upper, tol=256)
+for batch in BATCHES:
+    sample("cholesky_inverse", A((*batch, 0, 0)))
+    sample("cholesky_solve", A((*batch, 0, 2)), A((*batch, 0, 0)))
+    sample("cholesky_solve", A((*batch, 3, 0)), A((*batch, 3, 3)))
+square_errors("cholesky_inverse")
+for bad in (A((3,)), A((2, 3)), A((3, 2), "int64"), A((2, 2), "float64"), A((3, 2, 2, 1))):
+    error("cholesky_solve", bad, A((2, 3, 3)))
+error("cholesky_solve", A((3, 2)), A((3, 2)))
+error("cholesky_solve", A((3,)), A((3, 3)))
+
+# ---- triangular systems
+
+for dtype in DTYPES:
+    for upper in (False, True):
+        for left in (False, True):
+            for unit in (False, True):
+                for n, k in ((1, 1), (2, 3), (3, 1), (5, 2), (9, 40)):
+                    a = near_unit(n, n, dtype=dtype, seed=n)
+                    sample("linalg.solve_triangular", a, A((n, k) if left else (k, n), dtype), upper=upper, left=left,
+                           unitriangular=unit, tol=256)  # fmt: skip
+                a = near_unit(2, 3, 3, dtype=dtype, seed=7)
+                sample("linalg.solve_triangular", a, A((3, 3), dtype), upper=upper, left=left, unitriangular=unit, tol=256)
+                sample("linalg.solve_triangular", near_unit(3, 3, dtype=dtype), A((4, 2, 3, 3), dtype), upper=upper, left=left,
+                       unitriangular=unit, tol=256)  # fmt: skip
+            sample("made.triangular", A((2, 2), dtype), A((2, 2), dtype), upper=upper, left=left, tol=256)
+            sample("made.triangular", A((2, 2, 2), dtype), A((2, 1, 2, 2), dtype), upper=upper, left=left, tol=256)
+        for transpose in (False, True):
+            for unit in (False, True):
+                sample("triangular_solve", A((3, 2), dtype), near_unit(3, 3, dtype=dtype), upper, transpose, unit, tol=256)
+                sample("triangular_solve", A((2, 3, 2), dtype), near_unit(2, 3, 3, dtype=dtype), upper, transpose, unit, tol=256)
+                sample("triangular_solve", A((3, 2), dtype), near_unit(2, 3, 3, dtype=dtype), upper, transpose, unit, tol=256)
+    for batch in BATCHES:
+        sample("linalg.solve_triangular", A((*batch, 0, 0), dtype), A((*batch, 0, 2), dtype), upper=True)
+        sample("linalg.solve_triangular", A((*batch, 2, 2), dtype), A((*batch, 2, 0), dtype), upper=True)
+for layout in ("transposed", "strided", "expanded"):
+    sample("made.triangular", A((2, 2), "float64", layout), A((2, 2), "float64", layout), upper=True, tol=256)
+    sample("made.triangular", A((2, 2, 2), "float64", layout), A((2, 2, 2), "float64", layout), upper=False, left=False, tol=256)
+sample("linalg.solve_triangular", V([[0.0, 0.0], [1.0, 1.0]]), V([[1.0], [1.0]]), upper=False, grad=False)
+square_errors("linalg.solve_triangular", A((2, 2)), upper=True)
+for bad in (A((3, 2)), A((2,)), A((2, 2), "float64"), A((2, 2), "int64")):
+    error("linalg.solve_triangular", A((2, 2)), bad, upper=False)
+error("linalg.solve_triangular", A((2, 2)), A((2, 3)), upper=False, left=False)
+error("linalg.solve_triangular", A((2, 2, 2)), A((3, 2, 2)), upper=False)
+error("linalg.solve_triangular", A((2, 2)), A((2, 2)))
+for bad in (A((3, 2)), A((2,)), A((2, 2), "float64"), A((2, 2), "int64")):
+    error("triangular_solve", bad, A((2, 2)))
+error("triangular_solve", A((2, 2)), A((2, 3)))
+
+# ---- systems and inverses
+
+for dtype in DTYPES:
+    for n, k in ((1, 1), (2, 3), (3, 1), (5, 4), (9, 2), (33, 3)):
+        sample("linalg.solve", near_unit(n, n, dtype=dtype, seed=n, scale=0.2), A((n, k), dtype), tol=512)
+        sample("linalg.solve", near_unit(n, n, dtype=dtype, seed=n, scale=0.2), A((k, n), dtype), left=False, tol=512)
+        sample("linalg.solve_ex", near_unit(n, n, dtype=dtype, seed=n, scale=0.2), A((n, k), dtype), tol=512)
+    a = near_unit(2, 3, 3, dtype=dtype)
+    for b in (A((3, 2), dtype), A((2, 3, 2), dtype), A((4, 2, 3, 2), dtype), A((1, 3, 1), dtype), A((2, 3), dtype), A((3,), dtype)):
+        sample("linalg.solve", a, b, tol=256)
+        sample("linalg.solve_ex", a, b, tol=256)
+    for b in (A((3,), dtype), A((3, 1), dtype), A((5, 3, 2), dtype)):
+        sample("linalg.solve", near_unit(3, 3, dtype=dtype), b, tol=256)
+    for batch in BATCHES:
+        sample("linalg.solve", A((*batch, 0, 0), dtype), A((*batch, 0, 2), dtype))
+        sample("linalg.solve", near_unit(2, 2, dtype=dtype), A((*batch, 2, 0), dtype))
+        for name in ("linalg.inv", "inverse", "linalg.inv_ex", "linalg.pinv"):
+            sample(name, A((*batch, 0, 0), dtype))
+    for n in (1, 2, 3, 5, 9, 33):
+        for name in ("linalg.inv", "inverse", "linalg.inv_ex"):
+            sample(name, near_unit(n, n, dtype=dtype, seed=n, scale=0.2), tol=512)
+            sample(name, near_unit(2, n, n, dtype=dtype, seed=n, scale=0.2), tol=512)
+            sample(name, near_unit(2, 1, n, n, dtype=dtype, seed=n, scale=0.2), tol=512)
+for layout in ("contiguous", "transposed", "strided", "expanded"):
+    sample("made.solved", A((2, 2), "float64", layout), A((2, 2), "float64", layout), tol=256)
+    sample("made.solved", A((2, 2), "float64", layout), A((2,), "float64"), tol=256)
+    sample("made.solved", A((2, 2, 2), "float64", layout), A((2, 2, 1), "float64", layout), tol=256)
+    sample("made.solved", A((2, 2), "float64", layout), A((1, 2), "float64", layout), left=False, tol=256)
+    sample("made.inverted", A((3, 3), "float64", layout), tol=256)
+    sample("made.inverted", A((2, 2, 2), "float64", layout), tol=256)
+for name in ("linalg.inv", "inverse"):
+    square_errors(name)
+    error(name, SINGULAR)
+    error(name, SECOND_SINGULAR)
+    error(name, ZEROS)
+square_errors("linalg.inv_ex")
+sample("linalg.inv_ex", V([[1.0, 0.0], [0.0, 2.0]]))
+error("linalg.inv_ex", SINGULAR, check_errors=True)
+for name in ("linalg.solve", "linalg.solve_ex"):
+    square_errors(name, A((2, 2)))
+    for bad in (A((3, 2)), A((3,)), A((2, 2), "float64"), A((2, 2), "int64"), A(())):
+        error(name, A((2, 2)), bad)
+    error(name, A((2, 2)), A((2, 3)), left=False)
+    error(name, A((2, 2)), A((2,)), left=False)
+    error(name, A((2, 2, 2)), A((3, 2, 2)))
+error("linalg.solve", SINGULAR, A((2, 1), "float64"))
+error("linalg.solve", SECOND_SINGULAR, A((2, 1), "float64"))
+error("linalg.solve_ex", SINGULAR, A((2, 1), "float64"), check_errors=True)
+
+# ---- determinants
+
+for dtype in DTYPES:
+    for name in ("linalg.det", "det", "linalg.slogdet", "slogdet"):
+        for n in (1, 2, 3, 5):
+            sample(name, A((n, n), dtype), tol=512)
+            sample(name, A((2, n, n), dtype, seed=1), tol=512)
+        for batch in BATCHES:
+            sample(name, A((*batch, 0, 0), dtype))
+            sample(name, A((*batch, 2, 2), dtype), tol=512)
+    for shape in ((1, 1), (2, 2), (3, 3), (2, 3, 3), (2, 1, 2, 2), (5, 5), (9, 9)):
+        sample("logdet", definite(*shape, dtype=dtype), tol=512)
+        sample("logdet", near_unit(*shape, dtype=dtype, seed=3), tol=512)
+        sample("linalg.det", near_unit(*shape, dtype=dtype, seed=3), tol=512)
+    for batch in BATCHES:
+        sample("logdet", A((*batch, 0, 0), dtype))
+for layout in ("transposed", "strided", "expanded"):
+    for name in ("linalg.det", "linalg.slogdet"):
+        sample(name, A((2, 3, 3), "float64", layout), tol=512)
+        sample(name, A((2, 2), "float64", "transposed" if layout == "expanded" else layout, seed=2), tol=512)
+sample("logdet", V([[-1.0]]), grad=False)
+sample("logdet", V([[[1.0, 0.0], [0.0, -3.0]], [[1.0, 0.0], [0.0, 3.0]]]), grad=False)
+sample("logdet", ZEROS, grad=False)
+sample("linalg.slogdet", ZEROS, grad=False)
+sample("linalg.slogdet", SINGULAR, grad=False)
+sample("linalg.det", SINGULAR)
+sample("linalg.det", SECOND_SINGULAR)
+sample("linalg.det", ZEROS)
+sample("linalg.det", V([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]], "float64"))
+sample("linalg.det", V([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [3.0, 6.0, 9.0]], "float64"), grad=False)
+sample("linalg.det", V([[float("nan"), 1.0], [1.0, 2.0]]), grad=False)
+for name in ("linalg.det", "det", "linalg.slogdet", "slogdet", "logdet"):
+    square_errors(name)
+
+# ---- LU
+
+SIZES = ((1, 1), (2, 2), (3, 3), (5, 5), (2, 3), (3, 2), (1, 4), (4, 1), (6, 3), (9, 9))
+for dtype in DTYPES:
+    for m, n in SIZES:
+        for name in ("linalg.lu", "linalg.lu_factor_ex", "lu"):
+            sample(name, A((m, n), dtype), tol=2048)
+            sample(name, A((2, m, n), dtype, seed=1), tol=2048)
+        sample("linalg.lu_factor", A((m, n), dtype, seed=2), tol=2048)
+    for batch in BATCHES:
+        for name in ("linalg.lu", "linalg.lu_factor", "linalg.lu_factor_ex", "lu"):
+            sample(name, A((*batch, 0, 0), dtype))
+            sample(name, A((*batch, 3, 0), dtype))
+            sample(name, A((*batch, 0, 2), dtype))
+for layout in ("transposed", "strided", "expanded"):
+    for name in ("linalg.lu", "linalg.lu_factor"):
+        sample(name, A((2, 3, 2), "float64", layout), tol=2048)
+        sample(name, A((3, 3), "float64", "transposed" if layout == "expanded" else layout), tol=2048)
+sample("lu", A((3, 3)), True, True)
+sample("lu", ZEROS, get_infos=True, grad=False)
+sample("linalg.lu_factor_ex", ZEROS, grad=False)
+sample("linalg.lu_factor_ex", SECOND_SINGULAR, grad=False)
+sample("linalg.lu", SINGULAR, grad=False)
+for name in ("linalg.lu", "linalg.lu_factor", "linalg.lu_factor_ex", "lu"):
+    for bad in (A((3,)), A(()), A((2, 2), "int64"), A((2, 2), "float16"), A((2, 2), "bool")):
+        error(name, bad)
+    error(name, A((2, 2)), pivot=False)
+error("linalg.lu_factor", SINGULAR)
+error("linalg.lu_factor", ZEROS)
+error("linalg.lu_factor_ex", SINGULAR, check_errors=True)
+
+PACKED = V([[2.0, 1.0, 3.0], [0.5, 4.0, 1.0], [0.25, 0.5, 3.0]], "float64")
+PIVOTS = V([2, 3, 3], "int32")
+for left in (False, True):
+    for adjoint in (False, True):
+        for b in (A((3, 3), "float64"), A((2, 3, 3), "float64"), A((3, 1), "float64") if left else A((1, 3), "float64")):
+            sample("linalg.lu_solve", PACKED, PIVOTS, b, left=left, adjoint=adjoint, tol=256)
+        sample("made.lu_solved", A((2, 2), "float64"), A((2, 2), "float64"), left=left, adjoint=adjoint, tol=256)
+        sample("made.lu_solved", A((2, 2, 2), "float64"), A((2, 2, 2), "float64"), left=left, adjoint=adjoint, tol=256)
+        sample("linalg.lu_solve", V([PACKED.data, PACKED.data], "float32"), V([[2, 3, 3], [1, 2, 3]], "int32"), A((3, 3)), left=left,
+               adjoint=adjoint, tol=256)  # fmt: skip
+for k in (0, 1, 2, 5, 40):
+    sample("lu_solve", A((3, k), "float64"), PACKED, PIVOTS, tol=256)
+    sample("lu_solve", A((2, 3, k), "float64"), PACKED, PIVOTS, tol=256)
+    sample("lu_solve", A((1, 3, k), "float64"), V([PACKED.data, PACKED.data], "float64"), V([[2, 3, 3], [1, 2, 3]], "int32"), tol=256)
+    sample("lu_solve", A((3, k), "float32"), V(PACKED.data), PIVOTS, tol=256)
+for bad in (A((2, 2), "float64"), A((3,), "float64"), A((3, 3)), A((3, 3), "int64")):
+    error("lu_solve", bad, PACKED, PIVOTS)
+    error("linalg.lu_solve", PACKED, PIVOTS, bad)
+error("linalg.lu_solve", PACKED, V([1, 2], "int32"), A((3, 3), "float64"))
+error("linalg.lu_solve", PACKED, V([1, 2, 3], "int64"), A((3, 3), "float64"))
+error("lu_solve", A((3, 3), "float64"), PACKED, V([1, 2, 3], "float64"))
+
+for dtype in DTYPES:
+    for m, n in ((1, 1), (3, 3), (2, 3), (3, 2), (4, 1)):
+        pivots = [min(i + 2, m) for i in range(min(m, n))]
+        sample("lu_unpack", A((m, n), dtype), V(pivots, "int32"))
+        sample("lu_unpack", A((2, m, n), dtype), V([pivots, list(range(1, min(m, n) + 1))], "int32"))
+        sample("lu_unpack", A((m, n), dtype, "transposed"), V(pivots, "int32"), grad=False)
+sample("lu_unpack", PACKED, PIVOTS, False, True, grad=False)
+sample("lu_unpack", PACKED, PIVOTS, unpack_pivots=False)
+error("lu_unpack", A((3,)), PIVOTS)
+error("lu_unpack", PACKED, V([1, 2, 3], "int64"))
+error("lu_unpack", PACKED, V([1, 2], "int32"))
+error("lu_unpack", A((2, 3, 3)), PIVOTS)
+error("lu_unpack", A((3, 3), "int64"), PIVOTS, differs="PyTorch unpacks integers")
+
+# ---- orthogonal factors
+
+for dtype in DTYPES:
+    for m, n in SIZES:
+        for mode in ("reduced", "complete", "r"):
+            grad = mode == "reduced" or (mode == "complete" and m <= n)
+            sample("linalg.qr", A((m, n), dtype), mode, grad=grad, tol=4096)
+            sample("linalg.qr", A((2, m, n), dtype, seed=1), mode=mode, grad=grad, tol=4096)
+        sample("qr", A((m, n), dtype), tol=4096)
+        sample("qr", A((2, m, n), dtype, seed=1), some=False, grad=m <= n, tol=4096)
+        sample("made.svd", A((m, n), dtype), tol=8192)
+        sample("made.old_svd", A((2, m, n), dtype), tol=8192)
+        sample("made.full_svd", A((m, n), dtype), grad=False)
+        sample("linalg.svdvals", A((m, n), dtype), tol=1024)
+        sample("linalg.svdvals", A((2, m, n), dtype, seed=1), tol=1024)
+    for batch in BATCHES:
+        for mode in ("reduced", "complete", "r"):
+            sample("linalg.qr", A((*batch, 0, 0), dtype), mode, grad=False)
+            sample("linalg.qr", A((*batch, 3, 0), dtype), mode, grad=False)
+            sample("linalg.qr", A((*batch, 0, 2), dtype), mode, grad=False)
+        for full in (False, True):
+            sample("linalg.svd", A((*batch, 0, 0), dtype), full, grad=False)
+            sample("linalg.svd", A((*batch, 3, 0), dtype), full_matrices=full, grad=False)
+            sample("linalg.svd", A((*batch, 0, 2), dtype), full_matrices=full, grad=False)
+        sample("svd", A((*batch, 0, 2), dtype), grad=False)
+        sample("svd", A((*batch, 3, 2), dtype), compute_uv=False, grad=False)
+        sample("linalg.svdvals", A((*batch, 0, 2), dtype), grad=False)
+        sample("linalg.eigh", A((*batch, 0, 0), dtype), grad=False)
+        sample("linalg.eigvalsh", A((*batch, 0, 0), dtype), grad=False)
+    for n in (1, 2, 3, 5, 9):
+        for uplo in ("L", "U"):
+            sample("made.eigh", A((n, n), dtype), uplo, tol=4096)
+            sample("made.eigh", A((2, n, n), dtype), uplo, tol=4096)
+            sample("made.eigvalsh", A((n, n), dtype), uplo, tol=1024)
+            sample("linalg.eigvalsh", A((n, n), dtype), uplo, tol=1024)
+            sample("linalg.eigvalsh", A((2, n, n), dtype), UPLO=uplo.lower(), tol=1024)
+        sample("linalg.eigvalsh", diagonal(*range(n), dtype=dtype))
+    for rows, columns in ((3, 3), (3, 2), (4, 1), (2, 2)):
+        sample("linalg.householder_product", A((rows, columns), dtype), A((columns,), dtype), tol=1024)
+        sample("linalg.householder_product", A((2, rows, columns), dtype), A((2, columns), dtype), tol=1024)
+        sample("linalg.householder_product", A((rows, columns), dtype), A((columns - 1,), dtype), tol=1024)
+        sample("orgqr", A((rows, columns), dtype), A((columns,), dtype), tol=1024)
+        sample("orgqr", A((2, 2, rows, columns), dtype), A((2, 2, columns), dtype), tol=1024)
+        sample("orgqr", A((rows, columns), dtype), A((0,), dtype), tol=1024)
+for layout in ("transposed", "strided", "expanded"):
+    sample("linalg.qr", A((2, 3, 2), "float64", layout), tol=4096)
+    sample("made.svd", A((2, 2, 3), "float64", layout), tol=8192)
+    sample("made.eigh", A((2, 3, 3), "float64", layout), tol=4096)
+sample("linalg.svd", V([[3.0]]), grad=False)
+sample("made.svd", A((2, 2), "float64"), full_matrices=True, tol=8192)
+sample("linalg.svdvals", SINGULAR, grad=False)
+sample("linalg.svdvals", ZEROS, grad=False)
+sample("linalg.eigvalsh", V([[1.0, 99.0], [2.0, 1.0]]), grad=False)
+for name in ("linalg.qr", "qr", "linalg.svd", "svd", "linalg.svdvals"):
+    for bad in (A((3,)), A(()), A((2, 2), "int64"), A((2, 2), "float16"), A((2, 2), "bool")):
+        error(name, bad)
+error("linalg.qr", A((2, 2)), "full")
+error("linalg.qr", A((2, 2)), mode="")
+for name in ("linalg.eigh", "linalg.eigvalsh"):
+    square_errors(name)
+    error(name, A((2, 2)), "X")
+    error(name, NOT_FINITE)
+error("linalg.svd", NOT_FINITE)
+error("linalg.svdvals", NOT_FINITE)
+for a, tau in ((A((2, 3)), A((2,))), (A((3,)), A((1,))), (A((3, 2)), A((3,))), (A((3, 2)), A((2,), "float64")), (A((2, 3, 2)), A((2,))),
+               (A((3, 2), "int64"), A((2,), "int64"))):  # fmt: skip
+    error("linalg.householder_product", a, tau)
+    error("orgqr", a, tau)
+
+# ---- norms, ranks, pseudoinverses
+
+ORDERS = ("fro", "nuc", 1, -1, 2, -2, float("inf"), float("-inf"))
+for dtype in DTYPES:
+    for order in ORDERS:
+        for shape in ((3, 3), (2, 3), (3, 2), (2, 3, 2), (1, 1)):
+            sample("linalg.matrix_norm", A(shape, dtype), order, tol=1024)
+        sample("linalg.matrix_norm", A((2, 3, 2), dtype), order, keepdim=True, tol=1024)
+        sample("linalg.matrix_norm", A((2, 3, 2), dtype), ord=order, dim=(0, 2), tol=1024)
+        sample("linalg.matrix_norm", A((2, 3, 2), dtype), order, (2, 0), True, tol=1024)
+        sample("linalg.cond", A((3, 3), dtype), order, tol=8192)
+        sample("linalg.cond", A((2, 2, 2), dtype), p=order, tol=8192)
+    sample("linalg.cond", A((3, 3), dtype), tol=8192)
+    sample("linalg.cond", A((2, 3, 2), dtype), tol=8192)
+    sample("linalg.cond", A((3, 2), dtype), -2, tol=8192)
+    sample("linalg.matrix_norm", V([[0.0, 0.0], [0.0, 0.0]], dtype))
+    for m, n in ((1, 1), (2, 2), (3, 3), (2, 3), (3, 2), (4, 1), (5, 5)):
+        sample("linalg.pinv", A((m, n), dtype), tol=8192)
+        sample("linalg.pinv", A((2, m, n), dtype), tol=8192)
+        sample("pinverse", A((m, n), dtype), tol=8192)
+        sample("pinverse", A((2, m, n), dtype), 1e-4, tol=8192)
+        sample("linalg.matrix_rank", A((m, n), dtype))
+        sample("linalg.matrix_rank", A((2, m, n), dtype), 2.0)
+        sample("linalg.matrix_rank", A((2, m, n), dtype), atol=1.0, rtol=0.3)
+        for k in (1, 2):
+            sample("linalg.lstsq", A((m, n), dtype), A((m, k), dtype), tol=8192, capture=False)
+            sample("linalg.lstsq", A((2, m, n), dtype), A((2, m, k), dtype), tol=8192, capture=False)
+            sample("linalg.lstsq", A((m, n), dtype), A((m, k), dtype), driver="gelsd", tol=8192, capture=False)
+    sample("linalg.pinv", definite(3, 3, dtype=dtype), hermitian=True, tol=1024)
+    sample("linalg.pinv", A((3, 2), dtype), 0.5, tol=8192, grad=False)
+    sample("linalg.pinv", A((3, 2), dtype), atol=2.0, tol=8192, grad=False)
+    sample("linalg.pinv", A((3, 2), dtype), rtol=0.9, tol=8192, grad=False)
+    sample("linalg.matrix_rank", definite(3, 3, dtype=dtype), hermitian=True)
+    sample("linalg.matrix_rank", V([[1.0, 2.0], [2.0, 4.0]], dtype))
+    sample("linalg.matrix_rank", V([[1.0, 2.0], [2.0, 4.0]], dtype), hermitian=True)
+    sample("linalg.matrix_rank", V([[0.0]], dtype))
+    for batch in BATCHES:
+        sample("linalg.pinv", A((*batch, 3, 0), dtype))
+        sample("linalg.matrix_rank", A((*batch, 0, 3), dtype))
+        sample("linalg.matrix_norm", A((*batch, 2, 2), dtype))
+sample("linalg.pinv", SINGULAR, grad=False)
+sample("linalg.pinv", ZEROS, grad=False)
+sample("linalg.cond", SINGULAR, "fro", grad=False, tol=1e6)
+sample("linalg.matrix_norm", A((2, 2)), dtype="dtype:float64")
+for name in ("linalg.matrix_norm", "linalg.cond", "linalg.matrix_rank", "linalg.pinv", "pinverse"):
+    for bad in (A((3,)), A(()), A((2, 2), "int64"), A((2, 2), "bool")):
+        error(name, bad)
+for order in ("frob", 3, 0, -3):
+    error("linalg.matrix_norm", A((2, 2)), order)
+    error("linalg.cond", A((2, 2)), order)
+error("linalg.matrix_norm", A((2, 2)), dim=(0, 0))
+error("linalg.matrix_norm", A((2, 2)), dim=(0,))
+error("linalg.matrix_norm", A((2, 2)), dim=(0, 2))
+error("linalg.cond", A((2, 3)), 1)
+error("linalg.pinv", A((2, 3)), hermitian=True)
+error("pinverse", A((2, 2), "float16"))
+error("linalg.matrix_rank", A((2, 3)), hermitian=True)
+for a, b in ((A((3, 2)), A((2, 2))), (A((3,)), A((3,))), (A((3, 2)), A((3, 2), "float64")), (A((3, 2), "int64"), A((3, 2), "int64")),
+             (A((2, 3, 2)), A((4, 3, 2)))):  # fmt: skip
+    error("linalg.lstsq", a, b)
+error("linalg.lstsq", A((3, 2)), A((3, 2)), driver="gelsx")
+
+# ---- functions of matrices, tensors as matrices
+
+for dtype in DTYPES:
+    for n in (0, 1, 2, 3, 4, 5, 7, -1, -2, -3):
+        for name in ("matrix_power", "linalg.matrix_power"):
+            sample(name, near_unit(3, 3, dtype=dtype), n, tol=1024)
+            sample(name, near_unit(2, 2, 2, dtype=dtype), n, tol=1024)
+    for shape in ((1, 1), (2, 2), (3, 3), (2, 3, 3), (0, 0), (2, 0, 0), (0, 2, 2), (5, 5)):
+        for name in ("matrix_exp", "linalg.matrix_exp"):
+            sample(name, A(shape, dtype), tol=2048, capture=False)
+            sample(name, A(shape, dtype, low=-0.1, high=0.1), tol=512, capture=False)
+    sample("linalg.matrix_exp", A((2, 2), dtype, low=-20, high=20), tol=1e5, capture=False, check=False)
+sample("matrix_exp", V([[0.0, 1.0], [0.0, 0.0]]), capture=False)
+sample("matrix_power", A((2, 2), "float64"), 2)
+sample("matrix_power", A((2, 0, 0)), 3)
+for name in ("matrix_power", "linalg.matrix_power"):
+    square_errors(name, 2)
+    error(name, SINGULAR, -1)
+    error(name, A((2, 2)), 1.5)
+for name in ("matrix_exp", "linalg.matrix_exp"):
+    for bad in (A((3,)), A((2, 3)), A((2, 2), "int64"), A(()), A((2, 2), "bool")):
+        error(name, bad)
+
+for dtype in DTYPES:
+    for shape, ind in (((4, 2, 2), 1), ((2, 2, 4), 2), ((6, 3, 2), 1), ((3, 2, 6), 2), ((2, 1, 2), 2), ((2, 2), 1), ((2, 3, 3, 2), 2)):
+        sample("linalg.tensorinv", A(shape, dtype), ind, tol=8192)
+        sample("linalg.tensorinv", A(shape, dtype, seed=3), ind=ind, tol=8192)
+    for shape, b, dims in (((2, 2, 4), (2, 2), None), ((4, 4), (4,), None), ((2, 3, 6), (2, 3), None), ((3, 2, 1, 6), (3, 2), None),
+                           ((6, 2, 3), (2, 3), (0,)), ((2, 6, 3), (2, 3), (1,)), ((6, 2, 3), (2, 3), (-3,))):  # fmt: skip
+        sample("linalg.tensorsolve", A(shape, dtype), A(b, dtype), dims, tol=8192)
+        sample("linalg.tensorsolve", A(shape, dtype, seed=2), A(b, dtype), dims=dims, tol=8192)
+for bad in (A((2, 3)), A((2, 2, 3)), A((2, 2, 4), "int64"), A((3, 2, 2))):
+    error("linalg.tensorinv", bad)
+error("linalg.tensorinv", A((2, 2)), ind=0)
+error("linalg.tensorinv", A((4, 2, 2)), 1.5)
+error("linalg.tensorsolve", A((2, 2, 3)), A((2, 2)))
+error("linalg.tensorsolve", A((2, 3)), A((2,)))
+error("linalg.tensorsolve", A((4, 4)), A((4,), "float64"))
+error("linalg.tensorsolve", A((4, 4)), A((3,)))
+error("linalg.tensorsolve", A((4, 4)), A((4,)), dims=(2,))
+
+for dtype in ("float32", "float64", "int32", "int64", "uint8", "bool"):
+    for shape in ((3,), (2, 3), (1,), (2, 2, 2)):
+        sample("linalg.vander", A(shape, dtype))
+        sample("linalg.vander", A(shape, dtype), N=4)
+        sample("linalg.vander", A(shape, dtype, seed=1), N=2)
+    for n in (None, 0, 1, 2, 4):
+        for increasing in (False, True):
+            sample("vander", A((3,), dtype), n, increasing)
+sample("linalg.vander", A((0,)), N=3)
+sample("vander", A((0,)))
+for bad in (0, 1, -1, 1.5):
+    error("linalg.vander", A((3,)), N=bad)
+error("linalg.vander", A(()))
+for bad in (A(()), A((2, 2))):
+    error("vander", bad)
+error("vander", A((3,)), -1)
+error("vander", A((3,)), 1.5)
+error("vander", 3)
+
+for dtype in ("float32", "float64", "int32", "int64", "uint8", "bfloat16", "float16"):
+    for a, b, dim in (((3,), (3,), -1), ((2, 3), (2, 3), 1), ((3, 2), (3, 2), 0), ((2, 3), (1, 3), -1), ((2, 1, 3), (1, 4, 3), 2), ((3, 3), (3, 3), 0)):
+        sample("linalg.cross", A(a, dtype), A(b, dtype), dim=dim)
+        sample("cross", A(a, dtype), A(b, dtype), dim)
+        sample("linalg.vecdot", A(a, dtype), A(b, dtype), dim=dim)
+    sample("cross", A((3, 2), dtype), A((3, 2), dtype))
+    sample("cross", A((2, 3, 3), dtype), A((2, 3, 3), dtype))
+    sample("linalg.vecdot", A((4,), dtype), A((4,), dtype))
+    sample("linalg.vecdot", A((2, 4), dtype), A((4,), dtype))
+for bad in (A((2,)), A((3, 1)), A((2, 3))):
+    error("linalg.cross", A((3,)), bad)
+    error("cross", A((4,)), bad)
+error("linalg.cross", A((3,)), A((3,)), dim=1)
+error("linalg.cross", A((2, 3)), A((4, 3)))
+error("cross", A((2, 3)), A((4, 3)))
+error("cross", A((3,)), A((3,)), 2)
+error("linalg.vecdot", A((3,)), A((2,)))
+error("linalg.vecdot", A((3,)), A((3,)), dim=1)
+error("linalg.vecdot", A((3,)), 2)
+error("linalg.vecdot", 2, A((3,)))
+error("linalg.vecdot", A((2, 3)), A((3, 2)))
