@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .._names import missing as _missing
-from . import functional, utils
+from . import functional, init, utils
 from .containers import ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from .module import Module
 from .modules import (
@@ -50,6 +50,7 @@ __all__ = [
     "Tanh",
     "clip_grad_norm_",
     "functional",
+    "init",
     "utils",
 ]
 

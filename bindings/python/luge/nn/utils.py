@@ -1,11 +1,69 @@
 """Functions on parameters, as in torch.nn.utils."""
 
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .. import _C
+from .._C import Tensor
 from .._names import missing as _missing
+from ..autograd import no_grad
 from .parameter import clip_grad_norm_
 
-__all__ = ["clip_grad_norm_"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Clips every element of the gradients to [-clip_value, clip_value], in place; tensors without a gradient play no part.
+
+    >>> w = luge.nn.Parameter(luge.zeros(2))
+    >>> (w * luge.tensor([3.0, -4.0])).sum().backward()
+    >>> luge.nn.utils.clip_grad_value_([w], 1.0)
+    >>> w.grad
+    tensor([ 1., -1.])
+    """
+    value = float(clip_value)
+    if math.isnan(value) or value < 0:
+        raise ValueError(f"clip_grad_value_: clip_value is {clip_value}; it must be 0 or more")
+    with no_grad():
+        for leaf in [parameters] if isinstance(parameters, Tensor) else parameters:
+            gradient = leaf.grad
+            if gradient is not None:
+                gradient.clamp_(-value, value)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All elements of the parameters, one behind the other: a part of the graph.
+
+    >>> luge.nn.utils.parameters_to_vector([luge.ones(2), luge.zeros(1, 1)])
+    tensor([1., 1., 0.])
+    """
+    return _C.cat([parameter.reshape(-1) for parameter in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Overwrites the parameters' values with those of a vector, the other way round. Raises ShapeError unless it has as many
+    elements; nothing has changed then.
+
+    >>> w = luge.nn.Parameter(luge.zeros(2))
+    >>> luge.nn.utils.vector_to_parameters(luge.tensor([1.0, 2.0]), [w])
+    >>> w.tolist()
+    [1.0, 2.0]
+    """
+    if not isinstance(vec, Tensor):
+        raise TypeError(f"vector_to_parameters: vec is of type {type(vec).__name__}; it must be a tensor")
+    kept = list(parameters)
+    count = sum(parameter.numel() for parameter in kept)
+    if vec.dim() != 1 or vec.numel() != count:
+        raise _C.ShapeError(f"vector_to_parameters: vec has shape {vec.shape}; the parameters have {count} elements")
+    start = 0
+    with no_grad():
+        for parameter in kept:
+            parameter.copy_(vec[start : start + parameter.numel()].reshape(parameter.shape))
+            start += parameter.numel()
+
 
 if not TYPE_CHECKING:
     __getattr__ = _missing(__name__)
