@@ -261,9 +261,6 @@ _INSTEAD = {
         set_per_process_memory_fraction: luge.set_memory_limit""",
 }
 
-#: Modules whose names PyTorch has elsewhere than in the torch of the same name.
-_PYTORCH = {"luge.init": "torch.nn.init"}
-
 
 def tables() -> dict[str, dict[str, str]]:
     """For PyTorch's namespaces, several of them with a space between, the names that are not here and what to write instead;
@@ -294,7 +291,7 @@ def _not_here(owner: str, pytorch: str, name: str, instead: str) -> AttributeErr
 
 def missing(module: str) -> Callable[[str], Any]:
     """The __getattr__ of a module of luge, which says what is known of a name that is not there."""
-    pytorch = _PYTORCH.get(module, module.replace("luge", "torch", 1))
+    pytorch = module.replace("luge", "torch", 1)
 
     def __getattr__(name: str) -> NoReturn:
         owner = sys.modules[module]

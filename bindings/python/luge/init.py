@@ -1,6 +1,4 @@
-"""How parameters start: what Parameters.add and the layers take."""
-
-from typing import TYPE_CHECKING
+"""How parameters start: what Parameters.add and the layers take. luge.nn.init has PyTorch's functions, which write in place."""
 
 from ._C._init import (
     constant,
@@ -13,7 +11,6 @@ from ._C._init import (
     xavier_uniform,
     zeros,
 )
-from ._names import missing as _missing
 
 __all__ = [
     "constant",
@@ -26,6 +23,3 @@ __all__ = [
     "xavier_uniform",
     "zeros",
 ]
-
-if not TYPE_CHECKING:
-    __getattr__ = _missing(__name__)
