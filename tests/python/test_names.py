@@ -71,8 +71,8 @@ def tables():
      "torch.utils.data.DistributedSampler is one of the names that are not here yet"),
     (lambda: luge.nn.init.orthogonal_, "luge.nn.init has no 'orthogonal_': torch.nn.init.orthogonal_ is one of the names that are not here yet"),
     (lambda: luge.nn.LSTM, "luge.nn has no 'LSTM': torch.nn.LSTM is one of the names that are not here yet"),
-    (lambda: luge.nn.functional.one_hot,
-     "luge.nn.functional has no 'one_hot': instead of torch.nn.functional.one_hot write luge.eye(classes)[labels]"),
+    (lambda: luge.nn.functional.conv2d,
+     "luge.nn.functional has no 'conv2d': torch.nn.functional.conv2d is one of the names that are not here yet"),
     (lambda: luge.nn.utils.prune, "luge.nn.utils has no 'prune': torch.nn.utils.prune is one of the names that are not here yet"),
     (lambda: luge.optim.Adamax, "luge.optim has no 'Adamax': torch.optim.Adamax is one of the names that are not here yet"),
     (lambda: luge.optim.lr_scheduler.OneCycleLR, "luge.optim.lr_scheduler has no 'OneCycleLR': "
