@@ -4,20 +4,6 @@
 
 namespace luge::python {
 
-const nb::object& pair_type(const char* name, const char* fields) {
-  return *new nb::object(nb::module_::import_("collections").attr("namedtuple")(name, fields));
-}
-
-nb::object named_pair(const char* op, const nb::object& type, Tensor first, Tensor second, nb::handle out) {
-  if (out.is_none()) return type(wrap(std::move(first)), wrap(std::move(second)));
-  if (!nb::isinstance<nb::tuple>(out) && !nb::isinstance<nb::list>(out))
-    throw TypeError(fmt::format("{}: out is of type {}; it must be a tuple of two tensors", op, type_of(out)));
-  const nb::object targets = nb::borrow(out);
-  if (nb::len(targets) != 2) throw TypeError(fmt::format("{}: out has {} tensors; it must have two", op, nb::len(targets)));
-  const nb::object one = written(op, std::move(first), nb::object(targets[0]));
-  return type(one, written(op, std::move(second), nb::object(targets[1])));
-}
-
 namespace {
 
 /// A reduction as a function and as a method. Call: (x, dim, keepdim, dtype).
@@ -101,8 +87,7 @@ nb::object extreme(const Tensor& x, nb::handle dim, bool keepdim, nb::handle oth
     const Unlocked unlocked(x);
     found = largest ? max_along(x, dims[0], keepdim) : min_along(x, dims[0], keepdim);
   }
-  static const nb::object& pair = pair_type("extremes", "values indices");
-  return named_pair(name, pair, std::move(found.values), std::move(found.indices), out);
+  return written_pair(name, "values indices", std::move(found.values), std::move(found.indices), out);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "out.h"
 #include "python.h"
+#include "results.h"
 
 namespace luge::python {
 
@@ -51,11 +52,6 @@ inline constexpr const char* kDim =
 inline constexpr const char* kDTypeAndDim =
     "\n\n`dim`: an int or a tuple of ints; None: all. With `keepdim` reduced dimensions stay, of size 1. `dtype`: what the "
     "elements are converted to first, and the result's.\n\n";
-
-/// A pair of tensors under two names, written to the two of `out` if there are any.
-nb::object named_pair(const char* op, const nb::object& type, Tensor first, Tensor second, nb::handle out);
-/// collections.namedtuple(name, fields); it lives as long as the interpreter.
-const nb::object& pair_type(const char* name, const char* fields);
 
 void bind_statistics(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_norms(nb::module_& m, nb::class_<Tensor>& tensor);

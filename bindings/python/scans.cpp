@@ -30,8 +30,9 @@ void def_total(nb::module_& m, nb::class_<Tensor>& tensor, const char* name, con
         if (dtype && dtype->value != x.dtype())
           throw DTypeError(fmt::format("{}: dtype is {} and the tensor is {}; in place they must be equal", in_place,
                                        luge::name(dtype->value), luge::name(x.dtype())));
-        // The tensor stays of its dtype, in which integers are counted modulo 2^bits.
-        overwrite(in_place, x, total<scan>(x, dim, PyDType{x.dtype()}));
+        // The tensor stays of its dtype, in which integers are counted modulo 2^bits. The gradient needs what it was.
+        const Tensor before = x.requires_grad() && grad_enabled() ? x.clone() : x;
+        overwrite(in_place, x, total<scan>(before, dim, PyDType{x.dtype()}));
         return nb::borrow(self);
       },
       "dim"_a, nb::kw_only(), "dtype"_a = nb::none(), nb::sig(fmt::format("def {}(self, dim: int, *, dtype: dtype | None = None) -> Tensor", in_place).c_str()),
@@ -47,8 +48,7 @@ nb::object extremes(const char* op, const Tensor& x, int dim, nb::handle out) {
     const Unlocked unlocked(x);
     found = scan(x, dim);
   }
-  static const nb::object& pair = pair_type("extremes", "values indices");
-  return named_pair(op, pair, std::move(found.values), std::move(found.indices), out);
+  return written_pair(op, "values indices", std::move(found.values), std::move(found.indices), out);
 }
 
 template <ExtremesAlong scan>

@@ -101,8 +101,7 @@ nb::object bounds(const Tensor& x, nb::handle dim, bool keepdim, nb::handle out)
       found = {found.min.reshape(ones), found.max.reshape(ones)};
     }
   }
-  static const nb::object& pair = pair_type("aminmax", "min max");
-  return named_pair("aminmax", pair, std::move(found.min), std::move(found.max), out);
+  return written_pair("aminmax", "min max", std::move(found.min), std::move(found.max), out);
 }
 
 Tensor mean_without_nan(const Tensor& x, nb::handle dim, bool keepdim, std::optional<PyDType> dtype) {

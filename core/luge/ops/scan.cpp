@@ -24,11 +24,12 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 Tensor scanned(ScanOp op, const Tensor& x, int dim, bool reverse);
 
-/// `dim` counts from the front, and the tensor has dimensions.
+/// `dim` counts from the front, and the tensor has dimensions. The result may be of another dtype, to which x was converted
+/// first; the gradient is computed in that of x.
 class ScanNode final : public Node {
  public:
   ScanNode(ScanOp op, const Tensor& x, const Tensor& y, int dim, bool reverse)
-      : Node(luge::name(op)), op_(op), dim_(dim), reverse_(reverse) {
+      : Node(luge::name(op)), op_(op), dtype_(x.dtype()), dim_(dim), reverse_(reverse) {
     add_input(x);
     if (op == ScanOp::Sum) return;
     x_.save(x);
@@ -38,13 +39,13 @@ class ScanNode final : public Node {
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
     if (!slot) return;
-    if (op_ == ScanOp::Sum) return slot->add(scanned(op_, gradient, dim_, !reverse_), true);
+    if (op_ == ScanOp::Sum) return slot->add(scanned(op_, gradient.to(dtype_), dim_, !reverse_), true);
     slot->add(input_gradient(gradient, x_.get(name()), y_.get(name())), true);
   }
 
   void differentiable_backward(const Tensor& gradient) override {
     if (!wants(0)) return;
-    if (op_ == ScanOp::Sum) return give(0, scanned(op_, gradient, dim_, !reverse_));
+    if (op_ == ScanOp::Sum) return give(0, scanned(op_, gradient.to(dtype_), dim_, !reverse_));
     const Tensor x = saved_input(0, x_), y = saved_output(y_);
     give(0, input_gradient(gradient, x, y));
   }
@@ -57,11 +58,11 @@ class ScanNode final : public Node {
  private:
   /// Computed in the type that arithmetic is done in and rounded once.
   Tensor input_gradient(const Tensor& gradient, const Tensor& x, const Tensor& y) const {
-    if (x.numel() == 0) return gradient;
-    const DType dtype = x.dtype(), wide = arithmetic_dtype(dtype);
-    const Tensor dy = gradient.to(wide);
+    if (x.numel() == 0) return gradient.to(dtype_);
+    const DType wide = arithmetic_dtype(dtype_);
+    const Tensor dy = gradient.to(dtype_).to(wide);
     return (op_ == ScanOp::Prod ? product_gradient(dy, x.to(wide), y.to(wide)) : exponential_gradient(dy, x.to(wide), y.to(wide)))
-        .to(dtype);
+        .to(dtype_);
   }
 
   /// dx[k] = (product of what stands before k) * s[k], s[k] = dy[k] + x[k + 1] s[k + 1]. The recurrence is solved by
@@ -91,6 +92,7 @@ class ScanNode final : public Node {
   }
 
   ScanOp op_;
+  DType dtype_;
   int dim_;
   bool reverse_;
   SavedTensor x_, y_;
@@ -135,6 +137,13 @@ Tensor along(ScanOp op, const Tensor& x, int dim) {
 Tensor total_along(ScanOp op, const Tensor& x, int dim, std::optional<DType> dtype) {
   checked(x, name(op));
   const DType result = dtype.value_or(is_floating(x.dtype()) ? x.dtype() : DType::Int64);
+  if (is_floating(x.dtype()) && is_floating(result) && result != x.dtype()) {
+    const int d = normalize_dim(name(op), dim, x.ndim());
+    if (x.ndim() == 0) return total_along(op, x.reshape({1}), 0, dtype).reshape({});
+    Tensor y = no_grad([&] { return scanned(op, x.to(result), d, false); });
+    if (grad_enabled() && needs_grad(x)) record(y, Ref<Node>(new ScanNode(op, x, y, d, false)));
+    return y;
+  }
   // Integers of any size are counted modulo 2^64.
   const DType counted = is_floating(result) ? result : DType::Int64;
   return along(op, x.to(result).to(counted), dim).to(result);
@@ -180,6 +189,13 @@ Tensor steps(const char* op, const Tensor& y, const Tensor& x, int dim) {
     return diff(x.reshape(shape), 1, d);
   }
   return diff(x, 1, dim);
+}
+
+/// The integral over no points: zeros of y's dtype, which no gradient leads to.
+Tensor nothing_along(const Tensor& y, int dim) {
+  Shape shape = y.shape();
+  shape.erase(normalize_dim("trapezoid", dim, y.ndim()));
+  return zeros(shape, {.dtype = y.dtype(), .device = y.device()});
 }
 
 Tensor areas(const char* op, const Tensor& y, double dx, int dim) {
@@ -235,7 +251,13 @@ Tensor cumulative_trapezoid(const Tensor& y, double dx, int dim) {
 Tensor cumulative_trapezoid(const Tensor& y, const Tensor& x, int dim) {
   return cumsum(areas("cumulative_trapezoid", y, x, dim), dim);
 }
-Tensor trapezoid(const Tensor& y, double dx, int dim) { return areas("trapezoid", y, dx, dim).sum(dim); }
-Tensor trapezoid(const Tensor& y, const Tensor& x, int dim) { return areas("trapezoid", y, x, dim).sum(dim); }
+Tensor trapezoid(const Tensor& y, double dx, int dim) {
+  const Tensor parts = areas("trapezoid", y, dx, dim);
+  return y.size(dim) == 0 ? nothing_along(y, dim) : parts.sum(dim);
+}
+Tensor trapezoid(const Tensor& y, const Tensor& x, int dim) {
+  const Tensor parts = areas("trapezoid", y, x, dim);
+  return y.size(dim) == 0 ? nothing_along(y, dim) : parts.sum(dim);
+}
 
 }  // namespace luge

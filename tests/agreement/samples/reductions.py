@@ -170,8 +170,9 @@ for name in ("sum", "nansum", "mean", "prod"):
             if name == "nansum" and target == "int32" and dtype in FLOATING:
                 continue
             grad = target in FLOATING  # PyTorch's results in integers claim to require gradients
-            sample(name, A((3, 4), dtype, low=-2, high=2), dtype=f"dtype:{target}", grad=grad)
-            sample(name, A((3, 4), dtype, low=-2, high=2), dim=0, keepdim=True, dtype=f"dtype:{target}", grad=grad)
+            tol = 2.0**30 if (dtype, target) == ("float64", "float32") else None  # gradients come through float32
+            sample(name, A((3, 4), dtype, low=-2, high=2), dtype=f"dtype:{target}", grad=grad, tol=tol)
+            sample(name, A((3, 4), dtype, low=-2, high=2), dim=0, keepdim=True, dtype=f"dtype:{target}", grad=grad, tol=tol)
 error("mean", A((3,)), dtype="dtype:int32")
 error("sum", A((3,)), dtype="text")
 
@@ -266,10 +267,12 @@ for layout in ("transposed", "strided", "expanded"):
     sample("nanmean", A((3, 4), layout=layout), dim=0)
 for shape in ((), (0,), (2, 0)):
     sample("nanmean", A(shape), check=False)
-for values in ([NAN, 1.0, 2.0], [NAN, NAN], [NAN, float("inf"), 1.0], [1.0]):
+for values in ([NAN, 1.0, 2.0], [NAN, float("inf"), 1.0], [1.0]):
     sample("nanmean", V(values, "float64"))
+NO_GRADIENT = "the gradient of a NaN is 0 where there is nothing else, too; PyTorch's is NaN there"
+sample("nanmean", V([NAN, NAN], "float64"), differs=NO_GRADIENT)
 sample("nanmean", A((3,)), dtype="dtype:float64")
-sample("nanmean", V([[NAN, 1.0], [NAN, NAN]]), 1)
+sample("nanmean", V([[NAN, 1.0], [NAN, NAN]]), 1, differs=NO_GRADIENT)
 sample("nanmean", A((2, 3), "float64"), dim=-1, sets=True)
 error("nanmean", A((3,), "int32"))
 error("nanmean", A((2, 3)), 2)
@@ -285,7 +288,8 @@ for dtype in DTYPES[1:]:
         sample(name, A((3, 5), dtype), grad=dtype not in ("float16", "bfloat16"), tol=64)
 for name in ("cov", "corrcoef"):
     for shape in ((), (4,), (1, 4), (2, 3), (3, 2)):
-        sample(name, A(shape), check=False, grad=shape != ())
+        # At a correlation of 1 rounding decides on which side of the bound it lies, and so on the gradient.
+        sample(name, A(shape), check=False, grad=shape != () and (name == "cov" or shape != (3, 2)))
     for layout in ("transposed", "strided"):
         sample(name, A((3, 4), "float64", layout), check=name == "cov")
     sample(name, A((3, 9), special=True), grad=False)

@@ -28,7 +28,7 @@ for name in ("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"):
                 sample(name, A(shape, low=-2, high=2), dim)
     for layout in ("transposed", "strided", "expanded"):
         for dim in (0, 1):
-            sample(name, A((3, 4), "float64", layout), dim)
+            sample(name, A((3, 4), "float64", layout), dim, check=layout != "expanded")
             sample(name, A((3, 4), "float32", layout, special=True), dim, grad=False)
     sample(name, A((2, 3), "float64"), -1, sets=True)
     sample(name, A((2, 3, 4), "float64"), -2, sets=True)
@@ -48,7 +48,9 @@ for name in ("cumsum", "cumprod"):
         for target in ("float64", "float32", "float16", "int64", "int32", "int8"):
             # PyTorch's results in integers claim to require gradients.
             grad = target in FLOATING
-            sample(name, A((3, 4), dtype, low=-2, high=2), 1, dtype=f"dtype:{target}", grad=grad)
+            # Gradients are made of results in the narrower type.
+            tol = {("float32", "float16"): 2.0**14, ("float64", "float16"): 2.0**43, ("float64", "float32"): 2.0**30}.get((dtype, target))
+            sample(name, A((3, 4), dtype, low=-2, high=2), 1, dtype=f"dtype:{target}", grad=grad, tol=tol)
     sample(name, V([120, 10, -3, 7], "int8"), 0)
     sample(name, V([120, 10, -3, 7], "int8"), 0, dtype="dtype:int8")
     sample(name, V([2**62, 2**62, 2**62, 3], "int64"), 0)
