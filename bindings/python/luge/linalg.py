@@ -26,6 +26,7 @@ from ._C._linalg import (
     matrix_norm,
     matrix_power,
     matrix_rank,
+    norm,
     pinv,
     qr,
     slogdet,
@@ -38,6 +39,7 @@ from ._C._linalg import (
     tensorsolve,
     vander,
     vecdot,
+    vector_norm,
 )
 from ._names import missing as _missing
 
@@ -62,6 +64,7 @@ __all__ = [
     "matrix_norm",
     "matrix_power",
     "matrix_rank",
+    "norm",
     "pinv",
     "qr",
     "slogdet",
@@ -74,6 +77,7 @@ __all__ = [
     "tensorsolve",
     "vander",
     "vecdot",
+    "vector_norm",
 ]
 
 if not TYPE_CHECKING:

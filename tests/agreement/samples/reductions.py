@@ -358,3 +358,25 @@ for name, order in (("norm", "p"), ("linalg.vector_norm", "ord")):
 sample("norm", A((3, 4)), "fro")
 sample("norm", A((3, 4)), "fro", 1)
 sample("norm", A((2, 3, 4)), p="fro", dim=(1, 2), keepdim=True)
+sample("norm", A((3, 4), "float64"), "nuc")
+sample("norm", A((2, 3, 4), "float64"), p="nuc", dim=(1, 2))
+error("norm", A((3,)), "nuc")
+error("norm", A((3, 4)), "none")
+
+for dtype in ("float32", "float64"):
+    for order in (None, "fro", "nuc", 1, -1, 2, -2, float("inf"), float("-inf")):
+        sample("linalg.norm", A((3, 4), dtype), order, tol=64)
+        sample("linalg.norm", A((2, 3, 4), dtype), order, (0, 2), True, tol=64)
+for order in (None, 0, 1, 2, 3, -1, float("inf")):
+    sample("linalg.norm", A((5,), "float64"), order, grad=order != 0)
+    sample("linalg.norm", A((2, 3, 4), "float64"), order, dim=1, grad=order != 0)
+sample("linalg.norm", A((2, 3, 4)))
+sample("linalg.norm", A((2, 3, 4)), keepdim=True)
+sample("linalg.norm", A((2, 3)), dtype="dtype:float64")
+error("linalg.norm", A((2, 3, 4)), 2)
+error("linalg.norm", A((3, 4)), 3)
+error("linalg.norm", A((3,)), "fro")
+error("linalg.norm", A((3, 4)), "none")
+error("linalg.norm", A((3, 4)), 2, (0, 0))
+error("linalg.norm", A((3, 4), "int32"))
+error("linalg.norm", "text")
