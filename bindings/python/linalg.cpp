@@ -266,7 +266,8 @@ void bind_systems(nb::module_& own) {
       [](const Tensor& a, const Tensor& b, std::optional<double> rcond, const std::optional<std::string>& driver) {
         check_driver("lstsq", driver, {"gels", "gelsy", "gelsd", "gelss"});
         const bool wants_values = driver && (*driver == "gelsd" || *driver == "gelss");
-        auto found = unlocked(a, [&] { return linalg::lstsq(a, b, rcond, wants_values); });
+        const bool wants_residuals = driver && *driver != "gelsy";
+        auto found = unlocked(a, [&] { return linalg::lstsq(a, b, rcond, wants_residuals, wants_values); });
         const bool has_rank = !driver || *driver != "gels";
         return named("lstsq", "solution residuals rank singular_values",
                      {found.solution, found.residuals, has_rank ? found.rank : found.rank.reshape({-1}).slice(0, 0, 0), found.singular_values});
@@ -275,9 +276,9 @@ void bind_systems(nb::module_& own) {
       nb::sig("def lstsq(input: Tensor, b: Tensor, rcond: float | None = None, *, driver: str | None = None) -> tuple[Tensor, "
               "Tensor, Tensor, Tensor]"),
       "(solution, residuals, rank, singular_values) of least squares: the x that makes |input x - b| least, and of those the "
-      "shortest, by singular values, those up to rcond times the greatest taken for zero. residuals: the sums of squares of "
-      "b's columns, empty unless every matrix (m, n) has rank n < m; singular_values: empty but for the drivers 'gelsd' and "
-      "'gelss'; otherwise `driver` changes nothing.\n\n"
+      "shortest, by singular values, those up to rcond times the greatest taken for zero. residuals: for the drivers 'gels', "
+      "'gelsd' and 'gelss', if every matrix (m, n) has rank n < m, the sums of squares of the columns of input x - b, else empty; "
+      "rank: empty for 'gels'; singular_values: empty but for 'gelsd' and 'gelss'.\n\n"
       ">>> luge.linalg.lstsq(luge.tensor([[1.0], [1.0]]), luge.tensor([[1.0], [3.0]])).solution\ntensor([[2.]])");
 }
 

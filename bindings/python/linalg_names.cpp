@@ -191,7 +191,9 @@ void bind_linalg_names(nb::module_& m, nb::class_<Tensor>& tensor) {
         if (x.ndim() != 1) throw ShapeError(fmt::format("vander: x has shape {}; it must be 1-d", to_string(x.shape())));
         const std::int64_t count = n.value_or(x.numel());
         if (count < 0) throw ValueError(fmt::format("vander: N is {}; it must be 0 or more", count));
-        const Tensor powers = linalg::vander(x, count > 1 ? count : 2).slice(1, 0, count);
+        const Tensor base = x.dtype() == DType::Bool ? x.to(DType::Int64) : x;
+        const auto made = [&] { return linalg::vander(base, count > 1 ? count : 2).slice(1, 0, count); };
+        const Tensor powers = count > 1 ? made() : no_grad(made);
         if (increasing) return powers;
         const TensorOptions options{.dtype = DType::Int64, .device = x.device()};
         return count == 0 ? powers : powers.index_select(1, arange(Scalar(count - 1), Scalar(std::int64_t{-1}), Scalar(std::int64_t{-1}), options));

@@ -129,14 +129,15 @@ Tensor pinv(const Tensor& a, std::optional<double> atol = {}, std::optional<doub
 struct LeastSquaresSolution {
   Tensor solution, residuals, rank, singular_values;
 };
-/// The x that makes |a x - b| least, and of those the shortest. `residuals`: the squares' sums of b's columns, empty unless
-/// m > n and every a has full rank; singular_values: empty unless `wants_values`. rcond as matrix_rank's rtol. Reads the
-/// rank on the host.
-LeastSquaresSolution lstsq(const Tensor& a, const Tensor& b, std::optional<double> rcond = {}, bool wants_values = false);
+/// The x that makes |a x - b| least, and of those the shortest. rcond as matrix_rank's rtol. `residuals`: the sums of squares
+/// of a x - b's columns where they are wanted, m > n and every a has full rank, which is read on the host; else empty.
+/// singular_values: empty unless they are wanted.
+LeastSquaresSolution lstsq(const Tensor& a, const Tensor& b, std::optional<double> rcond = {}, bool wants_residuals = false,
+                           bool wants_values = false);
 
 // ---- functions of matrices
 
-/// a^n; of the inverse for a negative n.
+/// a^n of any numbers; of the inverse for a negative n, in float32 or float64.
 Tensor matrix_power(const Tensor& a, std::int64_t n);
 /// exp(a) by scaling and squaring of a Taylor polynomial. Reads the greatest norm on the host.
 Tensor matrix_exp(const Tensor& a);
@@ -145,9 +146,10 @@ Tensor matrix_exp(const Tensor& a);
 
 Tensor tensorinv(const Tensor& a, int ind = 2);
 Tensor tensorsolve(const Tensor& a, const Tensor& b, const std::vector<int>& dims = {});
-/// Rows 1, x, x^2, ... of n elements, as many as x has where n is not given.
+/// Rows 1, x, x^2, ... of n > 1 elements, as many as x has where n is not given; integers in int64.
 Tensor vander(const Tensor& x, std::optional<std::int64_t> n = {});
 Tensor cross(const Tensor& a, const Tensor& b, int dim = -1);
+/// Of floating vectors.
 Tensor vecdot(const Tensor& a, const Tensor& b, int dim = -1);
 
 }  // namespace luge::linalg

@@ -36,7 +36,10 @@ Tensor norm_of_matrices(const Tensor& a, const MatrixOrder& order) {
   LUGE_CHECK(ValueError, p == 1 || p == 2 || std::isinf(p),
              "matrix_norm: ord is {}; it must be 1, -1, 2, -2, inf, -inf, 'fro' or 'nuc'", *order.p);
   const Tensor sizes = p == 2 ? svdvals(a) : abs(a).sum(p == 1 ? -2 : -1);
-  return *order.p > 0 ? sizes.max(-1) : sizes.min(-1);
+  if (sizes.size(-1) > 0) return *order.p > 0 ? sizes.max(-1) : sizes.min(-1);
+  LUGE_CHECK(ShapeError, *order.p > 0, "matrix_norm: ord is {} and A has shape {}; nothing is the least of nothing", *order.p,
+             to_string(a.shape()));
+  return sizes.sum(-1);
 }
 
 /// What singular values must exceed, for each matrix.
@@ -122,7 +125,8 @@ Tensor pinv(const Tensor& a, std::optional<double> atol, std::optional<double> r
   return result;
 }
 
-LeastSquaresSolution lstsq(const Tensor& a, const Tensor& b, std::optional<double> rcond, bool wants_values) {
+LeastSquaresSolution lstsq(const Tensor& a, const Tensor& b, std::optional<double> rcond, bool wants_residuals,
+                           bool wants_values) {
   constexpr const char* op = "lstsq";
   check_matrices(op, "input", a);
   checked(b, op, "B");
@@ -134,17 +138,19 @@ LeastSquaresSolution lstsq(const Tensor& a, const Tensor& b, std::optional<doubl
   LUGE_CHECK(ShapeError, sides.size(-2) == a.size(-2), "{}: input has shape {} and B {}; B's rows must be {}", op,
              to_string(a.shape()), to_string(b.shape()), a.size(-2));
   broadcast_shapes(op, batch_of(a.shape()), batch_of(sides.shape()));
-  refuse_capture(op, kHostRead, SourceLocation::current());
-  const Operation operation(op);
   const std::int64_t m = a.size(-2), n = a.size(-1);
+  if (wants_residuals && m > n) refuse_capture(op, kHostRead, SourceLocation::current());
+  const Operation operation(op);
   const std::optional<double> relative = rcond && *rcond >= 0 ? rcond : std::nullopt;
   LeastSquaresSolution result;
   const Tensor x = matmul(pinv(a, {}, relative), sides);
   result.solution = vectors ? x.squeeze(-1) : x;
   result.rank = matrix_rank(a, {}, relative);
   const TensorOptions options{.dtype = a.dtype(), .device = a.device()};
-  const bool full = m > n && (result.rank.numel() == 0 || no_grad([&] { return ge(result.rank, Scalar(n)).all(); }).item<bool>());
-  if (full) {
+  const auto has_full_rank = [&] {
+    return result.rank.numel() == 0 || no_grad([&] { return ge(result.rank, Scalar(n)).all(); }).item<bool>();
+  };
+  if (wants_residuals && m > n && has_full_rank()) {
     const Tensor rest = matmul(a, x) - sides;
     result.residuals = (rest * rest).sum(-2);
     if (vectors) result.residuals = result.residuals.squeeze(-1);

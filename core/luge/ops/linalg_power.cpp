@@ -20,7 +20,11 @@ namespace luge::linalg {
 
 Tensor matrix_power(const Tensor& a, std::int64_t n) {
   constexpr const char* op = "matrix_power";
-  check_square(op, "A", a);
+  const TensorImpl& impl = checked(a, op, "A");
+  LUGE_CHECK(ShapeError, a.ndim() >= 2 && a.size(-1) == a.size(-2),
+             "{}: A has shape {}; it must have at least 2 dimensions, and its last two sizes must be equal", op,
+             to_string(impl.shape));
+  LUGE_CHECK(DTypeError, impl.dtype != DType::Bool, "{}: A is bool; it must be a number", op);
   const Operation operation(op);
   if (n == 0) return repeated(unit_like(a, a.size(-1)), batch_of(a.shape())).clone();
   if (n == 1) return a.clone();
@@ -153,7 +157,8 @@ Tensor vander(const Tensor& x, std::optional<std::int64_t> n) {
   checked(x, op, "x");
   LUGE_CHECK(ShapeError, x.ndim() >= 1, "{}: x is 0-d; it must have at least 1 dimension", op);
   const std::int64_t count = n.value_or(x.size(-1));
-  LUGE_CHECK(ValueError, n ? count > 1 : count >= 0, "{}: N is {}; it must be greater than 1", op, count);
+  LUGE_CHECK(ValueError, count > 1, "{}: N is {}; it must be greater than 1", op, count);
+  LUGE_CHECK(DTypeError, x.dtype() != DType::Bool, "{}: x is bool; it must be a number", op);
   const Operation operation(op);
   const Tensor base = is_floating(x.dtype()) ? x : x.to(DType::Int64);
   std::vector<Tensor> powers{no_grad([&] { return ones_like(base); })};
@@ -180,6 +185,8 @@ Tensor vecdot(const Tensor& a, const Tensor& b, int dim) {
   constexpr const char* op = "vecdot";
   checked(a, op, "x");
   checked(b, op, "y");
+  LUGE_CHECK(DTypeError, is_floating(a.dtype()) && is_floating(b.dtype()), "{}: x is {} and y {}; both must be floating", op,
+             name(a.dtype()), name(b.dtype()));
   const Operation operation(op);
   const Tensor products = a * b;
   return products.sum(normalize_dim(op, dim, products.ndim())).to(products.dtype());

@@ -29,14 +29,15 @@ bool is_vectors(const Tensor& a, const Tensor& b) {
   return a.ndim() - 1 == b.ndim() && batch_of(a.shape(), 1) == b.shape();
 }
 
-/// a^-1 b of equal batches.
-Tensor solve_matrices(const Tensor& a, const Tensor& b, Tensor* info) {
-  const RawLu lu = raw_lu(a);
-  if (info) *info = lu.info;
+/// a^-1 b of equal batches; `lu`: a's factors.
+Tensor solve_matrices(const RawLu& lu, const Tensor& a, const Tensor& b) {
   Tensor x = raw_lu_solve(lu, b, false);
   record_formula("solve", x, {a, b}, true, true, [lu](const Derivation& d) {
-    const Tensor to_b =
-        grad_enabled() ? solve_matrices(turned(d.in[0]), d.gradient, nullptr) : raw_lu_solve(lu, d.gradient, true);
+    const auto again = [&] {
+      const Tensor back = turned(d.in[0]);
+      return solve_matrices(raw_lu(back), back, d.gradient);
+    };
+    const Tensor to_b = grad_enabled() ? again() : raw_lu_solve(lu, d.gradient, true);
     return std::vector<Tensor>{d.wants[0] ? -matmul(to_b, turned(d.out)) : Tensor(), to_b};
   });
   return x;
@@ -54,10 +55,15 @@ Checked solve_checked(const char* op, const Tensor& a, const Tensor& b, bool lef
   LUGE_CHECK(ShapeError, sides.size(-2) == a.size(-1), "{}: A has shape {} and B {}; {} must be {}", op, to_string(a.shape()),
              to_string(b.shape()), left ? "B's rows" : "B's columns", a.size(-1));
   const Shape batch = broadcast_shapes(op, batch_of(a.shape()), batch_of(sides.shape()));
-  Tensor info;
-  const Tensor x = solve_matrices(repeated(left ? a : turned(a), batch), repeated(sides, batch), &info);
-  if (check) check_info(op, info, kSingular);
-  return {vectors ? x.squeeze(-1) : left ? x : turned(x), info};
+  const Tensor matrices = left ? a : turned(a);
+  RawLu lu = raw_lu(matrices);
+  if (check) check_info(op, lu.info, kSingular);
+  no_grad([&] {
+    lu.factors = repeated(lu.factors, batch);
+    lu.order = repeated(lu.order, batch, 1).contiguous();
+  });
+  const Tensor x = solve_matrices(lu, repeated(matrices, batch), repeated(sides, batch));
+  return {vectors ? x.squeeze(-1) : left ? x : turned(x), lu.info};
 }
 
 Checked inverse(const char* op, const Tensor& a, bool check) {
@@ -121,10 +127,14 @@ Tensor det(const Tensor& a) {
     }
     // The adjugate is continuous: of a singular matrix it is, to rounding, that of one with tiny pivots for zeros.
     RawLu regular = lu;
-    const double tiny = d.gradient.dtype() == DType::Float32 ? 0x1p-23 : 0x1p-52;
-    const Tensor pivots = diagonal_of(lu.factors), zero = eq(pivots, Scalar(0.0));
-    regular.factors = lu.factors + diagonal_matrix(zero.to(lu.factors.dtype()) * tiny);
-    const Tensor found = where(zero, Scalar(tiny), pivots).prod(-1) * sign_of_order(lu);
+    const bool is_single = d.gradient.dtype() == DType::Float32;
+    const Tensor pivots = diagonal_of(lu.factors);
+    if (pivots.numel() == 0) return std::vector<Tensor>{Tensor()};
+    const Tensor largest = abs(lu.factors).max(DimList{-2, -1}).unsqueeze(-1);
+    const Tensor tiny = where(eq(largest, Scalar(0.0)), Scalar(is_single ? 1e-18 : 1e-150), largest * (is_single ? 0x1p-23 : 0x1p-52));
+    const Tensor replaced = where(eq(pivots, Scalar(0.0)), tiny, pivots);
+    regular.factors = lu.factors + diagonal_matrix(replaced - pivots);
+    const Tensor found = replaced.prod(-1) * sign_of_order(lu);
     return std::vector<Tensor>{scaled_inverse_transpose(regular, d.gradient * found)};
   });
   return value;
