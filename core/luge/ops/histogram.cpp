@@ -16,6 +16,8 @@ namespace luge {
 
 namespace {
 
+constexpr std::int64_t kMostGuessed = std::int64_t{1} << 16;
+
 void check_bins(const char* op, std::int64_t bins) {
   LUGE_CHECK(ValueError, bins > 0, "{}: bins is {}; it must be at least 1", op, bins);
 }
@@ -34,14 +36,41 @@ std::pair<double, double> ends(const char* op, const Tensor& x, SourceLocation l
   return {x.min().item(), x.max().item()};
 }
 
-/// x's elements in a row, and a place for each: that of its interval, or `bins` where it is in none.
-Histogram counted(const Tensor& flat, const Tensor& place, std::int64_t bins, const Tensor& edges, const Tensor& weight,
-                  bool density) {
-  Tensor hist = weight.defined() ? totals(weight.detach().reshape({flat.numel()}), place, bins + 1)
-                                 : occurrences(place, bins + 1).to(flat.dtype());
-  hist = hist.slice(0, 0, bins).clone();
-  if (density) hist = hist / (hist.sum() * (edges.slice(0, 1) - edges.slice(0, 0, bins)));
-  return {hist, edges};
+/// How many of x's elements, or what weights, fall to each of `bins` places; `find` finds places in [0, bins] for a row of
+/// them, of which the last one stands for none.
+template <class Find>
+Tensor counted(const Tensor& x, const Tensor& weight, std::int64_t bins, const Find& find) {
+  const std::int64_t n = x.numel();
+  const Tensor flat = x.detach().reshape({n});
+  const Tensor one = ones({1}, {.dtype = DType::Int64, .device = x.device()});
+  const Tensor shares = weight.defined() ? weight.detach().reshape({n}) : one.expand({n});
+  const Tensor sums = zeros({bins + 1}, {.dtype = shares.dtype(), .device = x.device()});
+  for_parts(n, x, [&](std::int64_t begin, std::int64_t end) {
+    add_at(sums, find(flat.slice(0, begin, end)), shares.slice(0, begin, end));
+  });
+  return sums.slice(0, 0, bins).to(x.dtype()).clone();
+}
+
+Histogram finished(const Tensor& hist, const Tensor& edges, bool density) {
+  if (!density) return {hist, edges};
+  const std::int64_t bins = hist.numel();
+  return {hist / (hist.sum() * (edges.slice(0, 1) - edges.slice(0, 0, bins))), edges};
+}
+
+/// Which elements lie between the first and the last edge.
+Tensor inside(const Tensor& row, const Tensor& edges) {
+  return row.ge(edges.slice(0, 0, 1)).logical_and(row.le(edges.slice(0, edges.numel() - 1)));
+}
+
+/// Places among edges that are equally far apart, but for rounding: a guess, corrected by one.
+Tensor guessed(const Tensor& row, const Tensor& edges, double low, double high) {
+  const std::int64_t bins = edges.numel() - 1;
+  const Tensor is_inside = inside(row, edges), x = where(is_inside, row, low);
+  const Tensor steps = (x - low) * (static_cast<double>(bins) / (high - low));
+  const Tensor guess = clamp(steps.to(DType::Int64), Scalar(0), Scalar(bins - 1));
+  const Tensor lower = where(x.lt(pick(edges, guess)), guess - 1, guess);
+  const Tensor place = where(x.ge(pick(edges.slice(0, 1), lower)), lower + 1, lower);
+  return where(is_inside, minimum(place, bins - 1), bins);
 }
 
 void check_histogram(const Tensor& x, const Tensor& weight) {
@@ -80,8 +109,13 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength, 
   LUGE_CHECK(ValueError, low >= 0, "bincount: the tensor has {}; its elements must not be negative", low);
   const std::int64_t size = std::max(minlength, x.max().item<std::int64_t>() + 1);
   const Tensor place = x.to(DType::Int64);
-  if (!weights.defined()) return occurrences(place, size).to(DType::Int64);
-  return totals(weights.detach().to(weights.dtype() == DType::Float32 ? DType::Float32 : DType::Float64), place, size);
+  const DType dtype = !weights.defined()                      ? DType::Int64
+                      : weights.dtype() == DType::Float32 ? DType::Float32
+                                                          : DType::Float64;
+  const Tensor sums = zeros({size}, {.dtype = dtype, .device = x.device()});
+  const Tensor one = ones({1}, {.dtype = dtype, .device = x.device()});
+  add_at(sums, place, weights.defined() ? weights.detach().to(dtype) : one.expand({impl.numel}));
+  return sums;
 }
 
 Tensor histc(const Tensor& x, std::int64_t bins, double min, double max, SourceLocation location) {
@@ -92,18 +126,20 @@ Tensor histc(const Tensor& x, std::int64_t bins, double min, double max, SourceL
   check_range("histc", min, max);
   const Operation called("histc");
   const NoGrad guard;
-  const Tensor flat = x.detach().reshape({impl.numel}).to(arithmetic_dtype(impl.dtype));
+  const Tensor wide = x.detach().to(arithmetic_dtype(impl.dtype));
   if (min == max) {
-    std::tie(min, max) = ends("histc", flat, location);
+    std::tie(min, max) = ends("histc", wide, location);
     check_range("histc", min, max);
   }
   if (min == max) min -= 1, max += 1;
-  const Tensor inside = flat.ge(min).logical_and(flat.le(max));
-  const Tensor low = full({}, min, {.dtype = flat.dtype(), .device = x.device()});
-  const Tensor width = full({}, max, {.dtype = flat.dtype(), .device = x.device()}) - low;
-  const Tensor found = (where(inside, flat, low) - low) * static_cast<double>(bins) / width;
-  const Tensor place = where(inside, minimum(found.to(DType::Int64), bins - 1), bins);
-  return counted(flat, place, bins, {}, {}, false).hist.to(impl.dtype);
+  const TensorOptions alike{.dtype = wide.dtype(), .device = x.device()};
+  const Tensor low = full({}, min, alike), width = full({}, max, alike) - low;
+  const Tensor hist = counted(wide, {}, bins, [&](const Tensor& row) {
+    const Tensor is_inside = row.ge(min).logical_and(row.le(max));
+    const Tensor steps = (where(is_inside, row, low) - low) * static_cast<double>(bins) / width;
+    return where(is_inside, minimum(steps.to(DType::Int64), bins - 1), bins);
+  });
+  return hist.to(impl.dtype);
 }
 
 Histogram histogram(const Tensor& x, const Tensor& bins, const Tensor& weight, bool density) {
@@ -118,23 +154,29 @@ Histogram histogram(const Tensor& x, const Tensor& bins, const Tensor& weight, b
   const Operation called("histogram");
   const NoGrad guard;
   const std::int64_t count = bins.numel() - 1;
-  const Tensor edges = bins.detach().contiguous(), flat = x.detach().reshape({x.numel()});
-  const Tensor last = edges.slice(0, count);
-  const Tensor inside = flat.ge(edges.slice(0, 0, 1)).logical_and(flat.le(last));
-  const Tensor found = minimum(bisect(edges, flat, true) - 1, count - 1);
-  return counted(flat, where(inside, found, count), count, edges, weight, density);
+  const Tensor edges = bins.detach().contiguous();
+  const Tensor hist = counted(x, weight, count, [&](const Tensor& row) {
+    return where(inside(row, edges), minimum(bisect(edges, row, true) - 1, count - 1), count);
+  });
+  return finished(hist, edges, density);
 }
 
 Histogram histogram(const Tensor& x, std::int64_t bins, std::optional<std::pair<double, double>> range,
                     const Tensor& weight, bool density, SourceLocation location) {
   check_histogram(x, weight);
   check_bins("histogram", bins);
-  auto [low, high] = range ? *range : ends("histogram", x, location);
+  double low = 0, high = 0;
+  std::tie(low, high) = range ? *range : ends("histogram", x, location);
   check_range("histogram", low, high);
   if (low == high && (range || x.numel() > 0)) low -= 0.5, high += 0.5;
   if (low == high) high += 1;
   const Operation called("histogram");
-  return histogram(x, linspace(low, high, bins + 1, {.dtype = x.dtype(), .device = x.device()}), weight, density);
+  const NoGrad guard;
+  const Tensor edges = linspace(low, high, bins + 1, {.dtype = x.dtype(), .device = x.device()});
+  // Guesses need more bits than there are bins.
+  if (bins > kMostGuessed) return histogram(x, edges, weight, density);
+  const Tensor hist = counted(x, weight, bins, [&](const Tensor& row) { return guessed(row, edges, low, high); });
+  return finished(hist, edges, density);
 }
 
 }  // namespace luge

@@ -88,11 +88,10 @@ Sorted picked(const char* op, const Tensor& x, int dim, bool keepdim, const Plac
 Tensor place_of_kth(const Tensor& x, std::int64_t k) { return topk(x, k, -1, false).indices.slice(-1, k - 1, k); }
 
 Tensor place_of_median(const Tensor& x, std::int64_t) {
-  const std::int64_t n = x.size(-1), k = (n - 1) / 2;
-  const Sorted sorted = sort(x);
-  const Tensor middle = sorted.indices.slice(-1, k, k + 1);
+  const Tensor middle = place_of_kth(x, (x.size(-1) + 1) / 2);
   if (!is_floating(x.dtype())) return middle;
-  return where(sorted.values.slice(-1, n - 1).isnan(), x.argmax(DimList(-1), true), middle);
+  const Tensor first = x.argmax(DimList(-1), true);  // of NaN, if there is one
+  return where(pick(x, first).isnan(), first, middle);
 }
 
 Tensor place_of_nanmedian(const Tensor& x, std::int64_t) {
@@ -106,16 +105,16 @@ Tensor place_of_mode(const Tensor& x, std::int64_t) {
   const std::int64_t n = x.size(-1);
   Shape one = x.shape();
   one[x.ndim() - 1] = 1;
-  const Tensor is_last =
-      cat({s.slice(-1, 0, n - 1).ne(s.slice(-1, 1)), ones(one, {.dtype = DType::Bool, .device = x.device()})}, -1);
-  // A run has as many elements as stand between its last one and those that are less. NaN is a run of its own.
-  Tensor length = places(n, x) + 1 - bisect(s, s, false);
-  if (is_floating(x.dtype())) length = where(s.isnan(), 1, length);
+  const Tensor differs = s.slice(-1, 0, n - 1).ne(s.slice(-1, 1));
+  const Tensor end = ones(one, {.dtype = DType::Bool, .device = x.device()});
+  const Tensor is_first = cat({end, differs}, -1), is_last = cat({differs, end}, -1);
+  // The place of the latest first element is where the run begins. NaN differs from itself: a run of one.
+  const Tensor length = places(n, x) + 1 - places_of_running_maxima(is_first.to(DType::Int64));
   const Tensor longest = where(is_last, length, 0).argmax(DimList(-1), true);
   return pick(sorted.indices, longest);
 }
 
-/// Of all elements.
+/// Of all elements; `find` finds it in a row of them.
 template <class Find>
 Tensor found(const char* op, const Tensor& x, const Find& find) {
   const Operation called(op);
@@ -125,7 +124,7 @@ Tensor found(const char* op, const Tensor& x, const Find& find) {
                op, to_string(impl.shape), name(impl.dtype));
     return full({}, std::numeric_limits<double>::quiet_NaN(), {.dtype = impl.dtype, .device = x.device()});
   }
-  Tensor result = no_grad([&] { return find(sort(x.detach().reshape({impl.numel})).values).reshape({}).clone(); });
+  Tensor result = no_grad([&] { return find(x.detach().reshape({impl.numel})).reshape({}).clone(); });
   if (grad_enabled() && needs_grad(x)) record(result, Ref<Node>(new SharedNode(op, x, result)));
   return result;
 }
@@ -143,10 +142,12 @@ Sorted kthvalue(const Tensor& x, std::int64_t k, int dim, bool keepdim) {
 }
 
 Tensor median(const Tensor& x) {
-  return found("median", x, [](const Tensor& sorted) {
-    const std::int64_t n = sorted.numel(), k = (n - 1) / 2;
-    const Tensor middle = sorted.slice(0, k, k + 1), last = sorted.slice(0, n - 1);
-    return is_floating(sorted.dtype()) ? where(last.isnan(), last, middle) : middle;
+  return found("median", x, [](const Tensor& row) {
+    const std::int64_t k = (row.numel() + 1) / 2;
+    const Tensor middle = topk(row, k, 0, false).values.slice(0, k - 1, k);
+    if (!is_floating(row.dtype())) return middle;
+    const Tensor greatest = row.max();  // NaN, if there is one
+    return where(greatest.isnan(), greatest, middle);
   });
 }
 
@@ -157,7 +158,7 @@ Tensor nanmedian(const Tensor& x) {
     const Operation called("nanmedian");
     return median(x);
   }
-  return found("nanmedian", x, [](const Tensor& sorted) { return pick(sorted, middle(count_numbers(sorted))); });
+  return found("nanmedian", x, [](const Tensor& row) { return pick(sort(row).values, middle(count_numbers(row))); });
 }
 
 Sorted nanmedian(const Tensor& x, int dim, bool keepdim) {

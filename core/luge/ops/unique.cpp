@@ -8,7 +8,6 @@
 #include <luge/ops/join.h>
 #include <luge/ops/sort.h>
 #include <luge/ops/detail/search.h>
-#include <luge/seam/observer.h>
 #include <luge/tensor/detail/tensor_impl.h>
 
 namespace luge {
@@ -30,7 +29,7 @@ Distinct runs(const Tensor& rows, const Tensor& order, const DistinctOptions& op
   if (options.counts)
     result.counts = cat({starts.slice(0, 1), full({1}, n, {.dtype = DType::Int64, .device = rows.device()})}) - starts;
   if (options.inverse) {
-    const Tensor run = bisect(starts, places(n, rows), true) - 1;
+    const Tensor run = running_sums(begins.to(DType::Int64)) - 1;
     result.inverse = order.defined() ? index_copy(run, 0, order, run) : run;
   }
   return result;

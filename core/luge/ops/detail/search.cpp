@@ -16,6 +16,9 @@ namespace luge {
 
 namespace {
 
+/// From so many values on they are looked up part by part.
+constexpr std::int64_t kLong = std::int64_t{1} << 16;
+
 void run_gather(Direction direction, const Tensor& source, const Tensor& index, const Tensor& out) {
   Gather call;
   call.direction = direction;
@@ -28,6 +31,28 @@ void run_gather(Direction direction, const Tensor& source, const Tensor& index, 
   set_plain_extent(call.extent, out.shape(), bindings);
   for (int d = 0; d < source.ndim(); ++d) call.source.strides[static_cast<std::size_t>(d)] = source.strides()[d];
   source.storage()->backend().run(call);
+}
+
+struct Scanned {
+  Tensor values, places;
+};
+
+Scanned scanned(ScanOp op, const Tensor& x) {
+  const NoGrad guard;
+  const Tensor in = x.contiguous();
+  Backend& backend = x.storage()->backend();
+  Scanned result{empty_tensor(x.shape(), x.dtype(), backend), {}};
+  if (op == ScanOp::Max) result.places = empty_tensor(x.shape(), DType::Int64, backend);
+  if (x.numel() == 0) return result;
+  Scan call;
+  call.op = op;
+  call.n = x.shape().back();
+  call.outer = x.numel() / call.n;
+  call.in = operand(in);
+  call.out = operand(result.values);
+  if (result.places.defined()) call.indices = operand(result.places);
+  backend.run(call);
+  return result;
 }
 
 }  // namespace
@@ -49,6 +74,12 @@ Tensor bisect(const Tensor& sorted, const Tensor& values, bool right) {
   if (n == 0 || values.numel() == 0) return at;
   if (sorted.ndim() == 1 && values.ndim() != 1)
     return bisect(sorted, values.reshape({values.numel()}), right).view(values.shape());
+  if (sorted.ndim() == 1 && values.numel() > kLong && values.device().is_cpu() && !observer) {
+    for_parts(values.numel(), values, [&](std::int64_t begin, std::int64_t end) {
+      copy_values(bisect(sorted, values.slice(0, begin, end), right), at.slice(0, begin, end), Store::Overwrite);
+    });
+    return at;
+  }
   const auto stands_before = [&](const Tensor& elements) { return right ? elements.le(values) : elements.lt(values); };
 
   // All that is known is that the place lies in [at, at + step].
@@ -60,15 +91,12 @@ Tensor bisect(const Tensor& sorted, const Tensor& values, bool right) {
   return is_floating(values.dtype()) ? where(values.isnan(), n, at) : at;
 }
 
-Tensor totals(const Tensor& values, const Tensor& index, std::int64_t size) {
-  const NoGrad guard;
-  const Tensor sums = zeros({size}, {.dtype = values.dtype(), .device = values.device()});
-  if (values.numel() > 0 && size > 0) run_gather(Direction::Backward, sums, index, values);
-  return sums;
-}
+Tensor running_sums(const Tensor& x) { return scanned(ScanOp::Sum, x).values; }
+Tensor places_of_running_maxima(const Tensor& x) { return scanned(ScanOp::Max, x).places; }
 
-Tensor occurrences(const Tensor& index, std::int64_t size) {
-  return totals(ones({1}, {.dtype = DType::Float64, .device = index.device()}).expand({index.numel()}), index, size);
+void add_at(const Tensor& sums, const Tensor& index, const Tensor& values) {
+  const NoGrad guard;
+  if (values.numel() > 0) run_gather(Direction::Backward, sums, index, values);
 }
 
 }  // namespace luge

@@ -1,6 +1,10 @@
 #pragma once
 // Internal: places in sorted rows, and sums by places, below autograd.
 
+#include <algorithm>
+#include <cstdint>
+
+#include <luge/seam/observer.h>
 #include <luge/tensor/tensor.h>
 
 namespace luge {
@@ -18,11 +22,21 @@ Tensor pick(const Tensor& x, const Tensor& index);
 /// 0, 1, ... n - 1, int64, on x's device.
 Tensor places(std::int64_t n, const Tensor& x);
 
-/// total[i] = the sum of the values whose int64 index, known to exist, is i: of `size` totals. 1-d; values are floating.
-/// They are added one after the other in the order in which they stand.
-Tensor totals(const Tensor& values, const Tensor& index, std::int64_t size);
+/// The running sums, or the places of the running maxima, along the last dimension of an int64 tensor.
+Tensor running_sums(const Tensor& x);
+Tensor places_of_running_maxima(const Tensor& x);
 
-/// How often each of 0, 1, ... size - 1 stands in the 1-d int64 index: exact, as float64 numbers.
-Tensor occurrences(const Tensor& index, std::int64_t size);
+/// Adds each value to the one of the sums that its int64 index, known to exist, names. 1-d, of one dtype but bool. They are
+/// added one after the other in the order in which they stand.
+void add_at(const Tensor& sums, const Tensor& index, const Tensor& values);
+
+/// Calls body(begin, end) for parts of n elements that stay in the cache from one operation of the body to the next, or for
+/// all at once where that is no gain: on a GPU, and while a step is captured.
+template <class Body>
+void for_parts(std::int64_t n, const Tensor& x, const Body& body) {
+  constexpr std::int64_t kPart = std::int64_t{1} << 15;
+  const std::int64_t part = observer || !x.device().is_cpu() ? n : kPart;
+  for (std::int64_t begin = 0; begin < n; begin += part) body(begin, std::min(n, begin + part));
+}
 
 }  // namespace luge
