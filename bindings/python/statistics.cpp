@@ -136,9 +136,9 @@ void bind_statistics(nb::module_& m, nb::class_<Tensor>& tensor) {
   for (const auto& [name, call] : truths) {
     const bool is_all = call == &truth<true>;
     const std::string text = fmt::format("Whether {} not zero: bool, of uint8 tensors uint8. Over nothing: {}.{}>>> luge.{}("
-                                         "luge.tensor([[1, 0], [1, 1]]), dim=1)\ntensor([{}, True])",
+                                         "luge.tensor([[1, 0], [1, 1]]), dim=1)\ntensor([{} True])",
                                          is_all ? "all elements are" : "any element is", is_all ? "True" : "False", kDim,
-                                         name, is_all ? "False" : "True");
+                                         name, is_all ? "False, " : "True,");
     m.def(
         name,
         [name = name, call = call](const Tensor& x, nb::handle dim, bool keepdim, nb::handle out) {

@@ -112,16 +112,16 @@ def test_what_was_called_is_named(action, kind, text):
 
 
 @pytest.mark.parametrize("action, text", [
-    (lambda x: x.sum(dims=0), "sum: there is no argument 'dims'; did you mean 'dim'? (allowed: dim, keepdim)"),
-    (lambda x: x.sum(axes=0), "sum: there is no argument 'axes' (allowed: dim, keepdim)"),
+    (lambda x: x.sum(dims=0), "sum: there is no argument 'dims'; did you mean 'dim'? (allowed: dim, keepdim, dtype)"),
+    (lambda x: x.sum(axes=0), "sum: there is no argument 'axes' (allowed: dim, keepdim, dtype)"),
     (lambda x: luge.zeros(2, dtyp=luge.float32), "zeros: there is no argument 'dtyp'; did you mean 'dtype'? (allowed: dtype, device, "
      "requires_grad)"),
     (lambda x: x.sum(0, dim=1), "sum: dim is given twice"),
     (lambda x: x.sum(axis=0, dim=1), "sum: dim is given twice"),
-    (lambda x: x.sum(1, True, 3), "sum: 3 arguments are given; at most 2 are taken by position (dim, keepdim)"),
+    (lambda x: x.sum(1, True, 3), "sum: 3 arguments are given; at most 2 are taken by position (dim, keepdim); dtype by keyword only"),
     (lambda x: luge.full((2,), 1, luge.float32), "full: 3 arguments are given; at most 2 are taken by position (size, fill_value); "
      "dtype, device, requires_grad by keyword only"),
-    (lambda x: luge.sum(), "sum: input is missing; the arguments are input, dim, keepdim"),
+    (lambda x: luge.sum(), "sum: input is missing; the arguments are input, dim, keepdim, dtype, out"),
     (lambda x: luge.softmax(x), "softmax: dim is missing; the arguments are input, dim"),
     (lambda x: luge.exp(3), "exp: input is of type int; it must be Tensor"),
     (lambda x: luge.exp(None), "exp: input is None; it must be Tensor"),

@@ -201,7 +201,7 @@ def std(
     tensor(1.)
     """
     rows, axes = _rows("std", x, axis)
-    return _shaped(_C.std(rows, -1, correction), x, axes, keepdims)
+    return _shaped(_C.std(rows, -1, correction=correction), x, axes, keepdims)
 
 
 def sum(
@@ -226,4 +226,4 @@ def var(
     tensor(1.)
     """
     rows, axes = _rows("var", x, axis)
-    return _shaped(_C.var(rows, -1, correction), x, axes, keepdims)
+    return _shaped(_C.var(rows, -1, correction=correction), x, axes, keepdims)
