@@ -152,6 +152,8 @@ class Library:
     def values(self, tensor):
         """A tensor's values as an array."""
         tensor = tensor.detach()
+        if getattr(tensor, "_is_zerotensor", bool)():  # one of PyTorch's that has no memory
+            tensor = tensor.clone()
         if self.dtype(tensor) == "bfloat16":
             wide = np.array(tensor.to(self.module.float32).numpy())
             return wide.astype(NUMPY["bfloat16"])

@@ -50,12 +50,7 @@ def call(library, name, args, kwargs):
         function = getattr(function, part)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            return function(*given(library, args), **{key: given(library, value) for key, value in kwargs.items()})
-        except AttributeError as error:
-            if "module 'luge._C' has no attribute" in str(error):
-                pytest.skip("an operation that is not there yet")
-            raise
+        return function(*given(library, args), **{key: given(library, value) for key, value in kwargs.items()})
 
 
 def plain(result):
@@ -454,7 +449,7 @@ def test_order(dtype):
 
 
 def test_unique_nans():
-    found = call(xp, "unique_all", (np.array([math.nan, 1.0, math.nan, 0.0, -0.0]),), {})
+    found = xp.unique_all(xp.asarray([math.nan, 1.0, math.nan, 0.0, -0.0]))
     assert found.counts.tolist() == [2, 1, 1, 1] and found.inverse_indices.tolist() == [2, 1, 3, 0, 0]
 
 
@@ -478,7 +473,6 @@ def test_products(dtype):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_linear_algebra(dtype):
-    pytest.importorskip("luge.linalg")
     batch = numbers((2, 3, 3), dtype) + 5 * np.eye(3, dtype=dtype)
     symmetric = batch + np.swapaxes(batch, -1, -2)
     for name in ("det", "inv", "slogdet", "svdvals", "matrix_rank", "pinv"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import _C
 from .._C import Tensor
-from ._dtypes import Number, finfo, result_type, together
+from ._dtypes import Number, finfo, is_floating, result_type, together
 
 __all__ = [
     "add", "atan2", "bitwise_and", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "clip",
@@ -274,7 +274,8 @@ def remainder(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
     tensor([1])
     """
     a, b = together(x1, x2)
-    return _C.remainder(a, b)
+    rest = _C.remainder(a, b)
+    return _C.where(rest == 0, _C.copysign(rest, b), rest) if is_floating(rest.dtype) else rest
 
 
 def subtract(x1: Tensor | Number, x2: Tensor | Number, /) -> Tensor:
