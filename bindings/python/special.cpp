@@ -39,6 +39,11 @@ void bind_special(nb::module_& m, nb::class_<Tensor>& tensor) {
               &ndtr);
   def_special(own, "log_ndtr", "log(ndtr(x)), also where ndtr(x) is too small for the dtype.",
               "log_ndtr(luge.tensor([-20.0]))", "[-203.9172]", &log_ndtr);
+  def_special(own, "expit", "1 / (1 + exp(-x)), which is luge.sigmoid.", "expit(luge.tensor([0.0]))", "[0.5000]", &sigmoid);
+  def_special(own, "gammaln", "The logarithm of the gamma function, which is luge.lgamma.", "gammaln(luge.tensor([3.0]))",
+              "[0.6931]", &lgamma);
+  def_special(own, "psi", "The derivative of gammaln, which is luge.digamma.", "psi(luge.tensor([1.0]))", "[-0.5772]",
+              &digamma);
   own.def(
       "xlog1py",
       [](nb::handle a, nb::handle b, nb::handle out) { return written("xlog1py", called("xlog1py", kXlog1py, a, b), out); },
@@ -53,12 +58,14 @@ void bind_special(nb::module_& m, nb::class_<Tensor>& tensor) {
   const char* const gamma_text =
       "The logarithm of the multivariate gamma function of dimension p. Raises ValueError for p < 1.\n\n"
       ">>> luge.special.multigammaln(luge.tensor([3.0]), 2)\ntensor([1.5502])";
-  own.def(
-      "multigammaln",
-      [gamma](const Tensor& x, std::int64_t p, nb::handle out) { return written("multigammaln", gamma(x, p), out); },
-      "input"_a, "p"_a, nb::kw_only(), "out"_a = nb::none(), gamma_text,
-      nb::sig("def multigammaln(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor"));
-  m.attr("mvlgamma") = own.attr("multigammaln");
+  const auto def_gamma = [&](nb::module_& owner, const char* name) {
+    owner.def(
+        name, [name, gamma](const Tensor& x, std::int64_t p, nb::handle out) { return written(name, gamma(x, p), out); },
+        "input"_a, "p"_a, nb::kw_only(), "out"_a = nb::none(), gamma_text,
+        nb::sig(fmt::format("def {}(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor", name).c_str()));
+  };
+  def_gamma(own, "multigammaln");
+  def_gamma(m, "mvlgamma");
   tensor.def("mvlgamma", gamma, "p"_a, "The logarithm of the multivariate gamma function of dimension p.");
 
   def_unary(m, tensor, "sinc", "",

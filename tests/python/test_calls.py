@@ -122,7 +122,7 @@ def test_what_was_called_is_named(action, kind, text):
     (lambda x: luge.full((2,), 1, luge.float32), "full: 3 arguments are given; at most 2 are taken by position (size, fill_value); "
      "dtype, device, requires_grad by keyword only"),
     (lambda x: luge.sum(), "sum: input is missing; the arguments are input, dim, keepdim, dtype, out"),
-    (lambda x: luge.softmax(x), "softmax: dim is missing; the arguments are input, dim"),
+    (lambda x: luge.softmax(x), "softmax: dim is missing; the arguments are input, dim, dtype, out"),
     (lambda x: luge.exp(3), "exp: input is of type int; it must be Tensor"),
     (lambda x: luge.exp(None), "exp: input is None; it must be Tensor"),
     (lambda x: luge.cat([x, 3]), "cat: tensors[1] is of type int; it must be Tensor"),

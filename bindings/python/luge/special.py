@@ -19,10 +19,7 @@ from ._C import (
     softmax,
     xlogy,
 )
-from ._C import digamma as psi
-from ._C import lgamma as gammaln
-from ._C import sigmoid as expit
-from ._C._special import entr, log_ndtr, multigammaln, ndtr, xlog1py
+from ._C._special import entr, expit, gammaln, log_ndtr, multigammaln, ndtr, psi, xlog1py
 from ._names import missing as _missing
 
 __all__ = [

@@ -145,24 +145,26 @@ Tensor gcd(const Tensor& a, const Tensor& b) {
   check_whole("gcd", a, b);
   const DType dtype = result_type(a, b);
   const Shape shape = broadcast_shapes("gcd", a.shape(), b.shape());
-  Tensor large = abs(a.to(dtype)).expand(shape), small = abs(b.to(dtype)).expand(shape);
+  const DType between = arithmetic_dtype(dtype);  // so that the least number has an absolute value
+  Tensor large = abs(a.to(between)).expand(shape), small = abs(b.to(between)).expand(shape);
   // Euclid's steps, as many as the longest of the dtype takes: that of two neighbouring Fibonacci numbers.
-  const int steps = static_cast<int>(size_of(dtype)) * 8 * 3 / 2;
+  const int steps = static_cast<int>(size_of(dtype)) * 12;
   for (int i = 0; i < steps; ++i) {
     const Tensor done = small == 0;
     const Tensor rest = remainder(large, where(done, 1, small));
     large = where(done, large, small);
     small = rest * done.logical_not();
   }
-  return abs(large);
+  return abs(large).to(dtype);
 }
 
 Tensor lcm(const Tensor& a, const Tensor& b) {
   const Operation called("lcm");
   check_whole("lcm", a, b);
   const DType dtype = result_type(a, b);
-  const Tensor divisor = gcd(a, b);
-  return abs(floor_divide(a.to(dtype), where(divisor == 0, 1, divisor)) * b.to(dtype));
+  const DType between = arithmetic_dtype(dtype);
+  const Tensor x = a.to(between), y = b.to(between), divisor = gcd(x, y);
+  return abs(floor_divide(x, where(divisor == 0, 1, divisor)) * y).to(dtype);
 }
 
 Tensor deg2rad(const Tensor& x) {

@@ -25,6 +25,7 @@ struct Pair {
   DType dtype;
 
   Tensor finished(const char* op, const Tensor& losses, Reduction reduction, const Tensor& weight = {}) const {
+    if (!is_floating(dtype)) return reduced(op, losses, reduction);
     if (!weight.defined()) return reduced(op, losses, reduction).to(dtype);
     const Tensor factors = weight.to(losses.dtype());
     const Tensor weighted = losses * factors;
@@ -110,10 +111,10 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, Reduction
       [&] {
         return (wanted - 1) * logarithm(log1p(-in.input)) - wanted * logarithm(log(in.input));
       },
-      [logarithm](const Tensor& gradient, std::span<const Tensor> given) {
+      [](const Tensor& gradient, std::span<const Tensor> given) {
         const Tensor &x = given[0], &t = given[1];
         const Tensor slope = (x - t) / clamp((1 - x) * x, 1e-12, std::nullopt);
-        return std::vector<Tensor>{gradient * slope, gradient * (logarithm(log1p(-x)) - logarithm(log(x)))};
+        return std::vector<Tensor>{gradient * slope, gradient * (log1p(-x) - log(x))};
       });
   if (!weight.defined()) return reduced("binary_cross_entropy", losses, reduction).to(in.dtype);
   return reduced("binary_cross_entropy", losses * weight.to(losses.dtype()), reduction).to(in.dtype);

@@ -84,7 +84,7 @@ Tensor isclose(const Tensor& a, const Tensor& b, double rtol, double atol, bool 
   const Tensor allowed = abs(reference * rtol) + atol;
   const Tensor actual = is_floating(dtype) ? abs(a.to(between) - reference)
                         : dtype == DType::Bool ? a.logical_xor(b).to(between)
-                                               : abs(a - b).to(between);
+                                               : abs(a.to(DType::Int64) - b.to(DType::Int64)).to(between);
   return close.logical_or(isfinite(actual).logical_and(actual <= allowed));
 }
 

@@ -54,7 +54,8 @@ Tensor logit(const Tensor& x, std::optional<double> eps) {
   const Operation called("logit");
   checked(x, "logit");
   return rounded_once(x, [&](const Tensor& wide) {
-    const Tensor p = eps ? clamp(wide, *eps, 1 - *eps) : wide;
+    const double low = eps.value_or(0), high = 1 - low;
+    const Tensor p = eps ? where(wide < low, low, where(wide > high, high, wide)) : wide;
     // Around 1/2 the quotient is near 1, whose distance from 1 is known exactly.
     const Tensor central = abs(p - 0.5) <= 0.25;
     const Tensor middle = where(central, p, 0.5), outer = where(central, 0.75, p);

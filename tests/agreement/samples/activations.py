@@ -96,20 +96,21 @@ COMPOSITE = {
 for name, (all_parameters, inplace) in COMPOSITE.items():
     full = f"nn.functional.{name}"
     needed = all_parameters[0] if name == "threshold" else {}
+    double = {"differs": "PyTorch's gradient has 1/6 rounded to float32"} if name == "hardsigmoid" else {}
     for parameters in all_parameters:
         for dtype in FLOATING:
-            sample(full, A((3, 4), dtype, low=-6, high=6), **parameters)
-        sample(full, A((2, 3), "float64", "transposed", low=-5, high=5), **parameters, sets=True, check=name not in ("threshold",))
+            sample(full, A((3, 4), dtype, low=-6, high=6), **parameters, **(double if dtype == "float64" else {}))
+        sample(full, A((2, 3), "float64", "transposed", low=-5, high=5), **parameters, sets=True, check=name != "threshold", **double)
         sample(full, A((9,), special=True), **parameters, grad=False)
         if inplace:
             sample(full, A((2, 3)), **parameters, inplace=True)
             sample(full, A((2, 3)), **parameters, inplace=False)
     for layout in ("transposed", "strided", "expanded"):
         sample(full, A((3, 4), layout=layout), **needed)
-        sample(full, A((4, 2), "float64", layout), **needed)
+        sample(full, A((4, 2), "float64", layout), **needed, **double)
     for shape in ((), (0,), (2, 0, 3), (1,)):
         sample(full, A(shape), **needed)
-    sample(full, V([-100.0, -20.0, -6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 20.0, 100.0], "float64"), **needed)
+    sample(full, V([-100.0, -20.0, -6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 20.0, 100.0], "float64"), **needed, **double)
     sample(full, V([-100.0, -20.0, -6.0, -3.0, -1.0, -0.5, -0.0, 0.5, 1.0, 3.0, 6.0, 20.0, 100.0], "float32"), **needed)
     sample(full, input=A((3,)), **needed)
     positional = tuple(needed.values())
@@ -123,7 +124,8 @@ for name, (all_parameters, inplace) in COMPOSITE.items():
 for name in ("relu6", "hardtanh"):
     for dtype in ("int8", "int16", "int32", "int64"):
         sample(f"nn.functional.{name}", A((2, 3), dtype, low=-9, high=9))
-    sample(f"nn.functional.{name}", A((2, 3), "uint8", low=0, high=9))
+sample("nn.functional.relu6", A((2, 3), "uint8", low=0, high=9))
+error("nn.functional.elu", A((2, 3), "uint8"))
 for dtype in ("int32", "uint8"):
     sample("nn.functional.threshold", A((2, 3), dtype, low=0), 1, 5)
     sample("nn.functional.softsign", A((2, 3), dtype, low=0))

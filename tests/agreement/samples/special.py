@@ -10,13 +10,14 @@ ONE = {"sinc": (-4, 4), "logit": (0.05, 0.95), "special.entr": (0.1, 3), "specia
        "special.psi": (0.5, 4), "special.digamma": (0.5, 4), "special.erf": (-3, 3), "special.expm1": (-3, 3), "special.log1p": (-0.5, 3),
        "special.erfc": (-3, 3), "special.erfinv": (-0.9, 0.9), "special.exp2": (-3, 3), "special.round": (-9, 9)}  # fmt: skip
 for name, (low, high) in ONE.items():
-    for dtype in FLOATS:
-        sample(name, A((3, 4), dtype, low=low, high=high), check=name != "special.round")
+    rough = {"tol": 1e7} if name in ("special.psi", "special.digamma") else {}  # PyTorch's trigamma has ten digits
+    for dtype in FLOATS if name != "special.log_ndtr" else ("float32", "float64"):
+        sample(name, A((3, 4), dtype, low=low, high=high), check=name != "special.round", **(rough if dtype == "float64" else {}))
     for dtype in ("bool", "int32", "int64", "uint8") if name != "special.round" else ():
         sample(name, V([[0, 1], [1, 0]], dtype), grad=False)
     for layout in ("transposed", "strided", "expanded"):
         sample(name, A((3, 4), layout=layout, low=low, high=high))
-        sample(name, A((3, 4), "float64", layout, low=low, high=high), sets=True, check=name != "special.round")
+        sample(name, A((3, 4), "float64", layout, low=low, high=high), sets=True, check=name != "special.round", **rough)
     for shape in ((), (0,), (2, 0, 3), (1,)):
         sample(name, A(shape, low=low, high=high))
     for dtype in ("float32", "float64"):
