@@ -9,11 +9,15 @@ namespace luge {
 
 namespace {
 
-/// Whether all are in [low, size): no difference from either end is negative. One pass without branches.
+/// Whether all are in [low, size): no difference from either end is negative, modulo 2^64. One pass without branches.
 bool within(const std::int64_t* labels, std::int64_t count, std::int64_t low, std::int64_t size) {
-  std::int64_t signs = 0;
-  for (std::int64_t i = 0; i < count; ++i) signs |= (labels[i] - low) | (size - 1 - labels[i]);
-  return signs >= 0;
+  const auto first = static_cast<std::uint64_t>(low), last = static_cast<std::uint64_t>(size - 1);
+  std::uint64_t signs = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto label = static_cast<std::uint64_t>(labels[i]);
+    signs |= (label - first) | (last - label);
+  }
+  return signs >> 63 == 0;
 }
 
 [[noreturn]] void refuse(const char* op, const Tensor& labels, std::int64_t size, std::int64_t low, std::optional<int> dim) {
