@@ -183,8 +183,8 @@ void put_directly(const char* op, const Lists& at, const Tensor& values, bool ac
     shape.push_back(at.view.shape()[d]);
     strides.push_back(at.view.strides()[d]);
   }
-  Tensor window = window_tensor(at.view, shape, strides, at.view.storage_offset());
-  edit_in_place(window, edit_of(op, at, window.ndim(), positions(at, steps), values, accumulate));
+  const Tensor window = window_tensor(at.view, shape, strides, at.view.storage_offset());
+  write_in_place(window, edit_of(op, at, window.ndim(), positions(at, steps), values, accumulate));
 }
 
 /// By way of a copy.

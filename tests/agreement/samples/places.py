@@ -220,7 +220,7 @@ for dtype in DTYPES:
     sample("masked_scatter", A((3, 4), dtype), A((3, 4), "bool"), A((12,), dtype))
     sample("nonzero", A((3, 4), dtype), capture=False)
     sample("argwhere", A((3, 4), dtype), capture=False)
-    sample("where", A((3, 4), dtype), capture=False)
+    sample("where", A((3, 4), dtype), capture=False, forms=False)
 for layout in ("transposed", "strided", "expanded"):
     sample("masked_select", A((3, 4), "float64", layout), A((3, 4), "bool", layout), capture=False)
     sample("masked_scatter", A((3, 4), "float64", layout), A((3, 4), "bool", layout), A((4, 3), "float64", layout))
@@ -233,7 +233,7 @@ for shape in ((), (0,), (2, 0), (5,), (2, 2, 2), (1,)):
     sample("nonzero", A(shape, "int64", low=0, high=1), capture=False)
     sample("nonzero", A(shape, "int64", low=0, high=1), as_tuple=True, capture=False, forms=False)
     sample("argwhere", A(shape, "int64", low=0, high=1), capture=False)
-    sample("where", A(shape, "int64", low=0, high=1), capture=False)
+    sample("where", A(shape, "int64", low=0, high=1), capture=False, forms=False)
 sample("nonzero", V([0.0, float("nan"), -0.0, float("inf")]), capture=False)
 sample("argwhere", V([0.0, float("nan"), -0.0, float("inf")]), capture=False)
 sample("masked_select", A((4,), special=True), MASK, capture=False, grad=False)

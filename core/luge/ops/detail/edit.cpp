@@ -236,6 +236,10 @@ void edit_in_place(Tensor& x, const Edit& edit) {
     x.copy_(edited(x, edit));
     return;
   }
+  write_in_place(x, edit);
+}
+
+void write_in_place(const Tensor& x, const Edit& edit) {
   no_grad([&] {
     Edit apart = edit;
     if (apart.values.storage() == x.storage()) apart.values = apart.values.clone();

@@ -24,6 +24,8 @@ struct Edit {
 Tensor edited(const Tensor& x, const Edit& edit);
 /// The same in place, a part of the graph as copy_() is. Throws what check_writable() does.
 void edit_in_place(Tensor& x, const Edit& edit);
+/// The same without a graph, of memory that has been checked; windows in x may overlap.
+void write_in_place(const Tensor& x, const Edit& edit);
 
 /// Whether a label may stand more than once in a line along the dimension.
 enum class Repeats : bool { No, Yes };
