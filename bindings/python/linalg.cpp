@@ -73,7 +73,7 @@ void bind_factors(nb::module_& own) {
               "= None) -> tuple[Tensor, Tensor]"),
       "cholesky as a pair (L, info) that does not raise: info is 0, or how many rows and columns it takes for a matrix that "
       "is not positive definite, which gets NaN.\n\n"
-      ">>> luge.linalg.cholesky_ex(luge.tensor([[-1.0]])).info\ntensor(1, dtype=luge.int32)");
+      ">>> luge.linalg.cholesky_ex(luge.tensor([[-1.0]])).info\ntensor(1, dtype=int32)");
   own.def(
       "lu",
       [](const Tensor& a, bool pivot, nb::object out) {
@@ -96,7 +96,7 @@ void bind_factors(nb::module_& own) {
       nb::sig("def lu_factor(A: Tensor, *, pivot: bool = True, out: tuple[Tensor, ...] | None = None) -> tuple[Tensor, Tensor]"),
       "(LU, pivots): L without its ones and U in one matrix, and with which row, counted from 1, each row changed places.\n\n"
       "Raises LinAlgError for a singular matrix.\n\n"
-      ">>> luge.linalg.lu_factor(luge.tensor([[1.0, 2.0], [2.0, 2.0]])).pivots\ntensor([2, 2], dtype=luge.int32)");
+      ">>> luge.linalg.lu_factor(luge.tensor([[1.0, 2.0], [2.0, 2.0]])).pivots\ntensor([2, 2], dtype=int32)");
   own.def(
       "lu_factor_ex",
       [](const Tensor& a, bool pivot, bool check_errors, nb::object out) {
@@ -108,7 +108,7 @@ void bind_factors(nb::module_& own) {
       nb::sig("def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, out: tuple[Tensor, ...] | None = "
               "None) -> tuple[Tensor, Tensor, Tensor]"),
       "lu_factor as (LU, pivots, info) that does not raise: info is 0, or the first pivot that is zero, counted from 1.\n\n"
-      ">>> luge.linalg.lu_factor_ex(luge.zeros(2, 2)).info\ntensor(1, dtype=luge.int32)");
+      ">>> luge.linalg.lu_factor_ex(luge.zeros(2, 2)).info\ntensor(1, dtype=int32)");
   own.def(
       "lu_solve",
       [](const Tensor& factors, const Tensor& pivots, const Tensor& b, bool left, bool adjoint, nb::object out) {
@@ -213,7 +213,7 @@ void bind_systems(nb::module_& own) {
       nb::sig("def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: tuple[Tensor, ...] | "
               "None = None) -> tuple[Tensor, Tensor]"),
       "solve as a pair (result, info) that does not raise: info is 0, or the first pivot that is zero, counted from 1.\n\n"
-      ">>> luge.linalg.solve_ex(luge.zeros(1, 1), luge.ones(1, 1)).info\ntensor(1, dtype=luge.int32)");
+      ">>> luge.linalg.solve_ex(luge.zeros(1, 1), luge.ones(1, 1)).info\ntensor(1, dtype=int32)");
   own.def(
       "solve_triangular",
       [](const Tensor& a, const Tensor& b, bool upper, bool left, bool unitriangular, nb::object out) {
@@ -244,7 +244,7 @@ void bind_systems(nb::module_& own) {
       nb::sig("def inv_ex(A: Tensor, *, check_errors: bool = False, out: tuple[Tensor, ...] | None = None) -> tuple[Tensor, "
               "Tensor]"),
       "inv as a pair (inverse, info) that does not raise: info is 0, or the first pivot that is zero, counted from 1.\n\n"
-      ">>> luge.linalg.inv_ex(luge.zeros(1, 1)).info\ntensor(1, dtype=luge.int32)");
+      ">>> luge.linalg.inv_ex(luge.zeros(1, 1)).info\ntensor(1, dtype=int32)");
   own.def(
       "det",
       [](const Tensor& a, nb::object out) { return written("det", unlocked(a, [&] { return linalg::det(a); }), out); },
@@ -279,7 +279,7 @@ void bind_systems(nb::module_& own) {
       "shortest, by singular values, those up to rcond times the greatest taken for zero. residuals: for the drivers 'gels', "
       "'gelsd' and 'gelss', if every matrix (m, n) has rank n < m, the sums of squares of the columns of input x - b, else empty; "
       "rank: empty for 'gels'; singular_values: empty but for 'gelsd' and 'gelss'.\n\n"
-      ">>> luge.linalg.lstsq(luge.tensor([[1.0], [1.0]]), luge.tensor([[1.0], [3.0]])).solution\ntensor([[2.]])");
+      ">>> luge.linalg.lstsq(luge.tensor([[1.0], [1.0]]), luge.tensor([[1.0], [3.0]])).solution\ntensor([[2.0000]])");
 }
 
 }  // namespace

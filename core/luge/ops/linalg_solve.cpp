@@ -38,7 +38,7 @@ Tensor solve_matrices(const RawLu& lu, const Tensor& a, const Tensor& b) {
       return solve_matrices(raw_lu(back), back, d.gradient);
     };
     const Tensor to_b = grad_enabled() ? again() : raw_lu_solve(lu, d.gradient, true);
-    return std::vector<Tensor>{d.wants[0] ? -matmul(to_b, turned(d.out)) : Tensor(), to_b};
+    return std::vector<Tensor>{d.wants[0] ? matmul(-to_b, turned(d.out)) : Tensor(), to_b};
   });
   return x;
 }

@@ -73,7 +73,7 @@ sample("linalg.cholesky_ex", V([[[4.0, 2.0], [2.0, 1.0]], [[4.0, 2.0], [2.0, 5.0
        differs="a matrix without a factor gets NaN")  # fmt: skip
 
 TRIANGLES = [V([[2.0, 0.0], [1.0, 3.0]], "float64"), V([[2.0, 5.0], [1.0, 3.0]], "float32"), near_unit(3, 3), near_unit(2, 3, 3),
-             near_unit(2, 1, 2, 2, dtype="float32")]  # fmt: skip
+             near_unit(2, 1, 2, 2, dtype="float32"), near_unit(4, 4), near_unit(1, 1), near_unit(3, 1, 1, dtype="float32")]  # fmt: skip
 for factor in TRIANGLES:
     shape = np.array(factor.data).shape
     for upper in (False, True):
@@ -249,13 +249,13 @@ PACKED = V([[2.0, 1.0, 3.0], [0.5, 4.0, 1.0], [0.25, 0.5, 3.0]], "float64")
 PIVOTS = V([2, 3, 3], "int32")
 for left in (False, True):
     for adjoint in (False, True):
-        for b in (A((3, 3), "float64"), A((2, 3, 3), "float64"), A((3, 1), "float64") if left else A((1, 3), "float64")):
+        for b in (A((3, 3), "float64"), A((2, 3, 3), "float64"), A((2, 1, 3, 3), "float64"), A((3, 1), "float64") if left else A((1, 3), "float64")):
             sample("linalg.lu_solve", PACKED, PIVOTS, b, left=left, adjoint=adjoint, tol=256)
         sample("made.lu_solved", A((2, 2), "float64"), A((2, 2), "float64"), left=left, adjoint=adjoint, tol=256)
         sample("made.lu_solved", A((2, 2, 2), "float64"), A((2, 2, 2), "float64"), left=left, adjoint=adjoint, tol=256)
         sample("linalg.lu_solve", V([PACKED.data, PACKED.data], "float32"), V([[2, 3, 3], [1, 2, 3]], "int32"), A((3, 3)), left=left,
                adjoint=adjoint, tol=256)  # fmt: skip
-for k in (0, 1, 2, 5):
+for k in (0, 1, 2, 3, 5):
     sample("lu_solve", A((3, k), "float64"), PACKED, PIVOTS, tol=256)
     sample("lu_solve", A((2, 3, k), "float64"), PACKED, PIVOTS, tol=256)
     sample("lu_solve", A((1, 3, k), "float64"), V([PACKED.data, PACKED.data], "float64"), V([[2, 3, 3], [1, 2, 3]], "int32"), tol=256)
@@ -330,6 +330,10 @@ for layout in ("transposed", "strided", "expanded"):
     sample("made.svd", A((2, 2, 3), "float64", layout), tol=8192)
     sample("made.eigh", A((2, 3, 3), "float64", layout), tol=4096)
 sample("linalg.svd", V([[3.0]]), grad=False)
+for dtype in DTYPES:
+    for uplo in ("L", "U"):
+        for value in (2.0, -3.0, 0.0):
+            sample("linalg.eigh", V([[value]], dtype), uplo, grad=False)
 sample("made.svd", A((2, 2), "float64"), full_matrices=True, tol=8192)
 sample("linalg.svdvals", SINGULAR, grad=False)
 sample("linalg.svdvals", ZEROS, grad=False)
@@ -367,7 +371,7 @@ for dtype in DTYPES:
     sample("linalg.cond", A((2, 3, 2), dtype), tol=8192)
     sample("linalg.cond", A((3, 2), dtype), -2, tol=8192)
     sample("linalg.matrix_norm", V([[0.0, 0.0], [0.0, 0.0]], dtype))
-    for m, n in ((1, 1), (2, 2), (2, 3), (3, 2)):
+    for m, n in ((1, 1), (2, 2), (2, 3), (3, 2), (4, 1)):
         sample("linalg.pinv", A((m, n), dtype), tol=8192)
         sample("linalg.pinv", A((2, m, n), dtype), tol=8192)
         sample("pinverse", A((m, n), dtype), tol=8192)

@@ -356,10 +356,11 @@ Tensor solve_triangle(const char* op, const Tensor& a, const Tensor& b, Triangle
     Tensor to_a;
     if (d.wants[0]) {
       // Of op(a): -to_b x^T, from the right -x^T to_b; of its transpose the other way round.
-      const Tensor& left = how.right == how.transposed ? to_b : d.out;
-      const Tensor& right = how.right == how.transposed ? d.out : to_b;
+      const Tensor minus = -to_b;  // has fewer elements than the product
+      const Tensor& left = how.right == how.transposed ? minus : d.out;
+      const Tensor& right = how.right == how.transposed ? d.out : minus;
       const Tensor product = how.right ? matmul(turned(left), right) : matmul(left, turned(right));
-      to_a = how.upper ? -upper_part(product, how.unit ? 1 : 0) : -lower_part(product, how.unit ? -1 : 0);
+      to_a = how.upper ? upper_part(product, how.unit ? 1 : 0) : lower_part(product, how.unit ? -1 : 0);
     }
     return std::vector<Tensor>{to_a, to_b};
   });
