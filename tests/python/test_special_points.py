@@ -38,6 +38,10 @@ def agree(found, wanted, dtype, scale, signs):
     return abs(found - wanted) <= 8 * EPS[dtype] * abs(wanted) + 2 * table.LEAST[dtype] + 16 * EPS[dtype] * scale
 
 
+#: Operations whose gradients or values at these points PyTorch has changed since 1.13.
+NEWER = ("atan2", "floor_divide", "fmax", "fmin", "logaddexp", "nextafter", "remainder", "tan")
+
+
 def either_zero(name):
     return name.startswith(("max", "min", "amax", "amin", "clamp(tensors)"))
 
@@ -46,6 +50,8 @@ def either_zero(name):
 def test_element_by_element(dtype, name):
     torch = pytest.importorskip("torch")
     function, inputs, differentiable = POINTWISE[dtype, name]
+    if name in NEWER and int(torch.__version__.split(".")[0]) < 2:
+        pytest.skip(f"{name} has other rules in the PyTorch at hand; tests/agreement has the results of a newer one")
     found = table.run_points(luge, dtype, function, inputs, differentiable)
     wanted = table.run_points(torch, dtype, function, inputs, differentiable)
     for f, w in zip(found, wanted):
