@@ -144,12 +144,12 @@ void bind_interchange(nb::module_& m, nb::class_<Tensor>& tensor) {
       "The functions of the array API standard for this tensor: luge.array_api.");
   tensor.def(
       "to_device",
-      [](const nb::object& x, nb::handle device, nb::handle stream) {
+      [](const Tensor& x, const DeviceArgument& device, nb::handle stream) {
         if (!stream.is_none()) throw ValueError("to_device: stream must be None; copies are in order by themselves");
-        return x.attr("to")("device"_a = device);
+        return x.to(Device(device), location());
       },
-      "device"_a.none(), nb::kw_only(), "stream"_a = nb::none(),
-      nb::sig("def to_device(self, device: object, /, *, stream: object = None) -> Tensor"),
+      "device"_a, nb::kw_only(), "stream"_a = nb::none(),
+      nb::sig("def to_device(self, device: device | str, /, *, stream: object = None) -> Tensor"),
       "The tensor on another device, as the array API standard spells it.\n\n"
       ">>> luge.ones(1).to_device('cpu')\ntensor([1.])");
 }

@@ -88,7 +88,8 @@ def required(function):
     (lambda x: luge.mm(x, x), luge.ShapeError, "mm: inner dimensions differ: a is (2, 3), b is (2, 3); a[-1] must equal b[-2]"),
     (lambda x: x.requires_grad_().zero_(), luge.AutogradError, "zero_: a leaf that requires a gradient, or a view of one, cannot be changed "
      "in place while gradients are recorded; use no_grad or detach()"),
-    (lambda x: F.embedding(luge.tensor([5]), x), IndexError, "embedding: index 5 at position 0 is out of range; allowed are 0 to 1"),
+    (lambda x: F.embedding(luge.tensor([5]), x), IndexError, "embedding: index 5 at position 0 is out of range; allowed are 0 to 1; "
+     "dim 0 has size 2"),
     (lambda x: F.embedding(luge.tensor([0]), x.sum()), luge.ShapeError, "embedding: weight is (); allowed are (count, dim) and "
      "(sets, count, dim)"),
     (lambda x: luge.nn.Embedding(2, 2)(x), luge.DTypeError, "embedding: index is float32; allowed are int32 and int64"),
@@ -114,8 +115,8 @@ def test_what_was_called_is_named(action, kind, text):
 @pytest.mark.parametrize("action, text", [
     (lambda x: x.sum(dims=0), "sum: there is no argument 'dims'; did you mean 'dim'? (allowed: dim, keepdim, dtype)"),
     (lambda x: x.sum(axes=0), "sum: there is no argument 'axes' (allowed: dim, keepdim, dtype)"),
-    (lambda x: luge.zeros(2, dtyp=luge.float32), "zeros: there is no argument 'dtyp'; did you mean 'dtype'? (allowed: dtype, device, "
-     "requires_grad)"),
+    (lambda x: luge.zeros(2, dtyp=luge.float32), "zeros: there is no argument 'dtyp'; did you mean 'dtype'? (allowed: size, dtype, "
+     "device, requires_grad)"),
     (lambda x: x.sum(0, dim=1), "sum: dim is given twice"),
     (lambda x: x.sum(axis=0, dim=1), "sum: dim is given twice"),
     (lambda x: x.sum(1, True, 3), "sum: 3 arguments are given; at most 2 are taken by position (dim, keepdim); dtype by keyword only"),

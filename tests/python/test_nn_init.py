@@ -106,6 +106,24 @@ def test_vectors_and_parameters():
     assert net.weight.tolist() == [[0, 1, 2], [3, 4, 5]] and net.bias.tolist() == [6, 7] and net.weight.is_leaf
 
 
+@pytest.mark.parametrize("norm_type", [2.0, 1.0, math.inf, 0.5])
+def test_norms_of_all_gradients(norm_type):
+    def run(package):
+        net = package.nn.Linear(2, 2)
+        (net(package.tensor([[1.0, -3.0]])) * package.tensor([2.0, 0.5])).sum().backward()
+        gradients = [leaf.grad for leaf in net.parameters()]
+        total = package.nn.utils.get_total_norm(gradients, norm_type)
+        package.nn.utils.clip_grads_with_norm_(net.parameters(), 1.5, total)
+        return [total.item()] + [v for g in gradients for v in g.reshape(-1).tolist()]
+
+    found = run(luge)
+    assert found[0] > 1.5 and luge.nn.utils.get_total_norm([]).item() == 0
+    if hasattr(torch.nn.utils, "get_total_norm"):
+        assert found == pytest.approx(run(torch), rel=1e-6)
+    with pytest.raises(ValueError, match="get_total_norm: the norm is nan"):
+        utils.get_total_norm(luge.tensor([math.nan]), error_if_nonfinite=True)
+
+
 def test_clipping_values():
     net = nn.Linear(2, 1)
     (net.weight * luge.tensor([[5.0, -0.5]])).sum().backward()

@@ -154,6 +154,8 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     rows = _embedding(input, weight)
     if padding_idx is None:
         return rows
+    if isinstance(padding_idx, bool) or not isinstance(padding_idx, int):
+        raise TypeError(f"embedding: padding_idx is of type {type(padding_idx).__name__}; it must be an int")
     count = weight.shape[-2]
     if not -count <= padding_idx < count:
         raise ValueError(f"embedding: padding_idx is {padding_idx}; the table has {count} rows")

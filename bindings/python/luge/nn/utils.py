@@ -12,7 +12,14 @@ from .._names import missing as _missing
 from ..autograd import no_grad
 from .parameter import clip_grad_norm_
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "vector_to_parameters",
+]
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
@@ -32,6 +39,38 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
             gradient = leaf.grad
             if gradient is not None:
                 gradient.clamp_(-value, value)
+
+
+def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+    """The norm of all elements of the tensors together, as linalg.vector_norm has it. Raises ValueError for one that is not
+    finite, if that is asked for.
+
+    >>> luge.nn.utils.get_total_norm([luge.tensor([3.0]), luge.tensor([0.0, 4.0])])
+    tensor(5.)
+    """
+    given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    norms = [_C._linalg.vector_norm(tensor, norm_type) for tensor in given]
+    total = _C._linalg.vector_norm(_C.stack(norms), norm_type) if norms else _C.tensor(0.0)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise ValueError(f"get_total_norm: the norm is {total.item()}; with error_if_nonfinite it must be finite")
+    return total
+
+
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+    """Scales the gradients by max_norm / (total_norm + 1e-6) where that is below 1, in place.
+
+    >>> w = luge.nn.Parameter(luge.zeros(2))
+    >>> (w * luge.tensor([3.0, 4.0])).sum().backward()
+    >>> luge.nn.utils.clip_grads_with_norm_([w], 1.0, luge.nn.utils.get_total_norm([w.grad]))
+    >>> w.grad
+    tensor([0.6000, 0.8000])
+    """
+    factor = _C.clamp(max_norm / (total_norm + 1e-6), max=1.0)
+    with no_grad():
+        for leaf in [parameters] if isinstance(parameters, Tensor) else parameters:
+            gradient = leaf.grad
+            if gradient is not None:
+                gradient.mul_(factor.to(gradient.dtype).to(gradient.device))
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
