@@ -34,7 +34,7 @@ void def_special(nb::module_& own, const char* name, const char* does, const cha
 
 void bind_special(nb::module_& m, nb::class_<Tensor>& tensor) {
   nb::module_ own = m.def_submodule("_special", "Functions of luge.special.");
-  def_special(own, "entr", "-x * log(x); 0 at 0, -inf below.", "entr(luge.tensor([0.5, 0.0]))", "[0.3466, 0.0000]", &entr);
+  def_special(own, "entr", "-x * log(x); 0 at 0, -inf below.", "entr(luge.tensor([0.5, 0.0]))", "[0.3466, -0.0000]", &entr);
   def_special(own, "ndtr", "The part of the standard normal distribution below x.", "ndtr(luge.tensor([0.0]))", "[0.5000]",
               &ndtr);
   def_special(own, "log_ndtr", "log(ndtr(x)), also where ndtr(x) is too small for the dtype.",
