@@ -171,13 +171,16 @@ void bind_elementwise(nb::module_& m, nb::class_<Tensor>& tensor) {
   m.def("_rows", &rows);
 #define LUGE_WORDS(name, value) ", " #name ": float = " #value
 #define LUGE_ARGUMENT(name, value) , nb::arg(#name) = value
-#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                        \
-  if (!is_own(#function))                                                                                     \
-    def_one(m, tensor, #function, Op::Formula, "" LUGE_PARAMETERS(LUGE_WORDS, LUGE_WORDS, __VA_ARGS__),       \
-            &luge::function LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));
+#define LUGE_TYPE(name, value) , double
+#define LUGE_ROW(function, Formula, dtypes, text, ...)                                                                \
+  if (!is_own(#function))                                                                                             \
+    def_one(m, tensor, #function, Op::Formula, "" LUGE_PARAMETERS(LUGE_WORDS, LUGE_WORDS, __VA_ARGS__),               \
+            static_cast<Tensor (*)(const Tensor& LUGE_PARAMETERS(LUGE_TYPE, LUGE_TYPE, __VA_ARGS__))>(&luge::function) \
+                LUGE_PARAMETERS(LUGE_ARGUMENT, LUGE_ARGUMENT, __VA_ARGS__));
   LUGE_UNARY_OPS(LUGE_ROW)
   LUGE_TEST_OPS(LUGE_ROW)
 #undef LUGE_ROW
+#undef LUGE_TYPE
 #undef LUGE_ARGUMENT
 #undef LUGE_WORDS
 
