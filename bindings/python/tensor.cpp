@@ -279,6 +279,9 @@ void bind_tensor(nb::module_& m) {
   bind_diagonals(m, tensor);
   bind_joins(m);
   bind_padding(m, tensor);
+  bind_contractions(m, tensor);
+  bind_distances(m, tensor);
+  bind_more_creation(m, tensor);
   bind_indexing(tensor);
   bind_elementwise(m, tensor);
   bind_in_place(tensor);

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .._C import (
     Tensor,
     _embedding,
+    bilinear,
     channel_shuffle,
     cross_entropy,
     hardshrink,
@@ -14,6 +15,7 @@ from .._C import (
     log_softmax,
     one_hot,
     pad,
+    pdist,
     pixel_shuffle,
     pixel_unshuffle,
     sigmoid,
@@ -76,6 +78,7 @@ from .._C._functional import (
 from .._names import missing as _missing
 
 __all__ = [
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -114,6 +117,7 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
