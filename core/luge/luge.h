@@ -27,7 +27,9 @@
 #include <luge/ops/broadcast.h>
 #include <luge/ops/create.h>
 #include <luge/ops/diagonal.h>
+#include <luge/ops/distance.h>
 #include <luge/ops/draw.h>
+#include <luge/ops/einsum.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/histogram.h>
 #include <luge/ops/index.h>
@@ -40,6 +42,7 @@
 #include <luge/ops/norm.h>
 #include <luge/ops/order.h>
 #include <luge/ops/pointwise_loss.h>
+#include <luge/ops/products.h>
 #include <luge/ops/quantiles.h>
 #include <luge/ops/rearrange.h>
 #include <luge/ops/reduce.h>
