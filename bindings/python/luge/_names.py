@@ -11,27 +11,25 @@ from typing import Any, NoReturn
 
 #: By PyTorch's namespaces that have them: names that nothing here stands for.
 _MISSING = {
-    "torch torch.Tensor": """
-        addbmm addr angle as_strided conj conj_physical frexp i0 imag inner isreal istft kron multinomial real renorm stft""",
+    "torch torch.Tensor": "angle as_strided conj conj_physical frexp i0 imag isreal istft multinomial real renorm stft",
     "torch": """
         BoolStorage ByteTensor CharTensor FloatStorage HalfTensor LongStorage ShortTensor Stream accelerator adaptive_avg_pool1d
         alpha_dropout amp ao are_deterministic_algorithms_enabled autocast avg_pool1d backends bartlett_window batch_norm
-        bilinear binomial blackman_window cdist cdouble cfloat channels_last channels_last_3d complex complex128 complex32
-        complex64 constant_pad_nd contiguous_format conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cpu
-        ctc_loss default_generator distributed distributions dropout einsum embedding_bag empty_strided export fft float8_e4m3fn
-        float8_e5m2 frombuffer futures fx get_default_device get_default_dtype get_num_interop_threads get_rng_state gradient
-        group_norm gru hamming_window hann_window histogramdd hub initial_seed instance_norm is_autocast_enabled
-        is_inference_mode_enabled is_signed jit kaiser_window kl_div layer_norm layout library logspace lstm masked max_pool1d
-        max_pool2d max_pool3d memory_format mps multiprocessing nested onnx overrides poisson polar preserve_format profiler
-        qint8 quantization quantize_per_tensor quint8 random rnn_relu rnn_tanh seed serialization set_default_device
-        set_default_dtype set_default_tensor_type set_flush_denormal set_num_interop_threads set_printoptions set_rng_state
-        signal sparse sparse_coo_tensor sparse_csr_tensor strided tensordot testing torch_version typename uint16 uint32 uint64
-        unravel_index use_deterministic_algorithms version view_as_complex view_as_real vmap xpu""",
+        binomial blackman_window cdouble cfloat channels_last channels_last_3d complex complex128 complex32 complex64
+        constant_pad_nd contiguous_format conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cpu ctc_loss
+        default_generator distributed distributions dropout embedding_bag empty_strided export fft float8_e4m3fn float8_e5m2
+        frombuffer futures fx get_default_device get_default_dtype get_num_interop_threads get_rng_state gradient group_norm gru
+        hamming_window hann_window histogramdd hub initial_seed instance_norm is_autocast_enabled is_inference_mode_enabled
+        is_signed jit kaiser_window kl_div layer_norm layout library lstm masked max_pool1d max_pool2d max_pool3d memory_format
+        mps multiprocessing nested onnx overrides poisson polar preserve_format profiler qint8 quantization quantize_per_tensor
+        quint8 random rnn_relu rnn_tanh seed serialization set_default_device set_default_dtype set_default_tensor_type
+        set_flush_denormal set_num_interop_threads set_printoptions set_rng_state signal sparse sparse_coo_tensor
+        sparse_csr_tensor strided testing torch_version typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms
+        version view_as_complex view_as_real vmap xpu""",
     "torch.Tensor": """
-        addbmm_ addr_ apply_ as_strided_ bernoulli_ cauchy_ cdouble cfloat exponential_ geometric_ grad_fn indices is_pinned
-        is_quantized is_shared is_sparse layout log_normal_ map_ pin_memory random_ register_hook
-        register_post_accumulate_grad_hook renorm_ resize_ retain_grad retains_grad share_memory_ storage to_dense to_sparse
-        untyped_storage values""",
+        apply_ as_strided_ bernoulli_ cauchy_ cdouble cfloat exponential_ geometric_ grad_fn indices is_pinned is_quantized
+        is_shared is_sparse layout log_normal_ map_ pin_memory random_ register_hook register_post_accumulate_grad_hook renorm_
+        resize_ retain_grad retains_grad share_memory_ storage to_dense to_sparse untyped_storage values""",
     "torch.nn": """
         AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveLogSoftmaxWithLoss AdaptiveMaxPool1d AdaptiveMaxPool2d
         AdaptiveMaxPool3d AlphaDropout AvgPool1d AvgPool2d AvgPool3d BCELoss BatchNorm1d BatchNorm2d BatchNorm3d Bilinear Buffer
@@ -51,16 +49,16 @@ _MISSING = {
         ZeroPad1d ZeroPad2d ZeroPad3d attention parallel""",
     "torch.nn.functional": """
         adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
-        affine_grid alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm bilinear conv1d conv2d conv3d conv_transpose1d
+        affine_grid alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm conv1d conv2d conv3d conv_transpose1d
         conv_transpose2d conv_transpose3d ctc_loss dropout dropout1d dropout2d dropout3d embedding_bag feature_alpha_dropout
         fold fractional_max_pool2d fractional_max_pool3d grid_sample group_norm gumbel_softmax instance_norm interpolate
         layer_norm local_response_norm lp_pool1d lp_pool2d lp_pool3d max_pool1d max_pool2d max_pool3d max_unpool1d max_unpool2d
-        max_unpool3d multilabel_margin_loss pdist rms_norm scaled_dot_product_attention triplet_margin_with_distance_loss unfold
+        max_unpool3d multilabel_margin_loss rms_norm scaled_dot_product_attention triplet_margin_with_distance_loss unfold
         upsample""",
     "torch.nn.init": "orthogonal_",
     "torch.nn.utils": """
-        clip_grads_with_norm_ fuse_conv_bn_eval get_total_norm parametrizations parametrize prune remove_spectral_norm
-        remove_weight_norm rnn skip_init spectral_norm stateless weight_norm""",
+        fuse_conv_bn_eval parametrizations parametrize prune remove_spectral_norm remove_weight_norm rnn skip_init spectral_norm
+        stateless weight_norm""",
     "torch.optim": "ASGD Adadelta Adafactor Adamax LBFGS Muon NAdam RAdam Rprop SparseAdam swa_utils",
     "torch.optim.lr_scheduler": "CosineAnnealingWarmRestarts CyclicLR OneCycleLR PolynomialLR",
     "torch.utils.data": "DistributedSampler",
@@ -77,11 +75,7 @@ _MISSING = {
 #: The same of names that something here stands for: each line says which, and what to write.
 _INSTEAD = {
     "torch torch.Tensor": """
-        addmm addmv baddbmm: x + a @ b
         bernoulli: (luge.rand_like(x) < x).to(x.dtype)
-        dist: (x - y).square().sum().sqrt()
-        dot mv vdot: x @ y
-        ger outer: x[:, None] * y
         get_device: x.device.index""",
     "torch": """
         BoolTensor: luge.tensor(data, dtype=luge.bool)
@@ -102,16 +96,10 @@ _INSTEAD = {
         randint_like: luge.randint(low, high, x.shape)
         scalar_tensor: luge.tensor""",
     "torch.Tensor": """
-        addmm_ addmv_ baddbmm_: x += a @ b
         data: x.detach()
         detach_: x = x.detach()
         is_cpu: not x.is_cuda
         ndimension: x.dim()
-        new_empty: luge.empty(size, dtype=x.dtype, device=x.device)
-        new_full: luge.full(size, value, dtype=x.dtype, device=x.device)
-        new_ones: luge.ones(size, dtype=x.dtype, device=x.device)
-        new_tensor: luge.tensor(data, dtype=x.dtype, device=x.device)
-        new_zeros: luge.zeros(size, dtype=x.dtype, device=x.device)
         normal_: x.copy_(luge.randn_like(x))
         squeeze_: x = x.squeeze()
         t_ transpose_: x = x.transpose(dim0, dim1)
