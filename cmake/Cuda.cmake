@@ -49,8 +49,9 @@ endif()
 function(luge_embed_fused_headers)
   set(cuda_folder ${PROJECT_SOURCE_DIR}/kernels/cuda)
   set(headers ${PROJECT_SOURCE_DIR}/core/luge/seam/loss_summary.h=luge/seam/loss_summary.h)
-  foreach(name adam_search covariance dialect elementwise error_functions fit_losses fit_search gamma lbfgs levenberg losses nelder_mead platform
-               reducers update_table updates)
+  foreach(name activations adam_search arithmetic covariance dialect elementwise error_functions fit_losses fit_search formula gamma lbfgs levenberg logic
+               losses nelder_mead platform
+               reducers transcendental update_table updates)
     list(APPEND headers ${PROJECT_SOURCE_DIR}/core/luge/math/${name}.h=luge/math/${name}.h)
   endforeach()
   foreach(name block_size.h blocks.cuh chain.cuh device.h fit.cuh fit_data.cuh index.cuh packs.cuh reducers.cuh rules.cuh summary.cuh tree.cuh)

@@ -49,7 +49,7 @@ forget 'a reduction' core/luge/seam/call.h 's/^  X(Prod, "prod") *.$/  X(Prod, "
 forget 'the formula of a row' core/luge/math/op_table.h 's/^  X(sqrt, Sqrt, .*$/  X(cbrt, Cbrt, Float, "cbrt(x)") \\/' \
   core/luge/ops/elementwise.cpp 'Cbrt'
 forget 'a parameter of a row' core/luge/math/op_table.h 's/, (lambd, 0.5)//' core/luge/ops/elementwise.cpp 'hardshrink'
-forget 'an input of a formula' core/luge/math/elementwise.h 's/struct Atan : Traits<1,/struct Atan : Traits<2,/' \
+forget 'an input of a formula' core/luge/math/transcendental.h 's/struct Atan : Traits<1,/struct Atan : Traits<2,/' \
   core/luge/ops/elementwise.cpp 'atan'
 forget 'the mask of a test' core/luge/math/op_table.h 's/X(isnan, IsNan,/X(isnan, Floor,/' \
   core/luge/ops/elementwise.cpp 'isnan'

@@ -1,0 +1,124 @@
+// Formulas of the activations of networks.
+#include <luge/math/transcendental.h>
+
+#if defined(LUGE_MATH_ACTIVATIONS_H_) == defined(LUGE_TARGET_TOGGLE)
+#ifdef LUGE_MATH_ACTIVATIONS_H_
+#undef LUGE_MATH_ACTIVATIONS_H_
+#else
+#define LUGE_MATH_ACTIVATIONS_H_
+#endif
+
+LUGE_BEFORE_DIALECT
+namespace luge::math::LUGE_DIALECT {
+
+struct Tanh : Traits<1, kSavesOutput> {
+  template <class V>
+  LUGE_FN static V forward(V x) { return tanh(x); }
+  template <class V>
+  LUGE_FN static V backward(V dy, V, V y) { return dy * (V(1.0) - y * y); }
+};
+
+/// 1 / (1 + e^-x), by the exponential that is at most 1: of a very negative x it is what is left.
+template <class V>
+LUGE_FN V logistic(V x) {
+  const V power = exp(-abs(x));
+  return select(x < V(0.0), power, V(1.0)) / (V(1.0) + power);
+}
+
+struct Sigmoid : Traits<1, kSavesOutput> {
+  template <class V>
+  LUGE_FN static V forward(V x) { return logistic(x); }
+  template <class V>
+  LUGE_FN static V backward(V dy, V, V y) { return dy * (y * (V(1.0) - y)); }
+};
+
+/// max(x, 0); the gradient passes where the result is not 0, and so where it is NaN.
+struct Relu : Traits<1, kSavesOutput> {
+  static constexpr double kKink = 0;
+  template <class V>
+  LUGE_FN static V forward(V x) {
+    const V zero(0.0);
+    return select(x < zero, zero, x);
+  }
+  template <class V>
+  LUGE_FN static V backward(V dy, V, V y) {
+    const V zero(0.0);
+    return select(y <= zero, zero, dy);
+  }
+};
+
+struct LeakyRelu : Traits<1, kSavesInputs, 1> {
+  static constexpr double kKink = 0;
+  template <class V>
+  LUGE_FN static V forward(V x, V negative_slope) { return select(x < V(0.0), negative_slope * x, x); }
+  template <class V>
+  LUGE_FN static V backward(V dy, V x, V, V negative_slope) { return select(x > V(0.0), dy, negative_slope * dy); }
+};
+
+/// x beyond lambd on either side, else 0; NaN stays NaN, and so does what comes back to it.
+struct Hardshrink : Traits<1, kSavesInputs, 1> {
+  static constexpr double kKink = 0.75;  // tests choose this lambd
+  template <class V>
+  LUGE_FN static V forward(V x, V lambd) {
+    return select(x >= -lambd, select(x <= lambd, V(0.0), x), x);
+  }
+  template <class V>
+  LUGE_FN static V backward(V dy, V x, V, V lambd) {
+    return select(x >= -lambd, select(x <= lambd, V(0.0), dy), dy);
+  }
+};
+
+/// The normal distribution at x: e^(-x^2 / 2), and what Phi(-|x|) has besides as its factor.
+template <class V>
+LUGE_FN GaussianParts<V> normal_parts(V x) {
+  const V size = abs(x), within = select(size > V(40.0), V(40.0), size);
+  return GaussianParts<V>(V(0.5) * within, within, within * V(0.70710678118654752440));
+}
+/// x Phi(x) with the exact normal distribution function, Hendrycks and Gimpel, arXiv:1606.08415.
+struct Gelu : Traits<1, kSavesInputs> {
+  template <class V>
+  LUGE_FN static V forward(V x) {
+    const GaussianParts<V> parts = normal_parts(x);
+    const V half = V(0.5) * parts.scaled;
+    // The exponential comes last: it may be too small to have all digits.
+    return select(x < V(0.0), x * half * parts.density, x * (V(1.0) - half * parts.density));
+  }
+  template <class V>
+  LUGE_FN static V backward(V dy, V x, V) {
+    const V cdf = V(0.5) * complementary_erf(x * V(-0.70710678118654752440));
+    const V pdf = V(0.39894228040143267794) * exp(V(-0.5) * x * x);
+    return dy * (cdf + x * pdf);
+  }
+};
+
+/// x sigmoid(x), Elfwing et al., arXiv:1702.03118; also called swish.
+struct Silu : Traits<1, kSavesInputs> {
+  template <class V>
+  LUGE_FN static V forward(V x) {
+    // Far out e^-x would overflow and e^x has lost digits: there its root counts twice.
+    const V one(1.0), far = select(one + V(0x1p-40) == one, V(-87.0), V(-708.0));  // of float32, of float64
+    const V power = exp(select(x < far, V(0.5) * x, -x));
+    return select(x < far, x * power * power, x / (one + power));
+  }
+  template <class V>
+  LUGE_FN static V backward(V dy, V x, V) {
+    const V s = logistic(x);
+    return dy * (s * (V(1.0) + x * (V(1.0) - s)));
+  }
+};
+
+/// log(1 + e^(beta x)) / beta, without overflow: the part of x where z = beta x is positive, and log1p(e^-|z|) / beta.
+struct Softplus : Traits<1, kSavesInputs, 1> {
+  template <class V>
+  LUGE_FN static V forward(V x, V beta) {
+    const V z = beta * x;
+    return select(z < V(0.0), V(0.0), x) + log1p(exp(-abs(z))) / beta;
+  }
+  template <class V>
+  LUGE_FN static V backward(V dy, V x, V, V beta) { return dy * logistic(beta * x); }
+};
+
+}  // namespace luge::math::LUGE_DIALECT
+LUGE_AFTER_DIALECT
+
+#endif  // toggling guard
