@@ -64,7 +64,7 @@ const Function kFunctions[] = {
     {Op::Atanh, [](long double x) { return std::atanh(x); }, -1, 1, 2},
     {Op::Sigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); }, -110, 40, 2},
     {Op::Silu, exact_silu, -110, 40, 2.5},
-    {Op::Gelu, exact_gelu, -15, 6, 4},
+    {Op::Gelu, exact_gelu, -15, 6, 4.5},
 };
 
 template <class T>

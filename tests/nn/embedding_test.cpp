@@ -79,7 +79,7 @@ TEST(Embedding, FunctionIsTheLayers) {
                  nn::embedding(scalar(1), weight));
   EXPECT_MESSAGE(ShapeError, "embedding: weight is (5,); allowed are (count, dim) and (sets, count, dim)",
                  nn::embedding(at, zeros({5})));
-  EXPECT_MESSAGE(IndexError, "embedding: index 9 at position 0 is out of range; allowed are 0 to 2",
+  EXPECT_MESSAGE(IndexError, "embedding: index 9 at position 0 is out of range; allowed are 0 to 2; dim 0 has size 3",
                  nn::embedding(tensor({9}, {.dtype = int64}), zeros({3, 2})));
   EXPECT_MESSAGE(DTypeError, "embedding: index is float32; allowed are int32 and int64",
                  nn::embedding(zeros({2}), weight));
