@@ -92,14 +92,13 @@ __device__ inline int load_group(const R& reducer, const Source& source, const L
   const int count = chunk.count - begin < kGroup ? chunk.count - begin : kGroup;
 #pragma unroll
   for (int i = 0; i < kGroup; ++i) {
-    if (i >= count) break;
+    if (i >= count) continue;
     const std::int64_t position = lines.place(chunk.index * kChunk + begin + i);
     states[i] = source.load(reducer, chunk.first + position * lines.inner, position);
   }
 #pragma unroll
   for (int i = 1; i < kGroup; ++i) {
-    if (i >= count) break;
-    states[i] = reducer.merge(states[i - 1], states[i]);
+    if (i < count) states[i] = reducer.merge(states[i - 1], states[i]);
   }
   return count < 0 ? 0 : count;
 }
@@ -109,7 +108,7 @@ __device__ inline void store_group(const R& reducer, const Source& source, const
                                    const typename R::State (&states)[kGroup]) {
 #pragma unroll
   for (int i = 0; i < kGroup; ++i) {
-    if (i >= count) break;
+    if (i >= count) continue;
     const std::int64_t position = lines.place(chunk.index * kChunk + begin + i);
     source.store(reducer, chunk.first + position * lines.inner, reducer.merge(before, states[i]));
   }
@@ -118,10 +117,11 @@ __device__ inline void store_group(const R& reducer, const Source& source, const
 template <class State>
 __device__ inline State from_lane(const State& state, int lane) {
   static_assert(sizeof(State) % sizeof(unsigned) == 0);
-  unsigned words[sizeof(State) / sizeof(unsigned)];
+  constexpr int kWords = sizeof(State) / sizeof(unsigned);
+  unsigned words[kWords];
   memcpy(words, &state, sizeof(State));
 #pragma unroll
-  for (unsigned& word : words) word = __shfl_sync(kWholeWarp, word, lane);
+  for (int i = 0; i < kWords; ++i) words[i] = __shfl_sync(kWholeWarp, words[i], lane);
   State result;
   memcpy(&result, words, sizeof(State));
   return result;
@@ -138,7 +138,7 @@ __global__ void __launch_bounds__(kThreads)
     const int begin = WarpTeam::rank() * kGroup;
     State group[kGroup];
 #pragma unroll
-    for (State& state : group) state = reducer.identity();
+    for (int i = 0; i < kGroup; ++i) group[i] = reducer.identity();
     const int count = load_group(reducer, source, lines, chunk, begin, group);
     State own = reducer.identity();
 #pragma unroll
@@ -170,7 +170,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int begin = 0; begin < chunk.count; begin += kGroup) {
       State group[kGroup];
 #pragma unroll
-      for (State& state : group) state = reducer.identity();
+      for (int i = 0; i < kGroup; ++i) group[i] = reducer.identity();
       const int count = load_group(reducer, source, lines, chunk, begin, group);
       if constexpr (!totals) store_group(reducer, source, lines, chunk, begin, count, before, group);
       State own = reducer.identity();

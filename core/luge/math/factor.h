@@ -64,7 +64,7 @@ LUGE_TEAM_FN typename Matrix::Value lu(const Team& team, int m, int n, Matrix a,
   V info(0.0);
   const int steps = m < n ? m : n;
   for (int k = 0; k < steps; ++k) {
-    V largest = abs(a.get(k, k)), where(static_cast<double>(k));
+    V largest = abs(a.get(k, k)), where = V(static_cast<double>(k));
     for (int i = k + 1; i < m; ++i) {
       const V size = abs(a.get(i, k));
       const auto larger = size > largest;
