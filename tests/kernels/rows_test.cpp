@@ -5,7 +5,7 @@
 namespace luge::test {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kUnbounded = std::numeric_limits<double>::infinity();
 /// 1 to 33, and where the kernels go over to another way: what a warp or a block holds, in float32 and float64.
 std::vector<std::int64_t> row_lengths() {
   std::vector<std::int64_t> result;
@@ -17,7 +17,7 @@ std::vector<std::int64_t> row_lengths() {
 }
 
 std::vector<double> softmax(const Array& x, std::int64_t from, std::int64_t n, bool log) {
-  double most = -kInfinity;
+  double most = -kUnbounded;
   for (std::int64_t i = 0; i < n; ++i) most = std::max(most, x.get(from + i));
   long double sum = 0;
   for (std::int64_t i = 0; i < n; ++i) sum += std::exp(static_cast<long double>(x.get(from + i) - most));
@@ -129,11 +129,11 @@ TEST_P(SoftmaxTest, SpecialValuesStayInTheirRow) {
       Chooser choose(9);
       choose.fill(x, -6, 6);
       const auto place = [&](std::int64_t row, std::int64_t column) { return row * columns + column; };
-      x.set(place(1, columns - 1), kInfinity);
+      x.set(place(1, columns - 1), kUnbounded);
       x.set(place(2, 0), std::numeric_limits<double>::quiet_NaN());
-      x.set(place(3, columns / 2), -kInfinity);
-      for (std::int64_t c = 0; c < columns; ++c) x.set(place(4, c), -kInfinity);
-      x.set(place(5, 1), kInfinity);
+      x.set(place(3, columns / 2), -kUnbounded);
+      for (std::int64_t c = 0; c < columns; ++c) x.set(place(4, c), -kUnbounded);
+      x.set(place(5, 1), kUnbounded);
       x.set(place(5, 3), std::numeric_limits<double>::quiet_NaN());
       for (const bool log : {false, true}) {
         DeviceArray in(backend(), x), out(backend(), x);
@@ -150,7 +150,7 @@ TEST_P(SoftmaxTest, SpecialValuesStayInTheirRow) {
           for (std::int64_t c = 0; c < columns; ++c)
             ASSERT_EQ(std::isnan(y.get(place(r, c))), all_nan) << "row " << r << " column " << c << " of " << columns;
         }
-        ASSERT_EQ(y.get(place(3, columns / 2)), log ? -kInfinity : 0);
+        ASSERT_EQ(y.get(place(3, columns / 2)), log ? -kUnbounded : 0);
       }
     }
   }
@@ -172,8 +172,8 @@ Array odd_rows(DType dtype) {
     const std::int64_t last = oddity == Oddity::LeastAhead                ? 4500
                               : first == 0 && oddity != Oddity::OnlyLeast ? 0
                                                                           : kOddColumns;
-    for (std::int64_t i = first; i < last; ++i) x.set(row + i, -kInfinity);
-    if (oddity == Oddity::Infinite || oddity == Oddity::Both) x.set(row + 77, kInfinity);
+    for (std::int64_t i = first; i < last; ++i) x.set(row + i, -kUnbounded);
+    if (oddity == Oddity::Infinite || oddity == Oddity::Both) x.set(row + 77, kUnbounded);
     if (oddity == Oddity::NotANumber || oddity == Oddity::Both) x.set(row + 9001, NAN);
   }
   return x;

@@ -18,7 +18,7 @@ bool takes(ScanOp op, DType dtype) {
   return is_floating(dtype) || has_indices(op) || (dtype == int64 && op != ScanOp::LogSumExp);
 }
 
-struct Form {
+struct ScanForm {
   ScanOp op;
   DType dtype;
   std::int64_t outer, n, inner;
@@ -66,7 +66,7 @@ Line reference(ScanOp op, const std::vector<double>& x) {
 
 class ScanTest : public BackendTest {
  protected:
-  Array source(const Form& form) {
+  Array source(const ScanForm& form) {
     Array in(form.dtype, form.outer * form.n * form.inner);
     Chooser choose(static_cast<std::uint64_t>(form.n * 7 + form.inner));
     if (form.op == ScanOp::Prod && is_floating(form.dtype))
@@ -85,7 +85,7 @@ class ScanTest : public BackendTest {
   struct Results {
     Array out, indices;
   };
-  Results run(const Form& form, const Array& in) {
+  Results run(const ScanForm& form, const Array& in) {
     DeviceArray from(backend(), in), to(backend(), Array(form.dtype, in.count())),
         places(backend(), Array(int64, in.count()));
     Scan call;
@@ -101,7 +101,7 @@ class ScanTest : public BackendTest {
     return {to.download(), places.download()};
   }
 
-  void check(const Form& form) {
+  void check(const ScanForm& form) {
     SCOPED_TRACE(::testing::Message() << name(form.op) << " of " << name(form.dtype) << " (" << form.outer << ", "
                                       << form.n << ", " << form.inner << ")" << (form.reverse ? " reversed" : "")
                                       << (form.special ? " with special values" : ""));
@@ -196,7 +196,7 @@ TEST_P(ScanTest, ALineDoesNotDependOnItsNeighbours) {
   for_each_kind([&](ScanOp op, DType dtype) {
     for (const std::int64_t n : {6, 300, 4103}) {
       constexpr std::int64_t kWidth = 9;
-      const Form beside{op, dtype, 1, n, kWidth}, among{op, dtype, kWidth, n, 1}, alone{op, dtype, 1, n, 1};
+      const ScanForm beside{op, dtype, 1, n, kWidth}, among{op, dtype, kWidth, n, 1}, alone{op, dtype, 1, n, 1};
       const Array columns = source(beside);
       Array rows(dtype, n * kWidth);
       for (std::int64_t i = 0; i < n; ++i)
@@ -219,9 +219,9 @@ TEST_P(ScanTest, ALineDoesNotDependOnItsNeighbours) {
 TEST_P(ScanTest, ThreadsDoNotChangeBits) {
   if (backend().device().is_cuda()) GTEST_SKIP() << "threads are the CPU's";
   const int before = num_threads();
-  for (const Form& form : {Form{ScanOp::Sum, float32, 1, 1200001, 1}, Form{ScanOp::Sum, float64, 2, 1200001, 1, true},
-                           Form{ScanOp::Sum, int64, 1, 1200001, 1}, Form{ScanOp::Sum, float32, 50, 300, 300},
-                           Form{ScanOp::Prod, float32, 500, 3000, 1}, Form{ScanOp::Max, float64, 7, 1000, 300}}) {
+  for (const ScanForm& form : {ScanForm{ScanOp::Sum, float32, 1, 1200001, 1}, ScanForm{ScanOp::Sum, float64, 2, 1200001, 1, true},
+                           ScanForm{ScanOp::Sum, int64, 1, 1200001, 1}, ScanForm{ScanOp::Sum, float32, 50, 300, 300},
+                           ScanForm{ScanOp::Prod, float32, 500, 3000, 1}, ScanForm{ScanOp::Max, float64, 7, 1000, 300}}) {
     const Array in = source(form);
     set_num_threads(1);
     const Results one = run(form, in);
