@@ -5,6 +5,20 @@ from agreement import FLOATING, A, V, error, sample
 for name in ("relu", "sigmoid", "tanh"):
     sample(f"nn.functional.{name}", A((2, 3), "float64"))
     sample(f"nn.functional.{name}", A((7,), special=True), grad=False)
+for dtype in (*FLOATING, "int8", "int16", "int32", "int64", "uint8"):
+    sample("nn.functional.relu", A((2, 3), dtype))
+    sample("nn.functional.relu", A((3, 4), dtype, "transposed"), inplace=True)
+for layout in ("strided", "expanded"):
+    sample("nn.functional.relu", A((3, 4), layout=layout))
+for shape in ((), (0,), (2, 0, 3), (1,)):
+    sample("nn.functional.relu", A(shape))
+    sample("nn.functional.relu", A(shape), inplace=False)
+sample("nn.functional.relu", V([0.0, -0.0, 1.0]))
+sample("nn.functional.relu", input=A((3,)))
+sample("nn.functional.relu", A((3,)), True)
+for wrong in ((), ("text",), (None,), ([1.0],), (A((2,), "bool"),), (A((2,)), False, 1)):
+    error("nn.functional.relu", *wrong)
+error("nn.functional.relu", A((2,)), no_such=1)
 #: Of floating tensors alone, with their parameters.
 PARAMETERS = {
     "silu": [{}],
@@ -121,6 +135,8 @@ for name, (all_parameters, inplace) in COMPOSITE.items():
     error(full, [1.0], *positional)
     error(full, A((2,)), *positional, 1, 2, 3, 4, 5)
     error(full, A((2,), "bool"), *positional)
+for shape in ((1, 1), (2, 1, 3), (37,), (0, 4)):
+    sample("nn.functional.logsigmoid", A(shape, "float64", low=-9, high=9))
 for name in ("relu6", "hardtanh"):
     for dtype in ("int8", "int16", "int32", "int64"):
         sample(f"nn.functional.{name}", A((2, 3), dtype, low=-9, high=9))
@@ -168,6 +184,11 @@ for name in ("prelu", "nn.functional.prelu"):
     for shape in ((), (0,), (1,), (5,)):
         sample(name, A(shape), A((1,), seed=1))
     sample(name, A((2, 3)), V(0.25))
+    sample(name, A((2, 1)), V([0.5]))
+    sample(name, A((0, 3)), A((3,), seed=1))
+    sample(name, A((2, 3), "float64", "transposed"), A((3,), "float64", "strided", seed=1))
+    sample(name, V([[float("nan"), 0.0, -0.0]]), V([0.5, 0.25, 0.125]), grad=False)
+    sample(name, input=A((2, 3)), weight=A((3,), seed=1))
     sample(name, A((2, 3, 4), "float64"), A((3,), "float64", seed=1))
     sample(name, A((2, 3, 2, 2)), A((3,), seed=1))
     sample(name, V([[float("inf"), float("-inf"), 0.0]]), V([0.5, 0.25, 0.125]))

@@ -73,6 +73,10 @@ for name in ("outer", "ger"):
     for a, b in (((0,), (2,)), ((2,), (0,)), ((1,), (1,)), ((4,), (2,))):
         sample(name, A(a, "float64"), A(b, "float64", layout="strided"))
         sample(name, input=A(a), vec2=A(b))
+    sample(name, A((5,), special=True), A((2,)), grad=False)
+    sample(name, A((3,), "float64", "expanded"), A((2,), "float64"))
+    sample(name, A((2,), "float64", "strided"), A((4,), "float64", "expanded"))
+    sample(name, A((3,), "float64"), A((2,), "float64"), sets=False)
     for a, b in (((), (2,)), ((2,), ()), ((2, 2), (2,)), ((2,), (1, 2)), ((1, 1), (1, 1))):
         error(name, A(a), A(b))
 for name in ("dot", "vdot"):
@@ -93,6 +97,10 @@ for a, b in (((2, 3), (3,)), ((2, 3), (4, 3)), ((2, 2, 3), (3,)), ((), (2, 3)), 
     sample("inner", A(a, "float64"), A(b, "float64"))
     sample("inner", input=A(a), other=A(b))
 sample("inner", A((), "int64"), A((2,)))
+for layout in ("transposed", "strided", "expanded"):
+    sample("inner", A((2, 3), layout=layout), A((4, 3), layout=layout))
+    sample("inner", A((2, 3), "float64", layout), A((3,), "float64"))
+sample("inner", A((2, 3), special=True), A((3,)), grad=False)
 for a, b in (((3,), (2,)), ((2, 3), (3, 2)), ((2,), (2, 3)), ((1,), (3,)), ((2, 2), (2, 1))):
     error("inner", A(a), A(b))
 error("inner", A((3,)), A((3,), "int64"))

@@ -84,6 +84,74 @@ error("linspace", "text", 1, 3)
 error("linspace", 0, 1, 2.5)
 error("linspace", 0, 1, 3, no_such=1)
 
+for args in ((0, 2, 5), (2, -2, 5), (0, 1, 1), (0, 1, 0), (0.5, 0.5, 3), (-1.5, 1.25, 7), (0, 3, 4, 2), (1, 4, 4, 0.5), (0, 2, 3, 1), (0, 2, 3, 0)):
+    for dtype in (None, "float64", "float32", "float16", "bfloat16"):
+        sample("logspace", *args, **({"dtype": f"dtype:{dtype}"} if dtype else {}))
+for dtype in ("int16", "int32", "int64", "uint8"):
+    sample("logspace", 0, 5, 6, 2, dtype=f"dtype:{dtype}")
+sample("logspace", 0, 2, 3, base=-2)
+sample("logspace", start=0, end=1, steps=3, base=2.5)
+error("logspace", 0, 1, -1)
+error("logspace", 0, 1)
+error("logspace", "text", 1, 3)
+error("logspace", 0, 1, 2.5)
+error("logspace", 0, 1, 3, "text")
+error("logspace", 0, 1, 3, no_such=1)
+error("logspace", 0, 1, 3, dtype="dtype:bool")
+
+# ---- of a tensor's dtype
+for name in ("new_zeros", "new_ones"):
+    for dtype in DTYPES:
+        sample(f"Tensor.{name}", A((2,), dtype), (2, 3))
+        sample(f"Tensor.{name}", A((2,)), (3,), dtype=f"dtype:{dtype}")
+    for shape in ((), (0,), (2, 0, 3), [2, 3]):
+        sample(f"Tensor.{name}", A((2,), "int32"), shape)
+    sample(f"Tensor.{name}", A(()), 2, 3)
+    sample(f"Tensor.{name}", A((3, 4), layout="transposed"), 2, dtype="dtype:int64")
+    sample(f"Tensor.{name}", A((0,)), 0)
+    sample(f"Tensor.{name}", A((2,), special=True), size=(2,))
+    sample(f"Tensor.{name}", A((2,)), (2,), dtype=None, device="cpu", requires_grad=True)
+for dtype in DTYPES:  # without elements: any others may hold anything
+    sample("Tensor.new_empty", A((2,), dtype), (0, 3))
+    sample("Tensor.new_empty", A((2, 3)), 2, 0, dtype=f"dtype:{dtype}")
+for shape in ((0,), [2, 0, 3], (0, 0)):
+    sample("Tensor.new_empty", A((3, 4), layout="transposed"), shape)
+sample("Tensor.new_empty", A(()), size=(0,))
+for name in ("new_zeros", "new_ones", "new_empty"):
+    for wrong in ((), (-1,), ((2, -1),), ("text",), (1.5,), ((1.5,),), (None,), (A((2,)),)):
+        error(f"Tensor.{name}", A((2,)), *wrong)
+    error(f"Tensor.{name}", A((2,)), (2,), dtype="text")
+    error(f"Tensor.{name}", A((2,)), (2,), no_such=1)
+    error(f"Tensor.{name}", A((2,), "int32"), (2,), requires_grad=True)
+for dtype in DTYPES:
+    sample("Tensor.new_full", A((2,), dtype), (2, 3), 1)
+    sample("Tensor.new_full", A((2,)), (2, 3), 1.0, dtype=f"dtype:{dtype}")
+    sample("Tensor.new_tensor", A((2,), dtype), [[0, 1], [1, 0]], capture=False)
+    sample("Tensor.new_tensor", A((2,)), A((2, 3), dtype), dtype="dtype:float64", capture=False, grad=False)
+    sample("Tensor.new_tensor", A((2,)), [0, 1, 1], dtype=f"dtype:{dtype}", capture=False)
+for value in (True, 3, 2.5, -1, float("inf"), float("nan")):
+    sample("Tensor.new_full", A((2,)), (2,), value)
+    sample("Tensor.new_tensor", A((2,)), value, capture=False)
+    sample("Tensor.new_tensor", A((2,), "float64"), [value, 0], capture=False)
+for shape in ((), (0,), (2, 0), [2, 3]):
+    sample("Tensor.new_full", A((3, 4), "int32", "transposed"), shape, 2)
+sample("Tensor.new_full", A((2,), "int32"), (2,), 2.5)
+sample("Tensor.new_full", A((2,), "bool"), (2,), 3)
+sample("Tensor.new_full", A((2,)), size=(2,), fill_value=1)
+for data in ([], [[]], (1, 2), [[1.0, 2], [3, 4]], [[[1]]]):
+    sample("Tensor.new_tensor", A((2,), "float16"), data, capture=False)
+sample("Tensor.new_tensor", A((2,), "int32"), [1.5, -2.5], capture=False)
+sample("Tensor.new_tensor", A((2,)), data=[1, 2], capture=False)
+for wrong in ((), ((2,),), ((-1,), 1), ((2,), "text"), ("text", 1), (2, 1), ((1.5,), 1), ((2,), None), ((2,), 1, 1)):
+    error("Tensor.new_full", A((2,)), *wrong)
+error("Tensor.new_full", A((2,)), (2,), 1, dtype="text")
+error("Tensor.new_full", A((2,)), (2,), 1, no_such=1)
+error("Tensor.new_full", A((2,), "uint8"), (2,), 300)
+for wrong in ((), ("text",), ([[1, 2], [3]],), ([1, "text"],), ([None],), (None,), (1, 2)):
+    error("Tensor.new_tensor", A((2,)), *wrong)
+error("Tensor.new_tensor", A((2,)), [1], dtype="text")
+error("Tensor.new_tensor", A((2,)), [1], no_such=1)
+
 for args in ((3,), (2, 4), (4, 2), (0,), (1,), (3, 0)):
     sample("eye", *args)
     sample("eye", *args, dtype="dtype:float64")

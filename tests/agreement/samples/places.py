@@ -214,6 +214,28 @@ error("index_put", A((4, 3)), (V([True, False], "bool"),), A(()))
 error("index_put", A((4, 3)), (ONCE, V([0, 1, 2], "int64")), A(()))
 error("index_put", A((4, 3)), ONCE, A(()), differs="indices are a tuple; PyTorch takes a tensor for one")
 
+# The function in place.
+for dtype in DTYPES:
+    sample("index_put_", A((4, 3), dtype), (ONCE,), A((2, 3), dtype))
+    sample("index_put_", A((4, 3), dtype), (INDEX,), A((3, 3), dtype), accumulate=True)
+for indices in ((ONCE, V([1, 2], "int64")), (V([-1, -4], "int64"),), (V([[0], [1]], "int64"), V([0, 2], "int64")), (V(1, "int64"),), [ONCE]):
+    for accumulate in (False, True):
+        sample("index_put_", A((4, 3), "float64"), indices, A((), "float64"), accumulate)
+for layout in ("transposed", "strided"):
+    sample("index_put_", A((4, 3), layout=layout), (ONCE, V([1, 2], "int64")), A((2,)))
+    sample("index_put_", A((4, 3), layout=layout), (ONCE,), A((2, 3), layout=layout), True)
+sample("index_put_", A((4, 3)), (MASK,), A((2, 3)), capture=False)
+sample("index_put_", A((4, 3)), (A((4, 3), "bool"),), A(()), capture=False)
+sample("index_put_", A((4, 3)), (V([0, 2], "int32"),), A((3,)))
+sample("index_put_", A((4, 3)), (A((0,), "int64"),), A((0, 3)))
+sample("index_put_", A((4, 3)), (ONCE,), V([float("nan"), float("inf"), -0.0]), grad=False)
+sample("index_put_", input=A((4, 3)), indices=(ONCE,), values=A((3,)))
+for indices, values in (((V([4], "int64"),), A((1, 3))), ((V([-5], "int64"),), A((1, 3))), ((ONCE, ONCE, ONCE), A(())), ((ONCE,), A((3, 3))),
+                        ((ONCE,), A((2, 3), "float64")), ((V([0.0]),), A(())), ((V([True, False], "bool"),), A(())), ((ONCE,), 1.0)):  # fmt: skip
+    error("index_put_", A((4, 3)), indices, values)
+error("index_put_", A((4, 3)), (ONCE,))
+error("index_put_", A((4, 3), layout="expanded"), (ONCE,), A(()), forms=False, differs="a tensor whose elements share memory is not changed; PyTorch warns")
+
 # ---- masks
 for dtype in DTYPES:
     sample("masked_select", A((3, 4), dtype), A((3, 4), "bool"), capture=False)
@@ -256,6 +278,12 @@ error("nonzero")
 error("nonzero", [1, 0])
 error("nonzero", A((3,)), 1)
 error("nonzero", A((3,)), as_tuple="both")
+error("nonzero", A((3,)), as_tuple=[1])
+error("nonzero", A((3,)), no_such=1)
+error("nonzero", A((3,)), True)
+error("nonzero", A((3,)), A((3,)))
+error("argwhere", A((3,)), A((3,)))
+error("argwhere", A((3,)), no_such=1)
 error("argwhere", 1.0)
 error("argwhere")
 error("argwhere", [1, 0])

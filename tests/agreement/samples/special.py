@@ -37,6 +37,9 @@ for name in ("logit", "special.logit"):
         sample(name, V([-1.0, 0.0, 0.5, 1.0, 2.0, NAN]), eps=eps)
     sample(name, A((2,), low=0.1, high=0.9), eps=None)
     error(name, A((2,)), "text")
+    error(name, A((2,)), [0.1])
+    error(name, A((2,)), eps=A((2,)))
+    error(name, A((2,)), 0.1, 0.2)
 for dtype in FLOATS:
     sample("special.xlog1py", A((2, 3), dtype), A((3,), dtype, low=0, seed=1))
     sample("special.xlog1py", A((2, 3), dtype), 1.5)
