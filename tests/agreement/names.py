@@ -79,7 +79,7 @@ def rows():
         if name.startswith("Tensor."):
             base = last if last in sampled else last[:-1] if last.endswith("_") and last[:-1] in sampled else f"Tensor.{last[:-1]}"
         else:
-            same = [other for other in sampled if find(other) is find(name)]
+            same = sorted(other for other in sampled if find(other) is find(name))
             base = same[0] if same else None
             if base:
                 found[base].setdefault("also", []).append(name)
