@@ -1,8 +1,8 @@
 // Making tensors: from numbers, lists and other tensors, of a pattern, or of random numbers.
 
-#include <fmt/format.h>
+#include "creation.h"
 
-#include "python.h"
+#include <fmt/format.h>
 
 namespace luge::python {
 
@@ -124,12 +124,16 @@ Tensor as(Tensor x, std::optional<PyDType> dtype, std::optional<Device> device, 
   return copy && x.impl() == before ? x.clone() : x;
 }
 
+}  // namespace
+
 Tensor tensor(nb::handle data, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
   refuse_capture("tensor", kHostWrite, location());
   if (const std::optional<Tensor> array = from_array("tensor", data))
     return finished(as(array->detach(), dtype, device, true), requires_grad);
   return finished(as(from_lists(data, dtype), dtype, device, false), requires_grad);
 }
+
+namespace {
 
 Tensor as_tensor_of(nb::handle data, std::optional<PyDType> dtype, std::optional<DeviceArgument> device) {
   if (const std::optional<Tensor> array = from_array("as_tensor", data)) return as(*array, dtype, device, false);

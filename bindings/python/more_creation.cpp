@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "creation.h"
 #include "out.h"
 
 namespace luge::python {
@@ -60,11 +61,9 @@ void bind_more_creation(nb::module_& m, nb::class_<Tensor>& tensor) {
       "new_tensor",
       [](const Tensor& x, nb::handle data, std::optional<PyDType> dtype, std::optional<DeviceArgument> device, bool requires_grad) {
         const TensorOptions wanted = like(x, dtype, device);
-        const nb::object made = is_tensor(data) ? nb::borrow(data) : nb::object(nb::module_::import_("luge._C").attr("tensor")(data));
-        const Tensor values = as_tensor(made).detach().to(wanted.device).to(wanted.dtype);
-        return finished(values.impl() == as_tensor(made).impl() || is_tensor(data) ? values.clone() : values, requires_grad);
+        return python::tensor(data, PyDType{wanted.dtype}, DeviceArgument(wanted.device), requires_grad);
       },
-      "data"_a, nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+      "data"_a.none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
       nb::sig(fmt::format("def new_tensor(self, data: object, {}", kOptions).c_str()),
       "A copy of a number, nested lists, an array or a tensor, of this tensor's dtype and device unless said otherwise.\n\n"
       ">>> luge.zeros(1).new_tensor([1, 2])\ntensor([1., 2.])");

@@ -151,6 +151,48 @@ def test_devices():
             luge.zeros(2, device=bad)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_new(dtype):
+    x = luge.zeros(2, 3, dtype=dtype)
+    for made, values in ((x.new_zeros(2), [0, 0]), (x.new_ones(2), [1, 1]), (x.new_full((2,), 1), [1, 1]), (x.new_tensor([1, 0]), [1, 0]),
+                         (x.new_tensor(luge.tensor([0.0, 1.0])), [0, 1])):
+        assert made.dtype is dtype and made.device == x.device and made.tolist() == values
+    assert x.new_empty(4, 1).shape == x.new_empty((4, 1)).shape == x.new_empty([4, 1]).shape == (4, 1) and x.new_empty(0).dtype is dtype
+    for make in (lambda **options: x.new_zeros(2, **options), lambda **options: x.new_ones((2,), **options), lambda **options: x.new_empty(2, **options),
+                 lambda **options: x.new_full([2], 3, **options), lambda **options: x.new_tensor([1, 2], **options)):
+        made = make(dtype=luge.float64, device="cpu", requires_grad=True)
+        assert made.dtype is luge.float64 and made.shape == (2,) and made.requires_grad and made.is_leaf
+
+
+def test_new_tensor_copies_in_the_dtype_asked_for():
+    x = luge.tensor([1.0, 2.0])
+    copy = x.new_tensor(x)
+    assert copy.tolist() == [1, 2] and copy.data_ptr() != x.data_ptr() and not x.requires_grad_().new_tensor(x).requires_grad
+    assert luge.zeros(1, dtype=luge.float64).new_tensor([0.1]).item() == 0.1
+    integers = luge.zeros(1, dtype=luge.int8)
+    assert integers.new_tensor([2.5, -2.5]).tolist() == [2, -2] and integers.new_tensor(7).shape == ()
+    with pytest.raises(ValueError, match="^new_tensor: the number 300 does not fit int8"):
+        integers.new_tensor([300])
+    with pytest.raises(luge.ShapeError, match="^new_tensor: "):
+        integers.new_tensor([[1], 2])
+    for bad in ("text", None, [None]):
+        with pytest.raises(TypeError, match="^new_tensor: "):
+            integers.new_tensor(bad)
+
+
+def test_logspace():
+    assert luge.logspace(0, 3, 4).tolist() == [1, 10, 100, 1000] and luge.logspace(-1, 2, 4, base=2).tolist() == [0.5, 1, 2, 4]
+    assert luge.logspace(3, 0, 4, 2, dtype=luge.int64).tolist() == [8, 4, 2, 1] and luge.logspace(2, 9, 1).tolist() == [100]
+    assert luge.logspace(0, 1, 0).shape == (0,) and luge.logspace(0, 1, 2).dtype is luge.float32
+    assert luge.logspace(luge.tensor(0.0), luge.tensor(2), 3, dtype=luge.float64, requires_grad=True).requires_grad
+    out = luge.zeros(2)
+    assert luge.logspace(0, 1, 2, out=out) is out and out.tolist() == [1, 10]
+    with pytest.raises(ValueError, match="^logspace: steps is -1"):
+        luge.logspace(0, 1, -1)
+    with pytest.raises(TypeError, match="^logspace: end"):
+        luge.logspace(0, "text", 2)
+
+
 def test_only_floating_dtypes_require_gradients():
     with pytest.raises(luge.DTypeError):
         luge.tensor([1, 2], requires_grad=True)
