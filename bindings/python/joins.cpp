@@ -12,12 +12,27 @@ namespace luge::python {
 
 namespace {
 
+/// A sequence of tensors, which a tensor alone is not.
+std::vector<Tensor> several(const char* op, nb::handle given) {
+  const bool sequence = PySequence_Check(given.ptr()) && !is_tensor(given) && !PyUnicode_Check(given.ptr());
+  if (!sequence) throw TypeError(fmt::format("{}: tensors is of type {}; it must be Sequence[Tensor]", op, type_of(given)));
+  std::vector<Tensor> result;
+  for (const nb::handle one : nb::borrow(given)) {
+    if (!is_tensor(one))
+      throw TypeError(fmt::format("{}: tensors[{}] is {}; it must be Tensor", op, result.size(),
+                                  one.is_none() ? "None" : "of type " + type_of(one)));
+    result.push_back(as_tensor(one));
+  }
+  return result;
+}
+
 /// f(tensors, dim, *, out).
 template <class Call>
 void def_along(nb::module_& m, const char* name, const Call& call, const char* text) {
   m.def(
       name,
-      [name, call](const std::vector<Tensor>& tensors, int dim, nb::handle out) {
+      [name, call](nb::handle given, int dim, nb::handle out) {
+        const std::vector<Tensor> tensors = several(name, given);
         Tensor result;
         {
           const Unlocked unlocked(kQuick);
@@ -34,7 +49,8 @@ void def_along(nb::module_& m, const char* name, const Call& call, const char* t
 void def_all(nb::module_& m, const char* name, Tensor (*call)(const std::vector<Tensor>&), const char* does, const char* example) {
   m.def(
       name,
-      [name, call](const std::vector<Tensor>& tensors, nb::handle out) {
+      [name, call](nb::handle given, nb::handle out) {
+        const std::vector<Tensor> tensors = several(name, given);
         Tensor result;
         {
           const Unlocked unlocked(kQuick);

@@ -62,15 +62,22 @@ Tensor converted(const Tensor& x, std::optional<PyDType> dtype, std::optional<De
 Tensor to(const Tensor& x, const nb::args& args, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
           bool /*non_blocking*/, bool copy) {
   std::size_t flags = 0;  // non_blocking, and copy
+  const auto once = [](const char* what, bool known) {
+    if (known) throw TypeError(fmt::format("to: {} is given twice", what));
+  };
   for (const nb::handle given : args) {
     if (nb::isinstance<nb::bool_>(given) && flags < 2) {
       if (++flags == 2) copy = copy || nb::cast<bool>(given);
     } else if (is_tensor(given)) {
+      once("dtype", dtype.has_value());
+      once("device", device.has_value());
       dtype = PyDType{as_tensor(given).dtype()};
       device = DeviceArgument(as_tensor(given).device());
     } else if (nb::isinstance<PyDType>(given)) {
+      once("dtype", dtype.has_value());
       dtype = nb::cast<PyDType>(given);
     } else if (nb::isinstance<Device>(given) || nb::isinstance<nb::str>(given)) {
+      once("device", device.has_value());
       device = nb::cast<DeviceArgument>(given);
     } else {
       throw TypeError(fmt::format(

@@ -10,32 +10,51 @@ namespace {
 
 nb::object changed(nb::handle self) { return nb::borrow(self); }
 
+/// Those of a call f(2, 3), f((2, 3)) or f(name=(2, 3)): one list, or the positional ones.
+nb::object listed(const char* op, const char* name, const nb::args& given, nb::handle by_name) {
+  if (by_name.is_none()) return given.size() == 1 ? nb::object(given[0]) : nb::object(given);
+  if (given.size() > 0) throw TypeError(fmt::format("{}: {} is given twice", op, name));
+  return nb::borrow(by_name);
+}
+
 }  // namespace
 
 void bind_views(nb::class_<Tensor>& tensor) {
-  constexpr const char* kSizes = "def {}(self, *shape: int | Sequence[int]) -> Tensor";
-  const auto sized = [kSizes](const char* name) { return fmt::format(fmt::runtime(kSizes), name); };
+  const auto sized = [](const char* name, const char* keyword) {
+    return fmt::format("def {}(self, *sizes: int | Sequence[int], {}: Sequence[int] | None = None) -> Tensor", name, keyword);
+  };
   tensor
       .def(
-          "view", [](const Tensor& x, const nb::args& shape) { return x.view(sizes_of("view", shape)); }, "shape"_a,
-          nb::sig(sized("view").c_str()),
+          "view",
+          [](const Tensor& x, const nb::args& given, nb::handle by_name) {
+            return x.view(by_name.is_none() ? sizes_of("view", given) : sizes("view", listed("view", "size", given, by_name)));
+          },
+          "sizes"_a, "size"_a.none() = nb::none(),
+          nb::sig(sized("view", "size").c_str()),
           "The same elements as `shape`; one size may be -1. Raises ShapeError where the strides do not allow it.\n\n"
           ">>> luge.arange(4).view(2, 2)\ntensor([[0, 1],\n        [2, 3]])")
       .def(
-          "reshape", [](const Tensor& x, const nb::args& shape) { return x.reshape(sizes_of("reshape", shape)); },
-          "shape"_a, nb::sig(sized("reshape").c_str()),
+          "reshape",
+          [](const Tensor& x, const nb::args& given, nb::handle by_name) {
+            return x.reshape(by_name.is_none() ? sizes_of("reshape", given) : sizes("reshape", listed("reshape", "shape", given, by_name)));
+          },
+          "sizes"_a, "shape"_a.none() = nb::none(), nb::sig(sized("reshape", "shape").c_str()),
           "A view as `shape` where the strides allow it, else a copy; one size may be -1.")
       .def(
-          "expand", [](const Tensor& x, const nb::args& shape) { return x.expand(sizes_of("expand", shape)); },
-          "shape"_a, nb::sig(sized("expand").c_str()),
+          "expand",
+          [](const Tensor& x, const nb::args& given, nb::handle by_name) {
+            return x.expand(by_name.is_none() ? sizes_of("expand", given) : sizes("expand", listed("expand", "size", given, by_name)));
+          },
+          "sizes"_a, "size"_a.none() = nb::none(), nb::sig(sized("expand", "size").c_str()),
           "Repeats dimensions of size 1, and new leading ones, without copying; -1 keeps a size.\n\n"
           ">>> luge.tensor([[1], [2]]).expand(2, 3)\ntensor([[1, 1, 1],\n        [2, 2, 2]])")
       .def(
           "permute",
-          [](const Tensor& x, const nb::args& dims) {
-            return x.permute(dimensions("permute", dims.size() == 1 ? nb::handle(dims[0]) : nb::handle(dims)));
+          [](const Tensor& x, const nb::args& given, nb::handle dims) {
+            return x.permute(dimensions("permute", listed("permute", "dims", given, dims)));
           },
-          "dims"_a, nb::sig("def permute(self, *dims: int | Sequence[int]) -> Tensor"),
+          "order"_a, "dims"_a.none() = nb::none(),
+          nb::sig("def permute(self, *order: int | Sequence[int], dims: Sequence[int] | None = None) -> Tensor"),
           "The dimensions in another order.\n\n>>> luge.zeros(2, 3, 4).permute(2, 0, 1).shape\n(4, 2, 3)")
       .def_prop_ro(
           "T",

@@ -19,6 +19,7 @@ TEST_P(OpErrors, Elementwise) {
       LUGE_ERROR(ShapeError, "^where: shapes", where(a > 0, a, b)),
       LUGE_ERROR(ShapeError, "^where: shapes", where(b > 0, a, a)),
       LUGE_ERROR(ValueError, "^pow: the base is int64 and the exponent -1; an integer base allows integer exponents of 0 or more", pow(i, -1)),
+      LUGE_ERROR(ValueError, "^pow_: the base is int64 and the exponent -1; an integer base allows integer exponents of 0 or more", i.clone().pow_(-1)),
   });
 }
 

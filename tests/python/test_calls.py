@@ -127,6 +127,7 @@ def test_what_was_called_is_named(action, kind, text):
     (lambda x: luge.exp(3), "exp: input is of type int; it must be Tensor"),
     (lambda x: luge.exp(None), "exp: input is None; it must be Tensor"),
     (lambda x: luge.cat([x, 3]), "cat: tensors[1] is of type int; it must be Tensor"),
+    (lambda x: luge.cat(x), "cat: tensors is of type Tensor; it must be Sequence[Tensor]"),
     (lambda x: x.view(2, "a"), "view: size[1] is of type str; it must be an int"),
     (lambda x: x.view((2, "a")), "view: size[1] is of type str; it must be an int"),
     (lambda x: luge.manual_seed(-1), "manual_seed: seed is -1, which is out of range"),

@@ -151,7 +151,8 @@ def test_joining():
     for bad in (lambda: luge.cat([]), lambda: luge.cat([pair[0], luge.ones(2)]), lambda: luge.stack([luge.ones(1), luge.ones(2)])):
         with pytest.raises((ValueError, TypeError)):
             bad()
-    for bad in (lambda: luge.cat([1, 2]), lambda: luge.cat(3), lambda: luge.stack(None)):
+    alone = [lambda join=join: join(luge.ones(2, 2)) for join in (luge.cat, luge.concat, luge.stack, luge.hstack, luge.vstack, luge.dstack)]
+    for bad in (lambda: luge.cat([1, 2]), lambda: luge.cat(3), lambda: luge.stack(None), lambda: luge.cat("text"), *alone):
         with pytest.raises(TypeError):
             bad()
 

@@ -64,6 +64,11 @@ def test_to():
     assert x.cpu().data_ptr() == x.data_ptr()
     with pytest.raises(TypeError):
         x.to(3)
+    for args, keywords in (((luge.float32, luge.float64), {}), (("cpu", "cpu"), {}), ((luge.float32,), {"dtype": luge.float32}),
+                           (("cpu",), {"device": "cpu"}), ((x, luge.float32), {}), ((luge.float32, x), {}), ((x, "cpu"), {}),
+                           ((x,), {"dtype": luge.float32})):
+        with pytest.raises(TypeError, match="^to: (dtype|device) is given twice$"):
+            x.to(*args, **keywords)
     if not luge.cuda.is_available():
         for action in (lambda: x.cuda(), lambda: x.to("cuda"), lambda: x.to(device="cuda:1")):
             with pytest.raises(luge.DeviceError):
@@ -84,10 +89,27 @@ def test_views():
     assert x.T.contiguous().is_contiguous() and x.contiguous().data_ptr() == x.data_ptr()
 
 
+def test_transposes_of_a_number_are_the_number():
+    x = luge.arange(6).view(2, 3)[1][2]
+    for view in (x.T, x.mT, x.H, x.mH):
+        assert view.shape == () and view.item() == 5 and view.data_ptr() == x.data_ptr()
+
+
+def test_views_by_keyword():
+    x = luge.arange(6).view(size=(2, 3))
+    assert x.tolist() == [[0, 1, 2], [3, 4, 5]] and x.permute(dims=(1, 0)).tolist() == x.T.tolist()
+    assert x.reshape(shape=[3, -1]).tolist() == [[0, 1], [2, 3], [4, 5]] and x[:1].expand(size=(2, -1)).tolist() == [[0, 1, 2]] * 2
+    for action in (lambda: x.permute(0, 1, dims=(1, 0)), lambda: x.view(6, size=(6,)), lambda: x.reshape(6, shape=(6,)),
+                   lambda: x.expand(2, 3, size=(2, 3))):
+        with pytest.raises(TypeError, match="is given twice"):
+            action()
+
+
 @pytest.mark.parametrize("action", [
     lambda x: x.view(5), lambda x: x.T.view(6), lambda x: x.expand(4, 4), lambda x: x.permute(0, 0), lambda x: x.mT.mT[0].mT,
     lambda x: x.narrow(0, 1, 2), lambda x: x.transpose(0, 5), lambda x: x.squeeze(7), lambda x: x.unsqueeze(9),
-    lambda x: x.flatten(1, 0), lambda x: x.select(0, 9), lambda x: x.view(-1, -1), lambda x: x[0][0].mT,
+    lambda x: x.flatten(1, 0), lambda x: x.select(0, 9), lambda x: x.view(-1, -1), lambda x: x[0].mT,
+    lambda x: x.permute(dims=(0, 0)), lambda x: x.view(size=(5, -1)), lambda x: x.expand(size=(4, 4)),
 ])  # fmt: skip
 def test_bad_views(action):
     with pytest.raises((ValueError, IndexError)):
@@ -101,6 +123,20 @@ def test_bad_views(action):
 def test_bad_types(action):
     with pytest.raises(TypeError):
         action(luge.zeros(2, 3))
+
+
+@pytest.mark.parametrize("dtype", [luge.bool, luge.uint8, luge.int8, luge.int16, luge.int32, luge.int64])
+def test_negative_powers_of_integers(dtype):
+    x = luge.tensor([1, 1]).to(dtype)
+    for name, action in (("pow", lambda: x**-1), ("pow", lambda: luge.pow(x, -1)), ("pow", lambda: x.pow(-3)), ("pow_", lambda: x.pow_(-1)),
+                         ("pow_", lambda: x.__ipow__(-1)), ("pow", lambda: x[:0] ** -1)):
+        with pytest.raises(ValueError, match=f"^{name}: the base is {str(dtype)[5:]} and the exponent -[13]; an integer base allows"):
+            action()
+    assert x.tolist() == [1, 1] and (x**-1.0).tolist() == [1, 1]
+    assert luge.float_power(x, -1).tolist() == x.float_power(-1).tolist() == [1, 1]
+    assert (luge.tensor([2, -1], dtype=luge.int32) ** luge.tensor(-1)).tolist() == [0, -1]  # exponents of tensors are not looked at
+    assert luge.tensor([2, -1]).pow_(luge.tensor([-1, -3])).tolist() == [0, -1]
+    assert luge.tensor([2.0, 4.0]).pow_(-1).tolist() == [0.5, 0.25]
 
 
 def test_in_place():

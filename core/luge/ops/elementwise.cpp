@@ -477,15 +477,20 @@ Tensor choose(const Tensor& condition, const A& a, const B& b) {
   return apply(Op::Where, arguments);
 }
 
+/// An integer to a negative power is no integer.
+void check_exponent(const char* op_name, DType base, Scalar exponent) {
+  LUGE_CHECK(ValueError, is_floating(base) || exponent.kind() == Scalar::Kind::Float || exponent.to_double() >= 0,
+             "{}: the base is {} and the exponent {}; an integer base allows integer exponents of 0 or more", op_name,
+             name(base), exponent.to_int64());
+}
+
 /// x^2 and x^0.5 have formulas of their own, which are faster and round once.
 Tensor power(const Tensor& x, Scalar exponent) {
   const DType dtype = checked(x, "pow", "a").dtype;
   const double value = exponent.to_double();
   if (value == 2 && promote(dtype, exponent.kind()) == dtype && dtype != DType::Bool) return square(x);
   if (value == 0.5 && is_floating(dtype)) return sqrt(x);
-  LUGE_CHECK(ValueError, value >= 0 || exponent.kind() == Scalar::Kind::Float || is_floating(dtype),
-             "pow: the base is {} and the exponent {}; an integer base allows integer exponents of 0 or more",
-             name(dtype), exponent.to_int64());
+  check_exponent("pow", dtype, exponent);
   return binary(Op::Pow, x, exponent);
 }
 
@@ -587,7 +592,10 @@ LUGE_COMPARE_OPS(LUGE_ROW)
 #undef LUGE_ROW
 #define LUGE_ROW(function, Formula, ...)                                                                          \
   Tensor& Tensor::function##_(const Tensor& other) { return in_place(Op::Formula, *this, other, #function "_"); } \
-  Tensor& Tensor::function##_(Scalar other) { return in_place(Op::Formula, *this, other, #function "_"); }
+  Tensor& Tensor::function##_(Scalar other) {                                                                     \
+    if constexpr (Op::Formula == Op::Pow) check_exponent("pow_", checked(*this, "pow_", "self").dtype, other);    \
+    return in_place(Op::Formula, *this, other, #function "_");                                                    \
+  }
 LUGE_BINARY_OPS(LUGE_ROW)
 #undef LUGE_ROW
 
