@@ -26,12 +26,16 @@ constexpr const char* kOptions =
 void def_new(nb::class_<Tensor>& tensor, const char* name, Factory make, const char* text) {
   tensor.def(
       name,
-      [name, make](const Tensor& x, const nb::args& size, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
-                   bool requires_grad) {
-        return finished(make(sizes_of(name, size), like(x, dtype, device)), requires_grad);
+      [name, make](const Tensor& x, const nb::args& given, nb::handle size, std::optional<PyDType> dtype,
+                   std::optional<DeviceArgument> device, bool requires_grad) {
+        if (given.size() > 0 && !size.is_none()) throw TypeError(fmt::format("{}: size is given twice", name));
+        if (given.size() == 0 && size.is_none())
+          throw TypeError(fmt::format("{}: size is missing; () is that of a 0-d tensor", name));
+        const Shape shape = size.is_none() ? sizes_of(name, given) : sizes(name, size);
+        return finished(make(shape, like(x, dtype, device)), requires_grad);
       },
-      "size"_a, "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-      nb::sig(fmt::format("def {}(self, *size: int | Sequence[int], {}", name, kOptions + 3).c_str()), text);
+      "sizes"_a, "size"_a.none() = nb::none(), "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
+      nb::sig(fmt::format("def {}(self, *sizes: int | Sequence[int], size: Sequence[int] | None = None, {}", name, kOptions + 3).c_str()), text);
 }
 
 }  // namespace

@@ -157,7 +157,13 @@ def test_new(dtype):
     for made, values in ((x.new_zeros(2), [0, 0]), (x.new_ones(2), [1, 1]), (x.new_full((2,), 1), [1, 1]), (x.new_tensor([1, 0]), [1, 0]),
                          (x.new_tensor(luge.tensor([0.0, 1.0])), [0, 1])):
         assert made.dtype is dtype and made.device == x.device and made.tolist() == values
-    assert x.new_empty(4, 1).shape == x.new_empty((4, 1)).shape == x.new_empty([4, 1]).shape == (4, 1) and x.new_empty(0).dtype is dtype
+    assert x.new_empty(4, 1).shape == x.new_empty((4, 1)).shape == x.new_empty(size=[4, 1]).shape == (4, 1) and x.new_empty(0).dtype is dtype
+    for make in (x.new_zeros, x.new_ones, x.new_empty):
+        assert make(()).shape == make(size=()).shape == ()
+        with pytest.raises(TypeError, match=f"^{make.__name__}: size is missing"):
+            make()
+        with pytest.raises(TypeError, match=f"^{make.__name__}: size is given twice"):
+            make(2, size=2)
     for make in (lambda **options: x.new_zeros(2, **options), lambda **options: x.new_ones((2,), **options), lambda **options: x.new_empty(2, **options),
                  lambda **options: x.new_full([2], 3, **options), lambda **options: x.new_tensor([1, 2], **options)):
         made = make(dtype=luge.float64, device="cpu", requires_grad=True)

@@ -17,9 +17,20 @@ y.sum().backward(create_graph=True)
 y.sum().backward(create_graph="no")  # wrong
 luge.zeros(2, 3, dtype=luge.float64, device="cpu")
 luge.zeros(2, dtype="float64")  # wrong
-luge.einsum("ij->ji", x)  # wrong
+squares: luge.Tensor = luge.einsum("i,i->i", x, x)
+luge.einsums("ij->ji", x)  # wrong
 luge.nn.LSTM(1, 2)  # wrong
-x.cumsum(0)  # wrong
+sums: luge.Tensor = luge.cumsum(x, 0) + x.cumsum(0).clone() + luge.index_select(x, 0, x.argsort())
+x.cumsum("first")  # wrong
+x.cauchy_()  # wrong
+greatest: float = x.max().item() + x.max(0).values.item() + luge.min(x).item() + luge.min(x, 0)[0].item() + x.max(x).sum().item()
+luge.max(x, "dim")  # wrong
+rows: tuple[luge.Tensor, ...] = x.nonzero(as_tuple=True)
+rows = x.nonzero()  # wrong
+ends: luge.Tensor = x.aminmax().max + x.view(size=(1, 2)).permute(dims=(1, 0)) + x.new_zeros(2, dtype=x.dtype, device=x.device)
+width: int = x.size(0) + x.stride(0) + len(x.size())
+width = x.size()  # wrong
+quotient: luge.Tensor = divmod(x, 2)[0] // 2 % x
 largest: luge.Tensor = x.sort(dim=0, descending=True).values
 places: luge.Tensor = luge.topk(x, 1)[1]
 luge.topk(x, 1).places  # wrong

@@ -100,7 +100,7 @@ class ModuleDict(Module):
 
     def pop(self, key: str) -> Module:
         """Takes a module out and returns it."""
-        module = self[key]
+        module: Module = self[key]
         del self[key]
         return module
 
