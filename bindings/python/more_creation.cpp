@@ -54,6 +54,7 @@ void bind_more_creation(nb::module_& m, nb::class_<Tensor>& tensor) {
       "new_full",
       [](const Tensor& x, nb::handle size, nb::handle value, std::optional<PyDType> dtype, std::optional<DeviceArgument> device,
          bool requires_grad) {
+        if (number(size)) throw TypeError("new_full: size is a number; it must be a tuple, list or range of ints");
         const Scalar filled = scalar("new_full", "fill_value", value);
         return finished(full(sizes("new_full", size), filled, like(x, dtype, device)), requires_grad);
       },
@@ -80,6 +81,7 @@ void bind_more_creation(nb::module_& m, nb::class_<Tensor>& tensor) {
         };
         const double from = number_of("start", start), to = number_of("end", end);
         const DType wanted = dtype ? dtype->value : DType::Float32;
+        if (wanted == DType::Bool) throw DTypeError("logspace: dtype is bool; it must be an integer or a floating one");
         if (steps < 0) throw ValueError(fmt::format("logspace: steps is {}; it must be 0 or more", steps));
         const TensorOptions exact{.dtype = DType::Float64, .device = device ? Device(*device) : Device::cpu()};
         Tensor result = pow(Scalar(base), linspace(from, to, steps, exact)).to(wanted);

@@ -195,6 +195,10 @@ def test_logspace():
     assert luge.logspace(0, 1, 2, out=out) is out and out.tolist() == [1, 10]
     with pytest.raises(ValueError, match="^logspace: steps is -1"):
         luge.logspace(0, 1, -1)
+    with pytest.raises(luge.DTypeError, match="^logspace: dtype is bool"):
+        luge.logspace(0, 1, 3, dtype=luge.bool)
+    with pytest.raises(TypeError, match="^new_full: size is a number"):
+        out.new_full(2, 1)
     with pytest.raises(TypeError, match="^logspace: end"):
         luge.logspace(0, "text", 2)
 
