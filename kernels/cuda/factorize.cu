@@ -283,7 +283,9 @@ __device__ int svd(const Team& team, const Job<T>& job, std::int64_t matrix, T* 
   for (int j = team.rank(); j < n; j += team.size()) {
     T squares = T(0);
     for (int i = 0; found && i < m; ++i) squares = math::scalar::fma(u.get(i, j), u.get(i, j), squares);
-    lengths.put(j, found ? math::scalar::sqrt(squares) : nan);
+    // No more than rounding: 0, so that no one divides by the length of a column whose direction means nothing.
+    const T length = math::scalar::sqrt(squares);
+    lengths.put(j, found ? (length > least ? length : T(0)) : nan);
   }
   team.sync();
   if (found) rank_numbers(team, n, lengths, true, places);

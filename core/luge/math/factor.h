@@ -277,6 +277,15 @@ LUGE_TEAM_FN bool jacobi_eigh(const Team& team, int n, int vectors, typename Mat
           a.put(p, j, c * xp - s * xq);
           a.put(q, j, s * xp + c * xq);
         }
+      team.sync();
+      // What a rotation makes vanish keeps the rounding of the diagonal, which would be turned for ever.
+      for (int t = team.rank(); t < order.pairs(); t += team.size()) {
+        if (turns.get(2 * t + 1) == T(0.0)) continue;
+        int p, q;
+        order.pair(round, t, p, q);
+        a.put(p, q, T(0.0));
+        a.put(q, p, T(0.0));
+      }
     }
     if (!team.any(turned)) return true;
   }
