@@ -189,12 +189,13 @@ template <bool totals, class R, class Source>
 void scan_chunks(const Context& context, const R& reducer, const Source& source, const Lines& lines,
                  typename R::State* states) {
   const std::int64_t units = lines.count() * lines.chunks();
-  if (lines.inner >= kSideBySide || lines.n <= 2 * kGroup)
-    launch(context, scan_columns_kernel<R, Source, totals>, grid_stride(context, units, kThreads), reducer, source, lines,
-           states);
-  else
-    launch(context, scan_rows_kernel<R, Source, totals>, grid_stride(context, units, kWarps), reducer, source, lines,
-           states);
+  // States of chunks are few: a warp walks those of several chunks, however many lines lie side by side.
+  constexpr bool kStates = std::is_same_v<Source, States<R>>;
+  if constexpr (!(kStates && totals))
+    if ((!kStates && lines.inner >= kSideBySide) || lines.n <= 2 * kGroup)
+      return launch(context, scan_columns_kernel<R, Source, totals>, grid_stride(context, units, kThreads), reducer, source,
+                    lines, states);
+  launch(context, scan_rows_kernel<R, Source, totals>, grid_stride(context, units, kWarps), reducer, source, lines, states);
 }
 
 template <class R, class Source>

@@ -176,6 +176,9 @@ TEST_P(ScanTest, LongLines) {
   for (const ScanOp op : kOps) {
     check({op, float32, 1, 66001, 1});
     check({op, float64, 1, 65537, 2, true});
+    for (const DType dtype : {int32, int64})
+      if (op == ScanOp::Max || op == ScanOp::Min || (dtype == int64 && op != ScanOp::LogSumExp))
+        check({op, dtype, 1, 66001, 1});
     if (HasFatalFailure()) return;
   }
 }
