@@ -7,6 +7,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/ops/create.h>
+#include <luge/ops/detail/edit.h>
 #include <luge/ops/elementwise.h>
 #include <luge/tensor/detail/iteration.h>
 #include <luge/tensor/detail/tensor_impl.h>
@@ -18,20 +19,6 @@ namespace {
 
 /// From so many values on they are looked up part by part.
 constexpr std::int64_t kLong = std::int64_t{1} << 16;
-
-void run_gather(Direction direction, const Tensor& source, const Tensor& index, const Tensor& out) {
-  Gather call;
-  call.direction = direction;
-  call.dim = source.ndim() - 1;
-  call.source_size = source.shape().back();
-  call.source = operand(source);
-  call.index = operand(index);
-  call.out = operand(out);
-  const Binding bindings[] = {{&call.out, &out}, {&call.index, &index}};
-  set_plain_extent(call.extent, out.shape(), bindings);
-  for (int d = 0; d < source.ndim(); ++d) call.source.strides[static_cast<std::size_t>(d)] = source.strides()[d];
-  source.storage()->backend().run(call);
-}
 
 struct Scanned {
   Tensor values, places;
@@ -61,7 +48,7 @@ Tensor pick(const Tensor& x, const Tensor& index) {
   const NoGrad guard;
   if (x.ndim() == 1 && index.ndim() != 1) return pick(x, index.reshape({index.numel()})).view(index.shape());
   Tensor out = empty_tensor(index.shape(), x.dtype(), x.storage()->backend());
-  if (out.numel() > 0) run_gather(Direction::Forward, x, index, out);
+  if (out.numel() > 0) run_gather(Direction::Forward, x, x.ndim() - 1, index, out);
   return out;
 }
 
@@ -96,7 +83,7 @@ Tensor places_of_running_maxima(const Tensor& x) { return scanned(ScanOp::Max, x
 
 void add_at(const Tensor& sums, const Tensor& index, const Tensor& values) {
   const NoGrad guard;
-  if (values.numel() > 0) run_gather(Direction::Backward, sums, index, values);
+  if (values.numel() > 0) run_gather(Direction::Backward, sums, sums.ndim() - 1, index, values);
 }
 
 }  // namespace luge
