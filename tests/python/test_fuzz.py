@@ -8,6 +8,8 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 import luge
 
 PROGRAM = '''
@@ -56,7 +58,8 @@ MAKERS = [
 ]
 
 def functions():
-    modules = [luge, luge._C, luge.autograd, luge.cuda, luge.data, luge.func, luge.init, luge.nn, luge.nn.functional, luge.optim, luge.optim.lr_scheduler]
+    modules = [luge, luge._C, luge.autograd, luge.cuda, luge.data, luge.func, luge.init, luge.nn, luge.nn.functional, luge.nn.init, luge.nn.utils,
+               luge.linalg, luge.special, luge.array_api, luge.utils.data, luge.optim, luge.optim.lr_scheduler]
     modules += [value for value in vars(luge._C).values() if inspect.ismodule(value)]
     for module in modules:
         for name, value in sorted(vars(module).items()):
@@ -94,9 +97,12 @@ def test_no_argument_crashes(tmp_path):
     seconds = float(os.environ.get("LUGE_FUZZ_SECONDS", "5"))
     folder = str(pathlib.Path(luge.__file__).parent.parent)
     journal = tmp_path / "journal"
-    result = subprocess.run([sys.executable, "-c", PROGRAM, str(seconds), os.environ.get("LUGE_FUZZ_SEED", "0"), str(journal)],
-                            env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True, timeout=seconds + 120,
-                            cwd=tmp_path, check=False)  # fmt: skip
+    command = [sys.executable, "-c", PROGRAM, str(seconds), os.environ.get("LUGE_FUZZ_SEED", "0"), str(journal)]
+    try:
+        result = subprocess.run(command, env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True, timeout=seconds + 120,
+                                cwd=tmp_path, check=False)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"this call did not end: {journal.read_text()}", pytrace=False)
     assert result.returncode == 0, f"the last call: {journal.read_text()}\n{result.stderr[-3000:]}"
     functions, calls, returned = map(int, result.stdout.split()[-3:])
     assert functions > 300 and calls > 100 * seconds and returned > calls / 50

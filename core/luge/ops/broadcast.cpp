@@ -1,5 +1,7 @@
 #include <luge/ops/broadcast.h>
 
+#include <algorithm>
+
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/index.h>
@@ -73,6 +75,18 @@ Tensor cartesian_prod(const std::vector<Tensor>& tensors) {
   return stack(columns, 1);
 }
 
+namespace {
+
+/// How many choices of `count` elements out of n there are, or more than 1e18 instead of more than that.
+double binomial(double n, double count) {
+  double choices = 1;
+  const double fewer = std::min(count, n - count);
+  for (double i = 1; i <= fewer && choices < 1e18; ++i) choices *= (n - fewer + i) / i;
+  return choices;
+}
+
+}  // namespace
+
 Tensor combinations(const Tensor& x, std::int64_t count, bool with_replacement) {
   const Operation called("combinations");
   LUGE_CHECK(ShapeError, checked(x, "combinations").shape.ndim() == 1, "combinations: the tensor has shape {}; it must be 1-d",
@@ -80,10 +94,17 @@ Tensor combinations(const Tensor& x, std::int64_t count, bool with_replacement) 
   LUGE_CHECK(ValueError, count >= 0, "combinations: r is {}; it must be 0 or more", count);
   const std::int64_t n = x.numel();
   if (count == 0) return empty({0}, {.dtype = x.dtype(), .device = x.device()});
+  if (with_replacement ? n == 0 : count > n) return empty({0, count}, {.dtype = x.dtype(), .device = x.device()});
+  const double drawn = static_cast<double>(count);
+  const double choices = binomial(static_cast<double>(n) + (with_replacement ? drawn - 1 : 0), drawn);
+  constexpr double kMostPlaces = 1e9;  // 8 GB of them on the host
+  LUGE_CHECK(OutOfMemoryError, choices * drawn <= kMostPlaces,
+             "combinations: there are {:g} choices of {} from {} elements; at most {:g} elements are chosen at once", choices,
+             count, n, kMostPlaces);
   std::vector<std::int64_t> places, choice(static_cast<std::size_t>(count));
   std::int64_t rows = 0;
   for (std::int64_t i = 0; i < count; ++i) choice[static_cast<std::size_t>(i)] = with_replacement ? 0 : i;
-  for (bool more = with_replacement ? n > 0 : count <= n; more;) {
+  for (bool more = true; more;) {
     places.insert(places.end(), choice.begin(), choice.end());
     ++rows;
     more = false;
@@ -95,7 +116,6 @@ Tensor combinations(const Tensor& x, std::int64_t count, bool with_replacement) 
       more = true;
     }
   }
-  if (rows == 0) return empty({0, count}, {.dtype = x.dtype(), .device = x.device()});
   Tensor index;
   if (observer) {  // a captured step takes no values of the host
     std::vector<Tensor> numbers;

@@ -13,6 +13,7 @@
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
 #include <luge/ops/matmul.h>
+#include <luge/ops/scan.h>
 #include <luge/seam/observer.h>
 #include <luge/tensor/detail/tensor_impl.h>
 
@@ -161,9 +162,10 @@ Tensor vander(const Tensor& x, std::optional<std::int64_t> n) {
   LUGE_CHECK(DTypeError, x.dtype() != DType::Bool, "{}: x is bool; it must be a number", op);
   const Operation operation(op);
   const Tensor base = is_floating(x.dtype()) ? x : x.to(DType::Int64);
-  std::vector<Tensor> powers{no_grad([&] { return ones_like(base); })};
-  while (static_cast<std::int64_t>(powers.size()) < count) powers.push_back(powers.size() == 1 ? base : powers.back() * base);
-  return stack(powers, -1);
+  Shape repeated = base.shape();
+  repeated.push_back(count - 1);
+  const Tensor factors = base.unsqueeze(-1);
+  return cat({no_grad([&] { return ones_like(factors); }), cumprod(factors.expand(repeated), -1)}, -1);
 }
 
 Tensor cross(const Tensor& a, const Tensor& b, int dim) {

@@ -9,6 +9,7 @@
 #include <luge/ops/detail/derivative_node.h>
 #include <luge/ops/detail/rounded_once.h>
 #include <luge/ops/elementwise.h>
+#include <luge/ops/reduce.h>
 #include <luge/tensor/detail/tensor_impl.h>
 
 namespace luge {
@@ -125,9 +126,9 @@ Tensor multigammaln(const Tensor& x, std::int64_t p) {
   checked(x, "multigammaln");
   LUGE_CHECK(ValueError, p >= 1, "multigammaln: p is {}; it must be 1 or more", p);
   return rounded_once(x, [&](const Tensor& wide) {
-    Tensor sum = lgamma(wide);
-    for (std::int64_t i = 1; i < p; ++i) sum = sum + lgamma(wide - 0.5 * static_cast<double>(i));
-    return sum + 0.25 * static_cast<double>(p * (p - 1)) * std::log(kPi);
+    const Tensor halves = 0.5 * arange(0, p, 1, {.dtype = wide.dtype(), .device = wide.device()});
+    const double dimension = static_cast<double>(p);
+    return lgamma(wide.reshape({wide.numel(), 1}) - halves).sum(-1).view(wide.shape()) + 0.25 * dimension * (dimension - 1) * std::log(kPi);
   });
 }
 

@@ -23,6 +23,15 @@ std::vector<Tensor> parts_of_size(const Tensor& x, std::int64_t size, int dim) {
   return parts;
 }
 
+/// Parts beyond the size of a dimension are empty: their number costs memory that no limit counts.
+void check_count(const char* op, const char* parts, std::int64_t asked, std::int64_t whole) {
+  constexpr std::int64_t kMostEmpty = 1 << 20;
+  LUGE_CHECK(ValueError, asked > 0, "{}: {} {} are asked for; it must be 1 or more", op, asked, parts);
+  LUGE_CHECK(ValueError, asked <= std::max(whole, kMostEmpty),
+             "{}: {} {} are asked for along a dimension of size {}; at most {} are made", op, asked, parts, whole,
+             std::max(whole, kMostEmpty));
+}
+
 }  // namespace
 
 std::vector<Tensor> split(const Tensor& x, std::int64_t size, int dim) {
@@ -53,8 +62,9 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& size
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, int dim) {
   const Operation called("chunk");
   const int d = dim_to_split("chunk", x, dim);
-  LUGE_CHECK(ValueError, chunks > 0, "chunk: {} chunks are asked for; it must be 1 or more", chunks);
   const std::int64_t whole = x.shape()[d];
+  LUGE_CHECK(ValueError, chunks > 0, "chunk: {} chunks are asked for; it must be 1 or more", chunks);
+  if (whole == 0) check_count("chunk", "chunks", chunks, whole);
   if (whole == 0) return std::vector<Tensor>(static_cast<std::size_t>(chunks), x.slice(d, 0));  // as PyTorch does
   return parts_of_size(x, (whole - 1) / chunks + 1, d);
 }
@@ -62,8 +72,9 @@ std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, int dim) {
 std::vector<Tensor> tensor_split(const Tensor& x, std::int64_t sections, int dim) {
   const Operation called("tensor_split");
   const int d = dim_to_split("tensor_split", x, dim);
-  LUGE_CHECK(ValueError, sections > 0, "tensor_split: {} sections are asked for; it must be 1 or more", sections);
-  const std::int64_t whole = x.shape()[d], larger = whole % sections;
+  const std::int64_t whole = x.shape()[d];
+  check_count("tensor_split", "sections", sections, whole);
+  const std::int64_t larger = whole % sections;
   std::vector<Tensor> parts;
   for (std::int64_t i = 0, start = 0; i < sections; ++i) {
     const std::int64_t stop = start + whole / sections + (i < larger);
