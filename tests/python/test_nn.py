@@ -147,3 +147,14 @@ def test_training_learns():
         loss.backward()
         optimizer.step()
     assert loss.item() < 1e-2
+
+
+def test_modules_are_built_in_an_arena():
+    params = luge.Parameters(sets=3)
+    with luge.nn.build_in(params) as inner:
+        model = luge.nn.Sequential(luge.nn.Linear(3, 4), luge.nn.Linear(4, 2))
+    assert inner is params and len(params) == 4
+    assert [tuple(p.shape) for p in model.parameters()] == [(3, 4, 3), (3, 4), (3, 2, 4), (3, 2)]
+    assert luge.nn.Linear(3, 4).weight.shape == (4, 3)
+    with pytest.raises(TypeError, match="build_in: params is of type int"), luge.nn.build_in(3):
+        pass
