@@ -155,10 +155,6 @@ constexpr Pattern kPatterns[] = {
     {"empty", &luge::empty, "A tensor whose contents are undefined.\n\n>>> luge.empty(2, 3).shape\n(2, 3)"},
     {"zeros", &luge::zeros, "A tensor of zeros.\n\n>>> luge.zeros(2, dtype=luge.int64)\ntensor([0, 0])"},
     {"ones", &luge::ones, "A tensor of ones.\n\n>>> luge.ones(1, 2)\ntensor([[1., 1.]])"},
-    {"rand", &luge::rand,
-     "Uniform random numbers in [0, 1).\n\n>>> x = luge.rand(100)\n>>> bool(((x >= 0) & (x < 1)).all())\nTrue"},
-    {"randn", &luge::randn,
-     "Random numbers of the standard normal distribution.\n\n>>> luge.randn(2, 3).shape\n(2, 3)"},
 };
 
 void bind_patterns(nb::module_& m) {
@@ -272,34 +268,6 @@ void bind_numbers(nb::module_& m) {
       "n"_a, "m"_a = nb::none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
       "requires_grad"_a = false,
       "The identity matrix of n rows, and m columns.\n\n>>> luge.eye(2)\ntensor([[1., 0.],\n        [0., 1.]])");
-  m.def(
-      "randint",
-      [](std::int64_t low, nb::handle high, nb::handle size, std::optional<PyDType> dtype,
-         std::optional<DeviceArgument> device) {
-        const bool from_zero = size.is_none();  // randint(high, size)
-        const Shape shape = sizes("randint", from_zero ? high : size);
-        const std::int64_t first = from_zero ? 0 : low, last = from_zero ? low : integer("randint", "high", high);
-        const TensorOptions wanted = options(dtype, device, DType::Int64);
-        const Unlocked unlocked(kQuick);
-        return randint(first, last, shape, wanted);
-      },
-      "low"_a, "high"_a.none(), "size"_a = nb::none(), nb::kw_only(), "dtype"_a = nb::none(), "device"_a = nb::none(),
-      nb::sig("def randint(low: int, high: int | Sequence[int], size: int | Sequence[int] | None = None, *, "
-              "dtype: dtype | None = None, device: device | str | None = None) -> Tensor"),
-      "Random integers in [low, high), or in [0, low) where only a size follows.\n\n"
-      ">>> x = luge.randint(3, 6, (50,))\n>>> int(x.min()) >= 3 and int(x.max()) < 6\nTrue");
-  m.def(
-      "randperm",
-      [](std::int64_t n) {
-        const SourceLocation at = location();
-        const Unlocked unlocked(kQuick);
-        return randperm(n, at);
-      },
-      "n"_a, "The numbers 0 ... n - 1 in random order.\n\n>>> sorted(luge.randperm(4).tolist())\n[0, 1, 2, 3]");
-  m.def(
-      "manual_seed", [](std::uint64_t seed) { manual_seed(seed); }, "seed"_a,
-      "Starts the sequence of rand, randn, randint and of parameters' initial values anew.\n\n"
-      ">>> luge.manual_seed(0)\n>>> a = luge.rand(3)\n>>> luge.manual_seed(0)\n>>> a.equal(luge.rand(3))\nTrue");
 }
 
 }  // namespace

@@ -175,6 +175,7 @@ void bind_padding(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_contractions(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_distances(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_more_creation(nb::module_& m, nb::class_<Tensor>& tensor);
+void bind_random(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_indexing(nb::class_<Tensor>& tensor);
 void bind_interchange(nb::module_& m, nb::class_<Tensor>& tensor);
 void bind_creation(nb::module_& m);

@@ -289,6 +289,7 @@ void bind_tensor(nb::module_& m) {
   bind_contractions(m, tensor);
   bind_distances(m, tensor);
   bind_more_creation(m, tensor);
+  bind_random(m, tensor);
   bind_indexing(tensor);
   bind_elementwise(m, tensor);
   bind_in_place(tensor);

@@ -6,6 +6,8 @@ ELSEWHERE = {
         get_num_threads set_num_threads is_grad_enabled get_float32_matmul_precision set_float32_matmul_precision Tensor.cuda
         Tensor.device""",
     "tests/python/test_creation.py": "empty empty_like rand rand_like randint randn randn_like randperm manual_seed",
+    "tests/python/test_random.py": "bernoulli multinomial normal randint_like Tensor.bernoulli Tensor.bernoulli_ Tensor.multinomial "
+    "Tensor.cauchy_ Tensor.exponential_ Tensor.geometric_ Tensor.log_normal_ Tensor.normal_ Tensor.random_ Tensor.uniform_",
     "tests/python/test_interchange.py": "from_numpy from_dlpack Tensor.numpy Tensor.data_ptr",
     "tests/python/test_autograd.py": "Tensor.backward",
     "tests/python/test_files.py": "save load",

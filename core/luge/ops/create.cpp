@@ -4,11 +4,13 @@
 #include <atomic>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/math/random.h>
 #include <luge/ops/elementwise.h>
+#include <luge/ops/generator.h>
 #include <luge/ops/detail/random_state.h>
 #include <luge/tensor/detail/iteration.h>
 #include <luge/tensor/detail/tensor_impl.h>
@@ -61,6 +63,17 @@ Tensor counted(const char* op, std::int64_t n, double start, double step, std::i
 std::atomic<std::uint64_t> seed_in_force{0};
 std::atomic<std::uint64_t> streams_taken{0};
 
+/// Where this thread's draws come from; null: the global generator.
+thread_local Generator* own_generator = nullptr;
+
+/// What the next draw is keyed by.
+RandomState next_draw(const char* op, SourceLocation location = {}) {
+  if (!own_generator) return {.seed = global_seed(), .stream = next_stream()};
+  refuse_capture(op, "the numbers of a generator that is given would be the same at each replay; the global one goes on",
+                 location);
+  return {.seed = own_generator->seed, .stream = own_generator->drawn++};
+}
+
 Tensor drawn(const char* op, const Shape& shape, Random call, const TensorOptions& options) {
   const Operation called(op);
   check_options(op, options);
@@ -68,9 +81,10 @@ Tensor drawn(const char* op, const Shape& shape, Random call, const TensorOption
   if (result.numel() > 0) {
     call.sets = 1;
     call.per_set = result.numel();
-    call.seed = global_seed();
-    call.stream = next_stream();
-    call.global = true;
+    const RandomState key = next_draw(op);
+    call.seed = key.seed;
+    call.stream = key.stream;
+    call.global = !own_generator;
     call.out = operand(result);
     call.out.strides[0] = 1;
     result.storage()->backend().run(call);
@@ -265,6 +279,9 @@ void set_global_generator(std::uint64_t seed, std::uint64_t streams) {
   streams_taken = streams;
 }
 
+DrawFrom::DrawFrom(Generator& generator) : kept_(std::exchange(own_generator, &generator)) {}
+DrawFrom::~DrawFrom() { own_generator = kept_; }
+
 void manual_seed(std::uint64_t seed) {
   if (observer) [[unlikely]]
     observer->seeds(seed);
@@ -321,7 +338,7 @@ Tensor randperm(std::int64_t n, SourceLocation location) {
   Tensor result = empty({n}, {.dtype = DType::Int64});
   auto* const order = static_cast<std::int64_t*>(result.data());
   std::iota(order, order + n, 0);
-  const std::uint64_t seed = global_seed(), stream = next_stream();
+  const auto [seed, stream] = next_draw("randperm", location);
   // Fisher and Yates, one keyed draw per position.
   for (auto i = static_cast<std::size_t>(n); i > 1; --i)
     std::swap(order[i - 1], order[math::scalar::uniform_integer(math::scalar::random_word(seed, stream, 0, i), i)]);
