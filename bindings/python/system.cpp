@@ -128,7 +128,7 @@ void bind_data(nb::module_& m) {
       "find_dataset", [](const std::string& name) { return find_dataset(name); }, "name"_a,
       "The folder of a data set by name. Raises IoError naming the places where it was looked for.");
   nb::class_<Dataset> dataset(data, "Dataset",
-                              "Labelled images: images in [0, 1] as float32, labels as int64, on the CPU.");
+                              "Labelled images, on the CPU: float32, in [0, 1] where the file holds bytes; labels as int64.");
   dataset
       .def_prop_ro(
           "train", [](const Dataset& d) { return pair_of(d.train); }, "The training images and labels.")
@@ -145,13 +145,15 @@ void bind_data(nb::module_& m) {
           "(images - mean) / deviation, in place, with the moments of the training images, which are returned.");
   data.def(
       "load_idx_dataset",
-      [](const PathArgument& directory) {
+      [](const PathArgument& directory, const std::optional<std::string>& split) {
         const SourceLocation at = location();
         const std::string folder = directory.native("load_idx_dataset");
         const nb::gil_scoped_release unlocked;
-        return load_idx_dataset(folder, at);
+        return load_idx_dataset(folder, split.value_or(""), at);
       },
-      "directory"_a, "Reads the four files of MNIST and its relatives from a folder. Raises IoError naming the file.");
+      "directory"_a, "split"_a = nb::none(),
+      "Reads the four files of MNIST, Fashion-MNIST, KMNIST, QMNIST or EMNIST from a folder. `split` is EMNIST's, such as 'letters', "
+      "whose images are turned upright. Raises IoError naming the file, ValueError for a split that is missing or not there.");
 
   nb::class_<Batches> batches(
       data, "Batches",

@@ -280,6 +280,13 @@ def test_data_sets(tmp_path):
                    lambda: luge.data.find_dataset("no-such-set")):
         with pytest.raises(luge.IoError):
             action()
+    for part in ("train", "test"):
+        (tmp_path / f"emnist-letters-{part}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255]))
+        (tmp_path / f"emnist-letters-{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 3]))
+    images, labels = luge.data.load_idx_dataset(tmp_path, split="letters").train
+    assert images.tolist() == [[[0], [1]]] and labels.tolist() == [3]
+    with pytest.raises(ValueError, match="split is 'digits'; there are letters"):
+        luge.data.load_idx_dataset(tmp_path, "digits")
     try:
         folder = luge.data.find_dataset("fashion-mnist")
     except luge.IoError:

@@ -9,7 +9,7 @@
 
 namespace luge {
 
-/// Samples and what they are: images (n, height, width, ...) float32 in [0, 1], labels (n) int64.
+/// Samples and what they are: images (n, height, width, ...) float32, in [0, 1] where the file holds bytes; labels (n) int64.
 struct LabelledImages {
   Tensor images, labels;
   std::int64_t count() const { return labels.size(0); }
@@ -23,13 +23,20 @@ struct Dataset {
   std::int64_t pixels() const { return train.images.numel() / train.count(); }
 };
 
-/// Reads train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-/// t10k-labels-idx1-ubyte (each with or without .gz) from a folder. The images must be unsigned bytes of
-/// at least two dimensions, the labels integers >= 0. Throws IoError naming the file.
-Dataset load_idx_dataset(const std::string& directory, SourceLocation location = SourceLocation::current());
+/// Reads four IDX files of a folder, each with or without .gz:
+///   MNIST, Fashion-MNIST, KMNIST  train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., also spelled train-images.idx3-ubyte
+///   QMNIST                        qmnist-train-images-idx3-ubyte, qmnist-train-labels-idx2-int (the class is the first of
+///                                 eight columns), qmnist-test-...
+///   EMNIST                        emnist-SPLIT-train-images-idx3-ubyte, ..., emnist-SPLIT-test-...; `split` is to be given
+///                                 where the folder holds several. Its files store each image column by column: here they
+///                                 stand upright.
+/// Images are bytes, which become 0 to 1, or floating numbers, which stay as they are; of two dimensions or more. Labels are
+/// integers >= 0. Throws IoError naming the file, ValueError for a split that is missing or not there.
+Dataset load_idx_dataset(const std::string& directory, const std::string& split = {},
+                         SourceLocation location = SourceLocation::current());
 
-/// The folder of a data set by name ("fashion-mnist"): $LUGE_DATA or $LUGE_DATA/<name>, else where
-/// Debian's package dataset-<name> puts it. Throws IoError naming the places and the package.
+/// The folder of a data set by name ("fashion-mnist", "emnist"): $LUGE_DATA or $LUGE_DATA/<name>, else where Debian's
+/// packages put them (there is dataset-fashion-mnist). Throws IoError naming the places.
 std::string find_dataset(std::string_view name);
 
 /// Mean and standard deviation over all pixels of all images; in float64.
