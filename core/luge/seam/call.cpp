@@ -339,6 +339,42 @@ void Factorize::effects(Effects& effects) {
   effects.writes(info, each);
 }
 
+// ---- convolutions -------------------------------------------------------------------------------
+
+const char* Convolution::name() const {
+  static constexpr const char* names[3][3] = {{"conv1d", "conv1d_input", "conv1d_weight"},
+                                              {"conv2d", "conv2d_input", "conv2d_weight"},
+                                              {"conv3d", "conv3d_input", "conv3d_weight"}};
+  return names[dims - 1][static_cast<std::size_t>(role)];
+}
+double Convolution::flops() const {
+  return 2.0 * static_cast<double>(sets * batch) * static_cast<double>(w_set()) * static_cast<double>(product(out));
+}
+void Convolution::effects(Effects& effects) {
+  const Extent images = Extent().with(sets).with(batch), each = Extent().with(sets);
+  const Extent xs = images.with(x_image()), ys = images.with(y_image()), ws = each.with(w_set());
+  x.strides[2] = y.strides[2] = w.strides[1] = bias.strides[1] = 1;
+  switch (role) {
+    case Role::Output:
+      effects.reads(x, xs);
+      effects.reads(w, ws);
+      effects.reads(bias, each.with(groups * out_channels));
+      effects.stores(y, ys, store);
+      break;
+    case Role::Input:
+      effects.reads(y, ys);
+      effects.reads(w, ws);
+      effects.reads(bias, each.with(groups * in_channels));
+      effects.stores(x, xs, store);
+      break;
+    case Role::Weight:
+      effects.reads(y, ys);
+      effects.reads(x, xs);
+      effects.stores(w, ws, store);
+      break;
+  }
+}
+
 const char* name_of(const Call& call) {
   return std::visit([](const auto& kind) { return kind.name(); }, call);
 }

@@ -44,7 +44,8 @@ namespace luge {
   X(Record)           \
   X(LeastSquares)     \
   X(Covariance)       \
-  X(Factorize)
+  X(Factorize)        \
+  X(Convolution)
 
 /// One elementwise formula over broadcast operands.
 ///   Forward   in = the op's inputs (Where: condition, a, b); out[0] = the result (Bool for
@@ -462,6 +463,42 @@ struct Factorize {
   Operand pivots;                  ///< Int32
   Operand order;                   ///< Int64
   Operand info;                    ///< Int32, one per matrix
+
+  const char* name() const;
+  double flops() const;
+  void effects(Effects& effects);
+};
+
+/// A convolution of images, or either of its gradients; float32 or float64. With one of x, w and y as the result:
+///   Output  y[s, n, g, k, o] (=, +=) bias[s, g, k] + sum over c, t of x[s, n, g, c, i(o, t)] w[s, g, k, c, t]
+///   Input   x[s, n, g, c, i] (=, +=) bias[s, g, c] + sum over k, and o and t with i(o, t) = i, of y[s, n, g, k, o] w[s, g, k, c, t]
+///   Weight  w[s, g, k, c, t] (=, +=) sum over n, o of y[s, n, g, k, o] x[s, n, g, c, i(o, t)]
+/// Each is linear in its two inputs, and the derivatives of each are the two others. i(o, t) = o * stride - padding +
+/// t * dilation in each of three spatial dimensions, of which the first ones may be 1; an i outside of x holds 0. Sizes are
+/// given, so that the padding behind x is what they leave.
+///   x, y     strides: sets, batch; then (groups, channels, space) without gaps. An input may repeat in either
+///   w, bias  strides: sets; then (groups, out_channels, in_channels, taps) and (groups, channels) without gaps
+/// A result repeats nothing. An image's result depends on that image and the weights alone, a set's on that set (law 7).
+struct Convolution {
+  enum class Role : std::uint8_t { Output, Input, Weight };
+  using Sizes = std::array<std::int64_t, 3>;
+
+  Role role = Role::Output;
+  int dims = 2;                    ///< how many of the spatial dimensions are meant, the last ones
+  std::int64_t sets = 1, batch = 1, groups = 1;
+  std::int64_t in_channels = 1, out_channels = 1;  ///< of a group
+  Sizes in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1};
+  Sizes stride{1, 1, 1}, dilation{1, 1, 1};
+  Sizes padding{0, 0, 0};          ///< before x; 0 or more
+  Operand x{}, w{}, y{};
+  Operand bias{};                  ///< of Output and Input that are overwritten; or Absent
+  Store store = Store::Overwrite;
+  bool allow_tf32 = false;         ///< as MatMul's
+
+  static std::int64_t product(const Sizes& sizes) { return sizes[0] * sizes[1] * sizes[2]; }
+  std::int64_t x_image() const { return groups * in_channels * product(in); }
+  std::int64_t y_image() const { return groups * out_channels * product(out); }
+  std::int64_t w_set() const { return groups * out_channels * in_channels * product(kernel); }
 
   const char* name() const;
   double flops() const;

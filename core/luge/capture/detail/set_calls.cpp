@@ -88,6 +88,7 @@ bool divide_kind(MatMul& call, std::int64_t sets) {
 }
 bool divide_kind(Softmax& call, std::int64_t sets) { return call.rows % sets == 0; }
 bool divide_kind(CrossEntropy& call, std::int64_t sets) { return call.rows % sets == 0; }
+bool divide_kind(Convolution& call, std::int64_t sets) { return call.sets == sets; }
 template <class Other>
 bool divide_kind(Other&, std::int64_t) {
   return false;

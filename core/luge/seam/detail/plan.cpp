@@ -54,6 +54,10 @@ void restrict_kind(CrossEntropy& call, std::int64_t sets, Sets to) {
   for (Operand* const operand : {&call.logits, &call.target, &call.lse, &call.dy, &call.out})
     shift(*operand, rows * to.begin);
 }
+void restrict_kind(Convolution& call, std::int64_t, Sets to) {
+  call.sets = to.count;
+  for (Operand* const operand : {&call.x, &call.w, &call.y, &call.bias}) shift(*operand, to.begin);
+}
 template <class Other>
 void restrict_kind(Other&, std::int64_t, Sets) {}
 

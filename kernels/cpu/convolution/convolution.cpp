@@ -1,0 +1,313 @@
+// Convolutions as products of matrices. Windows of a zero-padded image are copied side by side, as many as a cache holds
+// (columns.h), and multiplied by chains (matmul/chains.h), one for each element of the result, whose terms stand in an order
+// that the sizes of an image and of the weights alone determine. Products of our own, not a library's: each panel of columns
+// stays in the second-level cache between its filling and its use. The gradient of an image is a convolution, too:
+// of gradients with turned weights, one for each residue of its positions modulo the stride.
+
+#include <algorithm>
+#include <optional>
+
+#include <luge/base/detail/dispatch.h>
+
+#include "../kernels.h"
+#include "../matmul/chains.h"
+#include "../scratch.h"
+#include "../threads.h"
+#include "columns.h"
+
+namespace luge::cpu {
+
+namespace {
+
+using Role = Convolution::Role;
+
+/// Rows of columns that are multiplied at once: a panel of kChainLanes of them fits into the second-level cache.
+constexpr std::int64_t kMostTerms = 1024;
+/// Multiplications from which on work is worth being handed out.
+constexpr std::int64_t kPartWork = std::int64_t{1} << 22;
+
+template <class T>
+struct Image {
+  const Convolution& call;
+  const Operand& operand;
+  std::int64_t channels, space;
+
+  T* at(std::int64_t set, std::int64_t image, std::int64_t group) const {
+    return static_cast<T*>(operand.data) + set * operand.strides[0] + image * operand.strides[1] + group * channels * space;
+  }
+};
+
+template <class T>
+Image<T> x_of(const Convolution& call) {
+  return {call, call.x, call.in_channels, Convolution::product(call.in)};
+}
+template <class T>
+Image<T> y_of(const Convolution& call) {
+  return {call, call.y, call.out_channels, Convolution::product(call.out)};
+}
+template <class T>
+T* weights_of(const Convolution& call, std::int64_t set, std::int64_t group) {
+  return static_cast<T*>(call.w.data) + set * call.w.strides[0] + group * (call.w_set() / call.groups);
+}
+
+// ---- results that are images --------------------------------------------------------------------
+
+/// Positions of the result, `spacing` apart from `first` on, and how they come of the source.
+struct Phase {
+  Windows windows;
+  Sizes first, spacing;
+  std::vector<std::int64_t> taps;  ///< of the kernel, in the order of the windows' ones
+
+  bool is_whole() const { return spacing == Sizes{1, 1, 1}; }
+};
+
+Phase output_phase(const Convolution& call) {
+  std::array<std::vector<std::int64_t>, 3> offsets;
+  for (std::size_t d = 0; d < 3; ++d)
+    for (std::int64_t t = 0; t < call.kernel[d]; ++t) offsets[d].push_back(t * call.dilation[d] - call.padding[d]);
+  Phase phase{Windows(call.in, call.out, call.stride, offsets), {0, 0, 0}, {1, 1, 1}, {}};
+  for (std::int64_t t = 0; t < Convolution::product(call.kernel); ++t) phase.taps.push_back(t);
+  return phase;
+}
+
+/// Positions `first` + j * stride of x. Tap t brings them y's position (first + j * stride + padding - t * dilation) / stride,
+/// if that is one. Nothing if no tap does.
+std::optional<Phase> input_phase(const Convolution& call, const Sizes& first) {
+  std::array<std::vector<std::int64_t>, 3> offsets, taps;
+  Sizes count{};
+  for (std::size_t d = 0; d < 3; ++d) {
+    const std::int64_t stride = call.stride[d];
+    count[d] = (call.in[d] - first[d] + stride - 1) / stride;
+    for (std::int64_t t = 0; t < call.kernel[d]; ++t) {
+      const std::int64_t from = first[d] + call.padding[d] - t * call.dilation[d];
+      if (from % stride != 0) continue;
+      // One that no position sees would make the padded image larger.
+      if (from / stride + count[d] - 1 < 0 || from / stride >= call.out[d]) continue;
+      offsets[d].push_back(from / stride);
+      taps[d].push_back(t);
+    }
+    if (taps[d].empty()) return {};
+  }
+  Phase phase{Windows(call.out, count, {1, 1, 1}, offsets), first, call.stride, {}};
+  for (const std::int64_t z : taps[0])
+    for (const std::int64_t y : taps[1])
+      for (const std::int64_t x : taps[2]) phase.taps.push_back((z * call.kernel[1] + y) * call.kernel[2] + x);
+  return phase;
+}
+
+/// The channels of a source become channels of a result: a matrix of (to, from, tap) for each set and group.
+template <class T>
+struct Mixing {
+  const Convolution& call;
+  Image<const T> source;
+  Image<T> result;
+  bool is_input;
+  std::vector<T> turned;           ///< the weights, to be multiplied from the left, where they do not lie so
+  std::int64_t terms = 0;
+
+  const T* weights(std::int64_t set, std::int64_t group) const {
+    if (!is_input) return weights_of<const T>(call, set, group);
+    const std::int64_t own_set = call.w.strides[0] == 0 ? 0 : set;
+    return turned.data() + (own_set * call.groups + group) * result.channels * terms;
+  }
+  const T* bias(std::int64_t set, std::int64_t group) const {
+    if (!call.bias.is_memory()) return nullptr;
+    return static_cast<const T*>(call.bias.data) + set * call.bias.strides[0] + group * result.channels;
+  }
+  void turn(const Phase& phase) {
+    const std::int64_t taps = Convolution::product(call.kernel), some = static_cast<std::int64_t>(phase.taps.size());
+    terms = source.channels * some;
+    if (!is_input) return;
+    const std::int64_t sets = call.w.strides[0] == 0 ? 1 : call.sets;
+    turned.resize(static_cast<std::size_t>(sets * call.groups * result.channels * terms));
+    T* to = turned.data();
+    for (std::int64_t s = 0; s < sets; ++s)
+      for (std::int64_t g = 0; g < call.groups; ++g) {
+        const T* const from = weights_of<const T>(call, s, g);
+        for (std::int64_t c = 0; c < result.channels; ++c)
+          for (std::int64_t k = 0; k < source.channels; ++k)
+            for (const std::int64_t tap : phase.taps) *to++ = from[(k * result.channels + c) * taps + tap];
+      }
+  }
+};
+
+/// Positions of a plane of the result that a phase does not write by products.
+template <class T>
+void put_positions(const Convolution& call, const Phase& phase, std::int64_t first, std::int64_t count, const T* from, T* plane,
+                   bool accumulates) {
+  const Sizes& counts = phase.windows.count;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t j = first + i, x = phase.first[2] + j % counts[2] * phase.spacing[2],
+                       y = phase.first[1] + j / counts[2] % counts[1] * phase.spacing[1],
+                       z = phase.first[0] + j / counts[2] / counts[1] * phase.spacing[0];
+    T& to = plane[(z * call.in[1] + y) * call.in[2] + x];
+    to = accumulates ? to + from[i] : from[i];
+  }
+}
+
+template <class T>
+void mix(Mixing<T>& mixing, const Phase& phase) {
+  const Convolution& call = mixing.call;
+  mixing.turn(phase);
+  const Windows& windows = phase.windows;
+  const std::int64_t positions = windows.positions(), taps = static_cast<std::int64_t>(phase.taps.size());
+  const std::int64_t to = mixing.result.channels, from = mixing.source.channels, terms = mixing.terms;
+  // An image that all sets share is laid out for all of them.
+  const bool shared = mixing.source.operand.strides[0] == 0;
+  const std::int64_t outer_sets = shared ? 1 : call.sets, inner_sets = shared ? call.sets : 1;
+  const std::int64_t panels = (positions + kChainLanes - 1) / kChainLanes, work = kChainLanes * terms * to * inner_sets;
+  const std::int64_t chunk = std::clamp<std::int64_t>(kPartWork / work, 1, panels), chunks = (panels + chunk - 1) / chunk;
+  const std::int64_t channels = std::clamp<std::int64_t>(kMostTerms / taps, 1, from);
+  const bool accumulates = call.store == Store::Accumulate, whole = phase.is_whole();
+
+  parallel_for(outer_sets * call.batch * call.groups * chunks, std::max<std::int64_t>(chunk * work / 16, 1),
+               [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t padded_size = from * windows.plane() + kSlack;
+    Scratch<T> padded(padded_size), columns(channels * taps * kChainLanes + kSlack), working(channels * taps * kChainLanes),
+        part(whole ? 0 : to * kChainLanes);
+    std::fill_n(padded.data(), padded_size, T(0));
+    std::vector<Stretch> stretches;
+    std::int64_t known = -1;
+    for (std::int64_t item = begin; item < end; ++item) {
+      const std::int64_t unit = item / chunks, group = unit % call.groups, image = unit / call.groups % call.batch,
+                         outer = unit / call.groups / call.batch;
+      if (unit != known) pad_image(windows, from, mixing.source.at(outer, image, group), padded.data());
+      known = unit;
+      const std::int64_t last = std::min((item % chunks + 1) * chunk * kChainLanes, positions);
+      for (std::int64_t first = item % chunks * chunk * kChainLanes; first < last; first += kChainLanes) {
+        const std::int64_t count = std::min(kChainLanes, last - first);
+        find_stretches(windows, first, count, stretches);
+        for (std::int64_t c = 0; c < from; c += channels) {
+          const std::int64_t some = std::min(channels, from - c);
+          fill_columns(windows, some, padded.data() + c * windows.plane(), stretches, columns.data(), kChainLanes);
+          for (std::int64_t inner = 0; inner < inner_sets; ++inner) {
+            const std::int64_t set = outer + inner;
+            T* const result = mixing.result.at(set, image, group);
+            Product<T> p{.m = to, .n = count, .k = some * taps, .a = {mixing.weights(set, group) + c * taps, terms, 1},
+                         .b = {columns.data(), kChainLanes, 1}, .c = {result + first, mixing.result.space, 1}, .before = {}};
+            if (!whole) p.c = {part.data(), kChainLanes, 1};
+            if (const T* const bias = mixing.bias(set, group); c == 0 && bias)
+              p.before = {bias, 1, 0};
+            else if (whole && (c > 0 || accumulates))
+              p.before = {p.c.data, p.c.row, 1};
+            chain_product(p, working.data());
+            for (std::int64_t k = 0; !whole && k < to; ++k)
+              put_positions(call, phase, first, count, part.data() + k * kChainLanes, result + k * mixing.result.space,
+                            accumulates || c > 0);
+          }
+        }
+      }
+    }
+  });
+}
+
+/// Positions of x that no tap sees.
+template <class T>
+void leave_out(const Mixing<T>& mixing, const Sizes& first) {
+  const Convolution& call = mixing.call;
+  if (call.store == Store::Accumulate) return;
+  for (std::int64_t s = 0; s < call.sets; ++s)
+    for (std::int64_t n = 0; n < call.batch; ++n)
+      for (std::int64_t g = 0; g < call.groups; ++g)
+        for (std::int64_t c = 0; c < mixing.result.channels; ++c) {
+          const T* const bias = mixing.bias(s, g);
+          T* const plane = mixing.result.at(s, n, g) + c * mixing.result.space;
+          for (std::int64_t z = first[0]; z < call.in[0]; z += call.stride[0])
+            for (std::int64_t y = first[1]; y < call.in[1]; y += call.stride[1])
+              for (std::int64_t x = first[2]; x < call.in[2]; x += call.stride[2])
+                plane[(z * call.in[1] + y) * call.in[2] + x] = bias ? bias[c] : T(0);
+        }
+}
+
+template <class T>
+void run_output(const Convolution& call) {
+  Mixing<T> mixing{call, x_of<const T>(call), y_of<T>(call), false, {}};
+  mix(mixing, output_phase(call));
+}
+
+template <class T>
+void run_input(const Convolution& call) {
+  Mixing<T> mixing{call, y_of<const T>(call), x_of<T>(call), true, {}};
+  Sizes first{};
+  for (first[0] = 0; first[0] < std::min(call.stride[0], call.in[0]); ++first[0])
+    for (first[1] = 0; first[1] < std::min(call.stride[1], call.in[1]); ++first[1])
+      for (first[2] = 0; first[2] < std::min(call.stride[2], call.in[2]); ++first[2])
+        if (const std::optional<Phase> phase = input_phase(call, first))
+          mix(mixing, *phase);
+        else
+          leave_out(mixing, first);
+}
+
+// ---- gradients of weights -----------------------------------------------------------------------
+
+/// Positions whose columns are multiplied at once.
+constexpr std::int64_t kMostPositions = 256;
+/// Parts of a batch that are added up apart, at most.
+constexpr std::int64_t kMostParts = 16;
+
+/// out = columns^T y^T of each image, added up over parts of the batch, and then those over the parts, in order.
+template <class T>
+void run_weight(const Convolution& call) {
+  const Phase phase = output_phase(call);
+  const Windows& windows = phase.windows;
+  const Image<const T> xs = x_of<const T>(call), ys = y_of<const T>(call);
+  const std::int64_t taps = static_cast<std::int64_t>(phase.taps.size()), rows = xs.channels * taps, outs = ys.channels;
+  const std::int64_t positions = windows.positions(), size = rows * outs, units = call.sets * call.groups;
+  const double work = static_cast<double>(size) * static_cast<double>(positions * call.batch);
+  const std::int64_t parts = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / (8 * kPartWork)), 1,
+                                                      std::min(call.batch, kMostParts));
+  const std::int64_t each = (call.batch + parts - 1) / parts;
+  const std::int64_t blocks = (positions + kMostPositions - 1) / kMostPositions, block = (positions + blocks - 1) / blocks;
+  const std::int64_t row = (block + kSlack - 1) / kSlack * kSlack;
+  Scratch<T> sums(units * parts * size);
+
+  parallel_for(units * parts, std::max<std::int64_t>(static_cast<std::int64_t>(work / static_cast<double>(16 * parts)), 1),
+               [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t padded_size = xs.channels * windows.plane() + kSlack;
+    Scratch<T> padded(padded_size), columns(rows * row + kSlack), working(kChainLanes * block);
+    std::fill_n(padded.data(), padded_size, T(0));
+    std::vector<Stretch> stretches;
+    for (std::int64_t item = begin; item < end; ++item) {
+      const std::int64_t unit = item / parts, set = unit / call.groups, group = unit % call.groups;
+      T* const sum = sums.data() + item * size;
+      const std::int64_t first_image = item % parts * each, last_image = std::min(first_image + each, call.batch);
+      if (first_image >= last_image) std::fill_n(sum, size, T(0));
+      for (std::int64_t image = first_image; image < last_image; ++image) {
+        pad_image(windows, xs.channels, xs.at(set, image, group), padded.data());
+        for (std::int64_t first = 0; first < positions; first += block) {
+          const std::int64_t count = std::min(block, positions - first);
+          find_stretches(windows, first, count, stretches);
+          fill_columns(windows, xs.channels, padded.data(), stretches, columns.data(), row);
+          Product<T> p{.m = rows, .n = outs, .k = count, .a = {columns.data(), row, 1},
+                       .b = {ys.at(set, image, group) + first, 1, ys.space}, .c = {sum, outs, 1}, .before = {}};
+          if (image > first_image || first > 0) p.before = {sum, outs, 1};
+          chain_product(p, working.data());
+        }
+      }
+    }
+  });
+
+  for (std::int64_t unit = 0; unit < units; ++unit) {
+    T* const sum = sums.data() + unit * parts * size;
+    for (std::int64_t part = 1; part < parts; ++part)
+      for (std::int64_t i = 0; i < size; ++i) sum[i] += sum[part * size + i];
+    T* const to = weights_of<T>(call, unit / call.groups, unit % call.groups);
+    for (std::int64_t k = 0; k < outs; ++k)
+      for (std::int64_t r = 0; r < rows; ++r)
+        to[k * rows + r] = call.store == Store::Accumulate ? to[k * rows + r] + sum[r * outs + k] : sum[r * outs + k];
+  }
+}
+
+}  // namespace
+
+void run(const Convolution& call) {
+  with_floating(call.w.dtype, [&]<class T>() {
+    switch (call.role) {
+      case Role::Output: return run_output<T>(call);
+      case Role::Input: return run_input<T>(call);
+      case Role::Weight: return run_weight<T>(call);
+    }
+  });
+}
+
+}  // namespace luge::cpu
