@@ -194,6 +194,10 @@ Tensor fitted(Tensor value, int ndim) {
 }
 
 void set(Tensor& x, nb::handle key, nb::handle value) {
+  if (key.ptr() == Py_False) {  // nothing of it: no change, also of a leaf that requires a gradient
+    assigned(x, value);
+    return;
+  }
   if (const std::optional<Tensor> mask = whole_mask(x, key)) {
     check_writable(x, kOp);
     if (put_mask(x, *mask, assigned(x, value))) return;

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from running import NUMPY
+from running import NUMPY, arrays
 
 #: Multiples of epsilon: of the largest value of a tensor for values, four times that for gradients. float16 and bfloat16 are
 #: rounded between the steps of a formula, by PyTorch and by luge, at different places.
@@ -14,8 +14,8 @@ def kind(array):
     return "bfloat16" if array.dtype == NUMPY["bfloat16"] else str(array.dtype)
 
 
-def difference(ours, theirs, tol, factor=1):
-    """What is wrong with a tensor, or None."""
+def difference(ours, theirs, tol, factor=1, epsilon=0.0):
+    """What is wrong with a tensor, or None. `epsilon` is that of a coarser dtype that the values went through."""
     if kind(ours) != kind(theirs):
         return f"dtype {kind(ours)}, not {kind(theirs)}"
     if ours.shape != theirs.shape:
@@ -26,7 +26,7 @@ def difference(ours, theirs, tol, factor=1):
         a, b = ours.astype(np.float64), theirs.astype(np.float64)
         finite = np.abs(b[np.isfinite(b)])
         scale = finite.max() if finite.size else 0.0
-        bound = factor * (tol or TOLERANCES[kind(ours)]) * EPSILON[kind(ours)] * scale
+        bound = factor * (tol or TOLERANCES[kind(ours)]) * max(epsilon, EPSILON[kind(ours)]) * scale
         with np.errstate(invalid="ignore"):
             same = (np.abs(a - b) <= bound) | (a == b) | (np.isnan(a) & np.isnan(b))
     if same.all():
@@ -35,12 +35,12 @@ def difference(ours, theirs, tol, factor=1):
     return f"{ours[place]!r} at {place}, not {theirs[place]!r} ({int((~same).sum())} of {same.size} differ)"
 
 
-def compare(ours, theirs, tol=None, factor=1, where="result"):
+def compare(ours, theirs, tol=None, factor=1, where="result", epsilon=0.0):
     """What is wrong with a result, or None."""
     if isinstance(theirs, np.ndarray):
         if not isinstance(ours, np.ndarray):
             return f"{where}: {ours!r} is no tensor"
-        wrong = difference(ours, theirs, tol, factor)
+        wrong = difference(ours, theirs, tol, factor, epsilon)
         return wrong and f"{where}: {wrong}"
     if isinstance(ours, np.ndarray) or type(ours) is not type(theirs):
         return f"{where}: {type(ours).__name__}, not {type(theirs).__name__}"
@@ -94,10 +94,11 @@ def disagreement(sample, ours, theirs):
         wrong = compare(ours["changed"][place], values, sample.tol, where=f"argument {place} afterwards")
         if wrong:
             return wrong
-    return _of_gradients(sample, ours["grads"], theirs["grads"])
+    epsilons = [EPSILON[kind(one)] for one in arrays(theirs["result"]) if kind(one) in ("float32", "float64")]
+    return _of_gradients(sample, ours["grads"], theirs["grads"], max(epsilons, default=0.0))
 
 
-def _of_gradients(sample, ours, theirs):
+def _of_gradients(sample, ours, theirs, epsilon):
     if isinstance(theirs, str):  # PyTorch has no derivative
         return None
     if isinstance(ours, str):
@@ -111,7 +112,7 @@ def _of_gradients(sample, ours, theirs):
         if expected is None:
             expected = np.zeros_like(one) if one is not None else None
         if expected is not None:
-            wrong = compare(one, expected, sample.tol, 4, f"gradient {place}")
+            wrong = compare(one, expected, sample.tol, 4, f"gradient {place}", epsilon)
             if wrong:
                 return wrong
     return None
