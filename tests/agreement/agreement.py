@@ -16,10 +16,11 @@ nothing before it is run under a library.
 What is compared: the result (tuple or list, dtype, shape, values), every argument that the call changes, whether the results
 require gradients, and the gradients of all floating arguments for random cotangents. From each sample of `f` follow, for
 luge alone and with the same bits: the method `Tensor.f`, the in-place method `Tensor.f_` where the result has the tensor's
-shape and dtype, `out=` where f has it, and the function captured. In float64 gradcheck and gradgradcheck follow, where no
+shape and dtype, `out=` where f has it, the function captured, and the call as one of several sets (sets.py). In float64 gradcheck and gradgradcheck follow, where no
 argument is a V (whose values may be ones that have no derivative) and none is special.
 """
 
+import functools
 import hashlib
 import importlib.util
 import pathlib
@@ -139,7 +140,7 @@ def sample(name, *args, **kwargs):
     differs="why"   luge means to differ (or PyTorch cannot): its own result is recorded instead, and the table of names says why
     capture=False   the operation reads values on the host, or its result is no tensor
     check=False     no gradcheck: the values have no derivative, or too large ones
-    sets=True       stacked with another along a new first dimension it must give the same bits
+    sets=True       the call must mean the same for tensors stacked along a new first dimension (sets.py)
     forms=False     the method, in-place and out= forms mean something else
     """
     options = {key: kwargs.pop(key) for key in _OPTIONS if key in kwargs}
@@ -170,6 +171,7 @@ def load():
     return SAMPLES
 
 
+@functools.lru_cache(maxsize=1)
 def by_name():
     """All samples: by (area, name)."""
     found = {}

@@ -18,3 +18,26 @@ FEWER = {}
 
 #: Operations whose values are computed on the host whatever the device is.
 HOST = set()
+
+#: Operations none of whose samples means the same for a stack (sets.py), and why.
+NO_SETS = {
+    "makes a tensor of sizes": """
+        zeros ones full eye arange linspace logspace tensor tril_indices triu_indices Tensor.new_zeros Tensor.new_ones
+        Tensor.new_empty Tensor.new_full""",
+    "says something of a whole tensor": """
+        allclose equal Tensor.equal numel Tensor.numel Tensor.nelement Tensor.shape Tensor.size Tensor.ndim Tensor.dim Tensor.dtype
+        Tensor.nbytes Tensor.itemsize Tensor.element_size Tensor.stride Tensor.storage_offset Tensor.is_contiguous
+        Tensor.requires_grad Tensor.is_leaf Tensor.is_cuda Tensor.grad Tensor.is_floating_point Tensor.is_signed Tensor.tolist
+        Tensor.item is_floating_point is_complex is_nonzero is_tensor promote_types can_cast result_type broadcast_shapes""",
+    "takes so many dimensions and no more; matmul, einsum and broadcasting do the same for sets": """
+        outer ger dot vdot inner mv mm bmm addmm addmv addr baddbmm addbmm chain_matmul tensordot kron trace diag diagflat vander
+        dist pdist nn.functional.pdist nn.functional.bilinear cov corrcoef combinations cartesian_prod block_diag meshgrid
+        Tensor.H Tensor.T histc histogram bincount bucketize""",
+    "has one list of indices for all": """
+        index_select index_copy index_add index_reduce index_put index_put_ Tensor.index_put Tensor.index_put_ put take isin
+        masked_select masked_scatter nonzero argwhere operator.getitem operator.setitem Tensor.fill_diagonal_ diagonal_scatter""",
+    "counts dimensions from the front, or takes all sizes": """
+        vstack row_stack dstack column_stack msort permute Tensor.permute reshape Tensor.reshape Tensor.view ravel Tensor.repeat
+        Tensor.expand broadcast_to Tensor.hsplit linalg.tensorinv linalg.tensorsolve""",
+    "has one weight for each of dimension 1": "prelu nn.functional.prelu",
+}

@@ -218,9 +218,12 @@ class Library:
             return None
         return self.module.autograd.grad([one for one, _ in pairs], leaves, [one for _, one in pairs], allow_unused=True)
 
+    def cotangent(self, shape, dtype, place):
+        return self.array(_numbers(shape, dtype, -1, 1, False, 5000 + place))
+
     def cotangents(self, outputs):
         """For each result that requires a gradient."""
-        return [self.array(_numbers(tuple(one.shape), self.dtype(one), -1, 1, False, 5000 + place)) if one.requires_grad else None
+        return [self.cotangent(tuple(one.shape), self.dtype(one), place) if one.requires_grad else None
                 for place, one in enumerate(outputs)]  # fmt: skip
 
     def gradients(self, sample, changed=()):

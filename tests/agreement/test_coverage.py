@@ -2,10 +2,12 @@
 
 import pytest
 
+import checks
 import luge
+import sets
 from agreement import FOLDER, by_name
 from checks import in_place_of, method_of
-from exceptions import ELSEWHERE, FEWER
+from exceptions import ELSEWHERE, FEWER, NO_SETS
 
 MIN_SAMPLES = 20
 MIN_ERRORS = 5
@@ -59,6 +61,10 @@ def needed(name):
 
 OFFERED = offered()
 COUNTS = counts()
+SAMPLES = {}
+for (_, sampled), samples in by_name().items():
+    if some := [sample for sample in samples if not sample.fails]:
+        SAMPLES.setdefault(sampled, []).extend(some)
 LEFT_OUT = {name for names in ELSEWHERE.values() for name in names.split()}
 
 
@@ -71,6 +77,21 @@ def test_is_sampled(name):
         assert not enough, f"{name} has enough; take it from exceptions.py"
     else:
         assert enough, f"{name}: {samples} samples and {errors} errors; needed are {needed(name)}"
+
+
+def _has_sets(name):
+    """Whether a sample's call means the same for a stack, so that set i is held to what it is alone."""
+    for sample in SAMPLES[name]:
+        outcome = checks.LUGE.run(sample)
+        if "result" in outcome and sets.among_others(sample, outcome)[0]:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES))
+def test_sets_follow(name):
+    left_out = any(name in names.split() for names in NO_SETS.values())
+    assert _has_sets(name) != left_out, f"{name} is to be {'taken from' if left_out else 'put into'} exceptions.py's NO_SETS"
 
 
 def test_exceptions_exist():

@@ -197,6 +197,31 @@ Tensor restored(const Tensor& rows, const Tensor& x) {
   return rows.reshape(shape);
 }
 
+/// How many dimensions before the last two b repeats its matrix along, where a has dimensions of its own.
+int repeated_dims(const Tensor& a, const Tensor& b) {
+  const int most = std::min(a.ndim(), b.ndim()) - 2;
+  int dims = 0;
+  while (dims < most && b.size(b.ndim() - 3 - dims) == 1) ++dims;
+  return dims;
+}
+
+/// a b where b repeats its matrix along `dims` dimensions: those of a become rows, as where b is one matrix, so that one of
+/// several sets has the bits that it has alone, also in b's gradient.
+Tensor product_by_rows(const Tensor& a, const Tensor& b, int dims) {
+  const int kept = a.ndim() - 2 - dims;
+  Shape folded, matrices, full;
+  std::int64_t rows = 1;
+  for (int d = 0; d < kept; ++d) folded.push_back(a.size(d));
+  for (int d = kept; d + 1 < a.ndim(); ++d) rows *= a.size(d);
+  for (int d = 0; d + 2 + dims < b.ndim(); ++d) matrices.push_back(b.size(d));
+  const Tensor product = matmul(a.reshape(with_matrix(folded, rows, a.shape().back())),
+                                b.reshape(with_matrix(matrices, b.size(-2), b.size(-1))));
+  for (int d = 0; d + 2 < product.ndim(); ++d) full.push_back(product.size(d));
+  for (int d = kept; d + 1 < a.ndim(); ++d) full.push_back(a.size(d));
+  full.push_back(b.size(-1));
+  return product.reshape(full);
+}
+
 }  // namespace
 
 void set_float32_matmul_precision(MatmulPrecision chosen) { precision.store(chosen, std::memory_order_relaxed); }
@@ -221,7 +246,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     return product.squeeze(product.ndim() - 1);
   }
   if (!is_floating(a.dtype())) return integer_product(a, b);
-  return b.ndim() == 2 ? restored(matrix_product(as_rows(a), b), a) : matrix_product(a, b);
+  if (b.ndim() == 2) return restored(matrix_product(as_rows(a), b), a);
+  const int repeated = repeated_dims(a, b);
+  return repeated > 0 ? product_by_rows(a, b, repeated) : matrix_product(a, b);
 }
 
 Tensor Tensor::matmul(const Tensor& other) const { return luge::matmul(*this, other); }
