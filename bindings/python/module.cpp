@@ -2,12 +2,19 @@
 
 #include "python.h"
 
+namespace luge::python {
+void bind_normalization(nb::module_& m);
+void bind_pooling(nb::module_& m);
+}  // namespace luge::python
+
 NB_MODULE(_C, m) {
   using namespace luge::python;
   m.doc() = "The compiled part of luge.";
   bind_errors(m);
   bind_types(m);
   bind_tensor(m);
+  bind_normalization(m);
+  bind_pooling(m);
   bind_creation(m);
   bind_autograd(m);
   bind_training(m);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._C import (
@@ -24,6 +25,16 @@ from .._C import (
 )
 from .._C import where as _where
 from .._C._functional import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    batch_norm,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     celu,
@@ -35,18 +46,28 @@ from .._C._functional import (
     gaussian_nll_loss,
     gelu,
     glu,
+    group_norm,
     hardsigmoid,
     hardswish,
     hardtanh,
     hardtanh_,
     hinge_embedding_loss,
     huber_loss,
+    instance_norm,
     kl_div,
     l1_loss,
+    layer_norm,
     leaky_relu,
     leaky_relu_,
+    local_response_norm,
     logsigmoid,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
     margin_ranking_loss,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
     mish,
     mse_loss,
     multi_margin_loss,
@@ -59,6 +80,7 @@ from .._C._functional import (
     relu,
     relu6,
     relu_,
+    rms_norm,
     rrelu,
     rrelu_,
     selu,
@@ -76,8 +98,19 @@ from .._C._functional import (
     triplet_margin_loss,
 )
 from .._names import missing as _missing
+from ._unpool import max_unpool as _max_unpool
 
 __all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "batch_norm",
     "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -93,6 +126,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -100,14 +134,26 @@ __all__ = [
     "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",
@@ -125,6 +171,7 @@ __all__ = [
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "rrelu",
     "rrelu_",
     "selu",
@@ -164,6 +211,63 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
     if not -count <= padding_idx < count:
         raise ValueError(f"embedding: padding_idx is {padding_idx}; the table has {count} rows")
     return _where((input == padding_idx % count).unsqueeze(-1), rows.detach(), rows)
+
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Zeros with the input's values at the places that max_pool1d(return_indices=True) gave. Without `output_size` the
+    size is the least that such windows come from. Input (..., channels, length). Raises ShapeError, ValueError for another
+    size, IndexError for places outside.
+
+    >>> x, places = luge.nn.functional.max_pool1d(luge.ones(1, 2), 2, return_indices=True)
+    >>> luge.nn.functional.max_unpool1d(x, places, 2).sum()
+    tensor(1.)
+    """
+    return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Zeros with the input's values at the places that max_pool2d(return_indices=True) gave. Without `output_size` the
+    size is the least that such windows come from. Input (..., channels, height, width). Raises ShapeError, ValueError for another
+    size, IndexError for places outside.
+
+    >>> x, places = luge.nn.functional.max_pool2d(luge.ones(1, 2, 2), 2, return_indices=True)
+    >>> luge.nn.functional.max_unpool2d(x, places, 2).sum()
+    tensor(1.)
+    """
+    return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
+    """Zeros with the input's values at the places that max_pool3d(return_indices=True) gave. Without `output_size` the
+    size is the least that such windows come from. Input (..., channels, depth, height, width). Raises ShapeError, ValueError for another
+    size, IndexError for places outside.
+
+    >>> x, places = luge.nn.functional.max_pool3d(luge.ones(1, 2, 2, 2), 2, return_indices=True)
+    >>> luge.nn.functional.max_unpool3d(x, places, 2).sum()
+    tensor(1.)
+    """
+    return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
 if not TYPE_CHECKING:

@@ -1,0 +1,120 @@
+// One op with a derivative of its own: the way back needs x and two numbers per row, and passes over x twice.
+
+#include <luge/ops/detail/standardized.h>
+
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <luge/autograd/grad_mode.h>
+#include <luge/ops/detail/derivative_node.h>
+#include <luge/ops/detail/rounded_once.h>
+#include <luge/ops/elementwise.h>
+#include <luge/tensor/detail/tensor_impl.h>
+
+namespace luge {
+
+namespace {
+
+/// `value` as a result that waits for `other`. What a fused pass computes from it runs after the pass that computes
+/// `other`: differences from a mean are then taken again, which is cheaper than to store and load them.
+Tensor after(const Tensor& value, const Tensor& other) { return where(other == other, value, value); }
+
+/// square(x), in place where nothing is recorded.
+Tensor squared(Tensor x) {
+  if (grad_enabled()) return square(x);
+  x.square_();
+  return x;
+}
+
+Moments moments_of(const Tensor& x, const DimList& dims, double eps, bool centred) {
+  Moments result;
+  if (centred) {
+    result.mean = x.mean(dims, true);
+    result.variance = squared(x - result.mean).mean(dims, true);
+  } else {
+    result.variance = square(x).mean(dims, true);
+  }
+  result.rstd = rsqrt(result.variance + eps);
+  return result;
+}
+
+/// The dimensions in which `shape` is 1 and `whole` is not.
+std::vector<int> broadcast_dims(const Shape& shape, const Shape& whole) {
+  std::vector<int> dims;
+  for (int d = 0; d < whole.ndim(); ++d)
+    if (shape[d] == 1 && whole[d] != 1) dims.push_back(d);
+  return dims;
+}
+
+Tensor summed_to(const Tensor& x, const Shape& shape) {
+  const std::vector<int> dims = broadcast_dims(shape, x.shape());
+  return dims.empty() ? x : x.sum(DimList(dims), true);
+}
+
+/// What the way back knows of the way there.
+struct Kept {
+  DimList dims;
+  double eps;
+  bool centred, has_weight, has_bias;
+  bool wants_x, wants_weight, wants_bias;
+  Moments moments;
+};
+
+/// dx = rstd * (h - mean(h) - xhat * mean(h * xhat)) with h = gradient * weight, and xhat = (x - mean) * rstd.
+std::vector<Tensor> derivative(const Kept& kept, const Tensor& gradient, std::span<const Tensor> inputs) {
+  const Tensor x = widened(inputs[0]), g = widened(gradient);
+  const Tensor weight = kept.has_weight ? widened(inputs[1]) : Tensor();
+  // Gradients of gradients see how the moments come from x.
+  const Moments moments = grad_enabled() ? moments_of(x, kept.dims, kept.eps, kept.centred) : kept.moments;
+  const auto centred = [&](const Tensor& mean) { return kept.centred ? x - mean : x; };
+  const auto weighted = [&] { return summed_to(kept.has_weight ? g * weight : g, x.shape()); };
+
+  std::vector<Tensor> found(1);
+  Tensor mean = moments.mean, rstd = moments.rstd;
+  if (kept.wants_x) {
+    const Tensor slope = (weighted() * centred(mean)).mean(kept.dims, true) * rstd * rstd;
+    const Tensor shift = kept.centred ? weighted().mean(kept.dims, true) : Tensor();
+    if (kept.centred) mean = after(mean, slope);
+    rstd = after(rstd, slope);
+    const Tensor h = weighted();
+    found[0] = (((kept.centred ? h - shift : h) - centred(mean) * slope) * rstd).to(inputs[0].dtype());
+  }
+  if (kept.has_weight) {
+    Tensor own;
+    if (kept.wants_weight) own = summed_to(g * (centred(mean) * rstd), inputs[1].shape()).to(inputs[1].dtype());
+    found.push_back(own);
+  }
+  if (kept.has_bias) found.push_back(kept.wants_bias ? summed_to(g, inputs.back().shape()).to(inputs.back().dtype()) : Tensor());
+  return found;
+}
+
+}  // namespace
+
+Standardized standardized(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, const DimList& dims,
+                          double eps, bool centred) {
+  const auto kept = std::make_shared<Kept>(Kept{dims, eps, centred, weight.defined(), bias.defined(), needs_grad(x),
+                                                needs_grad(weight), needs_grad(bias), {}});
+  const auto formula = [&] {
+    const Tensor wide = widened(x);
+    const Moments moments = moments_of(wide, dims, eps, centred);
+    kept->moments = moments;
+    Tensor y = centred ? wide - after(moments.mean, moments.rstd) : wide * moments.rstd;
+    if (centred) y.mul_(moments.rstd);
+    const auto grows = [&](const Tensor& by) { return broadcast_shapes(op, y.shape(), by.shape()) != y.shape(); };
+    if (weight.defined()) y = grows(weight) ? y * widened(weight) : y.mul_(widened(weight));
+    if (bias.defined()) y = grows(bias) ? y + widened(bias) : y.add_(widened(bias));
+    return y.to(x.dtype());
+  };
+  const auto way_back = [kept](const Tensor& gradient, std::span<const Tensor> inputs) {
+    return derivative(*kept, gradient, inputs);
+  };
+  Tensor value = weight.defined() && bias.defined() ? with_derivative(op, {x, weight, bias}, formula, way_back)
+                 : weight.defined()                 ? with_derivative(op, {x, weight}, formula, way_back)
+                 : bias.defined()                   ? with_derivative(op, {x, bias}, formula, way_back)
+                                                    : with_derivative(op, {x}, formula, way_back);
+  return {std::move(value), kept->moments};
+}
+
+}  // namespace luge
