@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "python.h"
+#include "layers.h"
 
 namespace luge::python {
 
@@ -296,6 +296,7 @@ void bind_tensor(nb::module_& m) {
   bind_arithmetic(m, tensor);
   bind_composites(m, tensor);
   bind_activations(m, tensor);
+  bind_attention(m);
   bind_special(m, tensor);
   bind_dtype_facts(m, tensor);
   bind_pointwise_losses(m);

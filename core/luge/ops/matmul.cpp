@@ -5,6 +5,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
+#include <luge/ops/detail/product.h>
 #include <luge/ops/detail/sum_to.h>
 #include <luge/tensor/detail/iteration.h>
 #include <luge/tensor/detail/tensor_impl.h>
@@ -29,7 +30,8 @@ Shape with_matrix(Shape batch, std::int64_t rows, std::int64_t columns) {
   return batch;
 }
 
-/// out (=, +=) a b for tensors of at least two dimensions whose shapes fit.
+}  // namespace
+
 void multiply(const Tensor& a, const Tensor& b, const Tensor& out, Store store) {
   const TensorImpl& c = *out.impl();
   if (c.numel == 0) return;
@@ -66,6 +68,8 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& out, Store store) 
   }
   c.storage->backend().run(call);
 }
+
+namespace {
 
 /// Adds x y to the slot of an input of shape `shape`, summed over the batch dimensions that the input was
 /// repeated along.
