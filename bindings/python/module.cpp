@@ -1,5 +1,6 @@
 // luge._C: what the Python package is made of. Names are those of PyTorch; luge/__init__.py shows them to users.
 
+#include "convolutions.h"
 #include "python.h"
 
 namespace luge::python {
@@ -15,6 +16,7 @@ NB_MODULE(_C, m) {
   bind_tensor(m);
   bind_normalization(m);
   bind_pooling(m);
+  bind_convolutions(m);
   bind_creation(m);
   bind_autograd(m);
   bind_training(m);

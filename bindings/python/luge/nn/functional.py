@@ -10,6 +10,12 @@ from .._C import (
     _embedding,
     bilinear,
     channel_shuffle,
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
     cross_entropy,
     hardshrink,
     linear,
@@ -43,6 +49,7 @@ from .._C._functional import (
     cosine_similarity,
     elu,
     elu_,
+    fold,
     gaussian_nll_loss,
     gelu,
     glu,
@@ -97,6 +104,7 @@ from .._C._functional import (
     threshold,
     threshold_,
     triplet_margin_loss,
+    unfold,
 )
 from .._names import missing as _missing
 from ._unpool import max_unpool as _max_unpool
@@ -118,12 +126,19 @@ __all__ = [
     "celu",
     "celu_",
     "channel_shuffle",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "elu",
     "elu_",
     "embedding",
+    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -192,6 +207,7 @@ __all__ = [
     "threshold",
     "threshold_",
     "triplet_margin_loss",
+    "unfold",
 ]
 
 
