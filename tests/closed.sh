@@ -42,8 +42,8 @@ forget 'a dtype' core/luge/base/dtype.h 's/enum class DType .*{ Bool,/& UInt64,/
 forget 'a class of dtypes' core/luge/seam/op.h 's/enum class DTypes .*{ Float,/& Complex,/' core/luge/seam/call.cpp 'Complex'
 forget 'a call without a struct' core/luge/seam/call.h 's/^  X(Gather) *.$/  X(Stencil) \\/' core/luge/seam/call.cpp 'Stencil'
 forget 'what a call costs' core/luge/seam/call.h '/^struct Gather {/,/^};/s/  double flops() const;//' core/luge/seam/call.cpp 'flops'
-forget 'the formula of an optimizer rule' core/luge/math/update_table.h 's/^  X(Adagrad, /  X(Lion, "Lion", "lion step") X(Adagrad, /' \
-  core/luge/seam/update_rule.cpp 'Lion'
+forget 'the formula of an optimizer rule' core/luge/math/update_table.h 's/^  X(Adagrad, /  X(Shampoo, "Shampoo", "shampoo step") X(Adagrad, /' \
+  core/luge/seam/update_rule.cpp 'Shampoo'
 forget 'a reduction' core/luge/seam/call.h 's/^  X(Prod, "prod") *.$/  X(Prod, "prod") X(NanSum, "nansum") \\/' \
   kernels/cpu/reduce.cpp 'NanSum'
 forget 'the formula of a row' core/luge/math/op_table.h 's/^  X(sqrt, Sqrt, .*$/  X(cbrt, Cbrt, Float, "cbrt(x)") \\/' \

@@ -101,7 +101,7 @@ void bind_optimizers(nb::module_& m) {
           "Changes the learning rate from the next step on; schedules go on from it.")
       .def("_options", &options_of, "What it was made with, as keyword arguments.")
       .def("_state", &Optimizer::state, "What its steps change: the tensors that it works on.")
-      .def_prop_ro("lr", &Optimizer::lr, "The learning rate in force: shape () or (sets), a copy.")
+      .def_prop_ro("lr", [](const Optimizer& self) { return self.lr(); }, "The learning rate in force: shape () or (sets), a copy.")
       .def_prop_ro(
           "parameters", [](Optimizer& self) { return self.parameters(); }, "The arena it works on.")
       .def(

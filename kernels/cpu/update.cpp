@@ -37,7 +37,8 @@ T number_of(const Update& call, int i, std::int64_t set, std::int64_t step) {
   };
   const math::Number number = call.number(i);
   const std::int64_t own = call.begun == nullptr ? step : step - call.begun[set];
-  return formula::derived(number.how, value(number.hyper), value(number.other), static_cast<double>(own));
+  return formula::derived(number.how, value(number.hyper), value(number.other), value(number.third),
+                          static_cast<double>(own));
 }
 
 /// The numbers of some sets at a time: at[i][s] is number i of the s-th of them.

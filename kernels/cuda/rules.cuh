@@ -129,7 +129,8 @@ struct Rule {
   template <int i>
   __device__ static T derived(const Hypers& hypers, double t) {
     constexpr math::Number number = Formula::kNumbers[i];
-    return math::scalar::derived(number.how, hypers.values[number.hyper], hypers.values[number.other], t);
+    return math::scalar::derived(number.how, hypers.values[number.hyper], hypers.values[number.other],
+                                 hypers.values[number.third], t);
   }
   template <int i = 0>
   __device__ static void fill_all(Numbers& result, const Hypers& hypers, const AtStep& step_numbers) {

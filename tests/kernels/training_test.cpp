@@ -52,7 +52,7 @@ struct Settings {
 /// The reference's name of a rule, and what chooses it among the rules of its optimizer.
 struct Choice {
   Rule rule;
-  bool has_momentum = false, nesterov = false, centered = false;
+  bool has_momentum = false, nesterov = false, centered = false, amsgrad = false, decoupled = false;
 };
 Choice choice_of(UpdateRule rule) {
   switch (rule) {
@@ -61,11 +61,22 @@ Choice choice_of(UpdateRule rule) {
     case UpdateRule::NesterovSgd: return {Rule::Sgd, true, true};
     case UpdateRule::Adam: return {Rule::Adam};
     case UpdateRule::AdamW: return {Rule::AdamW};
+    case UpdateRule::AmsgradAdam: return {.rule = Rule::Adam, .amsgrad = true};
+    case UpdateRule::AmsgradAdamW: return {.rule = Rule::AdamW, .amsgrad = true};
     case UpdateRule::RmsProp: return {Rule::RmsProp};
     case UpdateRule::CenteredRmsProp: return {Rule::RmsProp, false, false, true};
     case UpdateRule::MomentumRmsProp: return {Rule::RmsProp, true};
     case UpdateRule::CenteredMomentumRmsProp: return {Rule::RmsProp, true, false, true};
     case UpdateRule::Adagrad: return {Rule::Adagrad};
+    case UpdateRule::Adadelta: return {Rule::Adadelta};
+    case UpdateRule::Adamax: return {Rule::Adamax};
+    case UpdateRule::NAdam: return {Rule::NAdam};
+    case UpdateRule::DecoupledNAdam: return {.rule = Rule::NAdam, .decoupled = true};
+    case UpdateRule::RAdam: return {Rule::RAdam};
+    case UpdateRule::DecoupledRAdam: return {.rule = Rule::RAdam, .decoupled = true};
+    case UpdateRule::Asgd: return {Rule::Asgd};
+    case UpdateRule::Rprop: return {Rule::Rprop};
+    case UpdateRule::Lion: return {Rule::Lion};
   }
   return {Rule::Sgd};
 }
@@ -76,9 +87,17 @@ std::vector<double Numbers::*> hypers_of(UpdateRule rule) {
   switch (choice_of(rule).rule) {
     case Rule::Sgd: return {&N::lr, &N::weight_decay, &N::momentum, &N::dampening};
     case Rule::Adam:
+    case Rule::Adamax:
+    case Rule::RAdam:
     case Rule::AdamW: return {&N::lr, &N::weight_decay, &N::beta1, &N::beta2, &N::epsilon};
     case Rule::RmsProp: return {&N::lr, &N::weight_decay, &N::alpha, &N::epsilon, &N::momentum};
     case Rule::Adagrad: return {&N::lr, &N::weight_decay, &N::lr_decay, &N::epsilon};
+    case Rule::Adadelta: return {&N::lr, &N::weight_decay, &N::rho, &N::epsilon};
+    case Rule::NAdam: return {&N::lr, &N::weight_decay, &N::beta1, &N::beta2, &N::epsilon, &N::momentum_decay};
+    case Rule::Asgd: return {&N::lr, &N::weight_decay, &N::lambd, &N::power, &N::t0};
+    case Rule::Rprop:
+      return {&N::lr, &N::weight_decay, &N::eta_minus, &N::eta_plus, &N::step_min, &N::step_max};
+    case Rule::Lion: return {&N::lr, &N::weight_decay, &N::beta1, &N::beta2};
   }
   return {};
 }
@@ -98,7 +117,18 @@ Numbers numbers_of(const Settings& x, std::int64_t s) {
           .lr_decay = 0.1 + 0.2 * at,
           .nesterov = choice.nesterov,
           .centered = choice.centered,
-          .maximize = x.maximize};
+          .maximize = x.maximize,
+          .amsgrad = choice.amsgrad,
+          .decoupled = choice.decoupled,
+          .rho = 0.8 + 0.15 * at,
+          .momentum_decay = 0.1 + 0.2 * at,
+          .lambd = 0.1 + 0.2 * at,
+          .power = 0.5 + 0.4 * at,
+          .t0 = at < 0.5 ? 0.0 : 1e6,
+          .eta_minus = 0.4 + 0.2 * at,
+          .eta_plus = 1.1 + 0.3 * at,
+          .step_min = 0.004 + 0.002 * at,
+          .step_max = 0.02 + 0.2 * at};
 }
 
 class UpdateTest : public BackendTest {

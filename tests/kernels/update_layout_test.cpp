@@ -23,13 +23,16 @@ class UpdateLayoutTest : public BackendTest {
   static std::vector<RuleCase> rules() {
     using N = Numbers;
     const N plain{.weight_decay = 0.02, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-3, .alpha = 0.9, .lr_decay = 0.1};
-    N momentum = plain, nesterov, centered = plain, both;
+    N momentum = plain, nesterov, centered = plain, both, amsgrad = plain, decoupled = plain;
+    amsgrad.amsgrad = true;
+    decoupled.decoupled = true;
     momentum.momentum = 0.5, momentum.dampening = 0.1;
     nesterov = momentum, nesterov.nesterov = true;
     centered.centered = true;
     both = momentum, both.centered = true;
     const std::vector<double N::*> sgd{&N::momentum, &N::dampening}, adam{&N::beta1, &N::beta2, &N::epsilon},
-        rms{&N::alpha, &N::epsilon, &N::momentum};
+        rms{&N::alpha, &N::epsilon, &N::momentum},
+        nadam{&N::beta1, &N::beta2, &N::epsilon, &N::momentum_decay};
     return {{UpdateRule::Sgd, Rule::Sgd, plain, {}},
             {UpdateRule::MomentumSgd, Rule::Sgd, momentum, sgd},
             {UpdateRule::NesterovSgd, Rule::Sgd, nesterov, sgd},
@@ -39,7 +42,18 @@ class UpdateLayoutTest : public BackendTest {
             {UpdateRule::CenteredRmsProp, Rule::RmsProp, centered, rms},
             {UpdateRule::MomentumRmsProp, Rule::RmsProp, momentum, rms},
             {UpdateRule::CenteredMomentumRmsProp, Rule::RmsProp, both, rms},
-            {UpdateRule::Adagrad, Rule::Adagrad, plain, {&N::lr_decay, &N::epsilon}}};
+            {UpdateRule::Adagrad, Rule::Adagrad, plain, {&N::lr_decay, &N::epsilon}},
+            {UpdateRule::AmsgradAdam, Rule::Adam, amsgrad, adam},
+            {UpdateRule::AmsgradAdamW, Rule::AdamW, amsgrad, adam},
+            {UpdateRule::Adadelta, Rule::Adadelta, plain, {&N::rho, &N::epsilon}},
+            {UpdateRule::Adamax, Rule::Adamax, plain, adam},
+            {UpdateRule::NAdam, Rule::NAdam, plain, nadam},
+            {UpdateRule::DecoupledNAdam, Rule::NAdam, decoupled, nadam},
+            {UpdateRule::RAdam, Rule::RAdam, plain, adam},
+            {UpdateRule::DecoupledRAdam, Rule::RAdam, decoupled, adam},
+            {UpdateRule::Asgd, Rule::Asgd, plain, {&N::lambd, &N::power, &N::t0}},
+            {UpdateRule::Rprop, Rule::Rprop, plain, {&N::eta_minus, &N::eta_plus, &N::step_min, &N::step_max}},
+            {UpdateRule::Lion, Rule::Lion, plain, {&N::beta1, &N::beta2}}};
   }
 
   void expect_steps(DType dtype, std::int64_t sets, const std::vector<Part>& parts, bool own_rates, bool begun) {

@@ -179,12 +179,11 @@ math::Number Update::number(int i) const {
   return i < traits(rule).numbers ? traits(rule).number[static_cast<std::size_t>(i)] : math::Number{kActive};
 }
 bool Update::is_per_set(int i) const {
-  using math::Derivation;
   const math::Number from = number(i);
   if (begun && from.counts_steps()) return true;
   const auto differs = [&](int h) { return hyper[static_cast<std::size_t>(h)].stride != 0; };
-  return (from.how != Derivation::IsFirstStep && differs(from.hyper)) ||
-         (from.how == Derivation::Decayed && differs(from.other));
+  return (from.reads_hyper() && differs(from.hyper)) || (from.reads_other() && differs(from.other)) ||
+         (from.reads_third() && differs(from.third));
 }
 bool Update::is_block(const void* data) const {
   return data == value || data == grad || std::find(state.begin(), state.end(), data) != state.end();

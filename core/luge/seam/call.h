@@ -314,7 +314,7 @@ struct Random {
 /// One optimizer step over a whole arena; formulas in core/luge/math/updates.h. Reads the step count
 /// (int64, number of steps taken before this one) from device memory and increments it.
 struct Update {
-  static constexpr int kMaxHypers = 5;
+  static constexpr int kMaxHypers = 6;
   /// Index of the flags in `hyper`: of the arena's dtype, 0 for a set whose values and states stay as they are. Without
   /// memory every set takes part.
   static constexpr int kActive = kMaxHypers;

@@ -18,7 +18,7 @@ enum class UpdateRule : std::uint8_t {
 
 /// What the rules' rows and structs in core/luge/math/updates.h say of each.
 struct RuleTraits {
-  static constexpr int kMaxNumbers = 9;
+  static constexpr int kMaxNumbers = 11;
 
   const char* rule;       ///< the row: "NesterovSgd"
   const char* optimizer;  ///< the class that users make it with: "Sgd"

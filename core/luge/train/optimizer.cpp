@@ -349,19 +349,31 @@ Parameters Optimizer::State::arena_of(UpdateRule rule, const std::vector<Tensor>
 
 // ---- what users see -----------------------------------------------------------------------------
 
+namespace {
+
+UpdateRule rule_of(const AdamWOptions& options) {
+  return options.amsgrad ? UpdateRule::AmsgradAdamW : UpdateRule::AdamW;
+}
+UpdateRule rule_of(const AdamOptions& options) {
+  if (options.decoupled_weight_decay) return rule_of(AdamWOptions{.amsgrad = options.amsgrad});
+  return options.amsgrad ? UpdateRule::AmsgradAdam : UpdateRule::Adam;
+}
+
+}  // namespace
+
 Optimizer::Optimizer(std::unique_ptr<State> state) : state_(std::move(state)), lr_(state_->lr()) {}
 Optimizer::~Optimizer() = default;
 
 void Optimizer::zero_grad() { state_->parameters().zero_grad(); }
 void Optimizer::step() { state_->step(); }
 void Optimizer::set_lr(const PerSet& lr, SourceLocation location) { state_->set_lr(lr, location); }
-Tensor Optimizer::lr() const { return lr_->values.clone(); }
+Tensor Optimizer::lr(std::size_t) const { return lr_->values.clone(); }
 std::int64_t Optimizer::steps_taken(SourceLocation location) const {
   return state_->steps().item<std::int64_t>(location);
 }
-Tensor Optimizer::begun() { return state_->begun(); }
-const Tensor& Optimizer::begun_so_far() const { return state_->begun_so_far(); }
-const Tensor& Optimizer::initial_moments() const { return state_->initial_moments(); }
+Tensor Optimizer::begun(std::size_t) { return state_->begun(); }
+const Tensor& Optimizer::begun_so_far(std::size_t) const { return state_->begun_so_far(); }
+const Tensor& Optimizer::initial_moments(std::size_t) const { return state_->initial_moments(); }
 Parameters& Optimizer::parameters() { return state_->parameters(); }
 std::vector<std::pair<std::string, Tensor>> Optimizer::hyperparameters() const { return state_->hyperparameters(); }
 bool Optimizer::maximize() const { return state_->call().maximize; }
@@ -369,28 +381,39 @@ UpdateRule Optimizer::rule() const { return state_->call().rule; }
 std::vector<Tensor> Optimizer::state() const { return state_->state(); }
 std::vector<std::pair<std::string, Tensor>> Optimizer::named_state() const { return state_->named_state(); }
 
-Sgd::Sgd(Parameters parameters, SgdOptions options) : Optimizer(State::make(std::move(parameters), options)) {}
-Sgd::Sgd(const std::vector<Tensor>& leaves, SgdOptions options)
+template <>
+OptimizerOf<SgdOptions>::OptimizerOf(Parameters parameters, const SgdOptions& options)
+    : Optimizer(State::make(std::move(parameters), options)) {}
+template <>
+OptimizerOf<SgdOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const SgdOptions& options)
     : Optimizer(State::make(State::arena_of(UpdateRule::Sgd, leaves), options)) {}
 
-Adam::Adam(Parameters parameters, AdamOptions options)
-    : Optimizer(State::make(UpdateRule::Adam, std::move(parameters), options)) {}
-Adam::Adam(const std::vector<Tensor>& leaves, AdamOptions options)
-    : Optimizer(State::make(UpdateRule::Adam, State::arena_of(UpdateRule::Adam, leaves), options)) {}
+template <>
+OptimizerOf<AdamOptions>::OptimizerOf(Parameters parameters, const AdamOptions& options)
+    : Optimizer(State::make(rule_of(options), std::move(parameters), options)) {}
+template <>
+OptimizerOf<AdamOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const AdamOptions& options)
+    : Optimizer(State::make(rule_of(options), State::arena_of(UpdateRule::Adam, leaves), options)) {}
 
-AdamW::AdamW(Parameters parameters, AdamWOptions options)
-    : Optimizer(State::make(UpdateRule::AdamW, std::move(parameters), options)) {}
-AdamW::AdamW(const std::vector<Tensor>& leaves, AdamWOptions options)
-    : Optimizer(State::make(UpdateRule::AdamW, State::arena_of(UpdateRule::AdamW, leaves), options)) {}
+template <>
+OptimizerOf<AdamWOptions>::OptimizerOf(Parameters parameters, const AdamWOptions& options)
+    : Optimizer(State::make(rule_of(options), std::move(parameters), options)) {}
+template <>
+OptimizerOf<AdamWOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const AdamWOptions& options)
+    : Optimizer(State::make(rule_of(options), State::arena_of(UpdateRule::AdamW, leaves), options)) {}
 
-RmsProp::RmsProp(Parameters parameters, RmsPropOptions options)
+template <>
+OptimizerOf<RmsPropOptions>::OptimizerOf(Parameters parameters, const RmsPropOptions& options)
     : Optimizer(State::make(std::move(parameters), options)) {}
-RmsProp::RmsProp(const std::vector<Tensor>& leaves, RmsPropOptions options)
+template <>
+OptimizerOf<RmsPropOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const RmsPropOptions& options)
     : Optimizer(State::make(State::arena_of(UpdateRule::RmsProp, leaves), options)) {}
 
-Adagrad::Adagrad(Parameters parameters, AdagradOptions options)
+template <>
+OptimizerOf<AdagradOptions>::OptimizerOf(Parameters parameters, const AdagradOptions& options)
     : Optimizer(State::make(std::move(parameters), options)) {}
-Adagrad::Adagrad(const std::vector<Tensor>& leaves, AdagradOptions options)
+template <>
+OptimizerOf<AdagradOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const AdagradOptions& options)
     : Optimizer(State::make(State::arena_of(UpdateRule::Adagrad, leaves), options)) {}
 
 }  // namespace luge

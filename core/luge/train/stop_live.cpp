@@ -100,6 +100,7 @@ std::shared_ptr<Optimizer> optimizer_of(const Optimizer& whole, const Parameters
     case UpdateRule::MomentumRmsProp: return rmsprop(true, false);
     case UpdateRule::CenteredMomentumRmsProp: return rmsprop(true, true);
     case UpdateRule::Adagrad: break;
+    default: raise<ValueError>("stop.train: {} with these options cannot go on for some of the sets", name(whole.rule()));
   }
   return std::make_shared<Adagrad>(params, AdagradOptions{.lr = hyper("lr"),
                                                           .lr_decay = hyper("lr_decay"),
