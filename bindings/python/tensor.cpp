@@ -128,6 +128,13 @@ void bind_attributes(nb::class_<Tensor>& tensor) {
       .def("is_contiguous", &Tensor::is_contiguous, "Whether the elements lie in row-major order without gaps.")
       .def("is_floating_point", [](const Tensor& x) { return is_floating(x.dtype()); })
       .def_prop_ro(
+          "is_cpu", [](const Tensor& x) { return x.device().is_cpu(); }, "Whether it is in the host's memory.")
+      .def("get_device", [](const Tensor& x) { return x.device().is_cuda() ? x.device().index : -1; },
+           "The number of its GPU; -1 in the host's memory.")
+      .def("ndimension", &Tensor::ndim, "The number of dimensions.")
+      .def("is_same_size", [](const Tensor& x, const Tensor& other) { return x.shape() == other.shape(); }, "other"_a,
+           "Whether both have the same shape.")
+      .def_prop_ro(
           "is_cuda", [](const Tensor& x) { return x.device().is_cuda(); }, "Whether it is on a GPU.")
       .def_prop_ro("_version", &Tensor::version, "How often the memory has been written in place.");
 }
@@ -198,6 +205,34 @@ void bind_values(nb::class_<Tensor>& tensor) {
         "As this dtype; itself where it is.");
 }
 
+/// Throws unless `value` is a tensor like x.
+Tensor like_this(const char* attribute, const Tensor& x, nb::handle value) {
+  if (!is_tensor(value)) throw TypeError(fmt::format("{}: it was set to {}; it must be a Tensor", attribute, type_of(value)));
+  const Tensor given = as_tensor(value).detach();
+  if (given.shape() != x.shape())
+    throw ShapeError(fmt::format("{}: a tensor of shape {} was assigned; this one has shape {}", attribute, to_string(given.shape()),
+                                 to_string(x.shape())));
+  if (given.dtype() != x.dtype())
+    throw DTypeError(fmt::format("{}: a tensor of {} was assigned; this one is {}", attribute, name(given.dtype()), name(x.dtype())));
+  if (given.device() != x.device())
+    throw DeviceError(fmt::format("{}: a tensor on {} was assigned; this one is on {}", attribute, to_string(given.device()),
+                                  to_string(x.device())));
+  return given;
+}
+
+void set_gradient(Tensor& x, nb::handle value) {
+  if (!x.is_leaf() || !x.requires_grad()) throw AutogradError("grad: it can be set on a leaf that requires a gradient only");
+  const Tensor gradient = like_this("grad", x, value).clone();  // it may be made of the gradient that goes
+  x.zero_grad();
+  x.backward(gradient);
+}
+
+void set_data(Tensor& x, nb::handle value) {
+  const Tensor given = like_this("data", x, value);
+  Tensor elements = x.detach();
+  elements.copy_(given);
+}
+
 void bind_graph(nb::class_<Tensor>& tensor) {
   tensor
       .def_prop_rw(
@@ -215,12 +250,18 @@ void bind_graph(nb::class_<Tensor>& tensor) {
       .def_prop_rw(
           "grad", [](const Tensor& x) { return wrap(x.grad()); },
           [](Tensor& x, nb::handle value) {
-            if (!value.is_none()) throw nb::type_error("grad: it can be set to None only; backward() fills it");
-            x.zero_grad();
+            if (value.is_none()) return x.zero_grad();
+            set_gradient(x, value);
           },
           nb::for_getter(nb::sig("def grad(self) -> Tensor | None")),
-          nb::for_setter(nb::sig("def grad(self, value: None) -> None")), nb::for_setter("value"_a.none()),
-          "The gradient accumulated in a leaf; None before the first backward() of a tensor that no optimizer owns.")
+          nb::for_setter(nb::sig("def grad(self, value: Tensor | None) -> None")), nb::for_setter("value"_a.none()),
+          "The gradient accumulated in a leaf; None before the first backward() of a tensor that no optimizer owns. A tensor that is "
+          "assigned is copied; None forgets it.")
+      .def_prop_rw(
+          "data", [](const Tensor& x) { return x.detach(); }, &set_data, nb::for_getter(nb::sig("def data(self) -> Tensor")),
+          nb::for_setter(nb::sig("def data(self, value: Tensor) -> None")),
+          "The same elements outside the graph. What is assigned must have the shape, dtype and device, and is copied: the memory "
+          "stays, so that optimizers and captured steps see it.")
       .def(
           "backward",
           [](const Tensor& x, std::optional<Tensor> gradient, std::optional<bool> retain_graph, bool create_graph) {
