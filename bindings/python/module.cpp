@@ -1,6 +1,7 @@
 // luge._C: what the Python package is made of. Names are those of PyTorch; luge/__init__.py shows them to users.
 
 #include "convolutions.h"
+#include "layers.h"
 #include "python.h"
 
 namespace luge::python {
@@ -20,6 +21,10 @@ NB_MODULE(_C, m) {
   bind_creation(m);
   bind_autograd(m);
   bind_training(m);
+  bind_dropout(m);
+  bind_embedding(m);
+  bind_multilabel_loss(m);
+  bind_resize(m);
   bind_capture(m);
   bind_npy(m);
   bind_system(m);

@@ -177,9 +177,6 @@ void bind_leaves(nb::module_& m) {
       "The same tensor, known for a parameter.");
   m.def(
       "_home_of", [](const Tensor& x) { return Parameters::home_of(x); }, "x"_a, "The arena that a leaf lives in.");
-  m.def(
-      "_embedding", [](const Tensor& input, const Tensor& weight) { return nn::embedding(input, weight); }, "input"_a,
-      "weight"_a, "luge.nn.functional.embedding.");
 }
 
 // ---- schedules

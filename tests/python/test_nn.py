@@ -56,7 +56,7 @@ ACTIVATIONS = [
     (nn.ReLU(), F.relu), (nn.GELU(), F.gelu), (nn.SiLU(), F.silu), (nn.Sigmoid(), F.sigmoid), (nn.Tanh(), F.tanh),
     (nn.LeakyReLU(0.2), lambda x: F.leaky_relu(x, 0.2)), (nn.Softplus(2.0), lambda x: F.softplus(x, 2.0)),
     (nn.Hardshrink(0.3), lambda x: F.hardshrink(x, 0.3)),
-    (nn.Softmax(0), lambda x: F.softmax(x, 0)), (nn.LogSoftmax(), lambda x: F.log_softmax(x, -1)), (nn.Flatten(), lambda x: x),
+    (nn.Softmax(0), lambda x: F.softmax(x, 0)), (nn.LogSoftmax(-1), lambda x: F.log_softmax(x, -1)), (nn.Flatten(), lambda x: x),
 ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_activations(layer, function):
 
 def test_losses():
     x, y, labels = luge.randn(3, 4), luge.randn(3, 4), luge.tensor([0, 1, 3])
-    assert nn.MSELoss()(x, y).equal(F.mse_loss(x, y)) and nn.MSELoss("sum")(x, y).equal(F.mse_loss(x, y, "sum"))
+    assert nn.MSELoss()(x, y).equal(F.mse_loss(x, y)) and nn.MSELoss(reduction="sum")(x, y).equal(F.mse_loss(x, y, "sum"))
     assert nn.CrossEntropyLoss()(x, labels).equal(F.cross_entropy(x, labels))
 
 

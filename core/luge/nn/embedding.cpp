@@ -21,10 +21,13 @@ Tensor embedding(const Tensor& index, const Tensor& weight, std::string_view op)
     return index_select(weight, 0, index.reshape({index.numel()})).reshape(shape);
   }
   const std::int64_t sets = weight.size(0);
-  LUGE_CHECK(ShapeError, index.ndim() == 1 || (index.ndim() == 2 && index.size(0) == sets),
-             "{}: index is {}; allowed are (batch) and ({}, batch)", op, to_string(index.shape()), sets);
+  LUGE_CHECK(ShapeError, index.ndim() == 1 || (index.ndim() >= 2 && index.size(0) == sets),
+             "{}: index is {}; allowed are (batch) and ({}, ...)", op, to_string(index.shape()), sets);
   if (index.ndim() == 1) return index_select(weight, 1, index);
-  return gather(weight, 1, index.unsqueeze(-1).expand({-1, -1, dim}));
+  Shape shape = index.shape();
+  shape.push_back(dim);
+  const Tensor flat = index.ndim() == 2 ? index : index.flatten(1);
+  return gather(weight, 1, flat.unsqueeze(-1).expand({-1, -1, dim})).reshape(shape);
 }
 
 Embedding::Embedding(Parameters& params, std::string_view name, std::int64_t count, std::int64_t dim,

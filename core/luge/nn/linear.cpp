@@ -50,9 +50,8 @@ Tensor Linear::operator()(const Tensor& x) const {
     LUGE_CHECK(ShapeError, fits, "Linear {}: x is {}; allowed is (..., {})", name_, to_string(x.shape()), in);
   } else {
     const std::int64_t sets = weight_.size(0);
-    LUGE_CHECK(ShapeError, fits && (x.ndim() == 2 || (x.ndim() == 3 && x.size(0) == sets)),
-               "Linear {}: x is {}; allowed are (batch, {}) and ({}, batch, {})", name_, to_string(x.shape()), in, sets,
-               in);
+    LUGE_CHECK(ShapeError, fits && (x.ndim() == 2 || (x.ndim() >= 3 && x.size(0) == sets)),
+               "Linear {}: x is {}; allowed are (batch, {}) and ({}, ..., {})", name_, to_string(x.shape()), in, sets, in);
   }
   return linear(x, weight_, bias_);
 }

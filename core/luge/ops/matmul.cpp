@@ -277,9 +277,15 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     if (x.ndim() == 1) return linear(x.unsqueeze(0), weight, bias).squeeze(0);
     return restored(linear(as_rows(x), weight, bias), x);
   }
-  LUGE_CHECK(ShapeError, weight.ndim() == 2 || x.ndim() == 2 || (x.ndim() == 3 && x.size(0) == weight.size(0)),
-             "linear: x is {} and weight is {}; allowed are x (batch, in) or (sets, batch, in)", to_string(x.shape()),
+  LUGE_CHECK(ShapeError, weight.ndim() == 2 || x.ndim() == 2 || (x.ndim() >= 3 && x.size(0) == weight.size(0)),
+             "linear: x is {} and weight is {}; allowed are x (batch, in) or (sets, ..., in)", to_string(x.shape()),
              to_string(weight.shape()));
+  if (x.ndim() > 3) {  // the samples of each set as one dimension
+    const Tensor samples = linear(x.flatten(1, -2), weight, bias);
+    Shape shape = x.shape();
+    shape[x.ndim() - 1] = samples.shape().back();
+    return samples.reshape(shape);
+  }
 
   const Shape batch = broadcast_shapes("linear", batch_of(x.shape()), batch_of(weight.shape()));
   Tensor result = empty_tensor(with_matrix(batch, x.shape()[x.ndim() - 2], weight.shape()[weight.ndim() - 2]),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from .._C import (
     Tensor,
-    _embedding,
     bilinear,
     channel_shuffle,
     conv1d,
@@ -29,7 +28,6 @@ from .._C import (
     softmax,
     tanh,
 )
-from .._C import where as _where
 from .._C._functional import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -107,6 +105,21 @@ from .._C._functional import (
     unfold,
 )
 from .._names import missing as _missing
+from ._dropout import (
+    alpha_dropout,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
+from ._losses import (
+    gumbel_softmax,
+    multilabel_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from ._resize import interpolate, upsample, upsample_bilinear, upsample_nearest
+from ._tables import embedding, embedding_bag
 from ._unpool import max_unpool as _max_unpool
 
 __all__ = [
@@ -116,6 +129,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -135,14 +149,21 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "elu_",
     "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -151,6 +172,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -173,6 +195,7 @@ __all__ = [
     "mish",
     "mse_loss",
     "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
     "normalize",
@@ -207,28 +230,12 @@ __all__ = [
     "threshold",
     "threshold_",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
-
-
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
-    """Rows of a table: weight (count, dim) and indices (...) give (..., dim); weight (sets, count, dim) and indices (batch),
-    the same for all sets, or (sets, batch) give (sets, batch, dim). The row `padding_idx` gets no gradient. Raises ShapeError
-    for other shapes, ValueError for a padding_idx outside.
-
-    >>> luge.nn.functional.embedding(luge.tensor([1, 0]), luge.tensor([[1.0, 2.0], [3.0, 4.0]]))
-    tensor([[3., 4.],
-            [1., 2.]])
-    """
-    rows = _embedding(input, weight)
-    if padding_idx is None:
-        return rows
-    if isinstance(padding_idx, bool) or not isinstance(padding_idx, int):
-        raise TypeError(f"embedding: padding_idx is of type {type(padding_idx).__name__}; it must be an int")
-    count = weight.shape[-2]
-    if not -count <= padding_idx < count:
-        raise ValueError(f"embedding: padding_idx is {padding_idx}; the table has {count} rows")
-    return _where((input == padding_idx % count).unsqueeze(-1), rows.detach(), rows)
 
 
 def max_unpool1d(

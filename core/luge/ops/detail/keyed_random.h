@@ -9,7 +9,7 @@ namespace luge {
 
 /// What numbers are for: draws of one seed for different purposes have nothing in common.
 struct Purpose {
-  enum Kind : std::uint32_t { Perturb = 1, Resample, Pairing, Bootstrap, Folds, Split, Order };
+  enum Kind : std::uint32_t { Perturb = 1, Resample, Pairing, Bootstrap, Folds, Split, Order, Dropout };
 
   Purpose(Kind of, std::uint32_t number = 0) : kind(of), index(number) {}  // NOLINT(google-explicit-constructor)
   Kind kind;
