@@ -1,5 +1,5 @@
-// Windows of few elements are folded element by element: each is a strided view of as many values as there are windows,
-// and capture fuses the comparisons into one pass. A window of many elements is taken dimension by dimension.
+// Windows of few elements are folded element by element: each makes a tensor of as many values as there are windows, and
+// capture fuses the comparisons into one pass. A window of many elements is taken dimension by dimension.
 
 #include <luge/ops/detail/pooled.h>
 
@@ -21,13 +21,24 @@ namespace luge {
 
 namespace {
 
-constexpr std::int64_t kFewAtOnce = 9;  ///< elements of a window that is not taken dimension by dimension
-constexpr std::int64_t kFewInLine = 16; ///< elements that are folded one by one
+constexpr std::int64_t kFewInLine = 16;  ///< elements that are folded one by one
 
 std::int64_t elements_of(const std::vector<Along>& along) {
   std::int64_t count = 1;
   for (const Along& a : along) count *= a.kernel;
   return count;
+}
+
+/// Whether windows are taken as a whole. Those that overlap are cheaper dimension by dimension: elements that are in several
+/// windows are compared, or added, once.
+bool at_once(const std::vector<Along>& along) {
+  bool tiles = true;
+  int wide = 0;
+  for (const Along& a : along) {
+    tiles &= a.tiles();
+    wide += a.kernel > 1;
+  }
+  return wide < 2 || (tiles && elements_of(along) <= kFewInLine);
 }
 
 /// Windows of one element each along all dimensions but `at`.
@@ -49,7 +60,8 @@ Scalar lowest_of(DType dtype) {
   }
 }
 
-/// One row of a window after the other: element `i` of every window, with the dimensions of elements as 1.
+/// Element `i` of every window, row by row, with the dimensions of elements as 1. A copy without gaps: what follows is fused
+/// into one pass, which strided operands are not.
 Tensor element(const Windows& windows, std::int64_t i) {
   Tensor result = windows.values;
   for (std::size_t d = windows.elements.size(); d-- > 0;) {
@@ -58,7 +70,7 @@ Tensor element(const Windows& windows, std::int64_t i) {
     result = result.slice(at, i % size, i % size + 1);
     i /= size;
   }
-  return result;
+  return result.contiguous();
 }
 
 /// What element() counts, of the dtype, broadcast against windows of this shape.
@@ -111,7 +123,8 @@ Picked folded(const Windows& windows, const Tensor& first, std::int64_t count, D
   if (first.defined()) best.numbers = where(beats(best.values, lowest_of(own)), 0, first);
   for (std::int64_t i = 1; i < count; ++i) {
     const Tensor value = element(windows, i), wins = beats(value, best.values);
-    best.numbers = best.numbers.defined() ? where(wins, i, best.numbers) : wins.to(dtype);
+    if (!best.numbers.defined()) best.numbers = zeros({}, {.dtype = dtype, .device = value.device()});
+    best.numbers = where(wins, i, best.numbers);
     best.values = where(wins, value, best.values);
   }
   if (!best.numbers.defined()) best.numbers = zeros(best.values.shape(), {.dtype = dtype, .device = best.values.device()});
@@ -164,7 +177,7 @@ Tensor places_of(const Tensor& numbers, const Along& a, int at) {
 }  // namespace
 
 Pooled largest(const char* op, const Tensor& x, const std::vector<Along>& along, bool with_indices) {
-  if (elements_of(along) <= kFewAtOnce) {
+  if (at_once(along)) {
     const Picked picked = stage(op, x, along);
     Pooled result{picked.values, {}};
     if (!with_indices) return result;
@@ -234,7 +247,7 @@ Tensor sum_stage(const char* op, const Tensor& x, const std::vector<Along>& alon
 Tensor window_sums(const char* op, const Tensor& x, const std::vector<Along>& along) {
   bool tiles = true;
   for (const Along& a : along) tiles &= a.tiles();
-  if (tiles || elements_of(along) <= kFewAtOnce) return sum_stage(op, x, along);
+  if (tiles || at_once(along)) return sum_stage(op, x, along);
   Tensor sums = x;
   for (std::size_t d = along.size(); d-- > 0;) sums = sum_stage(op, sums, only(along, d));
   return sums;
