@@ -5,6 +5,7 @@
 #include "python.h"
 
 namespace luge::python {
+void bind_amp(nb::module_& m);
 void bind_normalization(nb::module_& m);
 void bind_pooling(nb::module_& m);
 }  // namespace luge::python
@@ -25,6 +26,7 @@ NB_MODULE(_C, m) {
   bind_embedding(m);
   bind_multilabel_loss(m);
   bind_resize(m);
+  bind_amp(m);
   bind_capture(m);
   bind_npy(m);
   bind_system(m);

@@ -1,4 +1,4 @@
-// Parameters, how they start, and learning-rate schedules.
+// Parameters, and how they start.
 
 #include <fmt/format.h>
 
@@ -7,6 +7,8 @@
 #include "python.h"
 
 namespace luge::python {
+
+void bind_schedules(nb::module_& m);
 
 namespace {
 
@@ -177,98 +179,6 @@ void bind_leaves(nb::module_& m) {
       "The same tensor, known for a parameter.");
   m.def(
       "_home_of", [](const Tensor& x) { return Parameters::home_of(x); }, "x"_a, "The arena that a leaf lives in.");
-}
-
-// ---- schedules
-
-template <class Kind>
-nb::class_<Kind, LrScheduler> schedule(nb::module_& m, const char* name, const char* text) {
-  return nb::class_<Kind, LrScheduler>(m, name, text);
-}
-
-std::vector<std::reference_wrapper<LrScheduler>> several(const char* op, const std::vector<LrScheduler*>& given) {
-  std::vector<std::reference_wrapper<LrScheduler>> result;
-  for (LrScheduler* const one : given) {
-    if (!one) throw nb::type_error(fmt::format("{}: schedulers holds None; allowed are schedules", op).c_str());
-    result.emplace_back(*one);
-  }
-  return result;
-}
-
-void bind_schedules(nb::module_& m) {
-  nb::class_<LrScheduler> base(
-      m, "LRScheduler",
-      "What all schedules share: the learning rate is a closed form of the base rate and of the "
-      "number of steps, computed on the device. Several schedules of one optimizer chain: their factors multiply. "
-      "set_lr of the optimizer scales what follows.");
-  base.def("step", &LrScheduler::step, "Counts a step and sets the optimizer's learning rate.")
-      .def("get_last_lr", &LrScheduler::last_lr, "The learning rate that this schedule set last: shape () or (sets).")
-      .def(
-          "steps_taken", [](const LrScheduler& self) { return self.steps_taken(location()); },
-          "Steps taken; waits for the device.");
-  schedule<StepLr>(m, "StepLR", "base * gamma^floor(n / step_size)")
-      .def(
-          "__init__",
-          [](StepLr* self, Optimizer& o, std::int64_t step_size, double gamma) {
-            new (self) StepLr(o, {.step_size = step_size, .gamma = gamma});
-          },
-          "optimizer"_a, "step_size"_a, "gamma"_a = 0.1);
-  schedule<MultiStepLr>(m, "MultiStepLR", "base * gamma^(the number of milestones that are n or less)")
-      .def(
-          "__init__",
-          [](MultiStepLr* self, Optimizer& o, const std::vector<std::int64_t>& milestones, double gamma) {
-            new (self) MultiStepLr(o, {.milestones = milestones, .gamma = gamma});
-          },
-          "optimizer"_a, "milestones"_a, "gamma"_a = 0.1);
-  schedule<ConstantLr>(m, "ConstantLR", "base * factor while n < total_iters, base afterwards")
-      .def(
-          "__init__",
-          [](ConstantLr* self, Optimizer& o, double factor, std::int64_t total_iters) {
-            new (self) ConstantLr(o, {.factor = factor, .total_iters = total_iters});
-          },
-          "optimizer"_a, "factor"_a = 1.0 / 3, "total_iters"_a = 5);
-  schedule<LinearLr>(m, "LinearLR", "From base * start_factor to base * end_factor in total_iters steps.")
-      .def(
-          "__init__",
-          [](LinearLr* self, Optimizer& o, double start_factor, double end_factor, std::int64_t total_iters) {
-            new (self)
-                LinearLr(o, {.start_factor = start_factor, .end_factor = end_factor, .total_iters = total_iters});
-          },
-          "optimizer"_a, "start_factor"_a = 1.0 / 3, "end_factor"_a = 1.0, "total_iters"_a = 5);
-  schedule<ExponentialLr>(m, "ExponentialLR", "base * gamma^n")
-      .def(
-          "__init__",
-          [](ExponentialLr* self, Optimizer& o, double gamma) { new (self) ExponentialLr(o, {.gamma = gamma}); },
-          "optimizer"_a, "gamma"_a);
-  schedule<CosineAnnealingLr>(
-      m, "CosineAnnealingLR",
-      "eta_min + (base - eta_min) * (1 + cos(pi * n / T_max)) / 2: down to eta_min at n = T_max.")
-      .def(
-          "__init__",
-          [](CosineAnnealingLr* self, Optimizer& o, std::int64_t t_max, double eta_min) {
-            new (self) CosineAnnealingLr(o, {.t_max = t_max, .eta_min = eta_min});
-          },
-          "optimizer"_a, "T_max"_a, "eta_min"_a = 0.0);
-  schedule<SequentialLr>(m, "SequentialLR",
-                         "One schedule after the other: number i of them from milestone i - 1 on, where it begins anew. "
-                         "It takes the schedules over: their own step() is then an error.")
-      .def(
-          "__init__",
-          [](SequentialLr* self, Optimizer& o, const std::vector<LrScheduler*>& schedulers,
-             const std::vector<std::int64_t>& milestones) {
-            new (self)
-                SequentialLr(o, {.schedulers = several("SequentialLR", schedulers), .milestones = milestones});
-          },
-          "optimizer"_a, "schedulers"_a, "milestones"_a);
-  schedule<ChainedScheduler>(m, "ChainedScheduler",
-                             "Steps several schedules of one optimizer at once. It takes them over: their own step() "
-                             "is then an error.")
-      .def(
-          "__init__",
-          [](ChainedScheduler* self, const std::vector<LrScheduler*>& schedulers) {
-            new (self) ChainedScheduler(several("ChainedScheduler", schedulers));
-          },
-          "schedulers"_a);
 }
 
 }  // namespace

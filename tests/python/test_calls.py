@@ -31,7 +31,9 @@ def functions():
 
 
 #: What sets something for the whole program, and what takes no tensor but a function.
-KEPT_OUT = {"set_num_threads", "set_memory_limit", "manual_seed", "capture"}
+KEPT_OUT = {"set_num_threads", "set_memory_limit", "manual_seed", "capture", "set_autocast_enabled", "set_autocast_dtype",
+            "set_autocast_cache_enabled", "autocast_increment_nesting", "autocast_decrement_nesting", "clear_autocast_cache",
+            "is_autocast_cache_enabled"}
 NO_TENSOR = {"zeros", "ones", "rand", "randn", "empty", "is_grad_enabled", "memory_limit", "get_num_threads",
              "get_float32_matmul_precision"}
 FUNCTIONS = dict(functions())

@@ -227,7 +227,7 @@ def test_schedules(kind, options, formula):
     assert isinstance(schedule, lr_scheduler.LRScheduler)
     for n in range(10):
         assert abs(optimizer.lr.item() - 2 * formula(n)) < 1e-12
-        assert schedule.get_last_lr().item() == optimizer.lr.item() and schedule.steps_taken() == n
+        assert schedule.get_last_lr() == [optimizer.lr.item()] and schedule.steps_taken() == n
         schedule.step()
 
 

@@ -21,6 +21,7 @@ import typing as _typing
 
 from ._C import *  # noqa: F403  every operation, so that a new one appears by itself
 from . import _C
+from . import amp as amp
 from . import array_api as array_api
 from . import autograd as autograd
 from . import checkpoint as checkpoint
@@ -46,6 +47,7 @@ from ._monitor import Monitor as Monitor
 from ._names import missing as _missing
 from ._names import refuse as _refuse
 from ._pickle import register as _register
+from .amp import autocast as autocast
 from .autograd import enable_grad as enable_grad
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled

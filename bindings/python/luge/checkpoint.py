@@ -23,11 +23,11 @@ from ._C import Parameters as _Parameters
 from ._C import Tensor as _Tensor
 from ._C._checkpoint import PendingSave
 from ._C._data import BatchStream as _BatchStream
-from ._C._lr_scheduler import LRScheduler as _LRScheduler
 from ._C._optim import Optimizer as _Optimizer
 from ._monitor import Monitor as _Monitor
 from ._names import missing as _missing
 from .nn import Module as _Module
+from .optim.lr_scheduler import LRScheduler as _LRScheduler
 
 __all__ = ["Loaded", "PendingSave", "latest", "load", "save", "save_async"]
 
@@ -92,6 +92,8 @@ class _Parts:
         for number, one in enumerate(schedules):
             if not isinstance(one, _LRScheduler):
                 raise TypeError(f"{op}: schedule[{number}] is of type {type(one).__name__}; schedule must be {words}")
+            if one._schedule is None:
+                raise ValueError(f"{op}: schedule[{number}] is a {type(one).__name__}, whose get_lr() is of one's own; keep its state_dict()")
         self.tensors: list[tuple[str, _Tensor]] = []
         arena = None
         if isinstance(params, _Parameters):
@@ -114,7 +116,7 @@ class _Parts:
             )
         self.monitor: _Monitor | None = monitor
         own = loader if isinstance(loader, _BatchStream) else None
-        self.arguments = (arena, self.tensors, optimizer, schedules, monitor, own)
+        self.arguments = (arena, self.tensors, optimizer, [one._schedule for one in schedules], monitor, own)
 
 
 def _checked_path(op: str, path: _Any) -> None:

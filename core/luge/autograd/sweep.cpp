@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <luge/autograd/detail/at_work.h>
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/detail/node.h>
 #include <luge/autograd/grad.h>
 #include <luge/autograd/grad_mode.h>
@@ -279,6 +280,7 @@ std::uint64_t first_of(const std::vector<Tensor>& inputs) {
 void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph) const {
   const Tensor seed = seed_of("backward", *this, gradient);
   const GradMode mode(create_graph);
+  const NoAutocast as_forward_did;
   if (create_graph) {
     ForLeaves leaves;
     const Collecting collecting(&leaves);
@@ -349,6 +351,7 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     seeds.push_back(seed_of("grad", outputs[i], grad_outputs.empty() ? Tensor() : grad_outputs[i]));
 
   const GradMode mode(create_graph);
+  const NoAutocast as_forward_did;
   Collected own(inputs, create_graph);
   {
     const Collecting collecting(&own);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
@@ -380,8 +381,12 @@ Tensor expanded(const Tensor& x, Shape lead) {
 
 }  // namespace
 
-Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& options) {
+Tensor scaled_dot_product_attention(const Tensor& given_query, const Tensor& given_key, const Tensor& given_value,
+                                    const AttentionOptions& given) {
   const Operation called(kName);
+  const Tensor query = autocast_low(given_query), key = autocast_low(given_key), value = autocast_low(given_value);
+  AttentionOptions options = given;
+  options.attn_mask = autocast_low(options.attn_mask);
   check_tensors(query, key, value);
   check_options(query, options);
   const DType dtype = arithmetic_dtype(query.dtype());

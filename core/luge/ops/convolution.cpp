@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/detail/convolve.h>
 #include <luge/ops/detail/spatial.h>
@@ -146,27 +147,27 @@ Tensor transposed(const Called& called, const Tensor& x, const Tensor& weight, c
 
 Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options) {
   const Operation called("conv1d");
-  return convolution({"conv1d", 1}, x, weight, bias, options);
+  return convolution({"conv1d", 1}, autocast_low(x), autocast_low(weight), autocast_low(bias), options);
 }
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options) {
   const Operation called("conv2d");
-  return convolution({"conv2d", 2}, x, weight, bias, options);
+  return convolution({"conv2d", 2}, autocast_low(x), autocast_low(weight), autocast_low(bias), options);
 }
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionOptions& options) {
   const Operation called("conv3d");
-  return convolution({"conv3d", 3}, x, weight, bias, options);
+  return convolution({"conv3d", 3}, autocast_low(x), autocast_low(weight), autocast_low(bias), options);
 }
 Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionTransposeOptions& options) {
   const Operation called("conv_transpose1d");
-  return transposed({"conv_transpose1d", 1}, x, weight, bias, options);
+  return transposed({"conv_transpose1d", 1}, autocast_low(x), autocast_low(weight), autocast_low(bias), options);
 }
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionTransposeOptions& options) {
   const Operation called("conv_transpose2d");
-  return transposed({"conv_transpose2d", 2}, x, weight, bias, options);
+  return transposed({"conv_transpose2d", 2}, autocast_low(x), autocast_low(weight), autocast_low(bias), options);
 }
 Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvolutionTransposeOptions& options) {
   const Operation called("conv_transpose3d");
-  return transposed({"conv_transpose3d", 3}, x, weight, bias, options);
+  return transposed({"conv_transpose3d", 3}, autocast_low(x), autocast_low(weight), autocast_low(bias), options);
 }
 
 }  // namespace luge

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/diagonal.h>
@@ -44,10 +45,11 @@ void check_p(const char* op, double p) { LUGE_CHECK(ValueError, p >= 0, "{}: p i
 
 }  // namespace
 
-Tensor cdist(const Tensor& a, const Tensor& b, double p, DistanceBy by) {
+Tensor cdist(const Tensor& x1, const Tensor& x2, double p, DistanceBy by) {
   const Operation called("cdist");
-  checked(a, "cdist", "x1");
-  checked(b, "cdist", "x2");
+  checked(x1, "cdist", "x1");
+  checked(x2, "cdist", "x2");
+  const Tensor a = autocast_float32(x1), b = autocast_float32(x2);
   LUGE_CHECK(DTypeError, is_floating(a.dtype()) && a.dtype() == b.dtype(), "cdist: the tensors are {} and {}; both must be of one floating dtype",
              name(a.dtype()), name(b.dtype()));
   LUGE_CHECK(ShapeError, a.ndim() >= 2 && b.ndim() >= 2 && a.shape().back() == b.shape().back(),
@@ -58,9 +60,11 @@ Tensor cdist(const Tensor& a, const Tensor& b, double p, DistanceBy by) {
   return norm_of(a.unsqueeze(-2) - b.unsqueeze(-3), p);
 }
 
-Tensor pdist(const Tensor& x, double p) {
+Tensor pdist(const Tensor& given, double p) {
   const Operation called("pdist");
-  LUGE_CHECK(ShapeError, checked(x, "pdist").shape.ndim() == 2, "pdist: the tensor has shape {}; it must be 2-d", to_string(x.shape()));
+  checked(given, "pdist");
+  const Tensor x = autocast_float32(given);
+  LUGE_CHECK(ShapeError, x.ndim() == 2, "pdist: the tensor has shape {}; it must be 2-d", to_string(x.shape()));
   LUGE_CHECK(DTypeError, is_floating(x.dtype()), "pdist: the tensor is {}; it must be of a floating dtype", name(x.dtype()));
   check_p("pdist", p);
   const std::int64_t n = x.size(0);
@@ -72,7 +76,7 @@ Tensor dist(const Tensor& a, const Tensor& b, double p) {
   const Operation called("dist");
   checked(a, "dist");
   checked(b, "dist", "other");
-  const Tensor difference = a - b;
+  const Tensor difference = autocast_float32(a) - autocast_float32(b);
   LUGE_CHECK(DTypeError, is_floating(difference.dtype()), "dist: the tensors are {} and {}; one must be of a floating dtype",
              name(a.dtype()), name(b.dtype()));
   return norm_of(difference.reshape({difference.numel()}), p);

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cctype>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/detail/contraction.h>
 #include <luge/ops/diagonal.h>
@@ -162,8 +163,10 @@ std::uint64_t mask_of(const std::vector<Label>& labels) {
 
 }  // namespace
 
-Tensor einsum(const std::string& equation, const std::vector<Tensor>& tensors) {
+Tensor einsum(const std::string& equation, const std::vector<Tensor>& given) {
   const Operation called("einsum");
+  std::vector<Tensor> tensors = given;
+  for (Tensor& tensor : tensors) tensor = autocast_factor(tensor);
   LUGE_CHECK(ValueError, !tensors.empty(), "einsum: no operands are given; at least one is needed");
   const Equation parts = parsed(equation);
   LUGE_CHECK(ValueError, parts.inputs.size() == tensors.size(), "einsum: '{}' is about {} operands and {} are given", equation,

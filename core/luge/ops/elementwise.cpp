@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/seam/detail/op_traits.h>
@@ -342,7 +343,10 @@ Tensor apply(Op op, std::span<Argument> arguments, const Parameters2& parameters
     if (arguments[i].tensor) checked(*arguments[i].tensor, op_name, arguments.size() == 1 ? "input" : kNames[i]);
 
   const std::span<Argument> values = op == Op::Where ? arguments.subspan(1) : arguments;
-  const DType dtype = compute_dtype(op, op_name, values);
+  DType dtype = compute_dtype(op, op_name, values);
+  if (autocast_mode.is_on() && !into && needs_float32(op))
+    for (const Argument& value : values)
+      if (value.tensor) dtype = autocast_float32(dtype, value.tensor->device());
   if (op == Op::Where) {
     const DType condition = arguments[0].tensor->impl()->dtype;
     LUGE_CHECK(DTypeError, condition == DType::Bool, "where: the condition is {}; it must be bool, as a comparison is",
@@ -448,6 +452,7 @@ Tensor& in_place(Op op, Tensor& self, const B& other, const char* op_name) {
   const TensorImpl& impl = checked(self, op_name, "self");
   check_writable(self, op_name);
   if constexpr (std::is_same_v<B, Tensor>) checked(other, op_name, "other");
+  const NoAutocast in_its_dtype;
   Argument arguments[] = {self, other};
   const DType dtype = compute_dtype(op, op_name, arguments);
   LUGE_CHECK(DTypeError, kind_of(dtype) <= kind_of(impl.dtype),
@@ -521,6 +526,7 @@ Tensor& in_place(Tensor& self, const char* op_name, const Function& function) {
   check_writable(self, op_name);
   // What is overwritten may be needed on the way back.
   const Operation called(op_name);
+  const NoAutocast in_its_dtype;
   const Tensor value = function(records_change(self, op_name) ? self.clone() : self);
   LUGE_CHECK(DTypeError, value.dtype() == impl.dtype, "{}: the result is {} and does not fit the tensor, which is {}",
              op_name, name(value.dtype()), name(impl.dtype));

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/autograd/detail/node.h>
 #include <luge/base/detail/check.h>
@@ -229,15 +230,20 @@ Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduct
   LUGE_CHECK(ShapeError, goes_with(wanted, shape, reduction),
              "mse_loss: prediction is {} and target is {}; the target must be {}", to_string(shape), to_string(wanted),
              allowed_shapes(shape, reduction));
-  const DType dtype = promote(prediction.dtype(), target.dtype());
+  const DType dtype = autocast_float32(promote(prediction.dtype(), target.dtype()), prediction.device());
+  if (autocast_mode.is_on())
+    return reduced("mse_loss", square(prediction.to(dtype) - target.to(dtype)), reduction);
   if (!is_storage_only(dtype) || !is_floating(dtype))
     return reduced("mse_loss", square(prediction - target), reduction);
   const DType wide = arithmetic_dtype(dtype);  // several steps, rounded once
   return reduced("mse_loss", square(prediction.to(wide) - target.to(wide)), reduction).to(dtype);
 }
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& target, const CrossEntropyOptions& options) {
+Tensor cross_entropy(const Tensor& given_logits, const Tensor& given_target, const CrossEntropyOptions& given_options) {
   const Operation called("cross_entropy");
+  const Tensor logits = autocast_float32(given_logits), target = autocast_float32(given_target);
+  CrossEntropyOptions options = given_options;
+  options.weight = autocast_float32(options.weight);
   const Classified given = classified(logits, target, options);
   const Tensor loss = is_floating(target.dtype()) ? of_probabilities(given, options) : of_labels(given, options);
   return loss.to(logits.dtype());

@@ -1,5 +1,8 @@
 #include <luge/ops/margin_loss.h>
 
+#include <tuple>
+
+#include <luge/autograd/detail/autocast.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/detail/labels.h>
@@ -18,7 +21,7 @@ namespace {
 template <class... Input>
 DType loss_dtype(const char* op, const Input&... inputs) {
   (checked(inputs, op), ...);
-  const DType dtype = result_type(inputs...);
+  const DType dtype = autocast_float32(result_type(inputs...), std::get<0>(std::tie(inputs...)).device());
   LUGE_CHECK(DTypeError, is_floating(dtype), "{}: the arguments are {}; one of them must be of a floating dtype", op,
              name(dtype));
   return dtype;

@@ -1,4 +1,5 @@
 #include <luge/ops/detail/integer_product.h>
+#include <luge/autograd/detail/autocast.h>
 #include <luge/ops/matmul.h>
 
 #include <atomic>
@@ -231,9 +232,10 @@ Tensor product_by_rows(const Tensor& a, const Tensor& b, int dims) {
 void set_float32_matmul_precision(MatmulPrecision chosen) { precision.store(chosen, std::memory_order_relaxed); }
 MatmulPrecision float32_matmul_precision() { return precision.load(std::memory_order_relaxed); }
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
-  checked(a, "matmul", "a");
-  checked(b, "matmul", "b");
+Tensor matmul(const Tensor& given_a, const Tensor& given_b) {
+  checked(given_a, "matmul", "a");
+  checked(given_b, "matmul", "b");
+  const Tensor a = autocast_factor(given_a), b = autocast_factor(given_b);
   LUGE_CHECK(ShapeError, a.ndim() > 0 && b.ndim() > 0, "matmul: a is {}, b is {}; both need at least one dimension",
              to_string(a.shape()), to_string(b.shape()));
   check_operands("matmul", "a", a, "b", b, true);
@@ -257,9 +259,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 Tensor Tensor::matmul(const Tensor& other) const { return luge::matmul(*this, other); }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  checked(x, "linear", "x");
-  checked(weight, "linear", "weight");
+Tensor linear(const Tensor& given, const Tensor& given_weight, const Tensor& given_bias) {
+  checked(given, "linear", "x");
+  checked(given_weight, "linear", "weight");
+  const Tensor x = autocast_low(given), weight = autocast_low(given_weight), bias = autocast_low(given_bias);
   LUGE_CHECK(ShapeError, weight.ndim() == 2 || weight.ndim() == 3,
              "linear: weight is {}; allowed are (out, in) and (sets, out, in)", to_string(weight.shape()));
   check_operands("linear", "x", x, "weight", weight);

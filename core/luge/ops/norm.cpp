@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/detail/reduction.h>
@@ -50,9 +51,11 @@ Tensor converted(const char* op, const Tensor& x, std::optional<DType> dtype) {
   return x.to(dtype.value_or(own)).to(arithmetic_dtype(dtype.value_or(own)));
 }
 
-Tensor norm_over(const char* op, const Tensor& input, double p, const DimList* dims, bool keepdim,
+Tensor norm_over(const char* op, const Tensor& given, double p, const DimList* dims, bool keepdim,
                  std::optional<DType> dtype) {
   const Operation called(op);
+  checked(given, op);
+  const Tensor input = dtype ? given : autocast_float32(given);
   const Tensor x = converted(op, input, dtype);
   const DType result = dtype.value_or(input.dtype());
   const Reduced shapes = reduced_shapes(op, x, dims, keepdim);

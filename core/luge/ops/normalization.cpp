@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/detail/rounded_once.h>
@@ -186,7 +187,7 @@ Tensor over_channels(const char* op, const char* learns, const Tensor& x, const 
 Tensor layer_norm(const Tensor& x, const Shape& shape, const Tensor& weight, const Tensor& bias, double eps) {
   const Operation called("layer_norm");
   check_floating("layer_norm", x);
-  return over_last("layer_norm", x, shape, weight, bias, eps, true);
+  return over_last("layer_norm", autocast_float32(x), shape, weight, bias, eps, true);
 }
 
 Tensor rms_norm(const Tensor& x, const Shape& shape, const Tensor& weight, std::optional<double> eps) {
@@ -194,7 +195,7 @@ Tensor rms_norm(const Tensor& x, const Shape& shape, const Tensor& weight, std::
   check_floating("rms_norm", x);
   const double least = arithmetic_dtype(x.dtype()) == DType::Float64 ? std::numeric_limits<double>::epsilon()
                                                                      : std::numeric_limits<float>::epsilon();
-  return over_last("rms_norm", x, shape, weight, {}, eps.value_or(least), false);
+  return over_last("rms_norm", autocast_float32(x), shape, weight, {}, eps.value_or(least), false);
 }
 
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
@@ -207,7 +208,7 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, co
   check_dtype(op, "bias", bias, x.dtype());
   shape.see("weight", weight);
   shape.see("bias", bias);
-  const Channels input = shape.split(x);
+  const Channels input = shape.split(autocast_float32(x));
   LUGE_CHECK(ShapeError, input.channels % groups == 0, "{}: {} channels cannot be in {} groups of equal size", op, input.channels,
              groups);
   const std::int64_t each = input.channels / groups, elements = input.x.size(3);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
@@ -38,7 +39,7 @@ struct Pair {
 Pair pair(const char* op, const Tensor& input, const Tensor& target, bool floating) {
   checked(input, op);
   checked(target, op, "target");
-  const DType dtype = result_type(input, target);
+  const DType dtype = autocast_float32(result_type(input, target), input.device());
   LUGE_CHECK(DTypeError, !floating || is_floating(dtype),
              "{}: input is {} and target is {}; one of them must be of a floating dtype", op, name(input.dtype()),
              name(target.dtype()));
@@ -98,6 +99,9 @@ Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, Reduction
   const Operation called("binary_cross_entropy");
   checked(input, "binary_cross_entropy");
   checked(target, "binary_cross_entropy", "target");
+  LUGE_CHECK(ValueError, !autocast_enabled(input.device().type),
+             "binary_cross_entropy: it is unsafe within autocast, where its input has been rounded; use "
+             "binary_cross_entropy_with_logits on the logits, or leave autocast for the loss");
   LUGE_CHECK(DTypeError, is_floating(input.dtype()) && target.dtype() == input.dtype(),
              "binary_cross_entropy: input is {} and target is {}; both must be of one floating dtype",
              name(input.dtype()), name(target.dtype()));
@@ -189,9 +193,10 @@ Tensor gaussian_nll_loss(const Tensor& input, const Tensor& target, const Tensor
   return in.finished(kOp, losses, reduction);
 }
 
-Tensor nll_loss(const Tensor& input, const Tensor& target, const NllOptions& options) {
+Tensor nll_loss(const Tensor& given, const Tensor& target, const NllOptions& options) {
   const Operation called("nll_loss");
-  checked(input, "nll_loss");
+  checked(given, "nll_loss");
+  const Tensor input = autocast_float32(given);
   checked(target, "nll_loss", "target");
   LUGE_CHECK(DTypeError, is_floating(input.dtype()), "nll_loss: input is {}; allowed are the floating dtypes",
              name(input.dtype()));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/einsum.h>
@@ -20,7 +21,8 @@ void check_ndim(const char* op, const char* argument, const Tensor& x, int ndim)
 }
 
 /// beta input + alpha product.
-Tensor scaled_sum(const char* op, const Tensor& input, const Tensor& product, Scalar beta, Scalar alpha, bool promotes = false) {
+Tensor scaled_sum(const char* op, const Tensor& given, const Tensor& product, Scalar beta, Scalar alpha, bool promotes = false) {
+  const Tensor input = promotes ? given : autocast_low(given);
   const bool fits = input.ndim() <= product.ndim() && broadcast_shapes(op, input.shape(), product.shape()) == product.shape();
   LUGE_CHECK(ShapeError, fits, "{}: input has shape {}, which does not broadcast to {}", op, to_string(input.shape()),
              to_string(product.shape()));
@@ -58,9 +60,12 @@ Tensor tensordot(const Tensor& a, const Tensor& b, int dims) {
   return tensordot(a, b, of_a, of_b);
 }
 
-Tensor tensordot(const Tensor& a, const Tensor& b, const std::vector<int>& dims_a, const std::vector<int>& dims_b) {
+Tensor tensordot(const Tensor& given_a, const Tensor& given_b, const std::vector<int>& dims_a, const std::vector<int>& dims_b) {
   const Operation called("tensordot");
-  const int na = checked(a, "tensordot").shape.ndim(), nb = checked(b, "tensordot", "other").shape.ndim();
+  checked(given_a, "tensordot");
+  checked(given_b, "tensordot", "other");
+  const Tensor a = autocast_factor(given_a), b = autocast_factor(given_b);
+  const int na = a.ndim(), nb = b.ndim();
   LUGE_CHECK(ValueError, dims_a.size() == dims_b.size(), "tensordot: {} dims are given of a and {} of b; they must be as many",
              dims_a.size(), dims_b.size());
   LUGE_CHECK(DTypeError, a.dtype() == b.dtype(), "tensordot: a is {} and b is {}; both must be of one dtype", name(a.dtype()),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <luge/autograd/grad_mode.h>
+#include <luge/autograd/detail/autocast.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
@@ -166,8 +167,11 @@ Reduced reduced_shapes(const char* op, const Tensor& x, const DimList* dims, boo
   return shapes;
 }
 
-Tensor reduce(ReduceOp op, const Tensor& input, const DimList* dims, bool keepdim) {
-  const TensorImpl& impl = checked(input, luge::name(op));
+Tensor reduce(ReduceOp op, const Tensor& given, const DimList* dims, bool keepdim) {
+  checked(given, luge::name(op));
+  const bool adds = op == ReduceOp::Sum || op == ReduceOp::Prod || op == ReduceOp::SumSquares || op == ReduceOp::LogSumExp;
+  const Tensor input = adds ? autocast_float32(given) : given;
+  const TensorImpl& impl = *input.impl();
   const bool arg = op == ReduceOp::ArgMin || op == ReduceOp::ArgMax;
   const bool floating_only = op == ReduceOp::Mean || op == ReduceOp::LogSumExp || op == ReduceOp::SumSquares;
   LUGE_CHECK(DTypeError, !floating_only || is_floating(impl.dtype),

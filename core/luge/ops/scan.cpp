@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/detail/node.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
@@ -136,7 +137,7 @@ Tensor along(ScanOp op, const Tensor& x, int dim) {
 
 Tensor total_along(ScanOp op, const Tensor& x, int dim, std::optional<DType> dtype) {
   checked(x, name(op));
-  const DType result = dtype.value_or(is_floating(x.dtype()) ? x.dtype() : DType::Int64);
+  const DType result = dtype.value_or(is_floating(x.dtype()) ? autocast_float32(x.dtype(), x.device()) : DType::Int64);
   if (is_floating(x.dtype()) && is_floating(result) && result != x.dtype()) {
     const int d = normalize_dim(name(op), dim, x.ndim());
     if (x.ndim() == 0) return total_along(op, x.reshape({1}), 0, dtype).reshape({});
@@ -220,7 +221,7 @@ Tensor cumprod(const Tensor& x, int dim, std::optional<DType> dtype) { return to
 Tensor logcumsumexp(const Tensor& x, int dim) {
   const DType dtype = checked(x, "logcumsumexp").dtype;
   LUGE_CHECK(DTypeError, is_floating(dtype), "logcumsumexp: the tensor is {}; allowed are the floating dtypes", name(dtype));
-  return along(ScanOp::LogSumExp, x, dim);
+  return along(ScanOp::LogSumExp, autocast_float32(x), dim);
 }
 
 Extremes cummax(const Tensor& x, int dim) { return extremes_along(ScanOp::Max, x, dim); }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/detail/derivative_node.h>
 #include <luge/ops/detail/norm.h>
@@ -36,7 +37,7 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, int dim, double eps) 
   const Operation called("cosine_similarity");
   checked(a, "cosine_similarity", "x1");
   checked(b, "cosine_similarity", "x2");
-  const DType dtype = result_type(a, b);
+  const DType dtype = autocast_float32(result_type(a, b), a.device());
   LUGE_CHECK(DTypeError, is_floating(dtype),
              "cosine_similarity: x1 is {} and x2 is {}; one of them must be of a floating dtype", name(a.dtype()),
              name(b.dtype()));

@@ -1,5 +1,6 @@
 #include <luge/ops/softmax.h>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/autograd/detail/node.h>
@@ -73,9 +74,11 @@ Tensor over_rows(bool log, const Tensor& x) {
   return y;
 }
 
-Tensor softmax_along(bool log, const Tensor& x, int dim) {
+Tensor softmax_along(bool log, const Tensor& given, int dim) {
   const char* const op = log ? "log_softmax" : "softmax";
-  const TensorImpl& impl = checked(x, op);
+  checked(given, op);
+  const Tensor x = autocast_float32(given);
+  const TensorImpl& impl = *x.impl();
   LUGE_CHECK(DTypeError, is_floating(impl.dtype), "{}: the tensor is {}; allowed are the floating dtypes", op,
              name(impl.dtype));
   const int d = normalize_dim(op, dim, impl.shape.ndim());

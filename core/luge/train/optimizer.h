@@ -265,6 +265,7 @@ class Optimizer {
   friend class LrScheduler;
   friend class stop::Live;
   friend class CheckpointParts;
+  friend class GradScaler;
   friend class population::Members;
   /// Int64 of shape (sets): how many steps a group had taken before each set began anew. Steps look at it from the first
   /// call of this on; one that was captured before throws CaptureError. Undefined for a rule that does not count steps.

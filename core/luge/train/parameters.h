@@ -107,6 +107,7 @@ class Parameters {
   Tensor clip_grad_norm_(const Tensor& max_norm, SourceLocation location = SourceLocation::current());
 
  private:
+  friend class Averaged;
   friend class Optimizer;
   friend class stop::Live;
   friend class stop::StopRule;

@@ -3,13 +3,16 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <luge/train/optimizer.h>
 
 namespace luge {
 
-struct ScheduleTerm;  // internal: a schedule in the chain of its optimizer's
+struct ScheduleTerm;   // internal: a schedule in the chain of a parameter group
+struct ScheduleHooks;  // internal: what a schedule does beside that
 
 /// What all learning-rate schedules share. Names, options and formulas are those of torch.optim.lr_scheduler:
 /// `CosineAnnealingLr schedule(optimizer, {.t_max = 80});`, then `schedule.step();` after `optimizer.step();`.
@@ -27,6 +30,8 @@ struct ScheduleTerm;  // internal: a schedule in the chain of its optimizer's
 /// rate itself. A schedule may outlive its optimizer. A step that was recorded before another schedule of the optimizer
 /// was made throws CaptureError at its next replay.
 ///
+/// Each parameter group that the optimizer has when the schedule is made has a base of its own; n is one for all of them.
+///
 /// Making one throws ValueError, naming schedule, option and value, and then has changed nothing.
 class LrScheduler {
  public:
@@ -36,8 +41,16 @@ class LrScheduler {
 
   /// Counts a step and sets the optimizer's learning rate. Queued on the device.
   void step();
-  /// The learning rate that this schedule set last: shape () or (sets), in the arena's dtype.
-  Tensor last_lr() const;
+  /// The learning rate that this schedule set last in a parameter group: shape () or (sets), in the arena's dtype.
+  Tensor last_lr(std::size_t group = 0) const;
+  /// The parameter groups that it schedules.
+  std::size_t groups() const { return terms_.size(); }
+  /// What a step changes, the learning rates aside: "last_epoch", n, then "base_lrs.0" for each group, then what a
+  /// schedule has of its own. These are the tensors that it works on.
+  std::vector<std::pair<std::string, Tensor>> state() const;
+  /// Goes on as after `steps` steps that began with these learning rates, one for each group. The learning rates change
+  /// with the next step; at once, if `now`.
+  void resume(std::int64_t steps, const std::vector<Tensor>& base, bool now = false);
   /// Steps taken, n; waits for the device.
   std::int64_t steps_taken(SourceLocation location = SourceLocation::current()) const;
 
@@ -46,6 +59,9 @@ class LrScheduler {
   using Formula = std::function<Tensor(const Tensor& base, const Tensor& n)>;
   /// `kind` names the schedule to a checkpoint, which is loaded into schedules of the same kinds alone.
   LrScheduler(const char* kind, Optimizer& optimizer, Formula formula);
+  /// With a formula for each group.
+  LrScheduler(const char* kind, Optimizer& optimizer, const std::function<Formula(std::size_t group)>& formula_of,
+              ScheduleHooks hooks);
 
   using Several = std::vector<std::reference_wrapper<LrScheduler>>;
   /// Takes the place of these schedules, all of one optimizer, which from then on cannot be stepped one by one.
@@ -53,17 +69,33 @@ class LrScheduler {
   struct Part {
     Formula formula;
     Tensor count;  ///< float64
+    std::int64_t host_count = 0;
   };
-  LrScheduler(const char* kind, const Several& parts, const std::function<Formula(std::vector<Part>)>& combine);
+  /// The n of part i after n steps of the schedule, and whether it is the part's turn.
+  struct Turn {
+    Tensor count, is_on;         ///< is_on is bool; undefined: always
+    std::int64_t host_count = 0;  ///< the same on the host, for parts that call a function there
+    bool host_is_on = true;
+  };
+  /// An undefined n: the host's numbers alone.
+  using TurnOf = std::function<Turn(std::size_t part, const Tensor& n, std::int64_t host_n)>;
+  LrScheduler(const char* kind, const Several& parts, const std::function<Formula(std::vector<Part>)>& combine,
+              const std::function<TurnOf(const std::vector<Part>&)>& turns);
   /// Throws ValueError unless they are schedules of this optimizer.
   static void check_optimizer(const char* name, const Several& parts, const Optimizer& optimizer);
+  /// What is shared with the optimizer, group by group.
+  static std::vector<std::shared_ptr<LearningRate>> rates_of(const Optimizer& optimizer);
+  const std::vector<std::shared_ptr<LearningRate>>& rates() const { return lrs_; }
+  ScheduleHooks& hooks();
+  /// Sets the learning rates of n as it is.
+  void set_rates();
 
  private:
   friend class CheckpointParts;
-  void set_rates();
+  const ScheduleTerm& term() const { return *terms_[0]; }
 
-  std::shared_ptr<LearningRate> lr_;
-  std::shared_ptr<ScheduleTerm> term_;
+  std::vector<std::shared_ptr<LearningRate>> lrs_;  ///< one for each group
+  std::vector<std::shared_ptr<ScheduleTerm>> terms_;
 };
 
 struct StepLrOptions {

@@ -2,27 +2,37 @@
 
 from typing import TYPE_CHECKING
 
-from .._C._lr_scheduler import (
-    ChainedScheduler,
+from .._names import missing as _missing
+from ._cycles import CyclicLR, OneCycleLR, ReduceLROnPlateau
+from ._schedule import ChainedScheduler, LRScheduler, SequentialLR
+from ._schedules import (
     ConstantLR,
     CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
     ExponentialLR,
+    LambdaLR,
     LinearLR,
-    LRScheduler,
+    MultiplicativeLR,
     MultiStepLR,
-    SequentialLR,
+    PolynomialLR,
     StepLR,
 )
-from .._names import missing as _missing
 
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
+    "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
+    "ReduceLROnPlateau",
     "SequentialLR",
     "StepLR",
 ]

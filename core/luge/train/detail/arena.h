@@ -61,6 +61,8 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   /// Tells who records a step that a call on the whole arena follows.
   void observe();
   void* values() const { return values_->data(); }
+  /// The block of the values; it stays where it is from seal() on.
+  const Ref<Storage>& value_block() const { return values_; }
   void* gradients() const { return gradients_->data(); }
 
   const ParametersOptions& options() const { return options_; }

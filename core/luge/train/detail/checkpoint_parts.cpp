@@ -157,7 +157,7 @@ void CheckpointParts::add_schedules() {
   const std::shared_ptr<LearningRate>& rate = parts_.optimizer->lr_;
   for (std::size_t i = 0; i < parts_.schedules.size(); ++i) {
     LUGE_CHECK(ValueError, parts_.schedules[i], "{}: schedule {} is null", op_, i);
-    LUGE_CHECK(ValueError, parts_.schedules[i]->lr_ == rate, "{}: schedule {} is not of the optimizer given", op_, i);
+    LUGE_CHECK(ValueError, parts_.schedules[i]->lrs_[0] == rate, "{}: schedule {} is not of the optimizer given", op_, i);
   }
   std::string& kinds = identity_["schedules"];
   add("schedule/base", rate->base, Fits::OneOrSets,
@@ -168,6 +168,7 @@ void CheckpointParts::add_schedules() {
     add(fmt::format("schedule/{}.steps", i), term->count);
     for (std::size_t part = 0; part < term->begun.size(); ++part)
       add(fmt::format("schedule/{}.part_{}.begun", i, part), term->begun[part]);
+    for (const auto& [name, tensor] : term->hooks.state) add(fmt::format("schedule/{}.{}", i, name), tensor, Fits::OneOrSets);
     add(fmt::format("schedule/{}.last_lr", i), term->last, Fits::OneOrSets,
         [term](const Tensor& value) { assign_in_place(term->last, value.to(term->last.device())); });
   }

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <luge/seam/backend.h>
@@ -29,7 +31,22 @@ enum class Waiting : std::uint8_t { Never, Allowed };
 Tensor hyper_values(const char* op, const char* name, const PerSet& given, Allowed allowed,
                     const Parameters& parameters, Waiting waiting, SourceLocation location);
 
-/// One schedule of an optimizer. Its formula is affine in the learning rate that it is given.
+/// What a schedule does beside its formula; a part's hooks move to the schedule that takes it over.
+struct ScheduleHooks {
+  /// Called before n counts to this, for what only the host can compute: such a step cannot be captured.
+  std::function<void(std::int64_t n)> on_host = {};
+  /// The momentum after n steps, float64, of shape () or (sets), and what takes it in each group.
+  std::function<Tensor(const Tensor& n, std::size_t group)> momentum = {};
+  std::vector<std::vector<Tensor>> momentum_of = {};
+  /// Tensors of its own that steps change, by name.
+  std::vector<std::pair<std::string, Tensor>> state = {};
+  std::int64_t host_count = 0;  ///< n, as long as there is on_host
+  /// Steps that the user may take, of which `calls` are taken; absent: any number.
+  std::optional<std::int64_t> most_steps = {};
+  std::int64_t calls = 0;
+};
+
+/// One schedule of one parameter group. Its formula is affine in the learning rate that it is given.
 struct ScheduleTerm {
   std::function<Tensor(const Tensor& base, const Tensor& n)> formula;  ///< all in float64
   Tensor count;                                                        ///< n, int64, of shape ()
@@ -38,6 +55,7 @@ struct ScheduleTerm {
   /// The n that its parts had when it took them over, and theirs that they had taken over; float64, of shape ().
   std::vector<Tensor> begun = {};
   const char* part_of = nullptr;  ///< the schedule that steps it; null: the user does
+  ScheduleHooks hooks = {};       ///< of the first group's
 };
 
 /// The learning rate in force.
