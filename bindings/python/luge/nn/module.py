@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 from .. import _C
 from .._C import Tensor
 from ..autograd import no_grad
+from ._hooked import PREFIX as _PREFIX
+from ._hooked import Hooked as _Hooked
+from ._hooked import run_hooks as _run_hooks
 from ._hooks import RemovableHandle as RemovableHandle
-from ._hooks import add_hook as _add_hook
 from .parameter import Parameter
 
 
@@ -20,7 +22,7 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Module:
+class Module(_Hooked):
     """What all layers share, as torch.nn.Module: parameters and modules that are assigned to it are its own, and so are tensors
     that register_buffer() names, which are part of its state but are not trained."""
 
@@ -31,7 +33,6 @@ class Module:
 
     def __init__(self) -> None:
         self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), training=True)
-        self.__dict__.update(_forward_hooks={}, _forward_pre_hooks={})
 
     # ---- attributes: a parameter, buffer or module is in its registry and nowhere else
 
@@ -122,37 +123,6 @@ class Module:
         """What a call of the module computes: to be defined by each kind of module."""
         raise NotImplementedError(f"{type(self).__name__} must define forward(x)")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        own = self.__dict__  # without hooks before __init__
-        if not own.get("_forward_hooks") and not own.get("_forward_pre_hooks"):
-            return self.forward(*args, **kwargs)
-        for hook, with_kwargs in list(self._forward_pre_hooks.values()):
-            found = hook(self, args, kwargs) if with_kwargs else hook(self, args)
-            if found is not None and with_kwargs:
-                args, kwargs = found
-            elif found is not None:
-                args = found if isinstance(found, tuple) else (found,)
-        result = self.forward(*args, **kwargs)
-        for hook, with_kwargs in list(self._forward_hooks.values()):
-            found = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
-            result = result if found is None else found
-        return result
-
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Calls hook(module, args) before each forward(); what it returns, unless it is None, replaces the arguments. With
-        `with_kwargs` it is hook(module, args, kwargs), and returns both. Hooks are Python: a captured step runs them once,
-        when it is captured."""
-        return _add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
-
-    def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Calls hook(module, args, result) after each forward(); what it returns, unless it is None, replaces the result. With
-        `with_kwargs` it is hook(module, args, kwargs, result)."""
-        return _add_hook(self._forward_hooks, (hook, with_kwargs), prepend)
-
     # ---- what it is made of
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -228,6 +198,17 @@ class Module:
             module = found
         return module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Puts a module in the place of the one of this name, such as "body.0", or, unless `strict`, adds it. Raises
+        AttributeError where there is none, ValueError for an empty name."""
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise ValueError(f"set_submodule: target is '{target}'; it must name a module")
+        owner = self.get_submodule(path)
+        if strict and owner._modules.get(name) is None:
+            raise AttributeError(f"set_submodule: {_named_type(owner)} has no module '{name}', and target is '{target}'")
+        owner.add_module(name, module)
+
     def get_parameter(self, target: str) -> Tensor:
         """The parameter of this name, such as "body.0.weight". Raises AttributeError where there is none."""
         return self._tensor_at("get_parameter", "_parameters", target)
@@ -275,20 +256,33 @@ class Module:
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
         """The values of parameters and buffers by name, with `prefix` before it; they share memory with the module's, and with
         `keep_vars` they are those tensors themselves. Tied weights are one tensor under each of their names."""
+        modules = list(self.named_modules(remove_duplicate=False))
+        _run_hooks(modules, "_state_dict_pre_hooks", _PREFIX, keep_vars, prefix=prefix)
         values: dict[int, Tensor] = {}
-        return {
+        state = {
             f"{prefix}{name}": values.setdefault(hash(tensor), tensor if keep_vars else tensor.detach())
             for name, tensor in self._state()
         }
+        _run_hooks(modules[::-1], "_state_dict_hooks", state, _PREFIX, {}, prefix=prefix)
+        return state
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
         """Overwrites the values of parameters and buffers with tensors or arrays, which are converted to their dtypes.
 
         Raises ValueError for missing and unexpected names unless `strict` is False, ShapeError for other shapes and TypeError
-        for what is no array, naming all of them; nothing has changed then.
+        for what is no array, naming all of them; nothing has changed then. Raises ValueError for `assign`: parameters keep
+        their places.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: state_dict is {_kind(state_dict)}; it must be a dict")
+        if assign:
+            raise ValueError("load_state_dict: assign is True; parameters keep their places, so it must be False")
+        modules = list(self.named_modules(remove_duplicate=False))
+        if any(module.__dict__.get("_load_state_dict_pre_hooks") for _, module in modules):
+            state_dict = dict(state_dict)
+            _run_hooks(modules, "_load_state_dict_pre_hooks", state_dict, _PREFIX, {}, strict, [], [], [], prefix="")
         own = dict(self._state())
         missing = [name for name in own if name not in state_dict]
         unexpected = [name for name in state_dict if name not in own]
@@ -307,12 +301,20 @@ class Module:
             values[name] = value
         kind: type[Exception] = TypeError if strange else _C.ShapeError if misshapen else ValueError
         faults = strange + misshapen
+        if any(module.__dict__.get("_load_state_dict_post_hooks") for _, module in modules) and not faults:
+            self._write(own, values)
+            values = {}
+            _run_hooks(modules[::-1], "_load_state_dict_post_hooks", IncompatibleKeys(missing, unexpected))
         if strict and unexpected:
             faults.insert(0, f"unexpected are {unexpected}")
         if strict and missing:
             faults.insert(0, f"missing are {missing}")
         if faults:
             raise kind("load_state_dict: " + "; ".join(faults))
+        self._write(own, values)
+        return IncompatibleKeys(missing, unexpected)
+
+    def _write(self, own: dict[str, Tensor], values: dict[str, Tensor]) -> None:
         # All that can fail, and copies of the model's own memory, before anything changes.
         places = {parameter.data_ptr() for parameter in own.values()}
         for name, value in values.items():
@@ -321,7 +323,6 @@ class Module:
         with no_grad():
             for name, value in values.items():
                 own[name].copy_(value)
-        return IncompatibleKeys(missing, unexpected)
 
     def train(self, mode: bool = True) -> Module:
         """Sets `training` of it and of all modules below."""
@@ -365,6 +366,12 @@ class Module:
         """to(luge.bfloat16)."""
         return self.to(_C.bfloat16)
 
+    def type(self, dst_type: Any) -> Module:
+        """to(dst_type), which is a dtype."""
+        if not isinstance(dst_type, _C.dtype):
+            raise TypeError(f"{self.__class__.__name__}.type: dst_type is {_kind(dst_type)}; it must be a dtype")
+        return self.to(dst_type)
+
     def cpu(self) -> Module:
         """to("cpu")."""
         return self.to("cpu")
@@ -382,6 +389,10 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({self.extra_repr()})"
         return f"{type(self).__name__}(\n  " + "\n  ".join(lines) + "\n)"
+
+
+def _named_type(module: object) -> str:
+    return module.__class__.__name__
 
 
 def _kind(value: object) -> str:

@@ -9,7 +9,14 @@ from .. import _C, init
 from .._C import Parameters, ShapeError, Tensor
 from ..autograd import no_grad
 from ._arena import _ambient, added
-from .functional import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
+from .functional import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from .module import Module
 
 

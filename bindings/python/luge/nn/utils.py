@@ -22,8 +22,11 @@ __all__ = [
 ]
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+def clip_grad_value_(
+    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
+) -> None:
     """Clips every element of the gradients to [-clip_value, clip_value], in place; tensors without a gradient play no part.
+    `foreach` changes nothing.
 
     >>> w = luge.nn.Parameter(luge.zeros(2))
     >>> (w * luge.tensor([3.0, -4.0])).sum().backward()
@@ -41,7 +44,12 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
                 gradient.clamp_(-value, value)
 
 
-def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False) -> Tensor:
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
     """The norm of all elements of the tensors together, as linalg.vector_norm has it. Raises ValueError for one that is not
     finite, if that is asked for.
 
@@ -56,7 +64,9 @@ def get_total_norm(tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, e
     return total
 
 
-def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
     """Scales the gradients by max_norm / (total_norm + 1e-6) where that is below 1, in place.
 
     >>> w = luge.nn.Parameter(luge.zeros(2))
