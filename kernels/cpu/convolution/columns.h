@@ -23,25 +23,28 @@ struct Windows {
   std::int64_t plane() const { return Convolution::product(padded); }
 };
 
-/// Elements behind what is read or written, which whole vectors reach.
-inline constexpr std::int64_t kSlack = 16;
+/// Columns are copied by so many at a time.
+inline constexpr std::int64_t kPiece = 16;
+/// Elements behind what is read or written that whole pieces reach; of every second element, twice as many.
+inline constexpr std::int64_t kSlack = 2 * kPiece;
+
+/// Some windows of a row, side by side among the columns.
+struct Piece {
+  std::int64_t source;              ///< where the first one lies in the padded image
+  std::int64_t column, count;       ///< at most kPiece
+};
+/// The pieces, of at most `most` windows, of `count` positions from `first` on.
+void find_pieces(const Windows& windows, std::int64_t first, std::int64_t count, std::int64_t most, std::vector<Piece>& pieces);
 
 /// Copies channels into padded ones, which hold zeros where the image is not.
-template <class T>
-void pad_image(const Windows& windows, std::int64_t channels, const T* image, T* padded);
+void pad_image(const Windows& windows, std::int64_t channels, const float* image, float* padded);
+void pad_image(const Windows& windows, std::int64_t channels, const double* image, double* padded);
 
-/// A stretch of columns whose windows lie `step` apart.
-struct Stretch {
-  std::int64_t source, column, count;
-};
-/// The stretches of `count` positions from `first` on.
-void find_stretches(const Windows& windows, std::int64_t first, std::int64_t count, std::vector<Stretch>& stretches);
-
-/// Row (c, t) of the columns, `row` elements from the one before: element t of each window on channel c. Up to kSlack
-/// elements behind the columns of a row are written, too.
-void fill_columns(const Windows& windows, std::int64_t channels, const float* padded, const std::vector<Stretch>& stretches,
+/// Row (c, t) of the columns, `row` elements from the one before: element t of each window on channel c. Behind the columns of
+/// a row up to kPiece elements are written, too.
+void fill_columns(const Windows& windows, std::int64_t channels, const float* padded, const std::vector<Piece>& pieces,
                   float* columns, std::int64_t row);
-void fill_columns(const Windows& windows, std::int64_t channels, const double* padded, const std::vector<Stretch>& stretches,
+void fill_columns(const Windows& windows, std::int64_t channels, const double* padded, const std::vector<Piece>& pieces,
                   double* columns, std::int64_t row);
 
 }  // namespace luge::cpu

@@ -14,6 +14,7 @@
 #include "../scratch.h"
 #include "../threads.h"
 #include "columns.h"
+#include "direct.h"
 
 namespace luge::cpu {
 
@@ -22,7 +23,7 @@ namespace {
 using Role = Convolution::Role;
 
 /// Rows of columns that are multiplied at once: a panel of kChainLanes of them fits into the second-level cache.
-constexpr std::int64_t kMostTerms = 1024;
+constexpr std::int64_t kMostTerms = 192;
 /// Multiplications from which on work is worth being handed out.
 constexpr std::int64_t kPartWork = std::int64_t{1} << 22;
 
@@ -136,13 +137,77 @@ template <class T>
 void put_positions(const Convolution& call, const Phase& phase, std::int64_t first, std::int64_t count, const T* from, T* plane,
                    bool accumulates) {
   const Sizes& counts = phase.windows.count;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t j = first + i, x = phase.first[2] + j % counts[2] * phase.spacing[2],
-                       y = phase.first[1] + j / counts[2] % counts[1] * phase.spacing[1],
+  const std::int64_t spacing = phase.spacing[2];
+  for (std::int64_t i = 0; i < count;) {
+    const std::int64_t j = first + i, x = j % counts[2], y = phase.first[1] + j / counts[2] % counts[1] * phase.spacing[1],
                        z = phase.first[0] + j / counts[2] / counts[1] * phase.spacing[0];
-    T& to = plane[(z * call.in[1] + y) * call.in[2] + x];
-    to = accumulates ? to + from[i] : from[i];
+    T* const to = plane + (z * call.in[1] + y) * call.in[2] + phase.first[2] + x * spacing;
+    const std::int64_t some = std::min(count - i, counts[2] - x);
+    for (std::int64_t k = 0; k < some; ++k) to[k * spacing] = accumulates ? to[k * spacing] + from[i + k] : from[i + k];
+    i += some;
   }
+}
+
+/// Where the terms of a window on some channels lie in their padded planes.
+std::vector<std::int64_t> term_offsets(const Windows& windows, std::int64_t channels) {
+  std::vector<std::int64_t> offsets;
+  for (std::int64_t c = 0; c < channels; ++c)
+    for (const std::int64_t tap : windows.taps) offsets.push_back(c * windows.plane() + tap);
+  return offsets;
+}
+
+/// Of the lanes of vectors that a row's end cuts off, so many are used where no columns are laid out.
+constexpr double kUsedLanes = 0.75;
+
+/// A result's channels from windows that are read where they lie: for each of its rows whole vectors of neighbours.
+template <class T>
+void mix_directly(const Mixing<T>& mixing, const Phase& phase, const std::vector<Piece>& pieces) {
+  const Convolution& call = mixing.call;
+  const Windows& windows = phase.windows;
+  const std::int64_t to = mixing.result.channels, from = mixing.source.channels, positions = windows.positions();
+  const std::vector<std::int64_t> offsets = term_offsets(windows, from);
+  const bool shared = mixing.source.operand.strides[0] == 0, whole = phase.is_whole();
+  const std::int64_t outer_sets = shared ? 1 : call.sets, inner_sets = shared ? call.sets : 1;
+  const std::int64_t work = positions * mixing.terms * to * inner_sets;
+  // A large image is divided among threads, each of which pads it.
+  const auto count = static_cast<std::int64_t>(pieces.size());
+  const std::int64_t chunks = std::clamp<std::int64_t>(work / (4 * kPartWork), 1, std::clamp<std::int64_t>(count / 16, 1, 16));
+  const std::int64_t chunk = (count + chunks - 1) / chunks;
+  parallel_for(outer_sets * call.batch * call.groups * chunks, std::max<std::int64_t>(work / chunks / 16, 1),
+               [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t padded_size = from * windows.plane() + kSlack;
+    Scratch<T> padded(padded_size), part(whole ? 0 : to * positions);
+    std::fill_n(padded.data(), padded_size, T(0));
+    std::vector<Piece> some;
+    std::int64_t known = -1;
+    for (std::int64_t item = begin; item < end; ++item) {
+      const std::int64_t unit = item / chunks, group = unit % call.groups, image = unit / call.groups % call.batch,
+                         outer = unit / call.groups / call.batch;
+      if (unit != known) pad_image(windows, from, mixing.source.at(outer, image, group), padded.data());
+      known = unit;
+      const std::int64_t first = item % chunks * chunk, last = std::min(first + chunk, count);
+      if (first >= last) continue;
+      some.assign(pieces.begin() + first, pieces.begin() + last);
+      for (std::int64_t inner = 0; inner < inner_sets; ++inner) {
+        const std::int64_t set = outer + inner;
+        T* const result = mixing.result.at(set, image, group);
+        image_product(ImageProduct<T>{.rows = to,
+                                      .terms = mixing.terms,
+                                      .weights = mixing.weights(set, group),
+                                      .image = padded.data(),
+                                      .offsets = offsets.data(),
+                                      .pieces = some,
+                                      .c = whole ? result : part.data(),
+                                      .c_row = whole ? mixing.result.space : positions,
+                                      .bias = mixing.bias(set, group),
+                                      .accumulates = whole && call.store == Store::Accumulate});
+        const std::int64_t begins = some.front().column, ends = some.back().column + some.back().count;
+        for (std::int64_t k = 0; !whole && k < to; ++k)
+          put_positions(call, phase, begins, ends - begins, part.data() + k * positions + begins, result + k * mixing.result.space,
+                        call.store == Store::Accumulate);
+      }
+    }
+  });
 }
 
 template <class T>
@@ -150,6 +215,12 @@ void mix(Mixing<T>& mixing, const Phase& phase) {
   const Convolution& call = mixing.call;
   mixing.turn(phase);
   const Windows& windows = phase.windows;
+  if (windows.step[2] == 1) {
+    std::vector<Piece> all;
+    find_pieces(windows, 0, windows.positions(), direct_lanes(T()), all);
+    const double lanes = static_cast<double>(direct_lanes(T())) * static_cast<double>(all.size());
+    if (static_cast<double>(windows.positions()) >= kUsedLanes * lanes) return mix_directly(mixing, phase, all);
+  }
   const std::int64_t positions = windows.positions(), taps = static_cast<std::int64_t>(phase.taps.size());
   const std::int64_t to = mixing.result.channels, from = mixing.source.channels, terms = mixing.terms;
   // An image that all sets share is laid out for all of them.
@@ -166,7 +237,7 @@ void mix(Mixing<T>& mixing, const Phase& phase) {
     Scratch<T> padded(padded_size), columns(channels * taps * kChainLanes + kSlack), working(channels * taps * kChainLanes),
         part(whole ? 0 : to * kChainLanes);
     std::fill_n(padded.data(), padded_size, T(0));
-    std::vector<Stretch> stretches;
+    std::vector<Piece> pieces;
     std::int64_t known = -1;
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t unit = item / chunks, group = unit % call.groups, image = unit / call.groups % call.batch,
@@ -176,10 +247,10 @@ void mix(Mixing<T>& mixing, const Phase& phase) {
       const std::int64_t last = std::min((item % chunks + 1) * chunk * kChainLanes, positions);
       for (std::int64_t first = item % chunks * chunk * kChainLanes; first < last; first += kChainLanes) {
         const std::int64_t count = std::min(kChainLanes, last - first);
-        find_stretches(windows, first, count, stretches);
+        find_pieces(windows, first, count, kPiece, pieces);
         for (std::int64_t c = 0; c < from; c += channels) {
           const std::int64_t some = std::min(channels, from - c);
-          fill_columns(windows, some, padded.data() + c * windows.plane(), stretches, columns.data(), kChainLanes);
+          fill_columns(windows, some, padded.data() + c * windows.plane(), pieces, columns.data(), kChainLanes);
           for (std::int64_t inner = 0; inner < inner_sets; ++inner) {
             const std::int64_t set = outer + inner;
             T* const result = mixing.result.at(set, image, group);
@@ -240,33 +311,39 @@ void run_input(const Convolution& call) {
 
 // ---- gradients of weights -----------------------------------------------------------------------
 
-/// Positions whose columns are multiplied at once.
-constexpr std::int64_t kMostPositions = 256;
+/// Positions that are multiplied at once: what y holds of them for a tile stays in the first-level cache.
+constexpr std::int64_t kMostPositions = 128;
 /// Parts of a batch that are added up apart, at most.
 constexpr std::int64_t kMostParts = 16;
 
-/// out = columns^T y^T of each image, added up over parts of the batch, and then those over the parts, in order.
+/// Windows times y of each image, added up over parts of the batch, and then those over the parts, in order. A sum has a row
+/// for each channel and tap.
 template <class T>
 void run_weight(const Convolution& call) {
   const Phase phase = output_phase(call);
   const Windows& windows = phase.windows;
   const Image<const T> xs = x_of<const T>(call), ys = y_of<const T>(call);
   const std::int64_t taps = static_cast<std::int64_t>(phase.taps.size()), rows = xs.channels * taps, outs = ys.channels;
-  const std::int64_t positions = windows.positions(), size = rows * outs, units = call.sets * call.groups;
+  const std::int64_t lanes = direct_lanes(T()), width = (outs + lanes - 1) / lanes * lanes;
+  const std::int64_t positions = windows.positions(), size = rows * width, units = call.sets * call.groups;
   const double work = static_cast<double>(size) * static_cast<double>(positions * call.batch);
   const std::int64_t parts = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / (8 * kPartWork)), 1,
                                                       std::min(call.batch, kMostParts));
   const std::int64_t each = (call.batch + parts - 1) / parts;
   const std::int64_t blocks = (positions + kMostPositions - 1) / kMostPositions, block = (positions + blocks - 1) / blocks;
-  const std::int64_t row = (block + kSlack - 1) / kSlack * kSlack;
+  const std::vector<std::int64_t> row_offsets = term_offsets(windows, xs.channels);
+  std::vector<Piece> singles;
+  find_pieces(windows, 0, positions, 1, singles);
+  std::vector<std::int64_t> offsets;
+  for (const Piece& single : singles) offsets.push_back(single.source);
   Scratch<T> sums(units * parts * size);
 
   parallel_for(units * parts, std::max<std::int64_t>(static_cast<std::int64_t>(work / static_cast<double>(16 * parts)), 1),
                [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t padded_size = xs.channels * windows.plane() + kSlack;
-    Scratch<T> padded(padded_size), columns(rows * row + kSlack), working(kChainLanes * block);
+    Scratch<T> padded(padded_size), turned(width * block);
     std::fill_n(padded.data(), padded_size, T(0));
-    std::vector<Stretch> stretches;
+    std::fill_n(turned.data(), width * block, T(0));
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t unit = item / parts, set = unit / call.groups, group = unit % call.groups;
       T* const sum = sums.data() + item * size;
@@ -276,12 +353,17 @@ void run_weight(const Convolution& call) {
         pad_image(windows, xs.channels, xs.at(set, image, group), padded.data());
         for (std::int64_t first = 0; first < positions; first += block) {
           const std::int64_t count = std::min(block, positions - first);
-          find_stretches(windows, first, count, stretches);
-          fill_columns(windows, xs.channels, padded.data(), stretches, columns.data(), row);
-          Product<T> p{.m = rows, .n = outs, .k = count, .a = {columns.data(), row, 1},
-                       .b = {ys.at(set, image, group) + first, 1, ys.space}, .c = {sum, outs, 1}, .before = {}};
-          if (image > first_image || first > 0) p.before = {sum, outs, 1};
-          chain_product(p, working.data());
+          turn_rows(ys.at(set, image, group) + first, ys.space, outs, count, turned.data(), width);
+          weight_product(WeightProduct<T>{.rows = rows,
+                                          .columns = outs,
+                                          .terms = count,
+                                          .image = padded.data(),
+                                          .row_offsets = row_offsets.data(),
+                                          .offsets = offsets.data() + first,
+                                          .y = turned.data(),
+                                          .width = width,
+                                          .c = sum,
+                                          .accumulates = image > first_image || first > 0});
         }
       }
     }
@@ -294,7 +376,7 @@ void run_weight(const Convolution& call) {
     T* const to = weights_of<T>(call, unit / call.groups, unit % call.groups);
     for (std::int64_t k = 0; k < outs; ++k)
       for (std::int64_t r = 0; r < rows; ++r)
-        to[k * rows + r] = call.store == Store::Accumulate ? to[k * rows + r] + sum[r * outs + k] : sum[r * outs + k];
+        to[k * rows + r] = call.store == Store::Accumulate ? to[k * rows + r] + sum[r * width + k] : sum[r * width + k];
   }
 }
 
