@@ -19,12 +19,20 @@ void bind_losses(nb::module_& m) {
       "cross_entropy",
       [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
          std::optional<std::int64_t> ignore_index, const std::string& reduction, double label_smoothing) {
-        const CrossEntropyOptions options{.weight = weight.value_or(Tensor()),
-                                          .ignore_index = ignore_index,
-                                          .label_smoothing = label_smoothing,
-                                          .reduction = reduction_of("cross_entropy", reduction)};
+        // PyTorch's default of -100; what is given is looked at only where a label is out of range, or plays no part.
+        const bool labels = !is_floating(target.dtype());
+        CrossEntropyOptions options{.weight = weight.value_or(Tensor()),
+                                    .ignore_index = labels || ignore_index.value_or(0) >= 0 ? ignore_index : std::nullopt,
+                                    .label_smoothing = label_smoothing,
+                                    .reduction = reduction_of("cross_entropy", reduction)};
         const Unlocked unlocked(input);
-        return cross_entropy(input, target, options);
+        try {
+          return cross_entropy(input, target, options);
+        } catch (const IndexError&) {
+          if (options.ignore_index) throw;
+          options.ignore_index = -100;
+          return cross_entropy(input, target, options);
+        }
       },
       "input"_a, "target"_a, "weight"_a = nb::none(), nb::kw_only(), "ignore_index"_a = nb::none(),
       "reduction"_a = "mean", "label_smoothing"_a = 0.0,
@@ -32,8 +40,9 @@ void bind_losses(nb::module_& m) {
       "(classes).\n\n`target` holds labels, int64 or int32, of the logits' shape without the classes, or probabilities "
       "of the classes, of the logits' shape and dtype; nothing broadcasts. With reduction='per_set' a dimension of sets "
       "comes before all that, (sets, batch, classes, ...), and a target without it serves all sets.\n\n`weight`: one "
-      "for each class. `ignore_index`: samples of this label count for nothing; without one, every label outside "
-      "[0, classes) raises IndexError on the CPU (on a GPU its loss is NaN). `label_smoothing`: the part of the target "
+      "for each class. `ignore_index`: samples of this label count for nothing, without one those of -100; other labels outside "
+      "[0, classes) raise IndexError on the CPU. In a captured step and on a GPU their loss is NaN, and so is that of -100 unless "
+      "it is given. `label_smoothing`: the part of the target "
       "that is spread over all classes. `reduction` as in mse_loss.\n\n"
       ">>> luge.nn.functional.cross_entropy(luge.zeros(1, 2), luge.tensor([1]))\ntensor(0.6931)");
 }

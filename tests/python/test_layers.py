@@ -191,3 +191,45 @@ def test_weights_of_losses_are_buffers():
     loss = nn.CrossEntropyLoss(luge.ones(3))
     assert list(loss.state_dict()) == ["weight"] and loss.double().weight.dtype is luge.float64
     assert list(nn.BCEWithLogitsLoss(pos_weight=luge.ones(3)).state_dict()) == ["pos_weight"]
+
+
+def test_labels_of_minus_100_count_for_nothing():
+    torch = pytest.importorskip("torch")
+    logits = luge.randn(4, 3)
+    theirs = torch.tensor(logits.tolist())
+    for labels in ([0, -100, 2, -100], [1, 1, 0, 2]):
+        expected = torch.nn.functional.cross_entropy(theirs, torch.tensor(labels)).item()
+        for loss in (F.cross_entropy, nn.CrossEntropyLoss(), nn.CrossEntropyLoss(ignore_index=-100)):
+            assert loss(logits, luge.tensor(labels)).item() == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(IndexError, match="^cross_entropy"):
+        F.cross_entropy(logits, luge.tensor([0, -100, 3, 1]))
+    share = luge.softmax(luge.randn(4, 3), 1)
+    assert F.cross_entropy(logits, share, ignore_index=-100).equal(F.cross_entropy(logits, share))
+    with pytest.raises(ValueError, match="^cross_entropy: ignore_index"):
+        F.cross_entropy(logits, share, ignore_index=1)
+
+
+@pytest.mark.parametrize("options", [{"div_value": 2.5}, {"head_bias": True, "div_value": 2.0}])
+def test_adaptive_softmax(options):
+    torch = pytest.importorskip("torch")
+    theirs = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 12, [3, 7], **options).double()
+    ours = nn.AdaptiveLogSoftmaxWithLoss(8, 12, [3, 7], **options, dtype=luge.float64)
+    assert list(ours.state_dict()) == list(theirs.state_dict()) and repr(ours) == repr(theirs)
+    ours.load_state_dict({key: luge.tensor(value.tolist(), dtype=luge.float64) for key, value in theirs.state_dict().items()})
+    x, labels = torch.randn(6, 8, dtype=torch.float64, requires_grad=True), [0, 3, 11, 7, 2, 6]
+    y = luge.tensor(x.tolist(), dtype=luge.float64, requires_grad=True)
+    expected, found = theirs(x, torch.tensor(labels)), ours(y, luge.tensor(labels))
+    expected.loss.backward(), found.loss.backward()
+    assert found.output.tolist() == pytest.approx(expected.output.tolist()) and found.loss.item() == pytest.approx(expected.loss.item())
+    assert y.grad.flatten().tolist() == pytest.approx(x.grad.flatten().tolist(), abs=1e-12)
+    for p, q in zip(ours.parameters(), theirs.parameters()):
+        assert p.grad.flatten().tolist() == pytest.approx(q.grad.flatten().tolist(), abs=1e-12)
+    assert ours.log_prob(y).flatten().tolist() == pytest.approx(theirs.log_prob(x).flatten().tolist())
+    assert ours.predict(y).tolist() == theirs.predict(x).tolist()
+    single, one = ours(y[0], luge.tensor(3)), theirs(x[0], torch.tensor(3))
+    assert single.output.item() == pytest.approx(one.output.item()) and isinstance(single, nn.adaptive.ASMoutput)
+    for cutoffs in ([], [3, 3], [0, 3], [12], [5, 3]):
+        with pytest.raises(ValueError, match="^AdaptiveLogSoftmaxWithLoss: cutoffs"):
+            nn.AdaptiveLogSoftmaxWithLoss(8, 12, cutoffs)
+    with pytest.raises(luge.ShapeError):
+        ours(y, luge.tensor([1]))
