@@ -43,6 +43,7 @@ using MaxPoolWithIndices = Pooled (*)(const Tensor&, const Window&, const MaxPoo
 
 constexpr const char* kWindow = "int | Sequence[int]";
 
+/// `values` null: indices come with them in any case.
 void def_max_pool(nb::module_& own, const char* name, MaxPool values, MaxPoolWithIndices both, const char* doc) {
   const auto options = [name](nb::handle stride, nb::handle padding, nb::handle dilation, bool ceil_mode) {
     return MaxPoolOptions{window(name, "stride", stride), window(name, "padding", padding), window(name, "dilation", dilation), ceil_mode};
@@ -56,12 +57,12 @@ void def_max_pool(nb::module_& own, const char* name, MaxPool values, MaxPoolWit
         Pooled result;
         {
           const Unlocked unlocked(x);
-          if (return_indices)
+          if (return_indices || !values)
             result = both(x, size, how);
           else
             result.values = values(x, size, how);
         }
-        return pooled(result, return_indices);
+        return pooled(result, return_indices || !values);
       },
       "input"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = 0, "dilation"_a = 1, "ceil_mode"_a = false,
       "return_indices"_a = false,
@@ -85,7 +86,8 @@ void def_adaptive(nb::module_& own, const char* name, Pool pool, const char* doc
       nb::sig(fmt::format("def {}(input: Tensor, output_size: int | None | Sequence[int | None]) -> Tensor", name).c_str()), doc);
 }
 
-void def_adaptive_max(nb::module_& own, const char* name, Pooled (*pool)(const Tensor&, const Window&), const char* doc) {
+void def_adaptive_max(nb::module_& own, const char* name, Pooled (*pool)(const Tensor&, const Window&), const char* doc,
+                      bool always = false) {
   own.def(
       name,
       [=](const Tensor& x, nb::handle size, bool return_indices) -> nb::object {
@@ -95,7 +97,7 @@ void def_adaptive_max(nb::module_& own, const char* name, Pooled (*pool)(const T
           const Unlocked unlocked(x);
           result = pool(x, out);
         }
-        return pooled(result, return_indices);
+        return pooled(result, return_indices || always);
       },
       "input"_a, "output_size"_a.none(), "return_indices"_a = false,
       nb::sig(fmt::format("def {}(input: Tensor, output_size: int | None | Sequence[int | None], return_indices: bool = False) -> Any",
@@ -160,6 +162,15 @@ void bind_pooling(nb::module_& m) {
                text(largest, "height, width", "max_pool2d(luge.arange(4.0).view(1, 2, 2), 2)", "tensor([[[3.]]])").c_str());
   def_max_pool(own, "max_pool3d", &max_pool3d, &max_pool3d_with_indices,
                text(largest, "depth, height, width", "max_pool3d(luge.zeros(1, 4, 4, 4), 2).shape", "(1, 2, 2, 2)").c_str());
+  const auto named = [](const char* name, const char* call, const char* result) {
+    return fmt::format("{0}(return_indices=True).\n\n>>> luge.nn.functional.{0}_with_indices({1})\n{2}", name, call, result);
+  };
+  def_max_pool(own, "max_pool1d_with_indices", nullptr, &max_pool1d_with_indices,
+               named("max_pool1d", "luge.tensor([[1., 3.]]), 2", "(tensor([[3.]]), tensor([[1]]))").c_str());
+  def_max_pool(own, "max_pool2d_with_indices", nullptr, &max_pool2d_with_indices,
+               named("max_pool2d", "luge.arange(4.0).view(1, 2, 2), 2", "(tensor([[[3.]]]), tensor([[[3]]]))").c_str());
+  def_max_pool(own, "max_pool3d_with_indices", nullptr, &max_pool3d_with_indices,
+               named("max_pool3d", "luge.arange(8.0).view(1, 2, 2, 2), 2", "(tensor([[[[7.]]]]), tensor([[[[7]]]]))").c_str());
   const char* const mean =
       "The mean of each window, in which padding counts as zeros or, without `count_include_pad`, not at all; `divisor_override` is what "
       "sums are divided by instead. Floating dtypes.";
@@ -200,6 +211,13 @@ void bind_pooling(nb::module_& m) {
                    text(most, "height, width", "adaptive_max_pool2d(luge.arange(4.0).view(1, 2, 2), 1)", "tensor([[[3.]]])").c_str());
   def_adaptive_max(own, "adaptive_max_pool3d", &adaptive_max_pool3d,
                    text(most, "depth, height, width", "adaptive_max_pool3d(luge.zeros(1, 4, 5, 6), 2).shape", "(1, 2, 2, 2)").c_str());
+  def_adaptive_max(own, "adaptive_max_pool1d_with_indices", &adaptive_max_pool1d,
+                   named("adaptive_max_pool1d", "luge.tensor([[1., 3.]]), 1", "(tensor([[3.]]), tensor([[1]]))").c_str(), true);
+  def_adaptive_max(own, "adaptive_max_pool2d_with_indices", &adaptive_max_pool2d,
+                   named("adaptive_max_pool2d", "luge.arange(4.0).view(1, 2, 2), 1", "(tensor([[[3.]]]), tensor([[[3]]]))").c_str(), true);
+  def_adaptive_max(own, "adaptive_max_pool3d_with_indices", &adaptive_max_pool3d,
+                   named("adaptive_max_pool3d", "luge.arange(8.0).view(1, 2, 2, 2), 1", "(tensor([[[[7.]]]]), tensor([[[[7]]]]))").c_str(),
+                   true);
   const char* const norm =
       "(sum of x^p)^(1/p) of each window, with p = `norm_type`: PyTorch's formula, which takes no |x|. Floating dtypes.";
   def_lp_pool(own, "lp_pool1d", &lp_pool1d, text(norm, "length", "lp_pool1d(luge.tensor([[3., 4.]]), 2, 2)", "tensor([[5.]])").c_str());

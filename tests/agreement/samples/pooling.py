@@ -12,6 +12,7 @@ EQUALS = (2.0, 1.0, 2.0, 0.0, 2.0, 2.0, -1.0, 2.0, 2.0)
 for dims in (1, 2, 3):
     shape, whole = (1, 2, *SIZES[dims]), (2, *SIZES[dims])
     small = (1, *SMALL[dims])
+    fewer = A(SIZES[dims][1:])
     pool, mean = f"{F}max_pool{dims}d", f"{F}avg_pool{dims}d"
     most, parts, norm = f"{F}adaptive_max_pool{dims}d", f"{F}adaptive_avg_pool{dims}d", f"{F}lp_pool{dims}d"
     unpool = f"{F}max_unpool{dims}d"
@@ -69,6 +70,16 @@ for dims in (1, 2, 3):
         sample(parts, A(whole), (None,) + (2,) * (dims - 1))
         sample(most, A(whole), (None,) + (2,) * (dims - 1), check=False)
 
+    for both in (f"{pool}_with_indices", f"{most}_with_indices"):
+        for dtype in FLOATS:
+            for layout in ("contiguous", "transposed", "strided"):
+                sample(both, A(shape, dtype, layout), 2, check=False)
+        for size in (1, (2,) * dims, (1,) * dims):
+            for leading in ((), (0,), (1,), (2,)):
+                sample(both, A((*leading, 2, *SIZES[dims])), size, check=False)
+        for bad in ((fewer, 2), (A(whole), -1), (A(whole), (2, 2, 2, 2)), (A((2,) + (0,) * dims), 2), (A(whole), "2")):
+            error(both, *bad)
+
     places = {1: [[[1, 2, 5]]], 2: [[[[0, 5], [10, 15]]]], 3: [[[[[0, 5], [17, 22]], [[34, 39], [50, 63]]]]]}[dims]
     values = {1: (1, 1, 3), 2: (1, 1, 2, 2), 3: (1, 1, 2, 2, 2)}[dims]
     for dtype in ("float32", "float64", "bfloat16", "float16"):
@@ -80,7 +91,6 @@ for dims in (1, 2, 3):
         sample(unpool, A(values, dtype), V(places, "int64"), 2, output_size=(1, 1) + (6, 4, 4)[dims - 1 :][:1] * dims, check=False, **unknown)
         sample(unpool, A(values, dtype), V(places, "int64"), 2, output_size=(7, 5, 5)[dims - 1 :][:1] * dims, check=False, **unknown)
 
-    flat, fewer = A((3,)), A(SIZES[dims][1:] or ())
     for bad in (
         (fewer, 2),
         (A(whole), 0),
