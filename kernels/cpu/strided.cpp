@@ -125,6 +125,33 @@ std::int64_t crossed_rows(const Extent& extent, const StridesArray& strides, std
   return begin / length % extent.sizes[outer] + n / length <= extent.sizes[outer] ? n / length : 0;
 }
 
+/// Rows of so few elements are walked together with the dimension before them.
+constexpr std::int64_t kShortRow = 8;
+
+/// Gathers [begin, begin + n) if it is whole short rows; false otherwise.
+template <class Word>
+bool gather_short_rows(Word* to, const Word* data, const Extent& extent, const StridesArray& strides, std::int64_t begin,
+                       std::int64_t n) {
+  if (extent.ndim < 2) return false;
+  const auto inner = static_cast<std::size_t>(extent.ndim - 1);
+  const std::int64_t length = extent.sizes[inner], step = strides[inner];
+  if (length > kShortRow || begin % length != 0 || n % length != 0) return false;
+  Extent rows = extent;
+  --rows.ndim;
+  for_each_run(rows, strides, begin / length, n / length, [&](std::int64_t offset, std::int64_t stride, std::int64_t run) {
+    const Word* const from = data + offset;
+    if (length == 2 && stride == 1 && step == 0)
+      for (std::int64_t r = 0; r < run; ++r) to[2 * r] = to[2 * r + 1] = from[r];
+    else if (length == 2)
+      for (std::int64_t r = 0; r < run; ++r) to[2 * r] = from[r * stride], to[2 * r + 1] = from[r * stride + step];
+    else
+      for (std::int64_t r = 0; r < run; ++r)
+        for (std::int64_t i = 0; i < length; ++i) to[r * length + i] = from[r * stride + i * step];
+    to += run * length;
+  });
+  return true;
+}
+
 template <class T>
 void scatter_sum(const T* from, T* to, const Extent& extent, const StridesArray& strides, std::int64_t begin,
                  std::int64_t n) {
@@ -174,6 +201,7 @@ void gather(void* tile, const void* data, std::size_t size, const Extent& extent
         for (std::int64_t r = 0; r < rows; ++r) to[r * columns + c] = from[c * stride + r];
       return;
     }
+    if (gather_short_rows(to, static_cast<const Word*>(data), extent, strides, begin, n)) return;
     for_each_run(extent, strides, begin, n, [&](std::int64_t offset, std::int64_t stride, std::int64_t run) {
       const Word* const row = static_cast<const Word*>(data) + offset;
       if (stride == 1)
