@@ -52,7 +52,7 @@ void bind_products(nb::module_& m, nb::class_<Tensor>& tensor) {
       "input"_a, "weight"_a, "bias"_a = nb::none(),
       "input weight^T + bias, with an optional leading axis of sets:\n\n"
       "weight (out, in), bias (out): input (..., in) -> (..., out); weight (in), bias (): input (..., in) -> (...)\n\n"
-      "weight (sets, out, in), bias (sets, out): input (batch, in) or (sets, batch, in) -> (sets, batch, out)\n\n"
+      "weight (sets, out, in), bias (sets, out): input (batch, in) -> (sets, batch, out), or (sets, ..., in) -> (sets, ..., out)\n\n"
       ">>> luge.linear(luge.ones(1, 2), luge.tensor([[1.0, 2.0]]), luge.tensor([0.5]))\ntensor([[3.5000]])");
 
   const auto of_dtype = [](Tensor (*f)(const Tensor&, int)) {

@@ -116,11 +116,11 @@ TEST(Linear, NamesItselfInErrors) {
   const nn::Linear layer(params, "hidden", 784, 4), sets(batched, "hidden", 784, 4);
   EXPECT_MESSAGE(ShapeError, "Linear hidden: x is (64, 100); allowed is (..., 784)", layer(zeros({64, 100})));
   EXPECT_MESSAGE(ShapeError, "Linear hidden: x is (); allowed is (..., 784)", layer(zeros({})));
-  EXPECT_MESSAGE(ShapeError, "Linear hidden: x is (64, 100); allowed are (batch, 784) and (3, batch, 784)",
+  EXPECT_MESSAGE(ShapeError, "Linear hidden: x is (64, 100); allowed are (batch, 784) and (3, ..., 784)",
                  sets(zeros({64, 100})));
-  EXPECT_MESSAGE(ShapeError, "Linear hidden: x is (5, 64, 784); allowed are (batch, 784) and (3, batch, 784)",
+  EXPECT_MESSAGE(ShapeError, "Linear hidden: x is (5, 64, 784); allowed are (batch, 784) and (3, ..., 784)",
                  sets(zeros({5, 64, 784})));
-  EXPECT_MESSAGE(ShapeError, "Linear hidden: x is (784,); allowed are (batch, 784) and (3, batch, 784)",
+  EXPECT_MESSAGE(ShapeError, "Linear hidden: x is (784,); allowed are (batch, 784) and (3, ..., 784)",
                  sets(zeros({784})));
   EXPECT_MESSAGE(ValueError, "Linear hidden: x is an undefined tensor", layer(Tensor()));
   EXPECT_THROW(layer(zeros({2, 784}, {.dtype = float64})), DTypeError);
@@ -140,7 +140,7 @@ TEST(Linear, IsMadeOnParametersThatAreThere) {
       const Tensor x = input({5, 3});
       EXPECT_TRUE(test::same(again(x), layer(x)));
       EXPECT_MESSAGE(ShapeError,
-                     batched ? "Linear hidden: x is (5, 4); allowed are (batch, 3) and (2, batch, 3)"
+                     batched ? "Linear hidden: x is (5, 4); allowed are (batch, 3) and (2, ..., 3)"
                              : "Linear hidden: x is (5, 4); allowed is (..., 3)",
                      again(zeros({5, 4})));
     }

@@ -15,7 +15,8 @@ def test_arena_of_a_layer():
 
 
 @pytest.mark.parametrize("make", [lambda **o: nn.Linear(3, 2, **o), lambda **o: nn.Embedding(3, 2, **o), lambda **o: nn.Bilinear(3, 2, 1, **o),
-                                  lambda **o: nn.PReLU(3, **o), lambda **o: nn.EmbeddingBag(3, 2, **o)])  # fmt: skip
+                                  lambda **o: nn.PReLU(3, **o), lambda **o: nn.EmbeddingBag(3, 2, **o),
+                                  lambda **o: nn.Conv2d(2, 3, 3, **o), lambda **o: nn.ConvTranspose1d(2, 3, 3, **o)])  # fmt: skip
 def test_dtype_and_device(make):
     for dtype in (luge.float64, luge.float16, luge.bfloat16, luge.float32):
         layer = make(device="cpu", dtype=dtype)
@@ -233,3 +234,49 @@ def test_adaptive_softmax(options):
             nn.AdaptiveLogSoftmaxWithLoss(8, 12, cutoffs)
     with pytest.raises(luge.ShapeError):
         ours(y, luge.tensor([1]))
+
+
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Embedding(11, 6, padding_idx=0)
+        self.place = nn.Parameter(luge.linspace(-0.1, 0.1, 24).reshape(4, 6))
+        self.body = nn.Sequential(nn.Linear(6, 12), nn.GELU(), nn.Dropout(0.3), nn.Linear(12, 11))
+        self.noise = nn.Dropout(0.2)
+
+    def forward(self, index):
+        x = self.tokens(index)
+        return self.body(self.noise(x + self.place.unsqueeze(-3)))
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_a_model_of_sets_trains_as_alone(captured):
+    index = luge.randint(1, 11, (3, 5, 4))
+    labels = luge.randint(0, 11, (3, 5, 4))
+
+    def trained(sets, first):
+        params = luge.Parameters(sets=sets, seed=8, first_set=first)
+        with nn.build_in(params):
+            model = Words()
+        optimizer = luge.optim.SGD(params, lr=0.1)
+        own, wanted = index[first : first + sets], labels[first : first + sets]
+
+        def step():
+            optimizer.zero_grad()
+            logits = model(own)
+            losses = F.cross_entropy(logits.reshape(sets, 20, 11), wanted.reshape(sets, 20), reduction="per_set")
+            losses.sum().backward()
+            optimizer.step()
+            return losses
+
+        luge.manual_seed(21)
+        step = luge.capture(step) if captured else step
+        losses = [step().clone() for _ in range(4)]
+        return losses, [parameter.detach().clone() for parameter in params]
+
+    together, weights = trained(3, 0)
+    assert not together[0].equal(together[3])
+    for i in range(3):
+        losses, own = trained(1, i)
+        assert all(loss[0].equal(other[i]) for loss, other in zip(losses, together))
+        assert all(weight[0].equal(other[i]) for weight, other in zip(own, weights))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Union
 
 from .. import _C, init
-from .._C import Init, Parameters, Tensor
+from .._C import Init, Parameters, Tensor, dtype
 from .._C._functional import fold, unfold
 from ._arena import added
 from .module import Module
@@ -47,6 +47,8 @@ class _Convolution(Module):
         bias: bool,
         padding_mode: str,
         output_padding: _Numbers,
+        device: Any,
+        dtype: dtype | None,
         params: Parameters | None,
         name: str | None,
         weight_init: Init | None,
@@ -90,7 +92,7 @@ class _Convolution(Module):
         ]
         if bias:
             entries.append(("bias", (out_channels,), bias_init or init.uniform(-bound, bound)))
-        made = added(params, name, kind, entries)
+        made = added(params, name, kind, entries, device, dtype)
         self.weight = made[0]
         self.register_parameter("bias", made[1] if bias else None)
 
@@ -125,6 +127,8 @@ class _Conv(_Convolution):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: dtype | None = None,
         *,
         params: Parameters | None = None,
         name: str | None = None,
@@ -133,7 +137,7 @@ class _Conv(_Convolution):
     ) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, 0,
-            params, name, weight_init, bias_init,
+            device, dtype, params, name, weight_init, bias_init,
         )  # fmt: skip
 
     def _borders(self) -> list[int]:
@@ -218,6 +222,8 @@ class _ConvTranspose(_Convolution):
         bias: bool = True,
         dilation: _Numbers = 1,
         padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: dtype | None = None,
         *,
         params: Parameters | None = None,
         name: str | None = None,
@@ -226,7 +232,7 @@ class _ConvTranspose(_Convolution):
     ) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, output_padding,
-            params, name, weight_init, bias_init,
+            device, dtype, params, name, weight_init, bias_init,
         )  # fmt: skip
 
     def _behind(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
