@@ -1,10 +1,50 @@
-// Attention of luge.nn.functional.
+// Attention of luge.nn.functional, and what MultiheadAttention computes.
 
 #include <luge/ops/attention.h>
+#include <luge/ops/multi_head_attention.h>
 
 #include "layers.h"
 
 namespace luge::python {
+
+namespace {
+
+using Given = std::optional<Tensor>;
+
+Tensor defined(const Given& given) { return given.value_or(Tensor()); }
+
+/// With PyTorch's arguments, but for fixed keys and values; and batch_first.
+nb::tuple multi_head(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t heads, const std::vector<Given>& weights,
+                     bool add_zero_attn, double dropout_p, bool training, const Given& key_padding_mask, bool need_weights,
+                     const Given& attn_mask, bool average_attn_weights, bool is_causal, bool batch_first) {
+  const auto at = [&](std::size_t i) { return i < weights.size() ? defined(weights[i]) : Tensor(); };
+  const MultiHeadWeights all{.in_proj_weight = at(0),
+                             .q_proj_weight = at(1),
+                             .k_proj_weight = at(2),
+                             .v_proj_weight = at(3),
+                             .in_proj_bias = at(4),
+                             .bias_k = at(5),
+                             .bias_v = at(6),
+                             .out_proj_weight = at(7),
+                             .out_proj_bias = at(8)};
+  const MultiHeadOptions options{.add_zero_attn = add_zero_attn,
+                                 .dropout_p = dropout_p,
+                                 .training = training,
+                                 .key_padding_mask = defined(key_padding_mask),
+                                 .attn_mask = defined(attn_mask),
+                                 .need_weights = need_weights,
+                                 .average_attn_weights = average_attn_weights,
+                                 .is_causal = is_causal,
+                                 .batch_first = batch_first};
+  MultiHeadResult found;
+  {
+    const Unlocked unlocked(query, key);
+    found = multi_head_attention(query, key, value, heads, all, options);
+  }
+  return nb::make_tuple(wrap(std::move(found.output)), wrap(std::move(found.weights)));
+}
+
+}  // namespace
 
 void bind_attention(nb::module_& m) {
   nb::module_ own = nb::borrow<nb::module_>(m.attr("_functional"));
@@ -29,6 +69,9 @@ void bind_attention(nb::module_& m) {
       ">>> q = luge.zeros(1, 2)\n"
       ">>> luge.nn.functional.scaled_dot_product_attention(q, luge.ones(2, 2), luge.tensor([[1.0], [3.0]]))\n"
       "tensor([[2.]])");
+  own.def("_multi_head_attention", &multi_head, "query"_a, "key"_a, "value"_a, "heads"_a, "weights"_a, "add_zero_attn"_a, "dropout_p"_a,
+          "training"_a, "key_padding_mask"_a.none(), "need_weights"_a, "attn_mask"_a.none(), "average_attn_weights"_a, "is_causal"_a,
+          "batch_first"_a, "Output and weights; see luge.nn.functional.multi_head_attention_forward.");
 }
 
 }  // namespace luge::python

@@ -338,6 +338,7 @@ void bind_tensor(nb::module_& m) {
   bind_composites(m, tensor);
   bind_activations(m, tensor);
   bind_attention(m);
+  bind_recurrent(m);
   bind_special(m, tensor);
   bind_dtype_facts(m, tensor);
   bind_pointwise_losses(m);

@@ -119,6 +119,7 @@ from ._dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from ._heads import multi_head_attention_forward
 from ._losses import (
     gumbel_softmax,
     multilabel_margin_loss,
@@ -206,6 +207,7 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
