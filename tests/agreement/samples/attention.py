@@ -50,3 +50,48 @@ error(NAME, A((2, 3, 2)), A((2, 3, 2)), A((2, 3, 2)), A((3, 3)), is_causal=True)
 error(NAME, A((2, 3, 2)), A((2, 3, 2)), A((2, 3, 2)), dropout_p=1.5)
 error(NAME, A((1, 3, 2, 2)), A((1, 2, 2, 2)), A((1, 2, 2, 2)), enable_gqa=True)
 error(NAME, A((2, 3, 2)), A((2, 3, 2)))
+
+HEADS = "nn.functional.multi_head_attention_forward"
+
+
+def heads(sizes, size=2, bias=True, bias_kv=False, zero=False, dtype="float64", **options):
+    """Of one head or two, with weights of the embedding's size."""
+    q, k, v = (A(shape, dtype) for shape in sizes)
+    biases = (A((3 * size,), dtype), A((size,), dtype)) if bias else (None, None)
+    more = (A((1, 1, size), dtype), A((1, 1, size), dtype)) if bias_kv else (None, None)
+    sample(HEADS, q, k, v, size, 2, A((3 * size, size), dtype), biases[0], *more, zero, 0.0, A((size, size), dtype), biases[1],
+           check=False, forms=False, **options)  # fmt: skip
+
+
+BATCH, ONE = ((3, 2, 2), (2, 2, 2), (2, 2, 2)), ((3, 2), (2, 2), (2, 2))
+for dtype in ("float32", "float64"):
+    for sizes in (BATCH, ONE):
+        heads(sizes, dtype=dtype)
+        heads(sizes, dtype=dtype, need_weights=False)
+for sizes in (BATCH, ONE):
+    heads(sizes, bias=False)
+    heads(sizes, bias_kv=True)
+    heads(sizes, zero=True, training=False)
+    heads(sizes, bias_kv=True, zero=True, need_weights=False, tol=2000)  # PyTorch finds weights again from their logarithms
+    heads(sizes, average_attn_weights=False)
+    heads(sizes, attn_mask=A((3, 2), "float64"))
+    heads(sizes, attn_mask=V([[False, True], [False, False], [True, False]], "bool"), need_weights=False)
+heads(BATCH, attn_mask=A((4, 3, 2), "float64"))
+heads(BATCH, key_padding_mask=V([[False, True], [False, False]], "bool"))
+heads(BATCH, key_padding_mask=A((2, 2), "float64"), attn_mask=A((3, 2), "float64"), need_weights=False)
+heads(ONE, key_padding_mask=V([False, True], "bool"))
+heads(BATCH, attn_mask=V([[False, True], [False, False], [False, False]], "bool"), is_causal=True, need_weights=False)
+separate = {"use_separate_proj_weight": True, "q_proj_weight": A((2, 2), "float64"), "k_proj_weight": A((2, 3), "float64"),
+            "v_proj_weight": A((2, 1), "float64")}  # fmt: skip
+sample(HEADS, A((3, 2, 2), "float64"), A((2, 2, 3), "float64"), A((2, 2, 1), "float64"), 2, 1, None, A((6,), "float64"), None, None,
+       False, 0.0, A((2, 2), "float64"), None, check=False, forms=False, **separate)  # fmt: skip
+IN, OUT = A((6, 2)), A((2, 2))
+for q, k, v in (((3, 2, 3), (2, 2, 3), (2, 2, 3)), ((3, 2, 2), (2, 2, 2), (4, 2, 2)), ((2,), (2,), (2,))):
+    error(HEADS, A(q), A(k), A(v), 2, 1, IN, None, None, None, False, 0.0, OUT, None)
+GOOD = (A((3, 2, 2)), A((2, 2, 2)), A((2, 2, 2)))
+error(HEADS, *GOOD, 2, 3, IN, None, None, None, False, 0.0, OUT, None)
+error(HEADS, *GOOD, 3, 1, IN, None, None, None, False, 0.0, OUT, None)
+error(HEADS, *GOOD, 2, 1, IN, None, A((1, 1, 2)), None, False, 0.0, OUT, None)
+error(HEADS, *GOOD, 2, 1, IN, None, None, None, False, 0.0, OUT, None, attn_mask=A((2, 3)))
+error(HEADS, *GOOD, 2, 1, IN, None, None, None, False, 0.0, OUT, None, is_causal=True)
+error(HEADS, *GOOD, 2, 1, None, None, None, None, False, 0.0, OUT, None)

@@ -7,7 +7,7 @@ from typing import Any
 from .. import init
 from .._C import Init, Parameters, Tensor
 from .._C._functional import _multi_head_attention
-from ._arena import _ambient, added
+from ._arena import added, arena
 from .linear import Linear
 from .module import Module
 
@@ -61,9 +61,9 @@ class MultiheadAttention(Module):
             raise ValueError(f"MultiheadAttention: kdim is {kdim} and vdim is {vdim}; both must be 1 or more")
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
         self._qkv_same_embed_dim = self.kdim == embed_dim and self.vdim == embed_dim
-        arena = params if params is not None else _ambient[-1] if _ambient else None
-        if arena is not None and name is None:
-            name = f"MultiheadAttention{len(arena)}"
+        home = arena(params)
+        if home is not None and name is None:
+            name = f"MultiheadAttention{len(home)}"
 
         entries: list[tuple[str, tuple[int, ...], Init]] = []
         if self._qkv_same_embed_dim:
@@ -76,17 +76,15 @@ class MultiheadAttention(Module):
         if add_bias_kv:
             for entry in ("bias_k", "bias_v"):
                 entries.append((entry, (1, 1, embed_dim), init.xavier_normal(embed_dim, embed_dim)))
-        made = dict(zip((entry[0] for entry in entries), added(params, name, "MultiheadAttention", entries)))
+        made = dict(zip((entry[0] for entry in entries), added(params, name, "MultiheadAttention", entries, device, dtype)))
         for entry in ("q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_weight", "in_proj_bias"):
             self.register_parameter(entry, made.get(entry))
         self.out_proj = Linear(
-            embed_dim, embed_dim, bias, params=params, name=None if arena is None else f"{name}.out_proj",
-            weight_init=out_proj_init, bias_init=init.zeros(),
+            embed_dim, embed_dim, bias, params=params, name=None if home is None else f"{name}.out_proj",
+            weight_init=out_proj_init, bias_init=init.zeros(), device=device, dtype=dtype,
         )  # fmt: skip
         for entry in ("bias_k", "bias_v"):
             self.register_parameter(entry, made.get(entry))
-        if device is not None or dtype is not None:
-            self.to(device=device, dtype=dtype)
 
     def forward(
         self,

@@ -89,10 +89,8 @@ class RNNBase(Module):
             entries += [(entry + suffix, shape, init.uniform(-bound, bound)) for entry, shape in shapes.items()]
             every = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
             self._all_names.append([entry + suffix if entry in shapes else None for entry in every])
-        for entry, parameter in zip(entries, added(params, name, own, entries)):
+        for entry, parameter in zip(entries, added(params, name, own, entries, device, dtype)):
             self.register_parameter(entry[0], parameter)
-        if device is not None or dtype is not None:
-            self.to(device=device, dtype=dtype)
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
@@ -243,11 +241,9 @@ class _Cell(Module):
         if bias:
             shapes.update(bias_ih=(rows,), bias_hh=(rows,))
         entries = [(entry, shape, init.uniform(-bound, bound)) for entry, shape in shapes.items()]
-        made = dict(zip(shapes, added(params, name, own, entries)))
+        made = dict(zip(shapes, added(params, name, own, entries, device, dtype)))
         for entry in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             self.register_parameter(entry, made.get(entry))
-        if device is not None or dtype is not None:
-            self.to(device=device, dtype=dtype)
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
         own = type(self).__name__
