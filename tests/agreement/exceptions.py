@@ -39,7 +39,7 @@ NO_SETS = {
         outer ger dot vdot inner mv mm bmm addmm addmv addr baddbmm addbmm chain_matmul tensordot kron trace diag diagflat vander
         dist pdist nn.functional.pdist nn.functional.bilinear cov corrcoef combinations cartesian_prod block_diag meshgrid
         Tensor.H Tensor.T histc histogram bincount bucketize nn.functional.embedding_bag nn.functional.interpolate
-        nn.functional.upsample nn.functional.upsample_bilinear""",
+        nn.functional.upsample nn.functional.upsample_bilinear nn.functional.grid_sample nn.functional.affine_grid""",
     "has one list of indices for all": """
         index_select index_copy index_add index_reduce index_put index_put_ Tensor.index_put Tensor.index_put_ put take isin
         masked_select masked_scatter nonzero argwhere operator.getitem operator.setitem Tensor.fill_diagonal_ diagonal_scatter""",

@@ -280,3 +280,8 @@ def test_a_model_of_sets_trains_as_alone(captured):
         losses, own = trained(1, i)
         assert all(loss[0].equal(other[i]) for loss, other in zip(losses, together))
         assert all(weight[0].equal(other[i]) for weight, other in zip(own, weights))
+
+
+def test_volumes_have_no_bicubic_grid():
+    with pytest.raises(ValueError, match="^grid_sample: mode 'bicubic' is for 4 dimensions"):
+        F.grid_sample(luge.ones(1, 1, 2, 2, 2), luge.ones(1, 2, 2, 2, 3), mode="bicubic")

@@ -115,3 +115,36 @@ for x, y, z, options in (
 ):
     error(TRIPLET, x, y, z, **options)
 error(TRIPLET, A((2, 4)), A((3, 4)), A((2, 4)), starts="pairwise_distance: ")
+
+GRID = "nn.functional.grid_sample"
+for dtype in ("float32", "float64"):
+    for padding in ("zeros", "border", "reflection"):
+        for corners in (True, False):
+            x, at = A((1, 2, 3, 4), dtype), A((1, 2, 3, 2), dtype, low=-1.7, high=1.7)
+            sample(GRID, x, at, "bilinear", padding, corners, check=False)
+            sample(GRID, x, at, mode="nearest", padding_mode=padding, align_corners=corners, check=False)
+            sample(GRID, x, at, mode="bicubic", padding_mode=padding, align_corners=corners, check=False)
+        sample(GRID, A((1, 1, 2, 3, 2), dtype), A((1, 2, 1, 2, 3), dtype, low=-1.5, high=1.5), padding_mode=padding, check=False)
+    sample(GRID, A((2, 1, 3, 3), dtype), A((2, 2, 2, 2), dtype, low=-0.9, high=0.9), align_corners=False, check=False)
+    sample(GRID, A((1, 1, 1, 1), dtype), A((1, 2, 2, 2), dtype, low=-2, high=2), "bilinear", "reflection", True, check=False)
+error(GRID, A((1, 2, 3, 4)), A((1, 2, 3, 3)))
+error(GRID, A((2, 2, 3, 4)), A((1, 2, 3, 2)))
+error(GRID, A((2, 3, 4)), A((2, 3, 2)))
+error(GRID, A((1, 2, 3, 4)), A((1, 2, 3, 2)), mode="linear")
+error(GRID, A((1, 2, 3, 4)), A((1, 2, 3, 2)), padding_mode="circular")
+error(GRID, A((1, 2, 3, 4)), A((1, 2, 3, 2), "float64"))
+
+AFFINE = "nn.functional.affine_grid"
+for dtype in ("float32", "float64"):
+    for corners in (True, False):
+        sample(AFFINE, A((1, 2, 3), dtype), (1, 1, 3, 4), corners)
+        sample(AFFINE, A((2, 2, 3), dtype), (2, 3, 2, 2), align_corners=corners)
+        sample(AFFINE, A((1, 2, 3), dtype), (1, 1, 1, 5), align_corners=corners)
+        sample(AFFINE, A((1, 3, 4), dtype), (1, 1, 2, 3, 2), align_corners=corners)
+        sample(AFFINE, A((2, 3, 4), dtype), (2, 1, 1, 2, 1), align_corners=corners)
+error(AFFINE, A((1, 2, 2)), (1, 1, 3, 4))
+error(AFFINE, A((1, 2, 3)), (2, 1, 3, 4))
+error(AFFINE, A((1, 2, 3)), (1, 1, 3))
+error(AFFINE, A((1, 2, 3)), (1, 1, 0, 4))
+error(AFFINE, A((1, 2, 3), "int64"), (1, 1, 3, 4))
+error(AFFINE, A((1, 2, 3)), (1, 1, 2, 3, 4))

@@ -119,6 +119,7 @@ from ._dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from ._grids import affine_grid, grid_sample
 from ._heads import multi_head_attention_forward
 from ._losses import (
     gumbel_softmax,
@@ -139,6 +140,7 @@ __all__ = [
     "adaptive_max_pool2d_with_indices",
     "adaptive_max_pool3d",
     "adaptive_max_pool3d_with_indices",
+    "affine_grid",
     "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
@@ -172,6 +174,7 @@ __all__ = [
     "gaussian_nll_loss",
     "gelu",
     "glu",
+    "grid_sample",
     "group_norm",
     "gumbel_softmax",
     "hardshrink",
