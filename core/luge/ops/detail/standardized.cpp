@@ -28,13 +28,30 @@ Tensor squared(Tensor x) {
   return x;
 }
 
+/// A mean or a sum over dimensions, which stay with size 1: over the last ones first, which a fused pass does on its way, and
+/// then of the few results over those that others lie behind.
+template <class Reduction>
+Tensor reduced(const Tensor& x, const DimList& dims, const Reduction& reduction) {
+  std::vector<int> last, rest;
+  for (std::size_t i = dims.values().size(); i-- > 0;) {
+    const int dim = dims.values()[i];
+    (rest.empty() && dim == x.ndim() - 1 - static_cast<int>(last.size()) ? last : rest).push_back(dim);
+  }
+  if (last.empty() || rest.empty()) return reduction(x, dims);
+  return reduction(reduction(x, DimList(last)), DimList(rest));
+}
+
+Tensor mean_over(const Tensor& x, const DimList& dims) {
+  return reduced(x, dims, [](const Tensor& values, const DimList& over) { return values.mean(over, true); });
+}
+
 Moments moments_of(const Tensor& x, const DimList& dims, double eps, bool centred) {
   Moments result;
   if (centred) {
-    result.mean = x.mean(dims, true);
-    result.variance = squared(x - result.mean).mean(dims, true);
+    result.mean = mean_over(x, dims);
+    result.variance = mean_over(squared(x - result.mean), dims);
   } else {
-    result.variance = square(x).mean(dims, true);
+    result.variance = mean_over(square(x), dims);
   }
   result.rstd = rsqrt(result.variance + eps);
   return result;
@@ -50,7 +67,8 @@ std::vector<int> broadcast_dims(const Shape& shape, const Shape& whole) {
 
 Tensor summed_to(const Tensor& x, const Shape& shape) {
   const std::vector<int> dims = broadcast_dims(shape, x.shape());
-  return dims.empty() ? x : x.sum(DimList(dims), true);
+  if (dims.empty()) return x;
+  return reduced(x, DimList(dims), [](const Tensor& values, const DimList& over) { return values.sum(over, true); });
 }
 
 /// What the way back knows of the way there.
@@ -74,8 +92,8 @@ std::vector<Tensor> derivative(const Kept& kept, const Tensor& gradient, std::sp
   std::vector<Tensor> found(1);
   Tensor mean = moments.mean, rstd = moments.rstd;
   if (kept.wants_x) {
-    const Tensor slope = (weighted() * centred(mean)).mean(kept.dims, true) * rstd * rstd;
-    const Tensor shift = kept.centred ? weighted().mean(kept.dims, true) : Tensor();
+    const Tensor slope = mean_over(weighted() * centred(mean), kept.dims) * rstd * rstd;
+    const Tensor shift = kept.centred ? mean_over(weighted(), kept.dims) : Tensor();
     if (kept.centred) mean = after(mean, slope);
     rstd = after(rstd, slope);
     const Tensor h = weighted();
