@@ -16,7 +16,7 @@ def test_arena_of_a_layer():
 
 @pytest.mark.parametrize("make", [lambda **o: nn.Linear(3, 2, **o), lambda **o: nn.Embedding(3, 2, **o), lambda **o: nn.Bilinear(3, 2, 1, **o),
                                   lambda **o: nn.PReLU(3, **o), lambda **o: nn.EmbeddingBag(3, 2, **o),
-                                  lambda **o: nn.Conv2d(2, 3, 3, **o), lambda **o: nn.ConvTranspose1d(2, 3, 3, **o)])  # fmt: skip
+                                  lambda **o: nn.Conv2d(2, 3, 3, **o), lambda **o: nn.ConvTranspose1d(2, 3, 3, **o), lambda **o: nn.ConvTranspose3d(2, 3, 1, **o)])  # fmt: skip
 def test_dtype_and_device(make):
     for dtype in (luge.float64, luge.float16, luge.bfloat16, luge.float32):
         layer = make(device="cpu", dtype=dtype)
