@@ -1,6 +1,8 @@
 // luge.linalg: factors, systems and determinants. What PyTorch also has as torch.f is in linalg_names.cpp.
 
+#include <luge/ops/diagonal.h>
 #include <luge/ops/linalg.h>
+#include <luge/ops/products.h>
 
 #include "linalg.h"
 
@@ -282,6 +284,34 @@ void bind_systems(nb::module_& own) {
       ">>> luge.linalg.lstsq(luge.tensor([[1.0], [1.0]]), luge.tensor([[1.0], [3.0]])).solution\ntensor([[2.0000]])");
 }
 
+void bind_products(nb::module_& own) {
+  own.def(
+      "multi_dot",
+      [](nb::handle tensors, nb::handle out) {
+        if (!nb::isinstance<nb::list>(tensors) && !nb::isinstance<nb::tuple>(tensors))
+          throw TypeError(fmt::format("multi_dot: tensors is of type {}; it must be a list or a tuple of tensors", type_of(tensors)));
+        std::vector<Tensor> given;
+        for (const nb::handle one : nb::borrow(tensors)) {
+          if (!is_tensor(one)) throw TypeError(fmt::format("multi_dot: an element is of type {}; all must be tensors", type_of(one)));
+          given.push_back(as_tensor(one));
+        }
+        Tensor result = unlocked(given.empty() ? Tensor() : given[0], [&] { return multi_dot(given); });
+        return written("multi_dot", std::move(result), out);
+      },
+      "tensors"_a, nb::kw_only(), "out"_a = nb::none(),
+      nb::sig("def multi_dot(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor"),
+      "The product of two or more matrices in the order that takes the fewest multiplications; the first may be a row, the last a "
+      "column, given as vectors. Raises ShapeError, ValueError for fewer than two.\n\n"
+      ">>> luge.linalg.multi_dot([luge.ones(1, 2), luge.ones(2, 3), luge.ones(3)])\ntensor([6.])");
+  own.def(
+      "diagonal",
+      [](const Tensor& a, std::int64_t offset, int dim1, int dim2) { return diagonal(a, offset, dim1, dim2); }, "A"_a,
+      nb::kw_only(), "offset"_a = 0, "dim1"_a = -2, "dim2"_a = -1,
+      "luge.diagonal() of the last two dimensions: a view of the elements [i, i + offset] of each matrix, in a new last "
+      "dimension.\n\n"
+      ">>> luge.linalg.diagonal(luge.tensor([[1, 2], [3, 4]]))\ntensor([1, 4])");
+}
+
 }  // namespace
 
 void bind_linalg(nb::module_& m, nb::class_<Tensor>& tensor) {
@@ -289,6 +319,7 @@ void bind_linalg(nb::module_& m, nb::class_<Tensor>& tensor) {
   bind_factors(own);
   bind_systems(own);
   bind_norms(own);
+  bind_products(own);
   bind_linalg_names(m, tensor);
 }
 

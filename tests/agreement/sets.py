@@ -24,12 +24,13 @@ SETS, PLACE = 7, 2
 OTHERS = [50, 100, 0, 50, 100, 50, 100]
 
 #: Parameters that count dims of the first tensor.
-DIMS = {"dim", "dims", "dim0", "dim1", "axis", "axes", "axis0", "axis1", "start_dim", "end_dim", "source", "destination"}
+DIMS = {"dim", "dims", "dim0", "dim1", "axis", "axes", "axis0", "axis1", "start_dim", "end_dim", "source",
+        "destination"}  # fmt: skip
 #: Functions whose dims are those of the result, one more.
 OF_RESULT = {"unsqueeze", "stack"}
 #: Functions that mean something else for a stack: they count places, or look for values, in the whole tensor.
-OTHER = {"put", "put_", "index_put", "index_put_", "fill_diagonal_", "masked_scatter", "masked_scatter_", "isin", "getitem", "setitem",
-         "take", "msort"}  # fmt: skip
+OTHER = {"put", "put_", "index_put", "index_put_", "fill_diagonal_", "masked_scatter", "masked_scatter_", "isin",
+         "getitem", "setitem", "take", "msort"}  # fmt: skip
 
 
 def _found(name):

@@ -5,13 +5,14 @@ Thousands of small matrices are computed side by side; what comes of a matrix de
 
 from typing import TYPE_CHECKING
 
-from ._C import LinAlgError
+from ._C import LinAlgError, matmul
 from ._C._linalg import (
     cholesky,
     cholesky_ex,
     cond,
     cross,
     det,
+    diagonal,
     eigh,
     eigvalsh,
     householder_product,
@@ -26,6 +27,7 @@ from ._C._linalg import (
     matrix_norm,
     matrix_power,
     matrix_rank,
+    multi_dot,
     norm,
     pinv,
     qr,
@@ -50,6 +52,7 @@ __all__ = [
     "cond",
     "cross",
     "det",
+    "diagonal",
     "eigh",
     "eigvalsh",
     "householder_product",
@@ -60,10 +63,12 @@ __all__ = [
     "lu_factor",
     "lu_factor_ex",
     "lu_solve",
+    "matmul",
     "matrix_exp",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",
+    "multi_dot",
     "norm",
     "pinv",
     "qr",

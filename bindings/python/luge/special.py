@@ -9,6 +9,7 @@ from ._C import (
     erfinv,
     exp2,
     expm1,
+    i0,
     log1p,
     log_softmax,
     logit,
@@ -19,7 +20,22 @@ from ._C import (
     softmax,
     xlogy,
 )
-from ._C._special import entr, expit, gammaln, log_ndtr, multigammaln, ndtr, psi, xlog1py
+from ._C._special import (
+    entr,
+    erfcx,
+    expit,
+    gammaln,
+    i0e,
+    i1,
+    i1e,
+    log_ndtr,
+    multigammaln,
+    ndtr,
+    ndtri,
+    psi,
+    xlog1py,
+    zeta,
+)
 from ._names import missing as _missing
 
 __all__ = [
@@ -27,11 +43,16 @@ __all__ = [
     "entr",
     "erf",
     "erfc",
+    "erfcx",
     "erfinv",
     "exp2",
     "expit",
     "expm1",
     "gammaln",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
     "log1p",
     "log_ndtr",
     "log_softmax",
@@ -39,6 +60,7 @@ __all__ = [
     "logsumexp",
     "multigammaln",
     "ndtr",
+    "ndtri",
     "polygamma",
     "psi",
     "round",
@@ -46,6 +68,7 @@ __all__ = [
     "softmax",
     "xlog1py",
     "xlogy",
+    "zeta",
 ]
 
 if not TYPE_CHECKING:

@@ -27,10 +27,23 @@ bool is_mask(Primitive primitive) { return primitive >= Primitive::Equal && prim
 bool is_constant(Primitive primitive) { return primitive == Primitive::Uniform || primitive == Primitive::Number; }
 
 int Graph::add(const Operation& operation) {
-  const auto found = std::find(operations_.begin(), operations_.end(), operation);
-  if (found != operations_.end()) return static_cast<int>(found - operations_.begin());
-  operations_.push_back(operation);
-  return static_cast<int>(operations_.size()) - 1;
+  const auto [place, is_new] = places_.try_emplace(operation, static_cast<int>(operations_.size()));
+  if (is_new) {
+    operations_.push_back(operation);
+    needs_foreign_.push_back(operation.primitive == Primitive::Foreign ||
+                             std::any_of(operation.args.begin(), operation.args.end(),
+                                         [this](int arg) { return arg >= 0 && needs_foreign(arg); }));
+  }
+  return place->second;
+}
+
+std::size_t Graph::Hash::operator()(const Operation& operation) const {
+  std::uint64_t sum = static_cast<std::uint64_t>(operation.primitive);
+  const auto mix = [&](std::uint64_t next) { sum = (sum ^ next) * 0x9E3779B97F4A7C15u, sum ^= sum >> 29; };
+  for (const int arg : operation.args) mix(static_cast<std::uint64_t>(arg) + 2);
+  mix(static_cast<std::uint64_t>(operation.index) + 2);
+  mix(std::bit_cast<std::uint64_t>(operation.number));
+  return static_cast<std::size_t>(sum);
 }
 
 /// As the element type holds it.
@@ -170,19 +183,6 @@ bool trace_formula(const Link& link, const In& in, Out& out) {
   }
 }
 
-/// Whether `at` depends on a function that has no instruction.
-bool needs_foreign(int at) {
-  std::vector<int> pending{at};
-  while (!pending.empty()) {
-    const Operation& operation = graph->operations()[static_cast<std::size_t>(pending.back())];
-    pending.pop_back();
-    if (operation.primitive == Primitive::Foreign) return true;
-    for (const int arg : operation.args)
-      if (arg >= 0) pending.push_back(arg);
-  }
-  return false;
-}
-
 }  // namespace
 
 bool trace(const Link& link, const In& in, Out& out) {
@@ -195,7 +195,7 @@ bool trace(const Link& link, const In& in, Out& out) {
   }
   if (!known) return false;
   for (std::size_t i = 0; i < out.size(); ++i)
-    if (link.out[i] != Link::kNothing && needs_foreign(out[i].at)) return false;
+    if (link.out[i] != Link::kNothing && graph->needs_foreign(out[i].at)) return false;
   return true;
 }
 

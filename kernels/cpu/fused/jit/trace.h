@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include <luge/math/dialect.h>
@@ -52,14 +53,22 @@ class Graph {
   int apply(Primitive primitive, int a, int b = -1, int c = -1);
 
   const std::vector<Operation>& operations() const { return operations_; }
+  /// Whether it depends on a function that has no instruction.
+  bool needs_foreign(int operation) const { return needs_foreign_[static_cast<std::size_t>(operation)]; }
   DType dtype() const { return dtype_; }
 
  private:
   int add(const Operation& operation);
   std::optional<double> computed(Primitive primitive, double a, double b) const;
 
+  struct Hash {
+    std::size_t operator()(const Operation& operation) const;
+  };
+
   DType dtype_;
   std::vector<Operation> operations_;
+  std::vector<bool> needs_foreign_;
+  std::unordered_map<Operation, int, Hash> places_;  // in operations_
 };
 
 /// The graph that Traced values of this thread belong to.
