@@ -104,18 +104,18 @@ void def_numbers(nb::module_& m, const char* name, Factory make, const char* tex
 void bind_integers(nb::module_& m) {
   m.def(
       "randint",
-      [](std::int64_t low, nb::handle high, nb::handle size, nb::handle generator, Options dtype, Where device,
+      [](std::optional<std::int64_t> low, nb::handle high, nb::handle size, nb::handle generator, Options dtype, Where device,
          bool requires_grad) {
-        const bool from_zero = size.is_none();  // randint(high, size)
+        const bool from_zero = low && size.is_none();  // randint(high, size)
         const Shape shape = sizes("randint", from_zero ? high : size);
-        const std::int64_t first = from_zero ? 0 : low, last = from_zero ? low : integer("randint", "high", high);
+        const std::int64_t first = from_zero ? 0 : low.value_or(0), last = from_zero ? *low : integer("randint", "high", high);
         const Source source("randint", generator);
         const Unlocked unlocked(kQuick);
         return finished(randint(first, last, shape, options(dtype, device, DType::Int64)), requires_grad);
       },
-      "low"_a, "high"_a.none() = nb::none(), "size"_a = nb::none(), nb::kw_only(), "generator"_a = nb::none(),
+      "low"_a.none() = nb::none(), "high"_a.none() = nb::none(), "size"_a = nb::none(), nb::kw_only(), "generator"_a = nb::none(),
       "dtype"_a = nb::none(), "device"_a = nb::none(), "requires_grad"_a = false,
-      nb::sig(fmt::format("def randint(low: int, high: int | Sequence[int] | None = None, size: int | Sequence[int] | None = None, *, "
+      nb::sig(fmt::format("def randint(low: int | None = None, high: int | Sequence[int] | None = None, size: int | Sequence[int] | None = None, *, "
                           "{}, {}",
                           kGenerator, kRest)
                   .c_str()),

@@ -10,15 +10,23 @@ namespace luge::python {
 
 namespace {
 
+/// Ints one by one, or those that a keyword gives.
+nb::handle either(const char* op, const char* keyword, const nb::args& given, nb::handle by_name) {
+  if (by_name.is_none()) return gathered(given);
+  if (given.size() > 0) throw TypeError(fmt::format("{}: {} is given twice", op, keyword));
+  return by_name;
+}
+
 void bind_repeats(nb::module_& m, nb::class_<Tensor>& tensor) {
   tensor.def(
       "repeat",
-      [](const Tensor& x, const nb::args& repeats) {
-        const std::vector<std::int64_t> times = whole_numbers("repeat", "repeats", gathered(repeats));
+      [](const Tensor& x, const nb::args& given, nb::handle by_name) {
+        const std::vector<std::int64_t> times = whole_numbers("repeat", "repeats", either("repeat", "repeats", given, by_name));
         const Unlocked unlocked(kQuick);
         return repeat(x, times);
       },
-      "repeats"_a, nb::sig("def repeat(self, *repeats: int | Sequence[int]) -> Tensor"),
+      "sizes"_a, "repeats"_a.none() = nb::none(),
+      nb::sig("def repeat(self, *sizes: int | Sequence[int], repeats: Sequence[int] | None = None) -> Tensor"),
       "The whole tensor side by side so many times along each dimension; more repeats add leading dimensions. Raises "
       "ShapeError for fewer, ValueError for a negative one.\n\n"
       ">>> luge.tensor([1, 2]).repeat(2, 2)\ntensor([[1, 2, 1, 2],\n        [1, 2, 1, 2]])");
@@ -74,8 +82,12 @@ void bind_rearrangements(nb::module_& m, nb::class_<Tensor>& tensor) {
   };
   m.def("flip", flipped, "input"_a, "dims"_a, nb::sig("def flip(input: Tensor, dims: Sequence[int]) -> Tensor"), flip_text);
   tensor.def(
-      "flip", [flipped](const Tensor& x, const nb::args& dims) { return flipped(x, gathered(dims)); }, "dims"_a,
-      nb::sig("def flip(self, *dims: int | Sequence[int]) -> Tensor"), flip_text);
+      "flip",
+      [flipped](const Tensor& x, const nb::args& given, nb::handle by_name) {
+        return flipped(x, either("flip", "dims", given, by_name));
+      },
+      "along"_a, "dims"_a.none() = nb::none(),
+      nb::sig("def flip(self, *along: int | Sequence[int], dims: Sequence[int] | None = None) -> Tensor"), flip_text);
   const auto turned = [](const char* name, int dim) {
     return [name, dim](const Tensor& x) {
       if (x.ndim() <= dim)

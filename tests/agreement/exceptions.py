@@ -37,14 +37,13 @@ NO_SETS = {
         Tensor.item is_floating_point is_complex is_nonzero is_tensor promote_types can_cast result_type broadcast_shapes""",
     "takes so many dimensions and no more; matmul, einsum and broadcasting do the same for sets": """
         outer ger dot vdot inner mv mm bmm addmm addmv addr baddbmm addbmm chain_matmul linalg.multi_dot tensordot kron trace diag diagflat vander
-        dist pdist nn.functional.pdist nn.functional.bilinear cov corrcoef combinations cartesian_prod block_diag meshgrid
-        Tensor.H Tensor.T histc histogram bincount bucketize nn.functional.embedding_bag nn.functional.interpolate
-        nn.functional.upsample nn.functional.upsample_bilinear nn.functional.grid_sample nn.functional.affine_grid""",
+        dist pdist cov corrcoef combinations cartesian_prod block_diag meshgrid
+        Tensor.H Tensor.T histc histogram bincount bucketize""",
     "has one list of indices for all": """
         index_select index_copy index_add index_reduce index_put index_put_ Tensor.index_put Tensor.index_put_ put take isin
         masked_select masked_scatter nonzero argwhere operator.getitem operator.setitem Tensor.fill_diagonal_ diagonal_scatter""",
     "counts dimensions from the front, or takes all sizes": """
         vstack row_stack dstack column_stack msort permute Tensor.permute reshape Tensor.reshape Tensor.view ravel Tensor.repeat
         Tensor.expand broadcast_to Tensor.hsplit linalg.tensorinv linalg.tensorsolve""",
-    "has one weight for each of dimension 1": "prelu nn.functional.prelu",
+    "has one weight for each of dimension 1": "prelu",
 }

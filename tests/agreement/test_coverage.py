@@ -88,7 +88,8 @@ def _has_sets(name):
     return False
 
 
-@pytest.mark.parametrize("name", sorted(SAMPLES))
+# Layers take images and classes at fixed places; what of them means the same for a stack is held to it all the same.
+@pytest.mark.parametrize("name", sorted(name for name in SAMPLES if not name.startswith("nn.functional.")))
 def test_sets_follow(name):
     left_out = any(name in names.split() for names in NO_SETS.values())
     assert _has_sets(name) != left_out, f"{name} is to be {'taken from' if left_out else 'put into'} exceptions.py's NO_SETS"

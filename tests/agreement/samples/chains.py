@@ -1,4 +1,4 @@
-"""Products of several matrices, and what linalg has under names of its own."""
+"""Products of several matrices, what linalg has under names of its own, and sizes by keyword."""
 
 from agreement import A, V, error, sample
 
@@ -60,3 +60,10 @@ for a, b in (((2, 3, 2, 3), (2, 1, 3, 4)), ((2, 2, 3, 2, 3), (2, 1, 1, 3, 4)), (
              ((2, 0, 2, 3), (2, 1, 3, 4)), ((2, 3, 2, 3), (1, 1, 3, 4))):  # fmt: skip
     sample("matmul", A(a, "float64"), A(b, "float64"), check=len(a) == 3)
     sample("matmul", A(a, "float64", "transposed"), A(b, "float64", "transposed"), check=False)
+for dtype in ("float32", "int64"):
+    sample("Tensor.repeat", A((2, 3), dtype), repeats=(2, 1))
+    sample("Tensor.repeat", A((2, 3), dtype), repeats=[2, 2, 1])
+    sample("Tensor.flip", A((2, 3), dtype), dims=[1])
+    sample("Tensor.flip", A((2, 3), dtype), dims=(0, -1))
+error("Tensor.repeat", A((2, 3)), (1, 2), repeats=(2, 1))
+error("Tensor.flip", A((2, 3)), 1, dims=[1])
