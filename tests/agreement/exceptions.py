@@ -36,8 +36,8 @@ NO_SETS = {
         Tensor.requires_grad Tensor.is_leaf Tensor.is_cuda Tensor.grad Tensor.is_floating_point Tensor.is_signed Tensor.tolist
         Tensor.item is_floating_point is_complex is_nonzero is_tensor promote_types can_cast result_type broadcast_shapes""",
     "takes so many dimensions and no more; matmul, einsum and broadcasting do the same for sets": """
-        outer ger dot vdot inner mv mm bmm addmm addmv addr baddbmm addbmm chain_matmul linalg.multi_dot tensordot kron trace diag diagflat vander
-        dist pdist cov corrcoef combinations cartesian_prod block_diag meshgrid
+        outer ger dot vdot inner mv mm bmm addmm addmv addr baddbmm addbmm chain_matmul linalg.multi_dot tensordot kron trace
+        diag diagflat vander dist pdist cov corrcoef combinations cartesian_prod block_diag meshgrid
         Tensor.H Tensor.T histc histogram bincount bucketize""",
     "has one list of indices for all": """
         index_select index_copy index_add index_reduce index_put index_put_ Tensor.index_put Tensor.index_put_ put take isin
