@@ -2,16 +2,13 @@
 
 #include <cstring>
 
-#include <cblas.h>
-
 #include "kernels.h"
 #include "memory.h"
+#include "openblas.h"
 
 namespace luge::cpu {
 
-/// OpenBLAS is held at one thread: its threads spin, and how it splits a product would depend on their
-/// number. matmul.cpp splits products itself.
-CpuBackend::CpuBackend() { openblas_set_num_threads(1); }
+CpuBackend::CpuBackend() { set_up_openblas(); }
 
 void* CpuBackend::allocate(std::size_t bytes) { return cpu::allocate(bytes); }
 void CpuBackend::free(void* data, std::size_t bytes) noexcept { cpu::free(data, bytes); }

@@ -17,6 +17,7 @@
 #include <luge/version.h>
 
 #include <luge/report/table.h>
+#include <luge/seam/backend.h>
 
 namespace luge::report {
 namespace {
@@ -67,6 +68,7 @@ Machine describe_machine() {
   machine.processors = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   machine.threads = num_threads();
   machine.memory = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGE_SIZE));
+  backend(Device::cpu());  // chooses OpenBLAS's kernels, which the text names
   machine.blas = openblas_get_config();
   machine.blas.erase(machine.blas.find_last_not_of(' ') + 1);
 #if defined(__clang__)
