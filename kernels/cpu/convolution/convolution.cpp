@@ -324,7 +324,10 @@ void run_weight(const Convolution& call) {
   const Windows& windows = phase.windows;
   const Image<const T> xs = x_of<const T>(call), ys = y_of<const T>(call);
   const std::int64_t taps = static_cast<std::int64_t>(phase.taps.size()), rows = xs.channels * taps, outs = ys.channels;
-  const std::int64_t lanes = direct_lanes(T()), width = (outs + lanes - 1) / lanes * lanes;
+  const std::int64_t lanes = direct_lanes(T());
+  // Of few channels the positions are in lanes, and each lane has a sum of its own.
+  const bool few = 4 * outs <= lanes && windows.step[2] == 1;
+  const std::int64_t width = few ? outs * lanes : (outs + lanes - 1) / lanes * lanes;
   const std::int64_t positions = windows.positions(), size = rows * width, units = call.sets * call.groups;
   const double work = static_cast<double>(size) * static_cast<double>(positions * call.batch);
   const std::int64_t parts = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / (8 * kPartWork)), 1,
@@ -332,10 +335,10 @@ void run_weight(const Convolution& call) {
   const std::int64_t each = (call.batch + parts - 1) / parts;
   const std::int64_t blocks = (positions + kMostPositions - 1) / kMostPositions, block = (positions + blocks - 1) / blocks;
   const std::vector<std::int64_t> row_offsets = term_offsets(windows, xs.channels);
-  std::vector<Piece> singles;
-  find_pieces(windows, 0, positions, 1, singles);
+  std::vector<Piece> pieces;
+  find_pieces(windows, 0, positions, few ? lanes : 1, pieces);
   std::vector<std::int64_t> offsets;
-  for (const Piece& single : singles) offsets.push_back(single.source);
+  for (const Piece& piece : pieces) offsets.push_back(piece.source);
   Scratch<T> sums(units * parts * size);
 
   parallel_for(units * parts, std::max<std::int64_t>(static_cast<std::int64_t>(work / static_cast<double>(16 * parts)), 1),
@@ -348,9 +351,20 @@ void run_weight(const Convolution& call) {
       const std::int64_t unit = item / parts, set = unit / call.groups, group = unit % call.groups;
       T* const sum = sums.data() + item * size;
       const std::int64_t first_image = item % parts * each, last_image = std::min(first_image + each, call.batch);
-      if (first_image >= last_image) std::fill_n(sum, size, T(0));
+      if (few || first_image >= last_image) std::fill_n(sum, size, T(0));
       for (std::int64_t image = first_image; image < last_image; ++image) {
         pad_image(windows, xs.channels, xs.at(set, image, group), padded.data());
+        if (few) {
+          weight_dots(WeightDots<T>{.rows = rows,
+                                    .outs = outs,
+                                    .image = padded.data(),
+                                    .row_offsets = row_offsets.data(),
+                                    .pieces = pieces,
+                                    .y = ys.at(set, image, group),
+                                    .y_row = ys.space,
+                                    .sums = sum});
+          continue;
+        }
         for (std::int64_t first = 0; first < positions; first += block) {
           const std::int64_t count = std::min(block, positions - first);
           turn_rows(ys.at(set, image, group) + first, ys.space, outs, count, turned.data(), width);
@@ -375,8 +389,11 @@ void run_weight(const Convolution& call) {
       for (std::int64_t i = 0; i < size; ++i) sum[i] += sum[part * size + i];
     T* const to = weights_of<T>(call, unit / call.groups, unit % call.groups);
     for (std::int64_t k = 0; k < outs; ++k)
-      for (std::int64_t r = 0; r < rows; ++r)
-        to[k * rows + r] = call.store == Store::Accumulate ? to[k * rows + r] + sum[r * width + k] : sum[r * width + k];
+      for (std::int64_t r = 0; r < rows; ++r) {
+        T value = few ? T(0) : sum[r * width + k];
+        for (std::int64_t l = 0; few && l < lanes; ++l) value += sum[r * width + k * lanes + l];
+        to[k * rows + r] = call.store == Store::Accumulate ? to[k * rows + r] + value : value;
+      }
   }
 }
 

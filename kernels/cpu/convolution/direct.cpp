@@ -175,6 +175,44 @@ HWY_INLINE void of_weights(const WeightProduct<T>& p) {
   }
 }
 
+template <class T, int kRows>
+HWY_NOINLINE void dots_tile(const WeightDots<T>& p, std::int64_t row, std::int64_t out) {
+  Vec<T> sums[kRows];
+  const T* x[kRows];
+  T* const first = p.sums + (row * p.outs + out) * kStep<T>;
+  LUGE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    sums[r] = load(first + r * p.outs * kStep<T>);
+    x[r] = p.image + p.row_offsets[row + r];
+  }
+  const T* const y = p.y + out * p.y_row;
+  for (const Piece& piece : p.pieces) {
+    if (piece.count == kStep<T>) {
+      const Vec<T> values = load(y + piece.column);
+      LUGE_UNROLL
+      for (int r = 0; r < kRows; ++r) sums[r] = fma(load(x[r] + piece.source), values, sums[r]);
+    } else {
+      // What lies behind the piece is no number perhaps, which nothing would make 0 again.
+      const auto count = static_cast<std::size_t>(piece.count);
+      const Vec<T> values = load_part(y + piece.column, count);
+      LUGE_UNROLL
+      for (int r = 0; r < kRows; ++r) sums[r] = fma(load_part(x[r] + piece.source, count), values, sums[r]);
+    }
+  }
+  LUGE_UNROLL
+  for (int r = 0; r < kRows; ++r) store(first + r * p.outs * kStep<T>, sums[r]);
+}
+
+template <class T>
+HWY_INLINE void of_dots(const WeightDots<T>& p) {
+  for (std::int64_t out = 0; out < p.outs; ++out) {
+    std::int64_t row = 0;
+    for (; row + 9 <= p.rows; row += 9) dots_tile<T, 9>(p, row, out);
+    for (; row + 4 <= p.rows; row += 4) dots_tile<T, 4>(p, row, out);
+    for (; row < p.rows; ++row) dots_tile<T, 1>(p, row, out);
+  }
+}
+
 // ---- rows as columns ----------------------------------------------------------------------------
 
 /// Blocks of 16 bytes by four rows of floats, or two of doubles, change places with what they are turned.
@@ -215,6 +253,8 @@ void image_float(const ImageProduct<float>& p) { of_image(p); }
 void image_double(const ImageProduct<double>& p) { of_image(p); }
 void weight_float(const WeightProduct<float>& p) { of_weights(p); }
 void weight_double(const WeightProduct<double>& p) { of_weights(p); }
+void dots_float(const WeightDots<float>& p) { of_dots(p); }
+void dots_double(const WeightDots<double>& p) { of_dots(p); }
 void turn_float(const float* y, std::int64_t y_row, std::int64_t columns, std::int64_t terms, float* to, std::int64_t width) {
   turn(y, y_row, columns, terms, to, width);
 }
@@ -234,6 +274,8 @@ HWY_EXPORT(image_float);
 HWY_EXPORT(image_double);
 HWY_EXPORT(weight_float);
 HWY_EXPORT(weight_double);
+HWY_EXPORT(dots_float);
+HWY_EXPORT(dots_double);
 HWY_EXPORT(turn_float);
 HWY_EXPORT(turn_double);
 HWY_EXPORT(lanes_float);
@@ -245,6 +287,8 @@ void image_product(const ImageProduct<float>& p) { HWY_DYNAMIC_DISPATCH(image_fl
 void image_product(const ImageProduct<double>& p) { HWY_DYNAMIC_DISPATCH(image_double)(p); }
 void weight_product(const WeightProduct<float>& p) { HWY_DYNAMIC_DISPATCH(weight_float)(p); }
 void weight_product(const WeightProduct<double>& p) { HWY_DYNAMIC_DISPATCH(weight_double)(p); }
+void weight_dots(const WeightDots<float>& p) { HWY_DYNAMIC_DISPATCH(dots_float)(p); }
+void weight_dots(const WeightDots<double>& p) { HWY_DYNAMIC_DISPATCH(dots_double)(p); }
 void turn_rows(const float* y, std::int64_t y_row, std::int64_t columns, std::int64_t terms, float* to, std::int64_t width) {
   HWY_DYNAMIC_DISPATCH(turn_float)(y, y_row, columns, terms, to, width);
 }

@@ -44,6 +44,21 @@ struct WeightProduct {
 void weight_product(const WeightProduct<float>& p);
 void weight_product(const WeightProduct<double>& p);
 
+/// sums[(r * outs + k) * lanes + l] += image[rows[r] + source + l] y[k * y_row + column + l], over all pieces, of as many lanes l as
+/// each counts: for so few outs that vectors of them would be empty.
+template <class T>
+struct WeightDots {
+  std::int64_t rows, outs;
+  const T* image;
+  const std::int64_t* row_offsets;
+  const std::vector<Piece>& pieces;
+  const T* y;
+  std::int64_t y_row;
+  T* sums;
+};
+void weight_dots(const WeightDots<float>& p);
+void weight_dots(const WeightDots<double>& p);
+
 /// to[q, j] = y[j, q]: rows of y, `y_row` apart, as columns; rows of `to` are `width` apart.
 void turn_rows(const float* y, std::int64_t y_row, std::int64_t columns, std::int64_t terms, float* to, std::int64_t width);
 void turn_rows(const double* y, std::int64_t y_row, std::int64_t columns, std::int64_t terms, double* to, std::int64_t width);
