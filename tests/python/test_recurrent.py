@@ -3,9 +3,9 @@
 import itertools
 
 import luge
-import luge.nn as nn
 import numpy as np
 import pytest
+from luge import nn
 
 torch = pytest.importorskip("torch")
 
