@@ -39,11 +39,10 @@ void bind_grad_scaler(nb::module_& m) {
       .def("found_inf", &GradScaler::found_inf, "optimizer"_a)
       .def(
           "step",
-          [](GradScaler& self, Optimizer& optimizer) {
-            const Unlocked unlocked(kQuick);
-            self.step(optimizer);
+          [](GradScaler& self, const nb::object& optimizer) {  // whose step may be one of Python's
+            self.step(nb::cast<Optimizer&>(optimizer), [&] { optimizer.attr("step")(); });
           },
-          "optimizer"_a)
+          "optimizer"_a, nb::sig("def step(self, optimizer: object) -> None"))
       .def("update", nb::overload_cast<>(&GradScaler::update))
       .def(
           "update_to", [](GradScaler& self, double scale) { self.update(scale, location()); }, "new_scale"_a)

@@ -10,6 +10,9 @@ ELSEWHERE = {
     "Tensor.cauchy_ Tensor.exponential_ Tensor.geometric_ Tensor.log_normal_ Tensor.normal_ Tensor.random_ Tensor.uniform_",
     "tests/python/test_interchange.py": "from_numpy from_dlpack Tensor.numpy Tensor.data_ptr",
     "tests/python/test_autograd.py": "Tensor.backward",
+    "tests/python/test_amp.py": """
+        is_autocast_enabled set_autocast_enabled get_autocast_dtype set_autocast_dtype is_autocast_cache_enabled
+        set_autocast_cache_enabled autocast_increment_nesting autocast_decrement_nesting clear_autocast_cache""",
     "tests/python/test_members.py": "Tensor.data Tensor.get_device Tensor.is_cpu Tensor.is_same_size Tensor.ndimension",
     "tests/python/test_files.py": "save load",
     "tests/python/test_dropout.py": """

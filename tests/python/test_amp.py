@@ -217,6 +217,24 @@ def test_layers_are_low_or_single():
     assert weight.grad.dtype is single
 
 
+@pytest.mark.parametrize("kind, options", [
+    ("RNN", {"hidden_size": 6}), ("LSTM", {"hidden_size": 6, "num_layers": 2}), ("GRU", {"hidden_size": 6}), ("RNNCell", {"hidden_size": 6}),
+    ("LSTMCell", {"hidden_size": 6}), ("GRUCell", {"hidden_size": 6}), ("MultiheadAttention", {"num_heads": 2}),
+    ("TransformerEncoderLayer", {"nhead": 2, "dim_feedforward": 16}), ("PReLU", {}), ("Bilinear", {"in2_features": 8, "out_features": 3}),
+])  # fmt: skip
+def test_layers_train(kind, options):
+    layer = getattr(luge.nn, kind)(*([] if kind == "PReLU" else [8]), **options)
+    sequence = x(3, 5, 8)
+    with region():
+        for given in (sequence, F.linear(sequence, luge.eye(8))):
+            given = given[0] if kind.endswith("Cell") else given
+            result = layer(*[given] * {"MultiheadAttention": 3, "Bilinear": 2}.get(kind, 1))
+            result = result[0] if isinstance(result, tuple) else result
+            assert result.dtype is (single if kind == "TransformerEncoderLayer" else low)
+    result.float().sum().backward()
+    assert all(p.grad is not None and p.grad.dtype is single for p in layer.parameters())
+
+
 # ---- training
 
 
@@ -381,6 +399,36 @@ def test_a_captured_step_skips():
             assert seen == eager
         eager = seen
     assert eager[-1][2] == 5
+
+
+@pytest.mark.skipif(not hasattr(luge.optim.SGD, "param_groups"), reason="optimizers have no parameter groups yet")
+@pytest.mark.parametrize("half", [False, True])
+def test_groups_skip_together(half):
+    a, b = luge.ones(2, requires_grad=True), luge.ones(2, requires_grad=True)
+    optimizer = luge.optim.Adam([{"params": [a], "lr": 0.5}, {"params": [b]}], lr=0.25)
+    scaler = luge.amp.GradScaler("cpu", init_scale=4.0)
+    for factor in (1.0, INF, 1.0):
+        optimizer.zero_grad()
+        loss = a.sum() * factor if half else a.sum() * factor + b.sum()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    assert a.tolist() == pytest.approx([0.0, 0.0], abs=1e-5) and b.tolist() == pytest.approx([1.0 if half else 0.5] * 2, abs=1e-5)
+    assert optimizer.steps_taken() == 2 and scaler.get_scale() == 2.0
+
+
+@pytest.mark.skipif(not hasattr(luge.optim.SGD, "register_step_post_hook"), reason="steps have no hooks yet")
+def test_the_scaler_steps_as_the_optimizer_does():
+    p = luge.tensor([1.0], requires_grad=True)
+    optimizer = luge.optim.SGD([p], lr=1.0)
+    calls = []
+    optimizer.register_step_post_hook(lambda *args: calls.append(1))
+    scaler = luge.amp.GradScaler("cpu")
+    scaler.scale(p.sum()).backward()
+    scaler.step(optimizer)
+    assert calls == [1] and p.item() == 0
+    with pytest.raises(TypeError, match="optimizer is of type int"):
+        scaler.step(3)
 
 
 def test_scaler_errors():

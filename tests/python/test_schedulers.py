@@ -8,6 +8,8 @@ torch = pytest.importorskip("torch")
 schedules = luge.optim.lr_scheduler
 
 STEPS = 100
+GROUPS = hasattr(luge.optim.SGD, "param_groups")
+needs_groups = pytest.mark.skipif(not GROUPS, reason="optimizers have no parameter groups yet")
 
 
 def made(library, options, lr=0.1, kind="SGD"):
@@ -17,12 +19,12 @@ def made(library, options, lr=0.1, kind="SGD"):
 
 def facts(library, optimizer):
     """The learning rate, and the momentum or beta1 if there is one."""
-    if library is torch:
-        group = optimizer.param_groups[0]
-        return [group["lr"], group["betas"][0] if "betas" in group else group.get("momentum", 0)]
-    state = optimizer._options()
-    momentum = state["betas"][0] if "betas" in state else state.get("momentum", 0)
-    return [optimizer.lr.item(), momentum if isinstance(momentum, (int, float)) else momentum.item()]
+    if library is luge and not GROUPS:
+        state = optimizer._options()
+        momentum = state["betas"][0] if "betas" in state else state.get("momentum", 0)
+        return [optimizer.lr.item(), momentum if isinstance(momentum, (int, float)) else momentum.item()]
+    group = optimizer.param_groups[0]
+    return [group["lr"], group["betas"][0] if "betas" in group else group.get("momentum", 0)]
 
 
 def trajectory(library, make, options, steps=STEPS, captured=False, kind="SGD"):
@@ -320,6 +322,41 @@ def test_functions_are_not_captured():
         luge.capture(schedule.step)()
 
 
+RESUMED = {
+    "step": lambda s, o, n: s.StepLR(o, 3, 0.5, last_epoch=n),
+    "exponential": lambda s, o, n: s.ExponentialLR(o, 0.9, n),
+    "polynomial": lambda s, o, n: s.PolynomialLR(o, 40, 2.0, last_epoch=n),
+    "cosine": lambda s, o, n: s.CosineAnnealingLR(o, 50, last_epoch=n),
+    "lambda": lambda s, o, n: s.LambdaLR(o, lambda k: 0.95**k, n),
+    "linear": lambda s, o, n: s.LinearLR(o, 0.1, total_iters=30, last_epoch=n),
+}
+
+
+@needs_groups
+@pytest.mark.parametrize("name", RESUMED)
+def test_going_on_from_an_epoch(name):
+    """As after 11 steps: the optimizer has the learning rate of then, and the one that it began with."""
+    seen = []
+    for library in (torch, luge):
+        _, optimizer = made(library, {})
+        schedule = RESUMED[name](library.optim.lr_scheduler, optimizer, -1)
+        assert optimizer.param_groups[0]["initial_lr"] == 0.1
+        for _ in range(11):
+            optimizer.step()
+            schedule.step()
+        _, other = made(library, {})
+        other.param_groups[0]["initial_lr"] = 0.1
+        other.param_groups[0]["lr"] = optimizer.param_groups[0]["lr"]
+        again = RESUMED[name](library.optim.lr_scheduler, other, 10)
+        assert again.last_epoch == 11
+        seen.append([other.param_groups[0]["lr"]])
+        for _ in range(20):
+            other.step()
+            again.step()
+            seen[-1].append(other.param_groups[0]["lr"])
+    assert seen[1] == pytest.approx(seen[0], rel=1e-12)
+
+
 # ---- parameter groups
 
 
@@ -334,7 +371,7 @@ GROUPED = {
 }
 
 
-@pytest.mark.skipif(not hasattr(luge.optim.SGD, "param_groups"), reason="optimizers have no parameter groups yet")
+@needs_groups
 @pytest.mark.parametrize("name", GROUPED)
 def test_groups(name):
     seen = []

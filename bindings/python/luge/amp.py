@@ -228,6 +228,8 @@ class GradScaler:
         """Divides the gradients by the scale, unless unscale_() did, and steps where all of them are finite."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"step: optimizer is of type {type(optimizer).__name__}; it must be Optimizer")
         if args or kwargs:
             raise RuntimeError("step: a closure would compute gradients of a new scale; call it without one")
         self._scaler.step(optimizer)

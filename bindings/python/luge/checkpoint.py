@@ -93,7 +93,9 @@ class _Parts:
             if not isinstance(one, _LRScheduler):
                 raise TypeError(f"{op}: schedule[{number}] is of type {type(one).__name__}; schedule must be {words}")
             if one._schedule is None:
-                raise ValueError(f"{op}: schedule[{number}] is a {type(one).__name__}, whose get_lr() is of one's own; keep its state_dict()")
+                raise ValueError(
+                    f"{op}: schedule[{number}] is a {type(one).__name__}, whose get_lr() is of one's own; keep its state_dict()"
+                )
         self.tensors: list[tuple[str, _Tensor]] = []
         arena = None
         if isinstance(params, _Parameters):

@@ -126,7 +126,8 @@ bool needs_float32(Op op) {
 /// A composite calls matmul in the name of what the user called.
 bool autocasts_product() {
   static constexpr std::string_view kProducts[] = {"matmul", "mm",     "bmm",       "mv",    "linear",    "addmm",       "addmv",
-                                                   "addbmm", "baddbmm", "einsum", "inner", "tensordot", "multi_dot", "chain_matmul"};
+                                                   "addbmm", "baddbmm", "einsum", "inner", "tensordot", "multi_dot", "chain_matmul",
+                                                   "multi_head_attention_forward"};
   return !operation || std::find(std::begin(kProducts), std::end(kProducts), operation) != std::end(kProducts);
 }
 

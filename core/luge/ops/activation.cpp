@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/detail/rounded_once.h>
@@ -134,8 +135,9 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
   return where(x * beta > threshold, x, smooth);
 }
 
-Tensor prelu(const Tensor& x, const Tensor& weight) {
+Tensor prelu(const Tensor& given, const Tensor& given_weight) {
   const Operation called("prelu");
+  const Tensor x = autocast_low(given), weight = autocast_low(given_weight);
   check_floating("prelu", x);
   const Shape& shape = x.shape();
   const TensorImpl& slopes = checked(weight, "prelu", "weight");

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/attention.h>
@@ -214,9 +215,18 @@ std::pair<Tensor, Tensor> with_weights(const Projections& p, const Tensor& mask,
 
 }  // namespace
 
-MultiHeadResult multi_head_attention(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t heads,
-                                     const MultiHeadWeights& weights, const MultiHeadOptions& options) {
+MultiHeadResult multi_head_attention(const Tensor& given_query, const Tensor& given_key, const Tensor& given_value,
+                                     std::int64_t heads, const MultiHeadWeights& given, const MultiHeadOptions& options) {
   const Operation called(kName);
+  MultiHeadWeights weights = given;
+  for (Tensor* const one : {&weights.in_proj_weight, &weights.q_proj_weight, &weights.k_proj_weight, &weights.v_proj_weight,
+                            &weights.in_proj_bias, &weights.bias_k, &weights.bias_v, &weights.out_proj_weight,
+                            &weights.out_proj_bias})
+    *one = autocast_low(*one);
+  // One source stays one, so that it is projected at once.
+  const Tensor query = autocast_low(given_query);
+  const Tensor key = given_key.impl() == given_query.impl() ? query : autocast_low(given_key);
+  const Tensor value = given_value.impl() == given_key.impl() ? key : autocast_low(given_value);
   const Sizes sizes = sizes_of(query, key, value, heads, weights, options);
   check_weights(weights, key, value, sizes);
   LUGE_CHECK(ValueError, options.dropout_p >= 0 && options.dropout_p <= 1, "{}: dropout_p is {}; it must be from 0 to 1", kName, options.dropout_p);

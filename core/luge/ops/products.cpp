@@ -234,8 +234,10 @@ Tensor multi_dot(const std::vector<Tensor>& tensors) {
   return column ? result.squeeze(-1) : result;
 }
 
-Tensor bilinear(const Tensor& x1, const Tensor& x2, const Tensor& weight, const Tensor& bias) {
+Tensor bilinear(const Tensor& given_x1, const Tensor& given_x2, const Tensor& given_weight, const Tensor& given_bias) {
   const Operation called("bilinear");
+  const Tensor x1 = autocast_low(given_x1), x2 = autocast_low(given_x2), weight = autocast_low(given_weight),
+               bias = autocast_low(given_bias);
   check_ndim("bilinear", "weight", weight, 3);
   checked(x1, "bilinear", "input1");
   checked(x2, "bilinear", "input2");

@@ -1,5 +1,6 @@
 #include <luge/ops/recurrent.h>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/ops/activation.h>
@@ -143,10 +144,19 @@ Tensor one_direction(Unit unit, const Tensor& x, const RecurrentWeights& w, bool
   return stack(outputs, time);
 }
 
-Recurrent run(const char* op, Unit unit, const Tensor& input, const Tensor& hidden, const Tensor& cell,
-              const std::vector<RecurrentWeights>& weights, const RecurrentOptions& options) {
+/// As autocast has it.
+RecurrentWeights cast(const RecurrentWeights& w) {
+  return {autocast_low(w.weight_ih), autocast_low(w.weight_hh), autocast_low(w.bias_ih), autocast_low(w.bias_hh),
+          autocast_low(w.weight_hr)};
+}
+
+Recurrent run(const char* op, Unit unit, const Tensor& given_input, const Tensor& given_hidden, const Tensor& given_cell,
+              const std::vector<RecurrentWeights>& given, const RecurrentOptions& options) {
   const Operation called(op);
-  checked(input, op);
+  checked(given_input, op);
+  const Tensor input = autocast_low(given_input), hidden = autocast_low(given_hidden), cell = autocast_low(given_cell);
+  std::vector<RecurrentWeights> weights;
+  for (const RecurrentWeights& one : given) weights.push_back(cast(one));
   const std::size_t directions = options.bidirectional ? 2 : 1;
   LUGE_CHECK(ValueError, !weights.empty() && weights.size() % directions == 0,
              "{}: {} weights are given; there must be {} for each layer", op, weights.size(), directions);
@@ -213,10 +223,12 @@ Recurrent run(const char* op, Unit unit, const Tensor& input, const Tensor& hidd
   return result;
 }
 
-Recurrent run_cell(const char* op, Unit unit, const Tensor& input, const Tensor& hidden, const Tensor& cell,
-                   const RecurrentWeights& w) {
+Recurrent run_cell(const char* op, Unit unit, const Tensor& given_input, const Tensor& given_hidden, const Tensor& given_cell,
+                   const RecurrentWeights& given) {
   const Operation called(op);
-  checked(input, op);
+  checked(given_input, op);
+  const Tensor input = autocast_low(given_input), hidden = autocast_low(given_hidden), cell = autocast_low(given_cell);
+  const RecurrentWeights w = cast(given);
   checked(w.weight_ih, op, "weight_ih");
   const bool sets = w.weight_ih.ndim() == 3, own = sets && input.ndim() == 3, unbatched = input.ndim() == 1;
   const std::int64_t in = w.weight_ih.size(-1);

@@ -108,8 +108,8 @@ Tensor GradScaler::found_inf(Optimizer& optimizer) const {
   return known->second.found;
 }
 
-void GradScaler::step(Optimizer& optimizer) {
-  if (!options_.enabled) return optimizer.step();
+void GradScaler::step(Optimizer& optimizer, const std::function<void()>& how) {
+  if (!options_.enabled) return how ? how() : optimizer.step();
   if (!seen("step", optimizer).found.defined()) unscale_(optimizer);
   Seen& known = seen_[&optimizer];
   const NoGrad guard;
@@ -118,7 +118,7 @@ void GradScaler::step(Optimizer& optimizer) {
   Tensor begun = optimizer.begun(), steps = optimizer.state()[0];  // from now on steps look at begun
   const Tensor before = steps.clone();
   parameters.set_active(logical_and(active, logical_not(known.found)));
-  optimizer.step();
+  how ? how() : optimizer.step();
   parameters.set_active(active);
   const Tensor uncounted = skips * (steps - before);  // without any gradient a step does not count
   if (!parameters.batched())

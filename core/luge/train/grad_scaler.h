@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -46,7 +47,8 @@ class GradScaler {
   void unscale_(Optimizer& optimizer);
   /// Whether a gradient was infinite or NaN at the last unscale_ or step: bool, of shape (), or (sets) in an arena with sets.
   Tensor found_inf(Optimizer& optimizer) const;
-  void step(Optimizer& optimizer);
+  /// `how` steps the optimizer; by default its step() does.
+  void step(Optimizer& optimizer, const std::function<void()>& how = {});
   void update();
   /// Takes this scale instead. Throws CaptureError where a step is captured.
   void update(double new_scale, SourceLocation location = SourceLocation::current());

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .._C import Tensor
@@ -48,7 +49,8 @@ class OneCycleLR(LRScheduler):
             total_steps = whole(name, "epochs", epochs) * whole(name, "steps_per_epoch", steps_per_epoch)
             if epochs <= 0 or steps_per_epoch <= 0:
                 raise ValueError(f"{name}: epochs is {epochs} and steps_per_epoch is {steps_per_epoch}; both must be 1 or more")
-        schedule = _made.OneCycleLR(
+        schedule = partial(
+            _made.OneCycleLR,
             optimizer,
             numbers(name, "max_lr", max_lr, groups),
             whole(name, "total_steps", total_steps),
@@ -100,7 +102,8 @@ class CyclicLR(LRScheduler):
         number = 0 if scale_fn is not None and mode not in _MODES else choice(name, "mode", mode, _MODES)
         by_iterations = choice(name, "scale_mode", scale_mode, ("cycle", "iterations")) == 1
         call = None if scale_fn is None else (lambda x: float(scale_fn(x)))
-        schedule = _made.CyclicLR(
+        schedule = partial(
+            _made.CyclicLR,
             optimizer,
             numbers(name, "base_lr", base_lr, groups),
             numbers(name, "max_lr", max_lr, groups),
@@ -114,9 +117,9 @@ class CyclicLR(LRScheduler):
             numbers(name, "base_momentum", base_momentum, groups),
             numbers(name, "max_momentum", max_momentum, groups),
         )
-        down = step_size_up if step_size_down is None else step_size_down
+        total = float(step_size_up + (step_size_up if step_size_down is None else step_size_down))
         self._begin(optimizer, last_epoch, schedule, mode=mode, gamma=gamma, cycle_momentum=cycle_momentum,
-                    total_size=float(step_size_up + down), step_ratio=step_size_up / (step_size_up + down),
+                    total_size=total, step_ratio=step_size_up / total if total else 0.0,
                     scale_mode=scale_mode, _scale_fn_custom=scale_fn)  # fmt: skip
 
     def _own_state(self) -> dict[str, Any]:
@@ -149,7 +152,8 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
     ) -> None:
         name = "ReduceLROnPlateau"
-        schedule = _made.ReduceLROnPlateau(
+        schedule = partial(
+            _made.ReduceLROnPlateau,
             optimizer,
             choice(name, "mode", mode, ("min", "max")) == 1,
             factor,
@@ -212,7 +216,8 @@ class SWALR(LRScheduler):
     ) -> None:
         name = "SWALR"
         linear = choice(name, "anneal_strategy", anneal_strategy, ("cos", "linear")) == 1
-        schedule = _made.SWALR(
+        schedule = partial(
+            _made.SWALR,
             optimizer, numbers(name, "swa_lr", swa_lr, groups_of(optimizer)), whole(name, "anneal_epochs", anneal_epochs), linear
         )
         self._begin(optimizer, last_epoch, schedule, anneal_epochs=anneal_epochs, _anneal_strategy=anneal_strategy)

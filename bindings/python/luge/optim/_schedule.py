@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from .._C import Tensor
@@ -93,13 +94,17 @@ class LRScheduler:
             result.append(rate if isinstance(rate, Tensor) else _tensor(rate))
         return result
 
-    def _begin(self, optimizer: Any, last_epoch: int, schedule: Any, **options: Any) -> None:
-        """Keeps the compiled schedule; goes on from `last_epoch`, if that is not -1."""
+    def _begin(self, optimizer: Any, last_epoch: int, make: Any, **options: Any) -> None:
+        """Makes the compiled schedule; goes on from `last_epoch`, if that is not -1."""
         self.optimizer = optimizer
-        self._schedule = schedule
+        initial = None if last_epoch == -1 else self._initial_lrs(whole(type(self).__name__, "last_epoch", last_epoch))
+        self._schedule = make()
         self.__dict__.update(options)
-        if last_epoch != -1:
-            schedule.resume(whole(type(self).__name__, "last_epoch", last_epoch) + 1, self._initial_lrs(last_epoch), True)
+        if initial is not None:
+            self._schedule.resume(last_epoch + 1, initial, True)
+            return
+        for group, rate in zip(getattr(optimizer, "param_groups", ()), self.base_lrs):
+            group.setdefault("initial_lr", rate)
 
     def __getattr__(self, name: str) -> Any:
         if self._schedule is not None:
@@ -217,7 +222,7 @@ class ChainedScheduler(LRScheduler):
         self._schedulers = list(schedulers)
         if optimizer is not None and any(one.optimizer is not optimizer for one in schedulers):
             raise ValueError("ChainedScheduler: a scheduler is of another optimizer than the one given")
-        self._begin(self._schedulers[0].optimizer if parts else optimizer, -1, _made.ChainedScheduler(parts))
+        self._begin(self._schedulers[0].optimizer if parts else optimizer, -1, partial(_made.ChainedScheduler, parts))
 
     def state_dict(self) -> dict[str, Any]:
         state = super().state_dict()
@@ -244,7 +249,7 @@ class SequentialLR(LRScheduler):
     ) -> None:
         parts = parts_of("SequentialLR", schedulers)
         self._schedulers = list(schedulers)
-        schedule = _made.SequentialLR(optimizer, parts, list(milestones))
+        schedule = partial(_made.SequentialLR, optimizer, parts, list(milestones))
         self._begin(optimizer, last_epoch, schedule, _milestones=list(milestones))
 
     def state_dict(self) -> dict[str, Any]:

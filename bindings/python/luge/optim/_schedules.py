@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from .._C import _lr_scheduler as _made
@@ -21,7 +22,7 @@ class StepLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
-        schedule = _made.StepLR(optimizer, step_size, gamma)
+        schedule = partial(_made.StepLR, optimizer, step_size, gamma)
         self._begin(optimizer, last_epoch, schedule, step_size=step_size, gamma=gamma)
 
 
@@ -37,7 +38,7 @@ class MultiStepLR(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1) -> None:
         self.milestones = list(milestones)
-        schedule = _made.MultiStepLR(optimizer, self.milestones, gamma)
+        schedule = partial(_made.MultiStepLR, optimizer, self.milestones, gamma)
         self._begin(optimizer, last_epoch, schedule, gamma=gamma)
 
 
@@ -50,7 +51,7 @@ class ConstantLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1) -> None:
-        schedule = _made.ConstantLR(optimizer, factor, total_iters)
+        schedule = partial(_made.ConstantLR, optimizer, factor, total_iters)
         self._begin(optimizer, last_epoch, schedule, factor=factor, total_iters=total_iters)
 
 
@@ -70,7 +71,7 @@ class LinearLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
-        schedule = _made.LinearLR(optimizer, start_factor, end_factor, total_iters)
+        schedule = partial(_made.LinearLR, optimizer, start_factor, end_factor, total_iters)
         self._begin(optimizer, last_epoch, schedule, start_factor=start_factor, end_factor=end_factor, total_iters=total_iters)
 
 
@@ -85,7 +86,7 @@ class ExponentialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
-        self._begin(optimizer, last_epoch, _made.ExponentialLR(optimizer, gamma), gamma=gamma)
+        self._begin(optimizer, last_epoch, partial(_made.ExponentialLR, optimizer, gamma), gamma=gamma)
 
 
 class PolynomialLR(LRScheduler):
@@ -99,7 +100,7 @@ class PolynomialLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1) -> None:
-        schedule = _made.PolynomialLR(optimizer, total_iters, power)
+        schedule = partial(_made.PolynomialLR, optimizer, total_iters, power)
         self._begin(optimizer, last_epoch, schedule, total_iters=total_iters, power=power)
 
 
@@ -114,7 +115,7 @@ class CosineAnnealingLR(LRScheduler):
     """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
-        schedule = _made.CosineAnnealingLR(optimizer, T_max, eta_min)
+        schedule = partial(_made.CosineAnnealingLR, optimizer, T_max, eta_min)
         self._begin(optimizer, last_epoch, schedule, T_max=T_max, eta_min=eta_min)
 
 
@@ -132,7 +133,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         name = "CosineAnnealingWarmRestarts"
-        schedule = _made.CosineAnnealingWarmRestarts(optimizer, whole(name, "T_0", T_0), whole(name, "T_mult", T_mult), eta_min)
+        schedule = partial(_made.CosineAnnealingWarmRestarts, optimizer, whole(name, "T_0", T_0), whole(name, "T_mult", T_mult), eta_min)
         self._begin(optimizer, last_epoch, schedule, T_0=T_0, T_mult=T_mult, eta_min=eta_min)
 
     def step(self, epoch: float | None = None) -> None:
@@ -206,7 +207,7 @@ class LambdaLR(_ByFunctions):
         last_epoch: int = -1,
     ) -> None:
         functions = _functions("LambdaLR", optimizer, lr_lambda)
-        self._begin(optimizer, last_epoch, _made.LambdaLR(optimizer, _floats(functions)), lr_lambdas=functions)
+        self._begin(optimizer, last_epoch, partial(_made.LambdaLR, optimizer, _floats(functions)), lr_lambdas=functions)
 
 
 class MultiplicativeLR(_ByFunctions):
@@ -227,4 +228,4 @@ class MultiplicativeLR(_ByFunctions):
         last_epoch: int = -1,
     ) -> None:
         functions = _functions("MultiplicativeLR", optimizer, lr_lambda)
-        self._begin(optimizer, last_epoch, _made.MultiplicativeLR(optimizer, _floats(functions)), lr_lambdas=functions)
+        self._begin(optimizer, last_epoch, partial(_made.MultiplicativeLR, optimizer, _floats(functions)), lr_lambdas=functions)

@@ -14,7 +14,8 @@ from ..autograd import no_grad
 from ..nn import Module
 from ._cycles import SWALR
 
-__all__ = ["SWALR", "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn", "update_bn"]
+__all__ = ["SWALR", "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn",
+           "update_bn"]  # fmt: skip
 
 
 def _checked_decay(op: str, decay: float) -> None:
@@ -89,7 +90,8 @@ def get_swa_avg_fn() -> Callable[[Tensor, Tensor, Any], Tensor]:
 
     @no_grad()
     def swa_update(averaged_param: Tensor, current_param: Tensor, num_averaged: Any) -> Tensor:
-        return averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+        moved: Tensor = averaged_param + (current_param - averaged_param) / (num_averaged + 1)
+        return moved
 
     return swa_update
 
@@ -146,7 +148,8 @@ class AveragedModel(Module):
         values = [one.detach() for one in itertools.chain(model.parameters(), other if self.use_buffers else ())]
         if len(averages) != len(values):
             raise ValueError(
-                f"update_parameters: the model has {len(values)} parameters and the averaged one {len(averages)}; they must be alike"
+                f"update_parameters: the model has {len(values)} parameters and the averaged one {len(averages)}; they must be "
+                "alike"
             )
         values = [value.to(average.device) for average, value in zip(averages, values)]
         first = self.n_averaged == 0
