@@ -245,3 +245,39 @@ def test_second_derivatives():
         f = luge.conv_transpose2d if transposed else luge.conv2d
         call = lambda x, w, b: f(x, w, b, stride=2, padding=1, groups=groups)  # noqa: E731, B023
         assert luge.autograd.gradgradcheck(call, (x, weight, bias))
+
+
+def network(params):
+    with luge.nn.build_in(params):
+        return luge.nn.Sequential(
+            luge.nn.Conv2d(1, 8, 3, padding=1), luge.nn.ReLU(), luge.nn.MaxPool2d(2),
+            luge.nn.Conv2d(8, 16, 3, padding=1), luge.nn.ReLU(), luge.nn.MaxPool2d(2),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_a_network_of_a_set_trains_as_it_does_alone(captured):
+    x = luge.tensor(images(5, 1, 12, 14).astype(np.float32))
+    target = luge.tensor(images(5, 16, 3, 3, seed=1).astype(np.float32))
+
+    def trained(sets, first_set):
+        params = luge.Parameters(sets=sets, seed=3, first_set=first_set)
+        model = network(params)
+        optimizer = luge.optim.Adam(params, lr=0.01)
+
+        def step():
+            optimizer.zero_grad()
+            loss = ((model(x) - target) ** 2).mean((1, 2, 3, 4)).sum()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = luge.capture(step) if captured else step
+        for _ in range(5):
+            run()
+        return [values(p) for p in model.parameters()]
+
+    whole = trained(3, 0)
+    for i in range(3):
+        for all_sets, alone in zip(whole, trained(1, i)):
+            np.testing.assert_array_equal(alone[0], all_sets[i])
