@@ -111,9 +111,10 @@ template <class T>
 std::int64_t working_numbers(Kind kind, const Job<T>& job) {
   const std::int64_t m = job.m, n = job.n, less = std::min(m, n), more = std::max(m, n);
   switch (kind) {
-    case Kind::Cholesky: return n * padded(job.n);
+    case Kind::Cholesky: return n * padded(job.n) * (job.b.data ? 2 : 1);
     case Kind::TriangularSolve:
-      return n * padded(job.n) + (job.order.data && job.transposed ? n * (more <= kWarp ? kWarp : kThreads) : 0);
+      return n * padded(job.n) + (job.order.data && job.transposed ? n * (more <= kWarp ? kWarp : kThreads) : 0) +
+             (job.second.data ? 2 * n * job.k : 0);
     case Kind::Lu: return m * padded(job.n) + less + m;
     case Kind::Qr: return m * padded(job.n) + less;
     case Kind::Eigh: return n * padded(job.n) * (job.second.data ? 2 : 1) + 2 * n + 2;
@@ -185,26 +186,65 @@ __device__ int lu(const Team& team, const Job<T>& job, std::int64_t matrix, T* m
   return static_cast<int>(info);
 }
 
+/// x becomes op(a)^-1 x for a triangle of a.
+template <class Team, class T>
+__device__ void solve_triangle(const Team& team, const Job<T>& job, const Entries<T>& a, bool upper, bool transposed,
+                               bool unit, const Entries<T>& x) {
+  math::scalar::solve_triangular(team, job.n, job.k, transposed ? a.transposed() : a, upper != transposed, unit, x);
+}
+
 template <class Team, class T>
 __device__ int solve(const Team& team, const Job<T>& job, std::int64_t matrix, T* memory) {
-  const bool turned = job.transposed != job.right;  // x a = b is a^T x^T = b^T
   const Entries<T> a{memory, padded(job.n), 1};
   const Entries<const T> in = job.in.entries(matrix), b = job.b.entries(matrix);
   const Entries<T> out = job.out.entries(matrix), x = job.right ? out.transposed() : out;
   const Entries<const T> sides = job.right ? b.transposed() : b;
-  copy_entries(team, job.n, job.n, turned ? in.transposed() : in, a);
+  copy_entries(team, job.n, job.n, in, a);
   const std::int64_t* const order = job.order.data ? job.order.line(matrix).data : nullptr;
   const bool before = order && !job.transposed, behind = order && job.transposed;
   for (int c = team.rank(); c < job.k; c += team.size())
     for (int i = 0; i < job.n; ++i) x.put(i, c, sides.get(before ? static_cast<int>(order[i]) : i, c));
   team.sync();
-  math::scalar::solve_triangular(team, job.n, job.k, a, job.upper != turned, job.unit, x);
+  // A column of x is its thread's own: nobody waits between two triangles.
+  if (!job.complete) {
+    solve_triangle(team, job, a, job.upper, job.transposed != job.right, job.unit, x);  // x a = b is a^T x^T = b^T
+  } else if (!order) {
+    solve_triangle(team, job, a, job.upper, job.upper, false, x);
+    solve_triangle(team, job, a, job.upper, !job.upper, false, x);
+  } else {
+    solve_triangle(team, job, a, job.transposed, job.transposed, !job.transposed, x);
+    solve_triangle(team, job, a, !job.transposed, job.transposed, job.transposed, x);
+  }
+  if (job.second.data) {
+    const Entries<T> ls{memory + static_cast<std::int64_t>(job.n) * padded(job.n), job.k, 1},
+        lx{ls.data + static_cast<std::int64_t>(job.n) * job.k, job.k, 1}, to_factor = job.second.entries(matrix);
+    team.sync();
+    math::scalar::cholesky_solve_gradient(team, job.n, job.k, job.upper ? a.transposed() : a, x, job.third.entries(matrix),
+                                          ls, lx, job.upper ? to_factor.transposed() : to_factor);
+  }
   if (!behind) return 0;
   // A column is its thread's own, and so are the n numbers behind the matrix that it passes through.
   const Line<T> column{memory + static_cast<std::int64_t>(job.n) * padded(job.n) + static_cast<std::int64_t>(team.rank()) * job.n};
   for (int c = team.rank(); c < job.k; c += team.size()) {
     for (int i = 0; i < job.n; ++i) column.put(i, x.get(i, c));
     for (int i = 0; i < job.n; ++i) x.put(static_cast<int>(order[i]), c, column.get(i));
+  }
+  return 0;
+}
+
+template <class Team, class T>
+__device__ int cholesky_gradient(const Team& team, const Job<T>& job, std::int64_t matrix, T* memory) {
+  const int n = job.n, row = padded(n);
+  const Entries<T> a{memory, row, 1}, gradient{memory + static_cast<std::int64_t>(n) * row, row, 1};
+  const Entries<const T> in = job.in.entries(matrix), b = job.b.entries(matrix);
+  copy_entries(team, n, n, job.upper ? in.transposed() : in, a);
+  copy_entries(team, n, n, job.upper ? b.transposed() : b, gradient);
+  team.sync();
+  math::scalar::cholesky_gradient(team, n, a, gradient);
+  const Entries<T> out = job.out.entries(matrix);
+  for (int at = team.rank(); at < n * n; at += team.size()) {
+    const int i = at / n, j = at % n, low = i < j ? i : j, high = i < j ? j : i;
+    out.put(i, j, (i == j ? T(1) : T(0.5)) * gradient.get(high, low));
   }
   return 0;
 }
@@ -324,7 +364,8 @@ __global__ void __launch_bounds__(kThreads) factor_kernel(const Job<T> job, std:
   T* const memory = scratch ? scratch + Team::first() * numbers : shared + in_block * numbers;
   for (std::int64_t matrix = Team::first(); matrix < job.count; matrix += Team::step()) {
     int info = 0;
-    if constexpr (kind == Kind::Cholesky) info = cholesky(team, job, matrix, memory);
+    if constexpr (kind == Kind::Cholesky)
+      info = job.b.data ? cholesky_gradient(team, job, matrix, memory) : cholesky(team, job, matrix, memory);
     if constexpr (kind == Kind::Lu) info = lu(team, job, matrix, memory);
     if constexpr (kind == Kind::TriangularSolve) info = solve(team, job, matrix, memory);
     if constexpr (kind == Kind::Qr) info = qr(team, job, matrix, memory);

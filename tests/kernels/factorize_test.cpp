@@ -72,7 +72,7 @@ class FactorizeTest : public BackendTest {
     Array pivots, order, info;
   };
   Results run(Factorize call, const Matrices& in, const Matrices* b, std::int64_t first, std::int64_t count,
-              bool wants_second = true) {
+              bool wants_second = true, const Matrices* solution = nullptr) {
     const DType dtype = in.array.dtype();
     const std::int64_t m = in.rows, n = in.columns, less = std::min(m, n);
     call.batch = count;
@@ -80,7 +80,7 @@ class FactorizeTest : public BackendTest {
     call.n = n;
     const bool vectors = call.kind == Kind::Eigh || call.kind == Kind::Svd;
     const std::int64_t c = call.complete ? m : less, d = call.complete ? n : less;
-    const bool solves = call.kind == Kind::TriangularSolve;
+    const bool solves = call.kind == Kind::TriangularSolve, differentiates = call.kind == Kind::Cholesky && b;
     if (solves) call.k = call.right ? b->rows : b->columns;
     Results results{
         Matrices(dtype, count, vectors ? 1 : solves ? b->rows : m,
@@ -92,7 +92,8 @@ class FactorizeTest : public BackendTest {
         Array(int32, count)};
     DeviceArray from(backend(), in.array), out(backend(), results.out.array), second(backend(), results.second.array),
         third(backend(), results.third.array), pivots(backend(), results.pivots), order(backend(), results.order),
-        info(backend(), results.info), sides(backend(), b ? b->array : Array(dtype, 1));
+        info(backend(), results.info), sides(backend(), b ? b->array : Array(dtype, 1)),
+        solved(backend(), solution ? solution->array : Array(dtype, 1));
     const auto operand = [](DeviceArray& array, const Matrices& shape, std::int64_t at) {
       return array.operand({shape.matrix, shape.row, 1}, at * shape.matrix);
     };
@@ -106,7 +107,11 @@ class FactorizeTest : public BackendTest {
       call.pivots = pivots.operand({less, 1});
       call.order = order.operand({m, 1});
     }
-    if (call.kind != Kind::Qr && !solves) call.info = info.operand({1});
+    if (solution) {
+      call.second = operand(second, results.second, 0);
+      call.third = operand(solved, *solution, first);
+    }
+    if (call.kind != Kind::Qr && !solves && !differentiates) call.info = info.operand({1});
     backend().run(call);
     results.out.array = out.download();
     results.second.array = second.download();
@@ -303,15 +308,18 @@ TEST_P(FactorizeTest, TriangularSystemsOfEveryForm) {
         }
 }
 
-TEST_P(FactorizeTest, TriangularSystemsWithRowsInAnotherOrder) {
+TEST_P(FactorizeTest, SolvesByTheFactorsOfLu) {
   for (const DType dtype : {float32, float64})
     for (const std::int64_t n : {1, 4, 8, 32, 40})
-      for (const std::int64_t k : {1, 5, 40})
+      for (const std::int64_t k : {1, 5, 70})
         for (const bool transposed : {false, true}) {
+          if (n * k > 600) continue;
+          SCOPED_TRACE(::testing::Message() << name(dtype) << " " << n << ", " << k << " sides" << (transposed ? ", transposed" : ""));
           constexpr std::int64_t kFew = 5;
           Matrices in = random(dtype, kFew, n, n, 3);
           for (std::int64_t b = 0; b < kFew; ++b)
-            for (std::int64_t i = 0; i < n; ++i) in.set(b, i, i, 3 + in.get(b, i, i));
+            for (std::int64_t i = 0; i < n; ++i)
+              for (std::int64_t j = 0; j < n; ++j) in.set(b, i, j, in.get(b, i, j) / static_cast<double>(n) + (i == j ? 2 : 0));
           const Matrices sides = random(dtype, kFew, n, k, 6);
           Array order(int64, kFew * n);
           for (std::int64_t b = 0; b < kFew; ++b)
@@ -319,20 +327,87 @@ TEST_P(FactorizeTest, TriangularSystemsWithRowsInAnotherOrder) {
           DeviceArray places(backend(), order);
           Factorize call;
           call.kind = Kind::TriangularSolve;
-          call.unit = true;
+          call.complete = true;
           call.transposed = transposed;
-          Matrices taken = sides;
-          for (std::int64_t b = 0; b < kFew && !transposed; ++b)
-            for (std::int64_t i = 0; i < n; ++i)
-              for (std::int64_t j = 0; j < k; ++j) taken.set(b, i, j, sides.get(b, (i + b) % n, j));
-          const Results expected = run(call, in, &taken, 0, kFew);
           call.order = places.operand({n, 1});
           const Results found = run(call, in, &sides, 0, kFew);
           for (std::int64_t b = 0; b < kFew; ++b)
+            for (std::int64_t c = 0; c < k; ++c) {
+              const auto lower = [&](std::int64_t i, std::int64_t j) { return i == j ? 1 : j < i ? in.get(b, i, j) : 0; };
+              const auto upper = [&](std::int64_t i, std::int64_t j) { return j >= i ? in.get(b, i, j) : 0; };
+              // The rows of a x are those of L U x in another order.
+              for (std::int64_t i = 0; i < n; ++i) {
+                double sum = 0;
+                for (std::int64_t j = 0; j < n; ++j)
+                  for (std::int64_t p = 0; p < n; ++p)
+                    sum += transposed ? lower(j, p) * upper(p, i) * found.out.get(b, (j + b) % n, c)
+                                      : lower(i, p) * upper(p, j) * found.out.get(b, j, c);
+                expect_near(sum, sides.get(b, transposed ? i : (i + b) % n, c), 60, dtype, "a x");
+              }
+            }
+          if (HasFatalFailure()) return;
+        }
+}
+
+TEST_P(FactorizeTest, SolvesByCholeskysFactorAndGivesTheGradients) {
+  for (const DType dtype : {float32, float64})
+    for (const std::int64_t n : {1, 2, 5, 8, 17, 32, 40})
+      for (const std::int64_t k : {1, 3, 70})
+        for (const bool upper : {false, true}) {
+          if (n * k > 600) continue;
+          SCOPED_TRACE(::testing::Message() << name(dtype) << " " << n << ", " << k << " sides" << (upper ? ", upper" : ""));
+          constexpr std::int64_t kFew = 5;
+          Matrices in = random(dtype, kFew, n, n, 2), to_factor = random(dtype, kFew, n, n, 4);
+          for (std::int64_t b = 0; b < kFew; ++b)
             for (std::int64_t i = 0; i < n; ++i)
-              for (std::int64_t j = 0; j < k; ++j)
-                ASSERT_EQ(found.out.get(b, transposed ? (i + b) % n : i, j), expected.out.get(b, i, j))
-                    << name(dtype) << " " << n << " x " << k << (transposed ? " transposed" : "");
+              for (std::int64_t j = 0; j < n; ++j) {
+                const bool inside = upper ? j >= i : j <= i;
+                in.set(b, i, j, inside ? in.get(b, i, j) / static_cast<double>(n) + (i == j ? 2 : 0) : std::nan(""));
+                if (!inside) to_factor.set(b, i, j, std::nan(""));
+              }
+          const auto lower = [&](const Matrices& x, std::int64_t b, std::int64_t i, std::int64_t j) {
+            return j > i ? 0 : upper ? x.get(b, j, i) : x.get(b, i, j);
+          };
+          Factorize solve;
+          solve.kind = Kind::TriangularSolve;
+          solve.complete = true;
+          solve.upper = upper;
+          const Matrices sides = random(dtype, kFew, n, k, 5), gradient = random(dtype, kFew, n, k, 7);
+          const Results x = run(solve, in, &sides, 0, kFew), s = run(solve, in, &gradient, 0, kFew, true, &x.out);
+          Factorize back;
+          back.kind = Kind::Cholesky;
+          back.upper = upper;
+          const Results to_matrix = run(back, in, &to_factor, 0, kFew);
+          for (std::int64_t b = 0; b < kFew; ++b) {
+            const auto l = [&](std::int64_t i, std::int64_t j) { return lower(in, b, i, j); };
+            for (std::int64_t i = 0; i < n; ++i) {
+              for (std::int64_t c = 0; c < k; ++c) {
+                double sum = 0;
+                for (std::int64_t j = 0; j < n; ++j)
+                  for (std::int64_t p = 0; p <= std::min(i, j); ++p) sum += l(i, p) * l(j, p) * x.out.get(b, j, c);
+                expect_near(sum, sides.get(b, i, c), 60, dtype, "a x");
+              }
+              for (std::int64_t j = 0; j < n; ++j) {
+                // -(s x^T + x s^T) L
+                double expected = 0, product = 0, back_there = 0;
+                for (std::int64_t p = j; j <= i && p < n; ++p)
+                  for (std::int64_t c = 0; c < k; ++c)
+                    expected -= (s.out.get(b, i, c) * x.out.get(b, p, c) + x.out.get(b, i, c) * s.out.get(b, p, c)) * l(p, j);
+                expect_near(upper ? s.second.get(b, j, i) : s.second.get(b, i, j), expected, 60.0 + 4 * static_cast<double>(k),
+                            dtype, "to the factor");
+                // The gradient g of the matrix: L^T g L is half of L^T dL there.
+                ASSERT_EQ(to_matrix.out.get(b, i, j), to_matrix.out.get(b, j, i)) << i << ", " << j;
+                if (j > i) continue;
+                for (std::int64_t p = 0; p < n; ++p) product += l(p, i) * lower(to_factor, b, p, j);
+                for (std::int64_t p = i; p < n; ++p)
+                  for (std::int64_t q = j; q < n; ++q) back_there += l(p, i) * to_matrix.out.get(b, p, q) * l(q, j);
+                expect_near(back_there, product / 2, 60, dtype, "to the matrix");
+              }
+            }
+          }
+          if (n * k < 300) alone(solve, in, &sides, x, kFew);
+          if (n < 20) alone(back, in, &to_factor, to_matrix, kFew);
+          if (HasFatalFailure()) return;
         }
 }
 

@@ -131,6 +131,59 @@ LUGE_TEAM_FN void solve_triangular(const Team& team, int n, int columns, const M
   }
 }
 
+/// The lower triangle of g, the gradient of L, becomes that of the gradient of L L^T as if its lower triangle were all of
+/// it: Murray, arXiv:1602.07527, the unblocked algorithm. Off the diagonal a symmetric gradient is half of that.
+template <class Team, class Matrix>
+LUGE_TEAM_FN void cholesky_gradient(const Team& team, int n, const Matrix& l, Matrix g) {
+  using V = typename Matrix::Value;
+  for (int j = n - 1; j >= 0; --j) {
+    const V inverse = V(1.0) / l.get(j, j);
+    V own = g.get(j, j);
+    for (int i = j + 1; i < n; ++i) own = fma(-(l.get(i, j) * inverse), g.get(i, j), own);
+    own = own * inverse;
+    team.sync();
+    for (int i = j + 1 + team.rank(); i < n; i += team.size()) g.put(i, j, g.get(i, j) * inverse);
+    if (team.rank() == 0) g.put(j, j, V(0.5) * own);
+    team.sync();
+    for (int p = team.rank(); p < j; p += team.size()) {
+      const V across = l.get(j, p);
+      V rest = fma(-own, across, g.get(j, p));
+      for (int i = j + 1; i < n; ++i) {
+        const V below = g.get(i, j);
+        rest = fma(-below, l.get(i, p), rest);
+        g.put(i, p, fma(-below, across, g.get(i, p)));
+      }
+      g.put(j, p, rest);
+    }
+    team.sync();
+  }
+}
+
+/// The gradient of L in x = (L L^T)^-1 b, s being that of b: -(s (L^T x)^T + x (L^T s)^T) on and below the diagonal. All of
+/// them have k columns; lx and ls are memory for L^T x and L^T s.
+template <class Team, class Matrix, class Sides, class Memory, class Out>
+LUGE_TEAM_FN void cholesky_solve_gradient(const Team& team, int n, int k, const Matrix& l, const Sides& s, const Sides& x,
+                                          Memory ls, Memory lx, Out out) {
+  using V = typename Matrix::Value;
+  for (int j = team.rank(); j < n; j += team.size())
+    for (int c = 0; c < k; ++c) {
+      V of_s(0.0), of_x(0.0);
+      for (int i = j; i < n; ++i) {
+        of_s = fma(l.get(i, j), s.get(i, c), of_s);
+        of_x = fma(l.get(i, j), x.get(i, c), of_x);
+      }
+      ls.put(j, c, of_s);
+      lx.put(j, c, of_x);
+    }
+  team.sync();
+  for (int i = team.rank(); i < n; i += team.size())
+    for (int j = 0; j < n; ++j) {
+      V sum(0.0);
+      for (int c = 0; j <= i && c < k; ++c) sum = fma(-x.get(i, c), ls.get(j, c), fma(-s.get(i, c), lx.get(j, c), sum));
+      out.put(i, j, sum);
+    }
+}
+
 // ---- Householder ---------------------------------------------------------------------------------
 
 /// a (m, n), m and n from 1: R on and above the diagonal, below it the vectors of the reflections 1 - taus(k) v v^T, whose

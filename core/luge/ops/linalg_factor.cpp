@@ -25,6 +25,7 @@ Checked factored(const char* op, const Tensor& a, bool upper, bool check) {
   Checked result = raw_cholesky(a, upper);
   if (check) check_info(op, result.info, "is not positive definite: its leading minor of order {} is not");
   record_formula(op, result.result, {a}, false, true, [op, upper](const Derivation& d) {
+    if (!grad_enabled()) return std::vector<Tensor>{raw_cholesky_gradient(d.out, d.gradient, upper)};
     // L^-T (half of the symmetric part of L^T dL) L^-1; the factor is L, or its transpose.
     const Tensor product = upper ? matmul(d.out, turned(d.gradient)) : matmul(turned(d.out), d.gradient);
     const std::int64_t n = product.size(-1);
@@ -42,6 +43,27 @@ Checked cholesky_ex(const Tensor& a, bool upper, bool check_errors) {
   return factored("cholesky_ex", a, upper, check_errors);
 }
 
+namespace {
+
+/// (L L^T)^-1 b of equal batches.
+Tensor solve_by_factor(const Tensor& b, const Tensor& factor, bool upper) {
+  Tensor x = raw_cholesky_solve(factor, b, upper);
+  record_formula("cholesky_solve", x, {b, factor}, true, true, [upper](const Derivation& d) {
+    const Tensor& l = d.in[1];
+    if (d.wants[1] && !grad_enabled()) {
+      const CholeskySolveGradient found = raw_cholesky_solve_gradient(l, d.out, d.gradient, upper);
+      return std::vector<Tensor>{found.of_b, found.of_factor};
+    }
+    const Tensor to_b = solve_by_factor(d.gradient, l, upper);
+    if (!d.wants[1]) return std::vector<Tensor>{to_b, Tensor()};
+    const Tensor product = matmul(to_b, turned(d.out)), both = -(product + turned(product));
+    return std::vector<Tensor>{to_b, upper ? upper_part(matmul(l, both)) : lower_part(matmul(both, l))};
+  });
+  return x;
+}
+
+}  // namespace
+
 Tensor cholesky_solve(const Tensor& b, const Tensor& factor, bool upper) {
   constexpr const char* op = "cholesky_solve";
   check_matrices(op, "input", b);
@@ -50,9 +72,7 @@ Tensor cholesky_solve(const Tensor& b, const Tensor& factor, bool upper) {
   LUGE_CHECK(ShapeError, b.size(-2) == factor.size(-1), "{}: input has shape {} and L {}; input's rows must be {}", op,
              to_string(b.shape()), to_string(factor.shape()), factor.size(-1));
   const Shape batch = broadcast_shapes(op, batch_of(factor.shape()), batch_of(b.shape()));
-  const Tensor both = repeated(factor, batch);
-  const Triangle first{.upper = upper, .transposed = upper}, second{.upper = upper, .transposed = !upper};
-  return solve_triangle(op, both, solve_triangle(op, both, repeated(b, batch), first), second);
+  return solve_by_factor(repeated(b, batch), repeated(factor, batch), upper);
 }
 
 Tensor cholesky_inverse(const Tensor& factor, bool upper) {

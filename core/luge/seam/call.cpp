@@ -265,10 +265,12 @@ void Covariance::effects(Effects& effects) {
 
 const char* Factorize::name() const {
   switch (kind) {
-    case Kind::Cholesky: return "cholesky";
+    case Kind::Cholesky: return b.is_absent() ? "cholesky" : "cholesky_backward";
     case Kind::Lu: return "lu";
     case Kind::RowOrder: return "lu_row_order";
-    case Kind::TriangularSolve: return "solve_triangular";
+    case Kind::TriangularSolve:
+      if (!complete) return "solve_triangular";
+      return order.is_memory() ? "lu_solve" : second.is_absent() ? "cholesky_solve" : "cholesky_solve_backward";
     case Kind::Qr: return "qr";
     case Kind::Eigh: return "eigh";
     case Kind::Svd: return "svd";
@@ -281,10 +283,11 @@ double Factorize::flops() const {
   const double less = std::min(rows, columns), all = static_cast<double>(batch);
   const double product = less * less * (std::max(rows, columns) - less / 3);
   switch (kind) {
-    case Kind::Cholesky: return all * columns * columns * columns / 3;
+    case Kind::Cholesky: return (b.is_absent() ? 1 : 2) * all * columns * columns * columns / 3;
     case Kind::Lu: return all * product;
     case Kind::RowOrder: return 0;
-    case Kind::TriangularSolve: return all * columns * columns * static_cast<double>(k);
+    case Kind::TriangularSolve:
+      return all * columns * columns * static_cast<double>(k) * (!complete ? 1 : second.is_absent() ? 2 : 6);
     case Kind::Qr: return (out.is_absent() ? 2 : 4) * all * product;
     case Kind::Eigh: return (second.is_absent() ? 4.0 / 3 : 9) * all * columns * columns * columns;
     case Kind::Svd: return (second.is_absent() ? 4 : 14) * all * product;
@@ -298,6 +301,7 @@ void Factorize::effects(Effects& effects) {
   switch (kind) {
     case Kind::Cholesky:
       effects.reads(in, matrices(n, n));
+      effects.reads(b, matrices(n, n));
       effects.writes(out, matrices(n, n));
       break;
     case Kind::Lu:
@@ -314,8 +318,10 @@ void Factorize::effects(Effects& effects) {
       const Extent sides = right ? matrices(k, n) : matrices(n, k);
       effects.reads(in, matrices(n, n));
       effects.reads(b, sides);
+      effects.reads(third, sides);
       effects.reads(order, each.with(n));
       effects.writes(out, sides);
+      effects.writes(second, matrices(n, n));
       break;
     }
     case Kind::Qr:

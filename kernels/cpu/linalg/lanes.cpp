@@ -197,29 +197,71 @@ HWY_NOINLINE void order_rows(const Operand& order, std::int64_t first, std::int6
   }
 }
 
+/// x becomes op(a)^-1 x for a triangle of a.
+template <class T>
+HWY_INLINE void solve_lanes(const Factorize& call, LaneMatrix<T> a, bool upper, bool transposed, bool unit, LaneMatrix<T> x) {
+  scalar_math::solve_triangular(scalar_math::Alone(), static_cast<int>(call.n), static_cast<int>(call.k),
+                                transposed ? a.transposed() : a, upper != transposed, unit, x);
+}
+
 template <class T>
 HWY_NOINLINE void solve_group(const Factorize& call, std::int64_t first, std::int64_t count, T* a) {
   const std::int64_t n = call.n, rows = call.right ? call.k : n, columns = call.right ? n : call.k;
   T *x = a + n * n * kWide<T>, *other = x + rows * columns * kWide<T>;
   gather(Group<T>(call.in, first, count), n, n, a);
   gather(Group<T>(call.b, first, count), rows, columns, x);
-  const bool ordered = call.order.is_memory();
-  if (ordered && !call.transposed) {
-    order_rows(call.order, first, count, n, columns, false, static_cast<const T*>(x), other);
+  const LaneMatrix<T> matrix{a, n, 1};
+  const auto reorder = [&](bool back) {
+    order_rows(call.order, first, count, n, columns, back, static_cast<const T*>(x), other);
     std::swap(x, other);
-  }
-  // x a = b is a^T x^T = b^T.
-  LaneMatrix<T> matrix{a, n, 1}, sides{x, columns, 1};
-  const bool turned = call.transposed != call.right;
-  if (turned) matrix = matrix.transposed();
-  if (call.right) sides = sides.transposed();
-  scalar_math::solve_triangular(scalar_math::Alone(), static_cast<int>(n), static_cast<int>(call.k), matrix,
-                                call.upper != turned, call.unit, sides);
-  if (ordered && call.transposed) {
-    order_rows(call.order, first, count, n, columns, true, static_cast<const T*>(x), other);
-    std::swap(x, other);
+  };
+  const auto solve = [&](bool upper, bool transposed, bool unit) {
+    const LaneMatrix<T> sides{x, columns, 1};
+    solve_lanes(call, matrix, upper, transposed, unit, call.right ? sides.transposed() : sides);
+  };
+  if (!call.complete) {
+    solve(call.upper, call.transposed != call.right, call.unit);  // x a = b is a^T x^T = b^T
+  } else if (!call.order.is_memory()) {
+    solve(call.upper, call.upper, false);
+    solve(call.upper, !call.upper, false);
+  } else if (call.transposed) {
+    solve(true, true, false);
+    solve(false, true, true);
+    reorder(true);
+  } else {
+    reorder(false);
+    solve(false, false, true);
+    solve(true, false, false);
   }
   scatter(static_cast<const T*>(x), rows, columns, Group<T>(call.out, first, count));
+  if (call.second.is_absent()) return;
+  const std::int64_t one = n * columns * kWide<T>;
+  T *const solution = x + one, *const to_factor = solution + 3 * one;
+  gather(Group<T>(call.third, first, count), n, columns, solution);
+  const LaneMatrix<T> out{to_factor, n, 1};
+  scalar_math::cholesky_solve_gradient(scalar_math::Alone(), static_cast<int>(n), static_cast<int>(columns),
+                                       call.upper ? matrix.transposed() : matrix, LaneMatrix<T>{x, columns, 1},
+                                       LaneMatrix<T>{solution, columns, 1}, LaneMatrix<T>{solution + one, columns, 1},
+                                       LaneMatrix<T>{solution + 2 * one, columns, 1}, call.upper ? out.transposed() : out);
+  scatter(static_cast<const T*>(to_factor), n, n, Group<T>(call.second, first, count));
+}
+
+template <class T>
+HWY_NOINLINE void cholesky_gradient_group(const Factorize& call, std::int64_t first, std::int64_t count, T* a) {
+  const std::int64_t n = call.n;
+  T* const to_factor = a + n * n * kWide<T>;
+  gather(Group<T>(call.in, first, count), n, n, a);
+  gather(Group<T>(call.b, first, count), n, n, to_factor);
+  const LaneMatrix<T> factor{a, n, 1}, gradient{to_factor, n, 1};
+  const LaneMatrix<T> lower = call.upper ? gradient.transposed() : gradient;
+  scalar_math::cholesky_gradient(scalar_math::Alone(), static_cast<int>(n), call.upper ? factor.transposed() : factor, lower);
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::int64_t j = 0; j < i; ++j) {
+      const Vec<T> half = Vec<T>(0.5) * lower.get(i, j);
+      lower.put(i, j, half);
+      lower.put(j, i, half);
+    }
+  scatter(static_cast<const T*>(to_factor), n, n, Group<T>(call.out, first, count));
 }
 
 template <class T>
@@ -227,10 +269,12 @@ void lanes_as(const Factorize& call) {
   const std::int64_t groups = (call.batch + kWide<T> - 1) / kWide<T>, most = std::max(call.m, call.n);
   const auto work = static_cast<std::int64_t>(call.flops() / static_cast<double>(call.batch)) + most * most;
   parallel_for(groups, std::max<std::int64_t>(work * kWide<T> / 8, 1), [&](std::int64_t begin, std::int64_t end) {
-    Scratch<T> memory((most * most + 2 * most * std::max(call.k, std::int64_t{1})) * kWide<T>);
+    Scratch<T> memory((2 * most * most + 4 * most * std::max(call.k, std::int64_t{1})) * kWide<T>);
     for (std::int64_t g = begin; g < end; ++g) {
       const std::int64_t first = g * kWide<T>, count = std::min(kWide<T>, call.batch - first);
-      if (call.kind == Factorize::Kind::Cholesky)
+      if (call.kind == Factorize::Kind::Cholesky && call.b.is_memory())
+        cholesky_gradient_group(call, first, count, memory.data());
+      else if (call.kind == Factorize::Kind::Cholesky)
         cholesky_group(call, first, count, memory.data());
       else if (call.kind == Factorize::Kind::Lu)
         lu_group(call, first, count, memory.data());

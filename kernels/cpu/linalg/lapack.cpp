@@ -59,13 +59,33 @@ LUGE_LAPACK(float, s)
 LUGE_LAPACK(double, d)
 #undef LUGE_LAPACK
 
-inline void trsm(const Factorize& c, int rows, int columns, const float* a, int lda, float* x, int ldx) {
-  cblas_strsm(CblasRowMajor, c.right ? CblasRight : CblasLeft, c.upper ? CblasUpper : CblasLower,
-              c.transposed ? CblasTrans : CblasNoTrans, c.unit ? CblasUnit : CblasNonUnit, rows, columns, 1.0F, a, lda, x, ldx);
+/// op(a)^-1 x, or x op(a)^-1, for a triangle of a.
+struct Triangle {
+  bool upper = false, transposed = false, unit = false, right = false;
+};
+#define LUGE_TRIANGLE(t)                                                                                      \
+  CblasRowMajor, (t).right ? CblasRight : CblasLeft, (t).upper ? CblasUpper : CblasLower,                     \
+      (t).transposed ? CblasTrans : CblasNoTrans, (t).unit ? CblasUnit : CblasNonUnit
+inline void trsm(Triangle t, int rows, int columns, const float* a, int lda, float* x, int ldx) {
+  cblas_strsm(LUGE_TRIANGLE(t), rows, columns, 1.0F, a, lda, x, ldx);
 }
-inline void trsm(const Factorize& c, int rows, int columns, const double* a, int lda, double* x, int ldx) {
-  cblas_dtrsm(CblasRowMajor, c.right ? CblasRight : CblasLeft, c.upper ? CblasUpper : CblasLower,
-              c.transposed ? CblasTrans : CblasNoTrans, c.unit ? CblasUnit : CblasNonUnit, rows, columns, 1.0, a, lda, x, ldx);
+inline void trsm(Triangle t, int rows, int columns, const double* a, int lda, double* x, int ldx) {
+  cblas_dtrsm(LUGE_TRIANGLE(t), rows, columns, 1.0, a, lda, x, ldx);
+}
+/// op(a) x.
+inline void trmm(Triangle t, int rows, int columns, const float* a, int lda, float* x, int ldx) {
+  cblas_strmm(LUGE_TRIANGLE(t), rows, columns, 1.0F, a, lda, x, ldx);
+}
+inline void trmm(Triangle t, int rows, int columns, const double* a, int lda, double* x, int ldx) {
+  cblas_dtrmm(LUGE_TRIANGLE(t), rows, columns, 1.0, a, lda, x, ldx);
+}
+#undef LUGE_TRIANGLE
+/// c -= a b^T for a and b (n, k).
+inline void subtract_outer(int n, int k, const float* a, const float* b, float* c) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, k, -1.0F, a, k, b, k, 1.0F, c, n);
+}
+inline void subtract_outer(int n, int k, const double* a, const double* b, double* c) {
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, k, -1.0, a, k, b, k, 1.0, c, n);
 }
 
 /// One matrix of an operand, row by row.
@@ -156,6 +176,57 @@ int lu(const Factorize& call, std::int64_t matrix) {
   return info;
 }
 
+/// The factor's triangle, row by row and as a lower one.
+template <class T>
+void copy_lower(const Operand& operand, std::int64_t matrix, std::int64_t n, bool upper, T* to) {
+  const RowMajor<const T> from(operand, matrix);
+  each_in_squares(n, n, [&](std::int64_t i, std::int64_t j) { to[i * n + j] = j > i ? T(0) : upper ? from(j, i) : from(i, j); });
+}
+
+/// L^-T (half of the symmetric matrix that L^T dL has the lower triangle of) L^-1.
+template <class T>
+int cholesky_gradient(const Factorize& call, std::int64_t matrix) {
+  const std::int64_t n = call.n;
+  const auto order = static_cast<int>(n);
+  Scratch<T> factor(n * n), gradient(n * n);
+  T *const l = factor.data(), *const g = gradient.data();
+  copy_lower(call.in, matrix, n, call.upper, l);
+  copy_lower(call.b, matrix, n, call.upper, g);
+  trmm({.transposed = true}, order, order, l, order, g, order);
+  each_in_squares(n, n, [&](std::int64_t i, std::int64_t j) {
+    if (j <= i) g[i * n + j] = g[j * n + i] = T(0.5) * g[i * n + j];
+  });
+  trsm({.transposed = true}, order, order, l, order, g, order);
+  trsm({.right = true}, order, order, l, order, g, order);
+  const RowMajor<T> out(call.out, matrix);
+  each_in_squares(n, n, [&](std::int64_t i, std::int64_t j) { out(i, j) = T(0.5) * (g[i * n + j] + g[j * n + i]); });
+  return 0;
+}
+
+/// The gradient of the factor, -(s (L^T x)^T + x (L^T s)^T) in its lower triangle, from s, which is that of b.
+template <class T>
+void cholesky_solve_gradient(const Factorize& call, std::int64_t matrix, const T* s) {
+  const std::int64_t n = call.n, k = call.k;
+  const auto order = static_cast<int>(n), columns = static_cast<int>(k);
+  const RowMajor<const T> solution(call.third, matrix);
+  Scratch<T> factor(n * n), gradient(n * n), sides(3 * n * k);
+  T *const l = factor.data(), *const g = gradient.data();
+  T *const x = sides.data(), *const ls = x + n * k, *const lx = ls + n * k;
+  copy_lower(call.in, matrix, n, call.upper, l);
+  for (std::int64_t i = 0; i < n; ++i) std::copy_n(&solution(i, 0), k, x + i * k);
+  std::copy_n(s, n * k, ls);
+  std::copy_n(x, n * k, lx);
+  trmm({.transposed = true}, order, columns, l, order, ls, columns);
+  trmm({.transposed = true}, order, columns, l, order, lx, columns);
+  std::fill_n(g, n * n, T(0));
+  subtract_outer(order, columns, s, lx, g);
+  subtract_outer(order, columns, x, ls, g);
+  const RowMajor<T> out(call.second, matrix);
+  each_in_squares(n, n, [&](std::int64_t i, std::int64_t j) {
+    out(call.upper ? j : i, call.upper ? i : j) = j > i ? T(0) : g[i * n + j];
+  });
+}
+
 template <class T>
 int solve(const Factorize& call, std::int64_t matrix) {
   const RowMajor<const T> in(call.in, matrix), b(call.b, matrix);
@@ -165,9 +236,22 @@ int solve(const Factorize& call, std::int64_t matrix) {
   const bool before = order && !call.transposed, behind = order && call.transposed;
   Scratch<T> x(rows * columns);
   for (std::int64_t i = 0; i < rows; ++i) std::copy_n(&b(before ? order[i] : i, 0), columns, x.data() + i * columns);
-  trsm(call, static_cast<int>(rows), static_cast<int>(columns), in.data, static_cast<int>(in.row), x.data(),
-       static_cast<int>(columns));
+  const auto apply = [&](Triangle t) {
+    trsm(t, static_cast<int>(rows), static_cast<int>(columns), in.data, static_cast<int>(in.row), x.data(),
+         static_cast<int>(columns));
+  };
+  const Triangle lower{.transposed = call.transposed, .unit = true}, upper{.upper = true, .transposed = call.transposed};
+  if (!call.complete) {
+    apply({call.upper, call.transposed, call.unit, call.right});
+  } else if (!order) {
+    apply({.upper = call.upper, .transposed = call.upper});
+    apply({.upper = call.upper, .transposed = !call.upper});
+  } else {
+    apply(call.transposed ? upper : lower);
+    apply(call.transposed ? lower : upper);
+  }
   for (std::int64_t i = 0; i < rows; ++i) std::copy_n(x.data() + i * columns, columns, &out(behind ? order[i] : i, 0));
+  if (call.second.is_memory()) cholesky_solve_gradient(call, matrix, x.data());
   return 0;
 }
 
@@ -274,7 +358,8 @@ int svd(const Factorize& call, std::int64_t matrix) {
 template <class T>
 int factorize(const Factorize& call, std::int64_t matrix) {
   switch (call.kind) {
-    case Factorize::Kind::Cholesky: return cholesky<T>(call, matrix);
+    case Factorize::Kind::Cholesky:
+      return call.b.is_memory() ? cholesky_gradient<T>(call, matrix) : cholesky<T>(call, matrix);
     case Factorize::Kind::Lu: return lu<T>(call, matrix);
     case Factorize::Kind::TriangularSolve: return solve<T>(call, matrix);
     case Factorize::Kind::Qr: return qr<T>(call, matrix);

@@ -6,6 +6,7 @@
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
 #include <luge/ops/detail/formula.h>
+#include <luge/ops/diagonal.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/matmul.h>
 #include <luge/seam/observer.h>
@@ -76,11 +77,7 @@ Tensor diagonal_mask(const Tensor& like, std::int64_t rows, std::int64_t columns
 
 }  // namespace
 
-Tensor diagonal_of(const Tensor& x) {
-  const std::int64_t less = std::min(x.size(-2), x.size(-1));
-  const Tensor square = x.slice(-2, 0, less).slice(-1, 0, less);
-  return where(diagonal_mask(x, less, less), square, 0.0).sum(-1);
-}
+Tensor diagonal_of(const Tensor& x) { return diagonal(x, 0, -2, -1); }
 
 Tensor diagonal_matrix(const Tensor& x) {
   return where(diagonal_mask(x, x.size(-1), x.size(-1)), x.unsqueeze(-2), 0.0);
@@ -227,7 +224,7 @@ Tensor raw_order(const Tensor& pivots, std::int64_t rows) {
   return order;
 }
 
-Tensor raw_solve_triangular(const Tensor& a, const Tensor& b, Triangle how, const Tensor& order) {
+Tensor raw_solve_triangular(const Tensor& a, const Tensor& b, Triangle how) {
   Backend& backend = b.storage()->backend();
   const Tensor x = empty_tensor(b.shape(), b.dtype(), backend);
   if (x.numel() == 0) return x;
@@ -241,15 +238,72 @@ Tensor raw_solve_triangular(const Tensor& a, const Tensor& b, Triangle how, cons
   call.in = in.operand;
   call.b = sides.operand;
   call.out = writable(x, b.size(-2) * b.size(-1), b.size(-1));
-  if (order.defined()) call.order = writable(order, call.n, 1);
   backend.run(call);
   return x;
 }
 
+namespace {
+
+/// A call of a whole solution, by both triangles; `more` sets what else it has.
+template <class More>
+Tensor solved(const Tensor& factors, const Tensor& b, const More& more) {
+  Backend& backend = b.storage()->backend();
+  const Tensor x = empty_tensor(b.shape(), b.dtype(), backend);
+  if (x.numel() == 0) return x;
+  const Readable in = readable(factors), sides = readable(b);
+  Factorize call = call_of(Kind::TriangularSolve, factors);
+  call.complete = true;
+  call.k = b.size(-1);
+  call.in = in.operand;
+  call.b = sides.operand;
+  call.out = writable(x, b.size(-2) * b.size(-1), b.size(-1));
+  more(call);
+  return x;
+}
+
+}  // namespace
+
 Tensor raw_lu_solve(const RawLu& lu, const Tensor& b, bool transposed) {
-  const Triangle lower{.upper = false, .transposed = transposed, .unit = true}, upper{.upper = true, .transposed = transposed};
-  return transposed ? raw_solve_triangular(lu.factors, raw_solve_triangular(lu.factors, b, upper), lower, lu.order)
-                    : raw_solve_triangular(lu.factors, raw_solve_triangular(lu.factors, b, lower, lu.order), upper);
+  return solved(lu.factors, b, [&](Factorize& call) {
+    call.transposed = transposed;
+    call.order = writable(lu.order, call.n, 1);
+    b.storage()->backend().run(call);
+  });
+}
+
+Tensor raw_cholesky_solve(const Tensor& factor, const Tensor& b, bool upper) {
+  return solved(factor, b, [&](Factorize& call) {
+    call.upper = upper;
+    b.storage()->backend().run(call);
+  });
+}
+
+CholeskySolveGradient raw_cholesky_solve_gradient(const Tensor& factor, const Tensor& x, const Tensor& gradient, bool upper) {
+  Backend& backend = factor.storage()->backend();
+  CholeskySolveGradient result{{}, empty_tensor(factor.shape(), factor.dtype(), backend)};
+  if (x.numel() == 0 && factor.numel() > 0) fill_values(result.of_factor, 0);
+  result.of_b = solved(factor, gradient, [&](Factorize& call) {
+    const Readable solution = readable(x);
+    call.upper = upper;
+    call.second = writable(result.of_factor, call.n * call.n, call.n);
+    call.third = solution.operand;
+    backend.run(call);
+  });
+  return result;
+}
+
+Tensor raw_cholesky_gradient(const Tensor& factor, const Tensor& gradient, bool upper) {
+  Backend& backend = factor.storage()->backend();
+  const Tensor result = empty_tensor(factor.shape(), factor.dtype(), backend);
+  if (result.numel() == 0) return result;
+  const Readable in = readable(factor), given = readable(gradient);
+  Factorize call = call_of(Kind::Cholesky, factor);
+  call.upper = upper;
+  call.in = in.operand;
+  call.b = given.operand;
+  call.out = writable(result, call.n * call.n, call.n);
+  backend.run(call);
+  return result;
 }
 
 namespace {

@@ -45,10 +45,18 @@ Checked raw_cholesky(const Tensor& a, bool upper);
 struct Triangle {
   bool upper = false, transposed = false, unit = false, right = false;
 };
-/// `order`: as the call's, or undefined.
-Tensor raw_solve_triangular(const Tensor& a, const Tensor& b, Triangle how, const Tensor& order = {});
+Tensor raw_solve_triangular(const Tensor& a, const Tensor& b, Triangle how);
 /// a^-1 b, or a^-T b, of a's factors.
 Tensor raw_lu_solve(const RawLu& lu, const Tensor& b, bool transposed);
+/// (L L^T)^-1 b, or (U^T U)^-1 b.
+Tensor raw_cholesky_solve(const Tensor& factor, const Tensor& b, bool upper);
+/// The gradient of a matrix from that of its factor.
+Tensor raw_cholesky_gradient(const Tensor& factor, const Tensor& gradient, bool upper);
+/// Both gradients of x = raw_cholesky_solve(factor, b) from that of x.
+struct CholeskySolveGradient {
+  Tensor of_b, of_factor;
+};
+CholeskySolveGradient raw_cholesky_solve_gradient(const Tensor& factor, const Tensor& x, const Tensor& gradient, bool upper);
 /// The results of a matrix one behind the other in a row of `packed`; info is undefined where there is none.
 struct Packed {
   Tensor packed, info;
