@@ -53,6 +53,12 @@ struct Constants<float> {
   /// tanh(x) = x + x z kTanh(z) for x <= 0.55, z = x^2; and twice the x from which on it is 1.
   static constexpr double kTanh[] = {-0.333333164, 0.13332586, -0.0538523085, 0.0210716836, -0.0062742508};
   static constexpr double kTanhEnd = 20;
+  /// sin(x) = x + x z kSin(z) and cos(x) = 1 - z / 2 + z^2 kCos(z) for |x| <= pi / 4, z = x^2.
+  static constexpr double kSin[] = {-0.166666538, 0.00833212305, -0.000195101427};
+  static constexpr double kCos[] = {0.0416666456, -0.00138872652, 2.44272924e-05};
+  /// pi / 2, what rounding took from it, and what it took from that.
+  static constexpr double kHalfPi = 1.5707963705062866, kHalfPiRest = -4.371138828673793e-08,
+                          kHalfPiLast = -1.7151245100058819e-15;
   /// erf(x) = x + x kErfNear(z) for x <= kErfSplit, and 1 - e^kErfFar(x) up to kErfEnd, from which on it is 1.
   static constexpr double kErfSplit = 0.9, kErfEnd = 3.95;
   static constexpr double kErfNear[] = {0.128379151,   -0.376125246, 0.112821408,
@@ -80,6 +86,12 @@ struct Constants<double> {
                                      -0.0014532194904523679, 0.00057914463646443473, -0.00021031417380729293,
                                      5.1029217721470879e-05};
   static constexpr double kTanhEnd = 40;
+  static constexpr double kSin[] = {-0.16666666666666627,  0.0083333333333212075,   -0.0001984126982883742,
+                                    2.7557313353324223e-06, -2.5050704762742792e-08, 1.5893682617090874e-10};
+  static constexpr double kCos[] = {0.041666666666666588,   -0.0013888888888871763, 2.4801587288027049e-05,
+                                    -2.7557313936535223e-07, 2.0875667270784318e-09, -1.1356770661294355e-11};
+  static constexpr double kHalfPi = 1.5707963267948966, kHalfPiRest = 6.123233995736766e-17,
+                          kHalfPiLast = -1.4973849048591698e-33;
   /// As above but for 1 - e^(-x^2) kErfFarTop(x) / kErfFarBottom(x).
   static constexpr double kErfSplit = 1, kErfEnd = 6;
   static constexpr double kErfNear[] = {0.12837916709551256,     -0.37612638903183521,    0.11283791670944184,
@@ -177,6 +189,37 @@ LUGE_FN V tanh(V x) {
   const V near = fma(a * z, polynomial(C::kTanh, z), a);
   const V far = one - two / (one + exp_within<T, false>(min(V(C::kTanhEnd), a + a)));
   return copy_sign(select(a < V(0.55), near, far), x);
+}
+
+/// floor(k / 2) of an integer k.
+template <class V>
+LUGE_FN V half_of(V k) {
+  return round(fma(k, V(0.5), V(-0.25)));
+}
+
+/// The sine of x + quarters pi / 2 for |x| up to about 40000: pi / 2 has so many digits here. x = k pi / 2 + r + rest, where
+/// x - k kHalfPi is exact and `rest` is what rounding took from r.
+template <class T, class V>
+LUGE_FN V sine(V x, double quarters) {
+  using C = Constants<T>;
+  const V k = round(x * V(0.63661977236758134308));
+  const V most = fma(k, V(-C::kHalfPi), x), step = k * V(C::kHalfPiRest), r = most - step;
+  const V rest = fma(k, V(-C::kHalfPiLast), ((most - r) - step) - fma(k, V(C::kHalfPiRest), -step));
+  const V one(1.0), z = r * r, head = fma(V(-0.5), z, one), lost = fma(V(-0.5), z, one - head);
+  const V sin = r + fma(r * z, polynomial(C::kSin, z), rest * head);
+  const V cos = head + fma(z * z, polynomial(C::kCos, z), fma(-r, rest, lost));
+  // Every other quarter is a cosine, and of every four the last two are negative.
+  const V turns = k + V(quarters), half = half_of(turns), whole = half_of(half);
+  const V value = select(turns == half + half, sin, cos);
+  return select(half == whole + whole, value, -value);
+}
+template <class T, class V>
+LUGE_FN V sin(V x) {
+  return select(x == V(0.0), x, sine<T>(x, 0));  // keeps the sign of zero
+}
+template <class T, class V>
+LUGE_FN V cos(V x) {
+  return sine<T>(x, 1);
 }
 
 /// x + x P(x^2) near 0 and 1 - erfc(x) beyond.

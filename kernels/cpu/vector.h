@@ -1,5 +1,5 @@
 // The Highway dialect: Vec<T> is one register of floats or doubles in which the formulas of
-// core/luge/math are written unchanged. Results are within 2 units in the last place everywhere (sin and cos: 4),
+// core/luge/math are written unchanged. Results are within 2 units in the last place everywhere,
 // and a lane's result never depends on its neighbours.
 #include "targets.h"
 
@@ -332,7 +332,7 @@ struct LibmCos {
   }
 };
 
-/// Highway reduces arguments of sin and cos well up to this magnitude; libm takes the lanes beyond.
+/// functions.h reduces arguments of sin and cos up to this magnitude; libm takes the lanes beyond.
 inline constexpr double kReducible = 39000;
 
 template <class F, class T>
@@ -350,26 +350,17 @@ HWY_INLINE Vec<T> with_libm_beyond(Vec<T> x, Vec<T> y) {
   return load(ys);
 }
 
-/// Unary functions that libm computes lane by lane on the fallback target.
-#define LUGE_LIBM_FALLBACK(function, x) \
-  if constexpr (kUseLibm) return Vec<T>(hn::Set(typename Vec<T>::D(), scalar_math::function(hn::GetLane(x.raw))))
-
-template <class T>
-HWY_INLINE Vec<T> sin(Vec<T> x) {
-  LUGE_LIBM_FALLBACK(sin, x);
-  const Vec<T> y(hn::Sin(typename Vec<T>::D(), x.raw));
-  return with_libm_beyond<LibmSin>(x, select(x == Vec<T>(0.0), x, y));  // keeps the sign of zero
-}
-template <class T>
-HWY_INLINE Vec<T> cos(Vec<T> x) {
-  LUGE_LIBM_FALLBACK(cos, x);
-  // Up to here the cosine rounds to 1, which Highway misses by one unit.
-  constexpr double kOne = sizeof(T) == 4 ? 0x1p-13 : 0x1p-27;
-  const Vec<T> y(hn::Cos(typename Vec<T>::D(), x.raw));
-  return with_libm_beyond<LibmCos>(x, select(abs(x) < Vec<T>(kOne), Vec<T>(1.0), y));
-}
-
-#undef LUGE_LIBM_FALLBACK
+#define LUGE_FUNCTION(function, Libm)                                                          \
+  template <class T>                                                                           \
+  HWY_INLINE Vec<T> function(Vec<T> x) {                                                       \
+    if constexpr (kUseLibm)                                                                    \
+      return Vec<T>(hn::Set(typename Vec<T>::D(), scalar_math::function(hn::GetLane(x.raw)))); \
+    else                                                                                       \
+      return with_libm_beyond<Libm>(x, straight::function<T>(x));                              \
+  }
+LUGE_FUNCTION(sin, LibmSin)
+LUGE_FUNCTION(cos, LibmCos)
+#undef LUGE_FUNCTION
 
 #define LUGE_FUNCTION(function)                                                             \
   template <class T>                                                                        \

@@ -10,7 +10,7 @@ tests/kernels/vector_math_test.cpp, which counts units in the last place.
 
 import struct
 
-from mpmath import cos, erf, erfc, exp, expm1, log, lu_solve, matrix, mp, mpf, pi, sqrt, tanh
+from mpmath import cos, erf, erfc, exp, expm1, log, lu_solve, matrix, mp, mpf, pi, sin, sqrt, tanh
 
 mp.prec = 220
 
@@ -106,6 +106,17 @@ def erf_rest(z):
     return erf(sqrt(z)) / sqrt(z) - 1
 
 
+def sin_rest(z):
+    """sin(x) = x + x z sin_rest(z) with z = x^2"""
+    x = sqrt(z)
+    return (sin(x) - x) / (x * z)
+
+
+def cos_rest(z):
+    """cos(x) = 1 - z / 2 + z^2 cos_rest(z) with z = x^2"""
+    return (cos(sqrt(z)) - 1 + z / 2) / (z * z)
+
+
 def log_erfc(a):
     return log(erfc(a))
 
@@ -118,6 +129,7 @@ def scaled_erfc(a):
 HALF_LN2 = log(mpf(2)) / 2 * (1 + mpf(2) ** -12)
 NEAR_ONE = (mpf(-1) / 4, mpf(1) / 2)
 TANH_SPLIT = mpf("0.55")
+EIGHTH = (0, (pi / 4 * (1 + mpf(2) ** -7)) ** 2)
 ERF_SPLIT = {True: mpf("0.9"), False: mpf(1)}
 
 
@@ -128,6 +140,9 @@ def main():
     table("Log", False, log_odd, (0, mpf(1) / 25), 6, 0, lambda z: z / 2)
     for single, degree in ((True, 4), (False, 9)):
         table("Tanh", single, tanh_rest, (0, TANH_SPLIT**2), degree, 0, lambda z: z * sqrt(z) / tanh(sqrt(z)))
+    for single, degree in ((True, 2), (False, 5)):
+        table("Sin", single, sin_rest, EIGHTH, degree, 0, lambda z: z * sqrt(z) / sin(sqrt(z)))
+        table("Cos", single, cos_rest, EIGHTH, degree, 0, lambda z: z * z / cos(sqrt(z)))
     table("ErfNear", True, erf_rest, (0, ERF_SPLIT[True] ** 2), 5, 0, lambda z: sqrt(z) / erf(sqrt(z)))
     table("ErfNear", False, erf_rest, (0, ERF_SPLIT[False] ** 2), 11, 0, lambda z: sqrt(z) / erf(sqrt(z)))
     table("ErfFar", True, log_erfc, (ERF_SPLIT[True], mpf("3.95")), 5, 0, lambda a: erfc(a) / erf(a))

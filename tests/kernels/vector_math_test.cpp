@@ -45,8 +45,8 @@ const Function kFunctions[] = {
     {Op::Expm1, [](long double x) { return std::expm1(x); }, -40, 95, 2},
     {Op::Log, [](long double x) { return std::log(x); }, 0, 100, 2},
     {Op::Log1p, [](long double x) { return std::log1p(x); }, -1, 100, 2},
-    {Op::Sin, [](long double x) { return std::sin(x); }, -100, 100, 4},
-    {Op::Cos, [](long double x) { return std::cos(x); }, -100, 100, 4},
+    {Op::Sin, [](long double x) { return std::sin(x); }, -100, 100, 2},
+    {Op::Cos, [](long double x) { return std::cos(x); }, -100, 100, 2},
     {Op::Tanh, [](long double x) { return std::tanh(x); }, -20, 20, 2},
     {Op::Sqrt, [](long double x) { return std::sqrt(x); }, 0, 100, 0.5},
     {Op::Erf, [](long double x) { return std::erf(x); }, -7, 7, 2},
@@ -64,8 +64,8 @@ const Function kFunctions[] = {
     {Op::Acosh, [](long double x) { return std::acosh(x); }, 1, 100, 2},
     {Op::Atanh, [](long double x) { return std::atanh(x); }, -1, 1, 2},
     {Op::Sigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); }, -110, 40, 2},
-    {Op::Silu, exact_silu, -110, 40, 2.5},
-    {Op::Gelu, exact_gelu, -15, 6, 4.5},
+    {Op::Silu, exact_silu, -110, 40, 2},
+    {Op::Gelu, exact_gelu, -15, 6, 4},
 };
 
 template <class T>

@@ -11,6 +11,13 @@
 LUGE_BEFORE_DIALECT
 namespace luge::math::LUGE_DIALECT {
 
+/// Whether V is of float32 and not of float64.
+template <class V>
+LUGE_FN auto is_single() {
+  const V one(1.0);
+  return one + V(0x1p-40) == one;
+}
+
 struct Tanh : Traits<1, kSavesOutput> {
   template <class V>
   LUGE_FN static V forward(V x) { return tanh(x); }
@@ -18,11 +25,19 @@ struct Tanh : Traits<1, kSavesOutput> {
   LUGE_FN static V backward(V dy, V, V y) { return dy * (V(1.0) - y * y); }
 };
 
+/// x / (1 + power) for 0 <= power, rounded once: what 1 + power and the quotient lost comes back.
+template <class V>
+LUGE_FN V over_one_and(V x, V power) {
+  const V one(1.0), sum = one + power, inverse = one / sum, quotient = x * inverse;
+  const V lost = select(power < one, power - (sum - one), one - (sum - power));
+  return fma(fma(-quotient, lost, fma(-quotient, sum, x)), inverse, quotient);
+}
+
 /// 1 / (1 + e^-x), by the exponential that is at most 1: of a very negative x it is what is left.
 template <class V>
 LUGE_FN V logistic(V x) {
   const V power = exp(-abs(x));
-  return select(x < V(0.0), power, V(1.0)) / (V(1.0) + power);
+  return over_one_and(select(x < V(0.0), power, V(1.0)), power);
 }
 
 struct Sigmoid : Traits<1, kSavesOutput> {
@@ -71,8 +86,10 @@ struct Hardshrink : Traits<1, kSavesInputs, 1> {
 /// The normal distribution at x: e^(-x^2 / 2), and what Phi(-|x|) has besides as its factor.
 template <class V>
 LUGE_FN GaussianParts<V> normal_parts(V x) {
-  const V size = abs(x), within = select(size > V(40.0), V(40.0), size);
-  return GaussianParts<V>(V(0.5) * within, within, within * V(0.70710678118654752440));
+  const V size = abs(x), within = select(size > V(40.0), V(40.0), size), root(0.70710678118654752440);
+  const V rest = select(is_single<V>(), V(1.2101617104478970e-08), V(-4.8336466567264567e-17));  // of the root
+  const V argument = within * root;
+  return GaussianParts<V>(V(0.5) * within, within, argument, fma(within, rest, fma(within, root, -argument)));
 }
 /// x Phi(x) with the exact normal distribution function, Hendrycks and Gimpel, arXiv:1606.08415.
 struct Gelu : Traits<1, kSavesInputs> {
@@ -95,10 +112,14 @@ struct Gelu : Traits<1, kSavesInputs> {
 struct Silu : Traits<1, kSavesInputs> {
   template <class V>
   LUGE_FN static V forward(V x) {
-    // Far out e^-x would overflow and e^x has lost digits: there its root counts twice.
-    const V one(1.0), far = select(one + V(0x1p-40) == one, V(-87.0), V(-708.0));  // of float32, of float64
-    const V power = exp(select(x < far, V(0.5) * x, -x));
-    return select(x < far, x * power * power, x / (one + power));
+    // Far out e^-x would overflow and e^x has lost digits: there it is e^(x + shift) e^-shift. The sum is exact, and
+    // these shifts are such that e^-shift is so, too, to a thousandth of a unit in the last place.
+    const auto single = is_single<V>();
+    const V far = select(single, V(-87.0), V(-708.0)), shift = select(single, V(53.328125), V(398.484375));
+    const V factor = select(single, V(6.91655097896963e-24), V(8.718360297519052e-174));
+    const V power = exp(select(x < far, x + shift, -x)), product = x * power, lost = fma(x, power, -product);
+    const V near = over_one_and(x, power);
+    return select(x < far, fma(product, factor, lost * factor), select(x > V(90.0), x, select(x == V(0.0), x, near)));
   }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V) {

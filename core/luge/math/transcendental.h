@@ -310,11 +310,12 @@ template <class V>
 struct GaussianParts {
   V density, scaled;
 
-  /// For x^2 = y x and scale |x| = argument.
-  LUGE_FN GaussianParts(V y, V x, V argument) {
+  /// For x^2 = y x and scale |x| = argument + off, what rounding took from the argument.
+  LUGE_FN GaussianParts(V y, V x, V argument, V off) {
     const V square = y * x, rest = fma(y, x, -square), at = scaled_erfc(argument);
     density = exp(-square);
-    scaled = fma(-rest, at, at);
+    const V slope = fma(argument + argument, at, V(-1.12837916709551257390));
+    scaled = at + fma(off, slope, -rest * at);
   }
 };
 
@@ -322,7 +323,7 @@ struct GaussianParts {
 template <class V>
 LUGE_FN V complementary_erf(V x) {
   const V size = abs(x), within = select(size > V(40.0), V(40.0), size);
-  const GaussianParts<V> parts(within, within, within);
+  const GaussianParts<V> parts(within, within, within, V(0.0));
   const V tail = parts.density * parts.scaled;
   return select(x < V(0.0), V(2.0) - tail, tail);
 }
