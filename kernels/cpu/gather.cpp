@@ -46,7 +46,9 @@ struct Lines {
     return index[last] == 0 && source[last] == 1 && out[last] == 1 ? outer.sizes[last] : 1;
   }
 
-  bool valid(std::int64_t label) const { return label >= 0 && label < source_size; }
+  bool valid(std::int64_t label) const {
+    return static_cast<std::uint64_t>(label) < static_cast<std::uint64_t>(source_size);  // one comparison for both ends
+  }
 };
 
 /// What a label that does not exist gives: NaN, or zero where there is none.
@@ -62,6 +64,8 @@ Word missing(DType dtype) {
 
 /// How far ahead of its use an element is asked for: labels lead anywhere, so the hardware foresees nothing.
 inline constexpr std::int64_t kAhead = 32;
+/// Lines of at most so many elements are in the first-level cache, and nothing is asked for.
+inline constexpr std::int64_t kNear = 4096;
 
 /// visit(i, place) for labels first ... last - 1 of a line, `place` being where the label leads, or null where it does not
 /// exist. `unit`: all three steps are 1.
@@ -71,7 +75,7 @@ template <bool unit, class Word>
   const std::int64_t step = unit ? 1 : lines.index_step, source_step = unit ? 1 : lines.source_step;
   const auto place_of = [&](std::int64_t i) { return base + labels[i * step] * source_step; };
   std::int64_t i = first;
-  for (const std::int64_t end = last - kAhead; i < end; ++i) {
+  for (const std::int64_t end = lines.source_size <= kNear ? first : last - kAhead; i < end; ++i) {
     __builtin_prefetch(place_of(i + kAhead));
     visit(i, lines.valid(labels[i * step]) ? place_of(i) : nullptr);
   }

@@ -87,6 +87,18 @@ void sort_short(const T* row, std::int64_t n, bool descending, const Results<T>&
   sort_pairs(pairs.data(), n, row, results);
 }
 
+/// Whether any of kBlock elements may come before one of this value, which need not be exact where it is. Elements are
+/// compared in vectors, which keys are not.
+template <class T>
+bool any_may_precede(const T* block, T last, bool descending) {
+  int some = 0;
+  if (descending)
+    for (std::int64_t j = 0; j < kBlock; ++j) some |= block[j] <= last ? 0 : 1;  // NaN comes first
+  else
+    for (std::int64_t j = 0; j < kBlock; ++j) some |= block[j] < last ? 1 : 0;
+  return some != 0;
+}
+
 /// The first ones so far are the first `kept` of `pairs`; behind them stand later elements that may belong to them.
 template <class T>
 void select(const T* row, std::int64_t n, bool descending, const Results<T>& results) {
@@ -97,21 +109,23 @@ void select(const T* row, std::int64_t n, bool descending, const Results<T>& res
   const auto drop_the_rest = [&] {
     std::nth_element(pairs.data(), pairs.data() + kept - 1, pairs.data() + count);
     count = kept;
-    return pairs[kept - 1].key;
+    return pairs[kept - 1];
   };
-  SortKey<T> last = drop_the_rest();
+  Pair<SortKey<T>> last = drop_the_rest();
   const auto take = [&](std::int64_t i) {
     const SortKey<T> key = sort_key(row[i], descending);
-    if (key >= last) return;  // of equals those that stand before it are kept
+    if (key >= last.key) return;  // of equals those that stand before it are kept
     pairs[count++] = {key, i};
     if (count == room) last = drop_the_rest();
   };
   std::int64_t i = room;
   for (; i + kBlock <= n; i += kBlock) {
-    SortKey<T> least = sort_key(row[i], descending);
-    for (std::int64_t j = 1; j < kBlock; ++j) least = std::min(least, sort_key(row[i + j], descending));
-    if (least < last) [[unlikely]]
-      for (std::int64_t j = 0; j < kBlock; ++j) take(i + j);
+    if constexpr (std::is_arithmetic_v<T>) {
+      // Before NaN comes NaN or anything; no comparison with it says which.
+      const T value = row[last.place];
+      if (value == value && !any_may_precede(row + i, value, descending)) continue;
+    }
+    for (std::int64_t j = 0; j < kBlock; ++j) take(i + j);
   }
   for (; i < n; ++i) take(i);
   drop_the_rest();

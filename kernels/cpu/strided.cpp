@@ -152,6 +152,15 @@ bool gather_short_rows(Word* to, const Word* data, const Extent& extent, const S
   return true;
 }
 
+/// Rows of [begin, begin + n) if these are whole rows that are all the same one. 0 otherwise.
+std::int64_t equal_rows(const Extent& extent, const StridesArray& strides, std::int64_t begin, std::int64_t n) {
+  if (extent.ndim < 2) return 0;
+  const auto inner = static_cast<std::size_t>(extent.ndim - 1), outer = inner - 1;
+  const std::int64_t length = extent.sizes[inner];
+  if (strides[outer] != 0 || begin % length != 0 || n % length != 0) return 0;
+  return begin / length % extent.sizes[outer] + n / length <= extent.sizes[outer] ? n / length : 0;
+}
+
 template <class T>
 void scatter_sum(const T* from, T* to, const Extent& extent, const StridesArray& strides, std::int64_t begin,
                  std::int64_t n) {
@@ -199,6 +208,12 @@ void gather(void* tile, const void* data, std::size_t size, const Extent& extent
       for (std::int64_t c = 0; c < columns; ++c) __builtin_prefetch(from + c * stride);  // all columns at once
       for (std::int64_t c = 0; c < columns; ++c)
         for (std::int64_t r = 0; r < rows; ++r) to[r * columns + c] = from[c * stride + r];
+      return;
+    }
+    if (const std::int64_t rows = equal_rows(extent, strides, begin, n); rows > 1) {
+      const std::int64_t columns = n / rows;
+      gather(to, data, size, extent, strides, begin, columns);
+      for (std::int64_t done = columns; done < n; done *= 2) std::copy_n(to, std::min(done, n - done), to + done);
       return;
     }
     if (gather_short_rows(to, static_cast<const Word*>(data), extent, strides, begin, n)) return;
