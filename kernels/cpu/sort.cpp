@@ -1,6 +1,7 @@
 // Rows in order. Elements are compared by their keys (luge/math/sort_key.h), equal ones by their places, so the order
 // of a row is unique however it is found:
-//   few of many wanted   a pass over the row keeps the first ones so far, which are sorted at the end
+//   few of many wanted   a pass over the row keeps the first ones so far, which are sorted at the end; for very few,
+//                        passes in vectors find a bound that they lie within and what lies within it
 //   part of a long row   the counts of the keys' leading bits say which elements can belong to it; the others are left out
 //   short rows           pairs of key and place are sorted by comparisons
 //   long rows            LSD radix sort: the row is distributed by one digit of the keys after the other, the lowest
@@ -34,6 +35,8 @@ constexpr std::int64_t kShortRow = 16 * sizeof(SortKey<T>);
 constexpr std::int64_t kLongRow = std::int64_t{1} << 14;
 /// Of this many elements one is wanted where the first ones are kept aside.
 constexpr std::int64_t kFew = 16;
+/// The first of each of so many groups of a row, at most, bound what is wanted.
+constexpr std::int64_t kGroups = 256;
 /// Elements that are compared with the last of the first ones at a time.
 constexpr std::int64_t kBlock = 16;
 /// Elements touched for each one that is sorted, about: what parallel_for is told.
@@ -87,18 +90,6 @@ void sort_short(const T* row, std::int64_t n, bool descending, const Results<T>&
   sort_pairs(pairs.data(), n, row, results);
 }
 
-/// Whether any of kBlock elements may come before one of this value, which need not be exact where it is. Elements are
-/// compared in vectors, which keys are not.
-template <class T>
-bool any_may_precede(const T* block, T last, bool descending) {
-  int some = 0;
-  if (descending)
-    for (std::int64_t j = 0; j < kBlock; ++j) some |= block[j] <= last ? 0 : 1;  // NaN comes first
-  else
-    for (std::int64_t j = 0; j < kBlock; ++j) some |= block[j] < last ? 1 : 0;
-  return some != 0;
-}
-
 /// The first ones so far are the first `kept` of `pairs`; behind them stand later elements that may belong to them.
 template <class T>
 void select(const T* row, std::int64_t n, bool descending, const Results<T>& results) {
@@ -109,27 +100,75 @@ void select(const T* row, std::int64_t n, bool descending, const Results<T>& res
   const auto drop_the_rest = [&] {
     std::nth_element(pairs.data(), pairs.data() + kept - 1, pairs.data() + count);
     count = kept;
-    return pairs[kept - 1];
+    return pairs[kept - 1].key;
   };
-  Pair<SortKey<T>> last = drop_the_rest();
+  SortKey<T> last = drop_the_rest();
   const auto take = [&](std::int64_t i) {
     const SortKey<T> key = sort_key(row[i], descending);
-    if (key >= last.key) return;  // of equals those that stand before it are kept
+    if (key >= last) return;  // of equals those that stand before it are kept
     pairs[count++] = {key, i};
     if (count == room) last = drop_the_rest();
   };
   std::int64_t i = room;
   for (; i + kBlock <= n; i += kBlock) {
-    if constexpr (std::is_arithmetic_v<T>) {
-      // Before NaN comes NaN or anything; no comparison with it says which.
-      const T value = row[last.place];
-      if (value == value && !any_may_precede(row + i, value, descending)) continue;
-    }
-    for (std::int64_t j = 0; j < kBlock; ++j) take(i + j);
+    SortKey<T> least = sort_key(row[i], descending);
+    for (std::int64_t j = 1; j < kBlock; ++j) least = std::min(least, sort_key(row[i + j], descending));
+    if (least < last) [[unlikely]]
+      for (std::int64_t j = 0; j < kBlock; ++j) take(i + j);
   }
   for (; i < n; ++i) take(i);
   drop_the_rest();
   sort_pairs(pairs.data(), count, row, results);
+}
+
+/// As select(), for so few that they are at most half of the groups: the row is dealt to groups, and elements behind the
+/// first ones of `kept` groups are behind `kept` elements. Values are compared in vectors, which keys are not. False, and
+/// nothing has happened, where there are too few elements, or NaN among them.
+template <class T>
+bool select_within_bound(const T* row, std::int64_t n, bool descending, const Results<T>& results) {
+  const std::int64_t kept = results.kept;
+  std::int64_t groups = kGroups / 4;
+  while (groups < 2 * kept) groups *= 2;
+  if (groups > kGroups || n < 4 * groups) return false;
+  const auto precedes = [&](T a, T b) { return descending ? a > b : a < b; };
+  std::array<T, kGroups> first;
+  std::copy_n(row, groups, first.data());
+  int unordered = 0;
+  std::int64_t i = 0;
+  for (; i + groups <= n; i += groups)
+    for (std::int64_t j = 0; j < groups; ++j) {
+      const T x = row[i + j];
+      T& best = first[static_cast<std::size_t>(j)];
+      unordered |= x != x ? 1 : 0;
+      best = precedes(x, best) ? x : best;
+    }
+  for (; i < n; ++i) unordered |= row[i] != row[i] ? 1 : 0;
+  if (unordered != 0) return false;
+  std::nth_element(first.data(), first.data() + kept - 1, first.data() + groups, precedes);
+  T bound = first[static_cast<std::size_t>(kept - 1)];
+  const std::int64_t room = 4 * kept;
+  Scratch<Pair<SortKey<T>>> pairs(room + kBlock + 1);  // the element behind the last one is written over and over
+  std::int64_t count = 0;
+  const auto take = [&](std::int64_t place) {
+    pairs[count] = {sort_key(row[place], descending), place};
+    count += precedes(bound, row[place]) ? 0 : 1;
+  };
+  const auto drop_the_rest = [&] {
+    std::nth_element(pairs.data(), pairs.data() + kept - 1, pairs.data() + count);
+    count = kept;
+    bound = row[pairs[kept - 1].place];
+  };
+  for (i = 0; i + kBlock <= n; i += kBlock) {
+    int some = 0;
+    for (std::int64_t j = 0; j < kBlock; ++j) some |= precedes(bound, row[i + j]) ? 0 : 1;
+    if (some == 0) continue;
+    for (std::int64_t j = 0; j < kBlock; ++j) take(i + j);
+    if (count >= room) drop_the_rest();
+  }
+  for (; i < n; ++i) take(i);
+  drop_the_rest();
+  sort_pairs(pairs.data(), count, row, results);
+  return true;
 }
 
 // ---- by digits ----------------------------------------------------------------------------------
@@ -312,7 +351,11 @@ void sort_long(const T* row, std::int64_t n, bool descending, const Results<T>& 
 
 template <class T>
 void sort_row(const T* row, std::int64_t n, bool descending, const Results<T>& results, std::int64_t parts) {
-  if (results.kept <= n / kFew) return select(row, n, descending, results);
+  if (results.kept <= n / kFew) {
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
+      if (results.kept > 0 && select_within_bound(row, n, descending, results)) return;
+    return select(row, n, descending, results);
+  }
   if (n <= kShortRow<T>) return sort_short(row, n, descending, results);
   constexpr std::int64_t kNarrow = std::int64_t{1} << 32;
   if (n <= kNarrow) return sort_long<T, std::uint32_t>(row, n, descending, results, parts);
