@@ -352,7 +352,7 @@ void sort_long(const T* row, std::int64_t n, bool descending, const Results<T>& 
 template <class T>
 void sort_row(const T* row, std::int64_t n, bool descending, const Results<T>& results, std::int64_t parts) {
   if (results.kept <= n / kFew) {
-    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
+    if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, std::int32_t>)  // SSE2 compares these
       if (results.kept > 0 && select_within_bound(row, n, descending, results)) return;
     return select(row, n, descending, results);
   }

@@ -119,7 +119,8 @@ struct Silu : Traits<1, kSavesInputs> {
     const V factor = select(single, V(6.91655097896963e-24), V(8.718360297519052e-174));
     const V power = exp(select(x < far, x + shift, -x)), product = x * power, lost = fma(x, power, -product);
     const V near = over_one_and(x, power);
-    return select(x < far, fma(product, factor, lost * factor), select(x > V(90.0), x, select(x == V(0.0), x, near)));
+    const V tail = -abs(fma(product, factor, lost * factor));  // -0 where nothing is left
+    return select(x < far, tail, select(x > V(90.0), x, select(x == V(0.0), x, near)));
   }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V) {

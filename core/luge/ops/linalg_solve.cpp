@@ -137,12 +137,12 @@ Tensor det(const Tensor& a) {
       const Tensor number = (d.gradient * d.out).unsqueeze(-1).unsqueeze(-1);
       return std::vector<Tensor>{number * turned(inv_ex(d.in[0]).result)};
     }
-    if (!observer && is_regular(lu)) return std::vector<Tensor>{scaled_inverse_transpose(lu, d.gradient * d.out)};
     // The adjugate is continuous: of a singular matrix it is, to rounding, that of one with tiny pivots for zeros.
     RawLu regular = lu;
     const bool is_single = d.gradient.dtype() == DType::Float32;
     const Tensor pivots = diagonal_of(lu.factors);
     if (pivots.numel() == 0) return std::vector<Tensor>{Tensor()};
+    if (!observer && is_regular(lu)) return std::vector<Tensor>{scaled_inverse_transpose(lu, d.gradient * d.out)};
     const Tensor largest = abs(lu.factors).max(DimList{-2, -1}).unsqueeze(-1);
     const Tensor tiny = where(eq(largest, Scalar(0.0)), Scalar(is_single ? 1e-18 : 1e-150), largest * (is_single ? 0x1p-23 : 0x1p-52));
     const Tensor replaced = where(eq(pivots, Scalar(0.0)), tiny, pivots);
