@@ -30,6 +30,24 @@ void accumulate(void* to, const void* from, DType dtype, std::int64_t n) {
   });
 }
 
+/// Each of `count` elements, `step` apart, `length` times in a row; length is at least a vector's.
+template <class Word>
+void repeat_each_as(const Word* from, std::int64_t step, std::int64_t count, std::int64_t length, Word* to) {
+  const hn::ScalableTag<Word> d;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  for (std::int64_t i = 0; i < count; ++i, to += length) {
+    const auto element = hn::Set(d, from[i * step]);
+    for (std::int64_t j = 0; j + lanes <= length; j += lanes) hn::StoreU(element, d, to + j);
+    hn::StoreU(element, d, to + length - lanes);
+  }
+}
+void repeat_each(const void* from, std::size_t size, std::int64_t step, std::int64_t count, std::int64_t length, void* to) {
+  if (size == 4)
+    repeat_each_as(static_cast<const std::uint32_t*>(from), step, count, length, static_cast<std::uint32_t*>(to));
+  else
+    repeat_each_as(static_cast<const std::uint64_t*>(from), step, count, length, static_cast<std::uint64_t*>(to));
+}
+
 void stream(void* to, const void* from, std::size_t bytes) {
   constexpr std::size_t kStep = kLanes<float> * sizeof(float);
   std::byte* out = static_cast<std::byte*>(to);
@@ -57,6 +75,7 @@ namespace luge::cpu {
 
 HWY_EXPORT(accumulate);
 HWY_EXPORT(stream);
+HWY_EXPORT(repeat_each);
 
 void accumulate(void* to, const void* from, DType dtype, std::int64_t n) {
   HWY_DYNAMIC_DISPATCH(accumulate)(to, from, dtype, n);
@@ -152,13 +171,34 @@ bool gather_short_rows(Word* to, const Word* data, const Extent& extent, const S
   return true;
 }
 
-/// Rows of [begin, begin + n) if these are whole rows that are all the same one. 0 otherwise.
-std::int64_t equal_rows(const Extent& extent, const StridesArray& strides, std::int64_t begin, std::int64_t n) {
+/// Rows of [begin, begin + n) if these are whole rows along one line of the dimension before theirs. 0 otherwise.
+std::int64_t whole_rows(const Extent& extent, std::int64_t begin, std::int64_t n) {
   if (extent.ndim < 2) return 0;
   const auto inner = static_cast<std::size_t>(extent.ndim - 1), outer = inner - 1;
   const std::int64_t length = extent.sizes[inner];
-  if (strides[outer] != 0 || begin % length != 0 || n % length != 0) return 0;
+  if (begin % length != 0 || n % length != 0) return 0;
   return begin / length % extent.sizes[outer] + n / length <= extent.sizes[outer] ? n / length : 0;
+}
+
+/// From so many elements on a row of equal ones is filled by vectors of any width.
+constexpr std::int64_t kLongFill = 16;
+
+/// Gathers [begin, begin + n) if it is whole rows of which all are the same one, or each is one element; false otherwise.
+template <class Word>
+bool gather_repeated(Word* to, const Word* data, const Extent& extent, const StridesArray& strides, std::int64_t begin,
+                     std::int64_t n) {
+  const std::int64_t rows = whole_rows(extent, begin, n);
+  if (rows < 2) return false;
+  const auto inner = static_cast<std::size_t>(extent.ndim - 1);
+  const std::int64_t columns = n / rows, step = strides[inner - 1];
+  if (step == 0) {
+    gather(to, data, sizeof(Word), extent, strides, begin, columns);
+    for (std::int64_t done = columns; done < n; done *= 2) std::copy_n(to, std::min(done, n - done), to + done);
+    return true;
+  }
+  if (strides[inner] != 0 || columns < kLongFill || sizeof(Word) < 4) return false;
+  HWY_DYNAMIC_DISPATCH(repeat_each)(data + offset_at(extent, strides, begin), sizeof(Word), step, rows, columns, to);
+  return true;
 }
 
 template <class T>
@@ -210,12 +250,7 @@ void gather(void* tile, const void* data, std::size_t size, const Extent& extent
         for (std::int64_t r = 0; r < rows; ++r) to[r * columns + c] = from[c * stride + r];
       return;
     }
-    if (const std::int64_t rows = equal_rows(extent, strides, begin, n); rows > 1) {
-      const std::int64_t columns = n / rows;
-      gather(to, data, size, extent, strides, begin, columns);
-      for (std::int64_t done = columns; done < n; done *= 2) std::copy_n(to, std::min(done, n - done), to + done);
-      return;
-    }
+    if (gather_repeated(to, static_cast<const Word*>(data), extent, strides, begin, n)) return;
     if (gather_short_rows(to, static_cast<const Word*>(data), extent, strides, begin, n)) return;
     for_each_run(extent, strides, begin, n, [&](std::int64_t offset, std::int64_t stride, std::int64_t run) {
       const Word* const row = static_cast<const Word*>(data) + offset;
