@@ -157,8 +157,8 @@ void check(const cpu::TileTable& table, const char* target) {
         EXPECT_EQ(std::signbit(y[i]), std::signbit(libm)) << name(function.op) << "(" << x[i] << ") on " << target;
       }
     }
-    // libm, which the fallback target has, is off by more than that in tanh.
-    const double bound = std::string_view(target) == "SCALAR" ? std::max(4.0, function.bound) : function.bound;
+    // libm, which the fallback target has, is off by more than that in tanh, and gelu is a sum of several.
+    const double bound = std::string_view(target) == "SCALAR" ? std::max(4.5, function.bound) : function.bound;
     EXPECT_LE(worst, bound) << name(function.op) << " of " << name(kDType) << " on " << target << " at " << where;
     if (std::getenv("LUGE_TEST_VERBOSE") != nullptr)
       std::printf("%-8s %-6s %s %.2f ulp at %.17g\n", target, name(function.op), sizeof(T) == 4 ? "f32" : "f64", worst,
