@@ -275,7 +275,69 @@ def test_mixed_precision_trains(half):
     assert trained(half, True, 30) == trained(half, False, 30)
 
 
+def images():
+    """A bright square in one of four corners, in noise."""
+    labels = luge.arange(64) % 4
+    x = luge.rand(64, 1, 12, 12)
+    for i in range(64):
+        row, column = divmod(i % 4, 2)
+        x[i, 0, row * 6 : row * 6 + 6, column * 6 : column * 6 + 6] += 0.5
+    model = luge.nn.Sequential(luge.nn.Conv2d(1, 8, 3), luge.nn.BatchNorm2d(8), luge.nn.ReLU(), luge.nn.MaxPool2d(2), luge.nn.Flatten(),
+                               luge.nn.Linear(200, 4))  # fmt: skip
+    return model, x, labels
+
+
+class Text(luge.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = luge.nn.Embedding(8, 16)
+        self.layers = luge.nn.ModuleList([luge.nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True) for _ in range(2)])
+        self.head = luge.nn.Linear(16, 8)
+
+    def forward(self, tokens):
+        mask = luge.triu(luge.full((tokens.shape[1], tokens.shape[1]), -INF), 1)
+        x = self.embedding(tokens)
+        for layer in self.layers:
+            x = layer(x, mask)
+        return self.head(x).transpose(1, 2)
+
+
+def text():
+    """Each token is the one before it and the one before that, summed."""
+    tokens = luge.randint(0, 8, (32, 12))
+    for i in range(2, 12):
+        tokens[:, i] = (tokens[:, i - 1] + tokens[:, i - 2]) % 8
+    return Text(), tokens[:, :-1], tokens[:, 1:]
+
+
+@pytest.mark.parametrize("make, steps", [(images, 25), (text, 60)])
+def test_networks_train(make, steps):
+    losses = []
+    for half in (None, luge.bfloat16, luge.float16):
+        luge.manual_seed(5)
+        model, x, labels = make()
+        optimizer = luge.optim.AdamW(model.parameters(), lr=5e-3)
+        scaler = luge.amp.GradScaler("cpu", enabled=half is luge.float16)
+
+        @luge.capture
+        def step():
+            optimizer.zero_grad()
+            with luge.autocast("cpu", dtype=half or low, enabled=half is not None):
+                loss = F.cross_entropy(model(x), labels)
+            scaler.scale(loss).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            return loss
+
+        seen = [step().item() for _ in range(steps)]
+        losses.append(seen[-1])
+        assert seen[-1] < 0.6 * seen[0]
+    assert losses[1:] == pytest.approx(losses[:1] * 2, abs=0.1)
+
+
 # ---- the scaler
+
+INF = float("inf")
 
 
 def scaled_step(library, losses, **options):
@@ -292,9 +354,6 @@ def scaled_step(library, losses, **options):
         scaler.update()
         seen.append((scaler.get_scale(), p.tolist()))
     return seen, scaler.state_dict()
-
-
-INF = float("inf")
 
 
 @pytest.mark.parametrize("losses, options", [
