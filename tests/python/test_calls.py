@@ -134,7 +134,8 @@ def test_what_was_called_is_named(action, kind, text):
     (lambda x: x.view((2, "a")), "view: size[1] is of type str; it must be an int"),
     (lambda x: luge.manual_seed(-1), "manual_seed: seed is -1, which is out of range"),
     (lambda x: luge.zeros(2, dtype="float32"), "zeros: dtype is of type str; it must be dtype or None"),
-    (lambda x: luge.optim.Adam(), "Adam: params is missing; the arguments are params, lr, betas, eps, weight_decay, maximize"),
+    (lambda x: luge.optim.Adam(), "Adam: params is missing; the arguments are params, lr, betas, eps, weight_decay, amsgrad, "
+     "foreach, maximize, capturable, differentiable, fused, decoupled_weight_decay"),
     (lambda x: luge.optim.lr_scheduler.StepLR(3, 1), "StepLR: optimizer is of type int; it must be Optimizer"),
     (lambda x: luge.Parameters(set=3), "Parameters: there is no argument 'set'; did you mean 'sets'? (allowed: sets, device, dtype, "
      "seed, first_set)"),

@@ -62,10 +62,39 @@ std::unique_ptr<Optimizer> make(Rule rule, const Parameters& params, const Hyper
                                                             .weight_decay = decay,
                                                             .epsilon = h.get(&Numbers::epsilon),
                                                             .maximize = n.maximize});
+  if (rule == Rule::Adadelta)
+    return std::make_unique<Adadelta>(params, AdadeltaOptions{.lr = lr,
+                                                              .rho = h.get(&Numbers::rho),
+                                                              .epsilon = h.get(&Numbers::epsilon),
+                                                              .weight_decay = decay,
+                                                              .maximize = n.maximize});
+  if (rule == Rule::Asgd)
+    return std::make_unique<Asgd>(params, AsgdOptions{.lr = lr,
+                                                      .lambd = h.get(&Numbers::lambd),
+                                                      .alpha = h.get(&Numbers::power),
+                                                      .t0 = h.get(&Numbers::t0),
+                                                      .weight_decay = decay,
+                                                      .maximize = n.maximize});
+  if (rule == Rule::Rprop)
+    return std::make_unique<Rprop>(params, RpropOptions{.lr = lr,
+                                                        .eta_minus = h.get(&Numbers::eta_minus),
+                                                        .eta_plus = h.get(&Numbers::eta_plus),
+                                                        .step_min = h.get(&Numbers::step_min),
+                                                        .step_max = h.get(&Numbers::step_max),
+                                                        .maximize = n.maximize});
   const PerSet beta1 = h.get(&Numbers::beta1), beta2 = h.get(&Numbers::beta2), epsilon = h.get(&Numbers::epsilon);
+  if (rule == Rule::Adamax)
+    return std::make_unique<Adamax>(params, AdamaxOptions{lr, beta1, beta2, epsilon, decay, n.maximize});
+  if (rule == Rule::NAdam)
+    return std::make_unique<NAdam>(params, NAdamOptions{lr, beta1, beta2, epsilon, decay, h.get(&Numbers::momentum_decay),
+                                                        n.decoupled, n.maximize});
+  if (rule == Rule::RAdam)
+    return std::make_unique<RAdam>(params, RAdamOptions{lr, beta1, beta2, epsilon, decay, n.decoupled, n.maximize});
+  if (rule == Rule::Lion) return std::make_unique<Lion>(params, LionOptions{lr, beta1, beta2, decay, n.maximize});
   if (rule == Rule::Adam)
-    return std::make_unique<Adam>(params, AdamOptions{lr, beta1, beta2, epsilon, decay, n.maximize});
-  return std::make_unique<AdamW>(params, AdamWOptions{lr, beta1, beta2, epsilon, decay, n.maximize});
+    return std::make_unique<Adam>(
+        params, AdamOptions{lr, beta1, beta2, epsilon, decay, n.maximize, n.amsgrad, n.decoupled});
+  return std::make_unique<AdamW>(params, AdamWOptions{lr, beta1, beta2, epsilon, decay, n.maximize, n.amsgrad});
 }
 
 /// 1.5 (p - 0.7)^2 + cos(p), smooth and not quadratic; turned over where it is to be maximized.
@@ -265,6 +294,37 @@ TEST(Adagrad, EverySetHasItsOwnHyperparameters) {
                         .epsilon = 1e-6 * (set + 1),
                         .lr_decay = 0.05 * set});
   compare_everywhere(Rule::Adagrad, h);
+}
+
+TEST(Optimizer, EveryOtherRuleFollowsItsFormulaSetBySet) {
+  for (const Rule rule : {Rule::Adadelta, Rule::Adamax, Rule::NAdam, Rule::RAdam, Rule::Asgd, Rule::Rprop, Rule::Lion,
+                          Rule::Adam, Rule::AdamW})
+    for (const bool flag : {false, true}) {
+      SCOPED_TRACE(testing::Message() << static_cast<int>(rule) << ' ' << flag);
+      Hypers h;
+      for (int set = 0; set < 5; ++set)
+        h.of_set.push_back({.lr = 0.005 * (set + 1),
+                            .weight_decay = 0.02 * set,
+                            .beta1 = 0.5 + 0.05 * set,
+                            .beta2 = 0.9 + 0.01 * set,
+                            .epsilon = 1e-3 * (set + 1),
+                            .maximize = flag,
+                            .amsgrad = flag,
+                            .decoupled = flag && rule != Rule::AdamW,
+                            .rho = 0.5 + 0.1 * set,
+                            .momentum_decay = 0.01 * (set + 1),
+                            .lambd = 0.01 * set,
+                            .power = 0.5 + 0.1 * set,
+                            .t0 = 10.0 * set,
+                            .step_max = 0.1 * (set + 1)});
+      // The sign of a number near 0 is that of its rounding: what steps by signs is compared in float64 alone.
+      if (rule == Rule::Rprop || rule == Rule::Lion)
+        compare(rule, h, float64, kTolerance64);
+      else
+        compare_everywhere(rule, h);
+      h.of_set.resize(1);
+      compare(rule, h, float64, kTolerance64, false);
+    }
 }
 
 TEST(Optimizer, OneHyperparameterPerSetAndTheOthersShared) {

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from . import _C
 from ._C import Init, Parameters, Tensor, device, dtype
 from ._C._init import zeros
-from ._C._optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from ._C._optim import Optimizer
 from .autograd import no_grad
 
 T = TypeVar("T")
@@ -111,14 +111,7 @@ def _reduce(parameters: Parameters) -> tuple[Any, ...]:
     return _rebuild, (*arena, frozen, _active(parameters), parameters._inits())
 
 
-def _rebuild_optimizer(
-    kind: type[Any],
-    params: Parameters | list[Tensor],
-    options: dict[str, Any],
-    state: list[Tensor],
-    active: Tensor | None = None,
-) -> Optimizer:
-    optimizer: Optimizer = kind(params, **options)
+def _restore(optimizer: Optimizer, state: list[Tensor], active: Tensor | None) -> Optimizer:
     if len(state) > len(optimizer._state()):  # some set has begun anew
         home = optimizer.parameters
         _C._population._restart(optimizer, _C.zeros(home.sets, dtype=_C.bool_, device=home.device), None)
@@ -130,10 +123,38 @@ def _rebuild_optimizer(
     return optimizer
 
 
-def _reduce_optimizer(optimizer: Optimizer) -> tuple[Any, ...]:
-    home = optimizer.parameters
-    params = home.tensors() if home._adopted else home
-    return _rebuild_optimizer, (type(optimizer), params, optimizer._options(), optimizer._state(), _active(home))
+def _rebuild_optimizer(
+    kind: type[Any],
+    params: Any,
+    options: dict[str, Any],
+    state: list[Tensor],
+    active: Tensor | None = None,
+) -> Optimizer:
+    return _restore(kind(params, **options), state, active)
+
+
+def _rebuild_composite(
+    kind: type[Any],
+    groups: list[dict[str, Any]],
+    defaults: dict[str, Any],
+    state: list[Tensor],
+    active: Tensor | None,
+    state_dict: dict[str, Any],
+) -> Optimizer:
+    optimizer: Optimizer = kind.__new__(kind)
+    Optimizer.__init__(optimizer, groups, defaults)
+    optimizer.load_state_dict(state_dict)
+    return _restore(optimizer, state, active)
+
+
+def reduce_optimizer(optimizer: Optimizer) -> tuple[Any, ...]:
+    """How an optimizer is pickled: its groups, whose parameters are leaves, and what it keeps."""
+    groups = [dict(group) for group in optimizer.param_groups]
+    state, active = optimizer._state(), _active(optimizer.parameters)
+    if "_composite_state" in optimizer.__dict__:
+        state_dict = optimizer.state_dict()
+        return _rebuild_composite, (type(optimizer), groups, optimizer.__dict__["defaults"], state, active, state_dict)
+    return _rebuild_optimizer, (type(optimizer), groups, {}, state, active)
 
 
 def _rebuild_init(function: str, arguments: tuple[float, ...]) -> Init:
@@ -145,5 +166,3 @@ def register() -> None:
     """Tells pickle and copy how; gradients are not kept."""
     copyreg.pickle(Parameters, _reduce)
     copyreg.pickle(Init, lambda init: (_rebuild_init, init._made_by()))
-    for kind in (SGD, Adagrad, Adam, AdamW, RMSprop):
-        copyreg.pickle(kind, _reduce_optimizer)

@@ -199,7 +199,7 @@ class Loader {
 
   /// What the slot holds with those sets of `value` in it that are asked for.
   Tensor merged(const CheckpointSlot& slot, const Tensor& value) const {
-    if (slot.name == "optimizer/step") {
+    if (slot.name.starts_with("optimizer/") && slot.name.ends_with("/step")) {
       const auto own = slot.value.item<std::int64_t>({}), stored = value.item<std::int64_t>({});
       LUGE_CHECK(ValueError, own == 0 || own == stored,
                  "{}: '{}' differs: its optimizer has taken {} steps, the one here {}; steps are counted for all sets "

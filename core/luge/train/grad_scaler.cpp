@@ -1,5 +1,6 @@
 #include <luge/train/grad_scaler.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include <luge/autograd/detail/node.h>
@@ -84,7 +85,10 @@ void GradScaler::unscale_(Optimizer& optimizer) {
   const Shape shape = parameters.batched() ? Shape{parameters.sets()} : Shape{};
   const Tensor inverse = (1 / scale_.to(DType::Float64)).to(parameters.dtype());
   Tensor found = zeros(shape, {.dtype = DType::Bool, .device = parameters.device()});
-  for (const Tensor& leaf : parameters.tensors()) {
+  std::vector<Tensor> leaves;
+  for (std::size_t group = 0; group < optimizer.groups(); ++group)
+    for (const Tensor& leaf : optimizer.params(group)) leaves.push_back(leaf);
+  for (const Tensor& leaf : leaves) {
     if (observer) [[unlikely]] {
       observer->uses(*leaf.storage());  // whether it is frozen
       observer->uses_gradient(*leaf.impl());
@@ -113,18 +117,34 @@ void GradScaler::step(Optimizer& optimizer, const std::function<void()>& how) {
   if (!seen("step", optimizer).found.defined()) unscale_(optimizer);
   Seen& known = seen_[&optimizer];
   const NoGrad guard;
-  Parameters& parameters = optimizer.parameters();
-  const Tensor active = parameters.active(), skips = logical_and(active, known.found).to(DType::Int64);
-  Tensor begun = optimizer.begun(), steps = optimizer.state()[0];  // from now on steps look at begun
-  const Tensor before = steps.clone();
-  parameters.set_active(logical_and(active, logical_not(known.found)));
+  struct Arena {
+    Parameters parameters;
+    Tensor active;
+  };
+  struct Counted {
+    Tensor skips, begun, steps, before;
+  };
+  std::vector<Arena> arenas;
+  std::vector<Counted> counted;
+  for (std::size_t group = 0; group < optimizer.groups(); ++group) {
+    const Parameters home = *Parameters::home_of(optimizer.params(group)[0]);
+    auto arena = std::find_if(arenas.begin(), arenas.end(), [&](const Arena& one) { return one.parameters == home; });
+    if (arena == arenas.end()) arena = arenas.insert(arena, {home, home.active()});
+    const Tensor steps = optimizer.steps(group);
+    counted.push_back({logical_and(arena->active, known.found).to(DType::Int64),
+                       optimizer.begun(group),  // from now on steps look at it
+                       steps, steps.clone()});
+  }
+  for (Arena& arena : arenas) arena.parameters.set_active(logical_and(arena.active, logical_not(known.found)));
   how ? how() : optimizer.step();
-  parameters.set_active(active);
-  const Tensor uncounted = skips * (steps - before);  // without any gradient a step does not count
-  if (!parameters.batched())
-    steps.sub_(uncounted);
-  else if (begun.defined())
-    begun.add_(uncounted);
+  for (Arena& arena : arenas) arena.parameters.set_active(arena.active);
+  for (Counted& group : counted) {
+    const Tensor uncounted = group.skips * (group.steps - group.before);  // without any gradient a step does not count
+    if (!optimizer.parameters().batched())
+      group.steps.sub_(uncounted);
+    else if (group.begun.defined())
+      group.begun.add_(uncounted);
+  }
   known.is_stepped = true;
 }
 

@@ -1,419 +1,481 @@
 #include <luge/train/optimizer.h>
 
 #include <algorithm>
-#include <unordered_map>
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
-#include <luge/math/updates.h>
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/tensor/detail/tensor_impl.h>
-#include <luge/train/detail/arena.h>
-#include <luge/train/detail/hyper.h>
+#include <luge/train/detail/optimizer_state.h>
 
 namespace luge {
 
-/// Everything of an optimizer: the arena, the hyperparameters and buffers in device memory, and the call
-/// that uses them, filled once and run at every step.
-class Optimizer::State {
- public:
-  /// A hyperparameter besides lr and weight_decay. With `hyper` kUnused the rule does not read it.
-  struct Setting {
-    static constexpr int kUnused = -1;
-    const char* name;
-    int hyper;
-    Tensor values;
-  };
+// ---- making one ---------------------------------------------------------------------------------
 
-  /// Nothing of the arena has changed before seal(): a bad option leaves all as it was.
-  static std::unique_ptr<State> make(Parameters parameters, const SgdOptions& options);
-  static std::unique_ptr<State> make(Parameters parameters, const RmsPropOptions& options);
-  static std::unique_ptr<State> make(Parameters parameters, const AdagradOptions& options);
-  /// Adam and AdamW.
-  template <class Options>
-  static std::unique_ptr<State> make(UpdateRule rule, Parameters parameters, const Options& options);
-  /// The arena of loose leaves: the one they all live in already, or a new one that they move into when it
-  /// is sealed.
-  static Parameters arena_of(UpdateRule rule, const std::vector<Tensor>& given);
-
-  State(UpdateRule rule, Parameters parameters);
-
-  void step();
-  void set_lr(const PerSet& lr, SourceLocation location);
-  const std::shared_ptr<LearningRate>& lr() const { return lr_; }
-  const Tensor& steps() const { return steps_; }
-  Parameters& parameters() { return parameters_; }
-  Tensor begun();
-  const Tensor& begun_so_far() const { return begun_; }
-  const Tensor& initial_moments() const { return initial_moments_; }
-  const Update& call() const { return call_; }
-  std::vector<std::pair<std::string, Tensor>> hyperparameters() const;
-  std::vector<Tensor> state() const;
-  std::vector<std::pair<std::string, Tensor>> named_state() const;
-
- private:
-  using Arena = Parameters::Arena;
-
-  /// Each tensor once, however often it is given: weights may be tied.
-  static std::vector<Tensor> checked_leaves(UpdateRule rule, const std::vector<Tensor>& given);
-
-  Arena& arena() { return *parameters_.arena_; }
-  const char* name() const { return luge::name(call_.rule); }
-  Tensor values(const char* name, const PerSet& given, Allowed allowed, Waiting waiting = Waiting::Allowed,
-                SourceLocation location = {}) const {
-    return hyper_values(this->name(), name, given, allowed, parameters_, waiting, location);
+Optimizer::State::State(std::shared_ptr<const OptimizerKind> kind, std::vector<Draft> drafts) : kind_(std::move(kind)) {
+  LUGE_CHECK(ValueError, !drafts.empty(), "{}: no tensors given; at least one is needed", name());
+  std::vector<Place> places = placed(drafts, homes_);
+  for (std::size_t g = 0; g < drafts.size(); ++g) {
+    Home& home = homes_[places[g].home];
+    groups_.push_back(make_group(std::move(places[g]), home, drafts[g].settings));
   }
-  /// The last steps of making one: settings and states in device memory. The rule may be another one of the same optimizer.
-  void finish(UpdateRule rule, const PerSet& weight_decay, bool maximize, std::initializer_list<Setting> settings,
-              const Tensor& initial_state = {});
-  Hyper keep(const char* name, const Tensor& values);
-  void expect_none_begun() const;
-  Tensor block(const Ref<Storage>& buffer) const;
-
-  Parameters parameters_;
-  Update call_;
-  std::shared_ptr<LearningRate> lr_ = std::make_shared<LearningRate>();
-  Tensor steps_;
-  Tensor begun_, initial_moments_;
-  /// Whether some set may have begun anew.
-  std::shared_ptr<bool> has_begun_ = std::make_shared<bool>(false);
-  std::vector<std::pair<std::string, Tensor>> kept_;  // what call_ points to, by name
-  std::vector<Ref<Storage>> buffers_;                 // likewise
-};
-
-Optimizer::State::State(UpdateRule rule, Parameters parameters) : parameters_(std::move(parameters)) {
-  call_.rule = rule;
-  call_.dtype = parameters_.dtype();
-  call_.layout = arena().layout();
-  LUGE_CHECK(ValueError, call_.layout.parameters > 0,
-             "{}: there are no parameters; add them before making the optimizer", name());
-  call_.value = arena().values();
-  call_.grad = arena().gradients();
-  steps_ = zeros({}, {.dtype = DType::Int64, .device = parameters_.device()});
-  call_.steps = static_cast<std::int64_t*>(steps_.data());
+  for (const Home& home : homes_) arena(home).seal();
+  note_whole_homes();
 }
 
-Hyper Optimizer::State::keep(const char* name, const Tensor& values) {
-  kept_.emplace_back(name, values);
-  return hyper(values);
+const Optimizer::State::Group& Optimizer::State::at(std::size_t group) const {
+  LUGE_CHECK(IndexError, group < groups_.size(), "{}: there is no parameter group {}; there are {}", name(), group,
+             groups_.size());
+  return groups_[group];
 }
 
-Tensor Optimizer::State::block(const Ref<Storage>& buffer) const {
-  const std::int64_t size = call_.layout.size;
-  return Tensor(new TensorImpl(buffer, call_.dtype, {size}, {1}, 0, size));
-}
-
-void Optimizer::State::finish(UpdateRule rule, const PerSet& weight_decay, bool maximize,
-                              std::initializer_list<Setting> settings, const Tensor& initial_state) {
-  call_.rule = rule;
-  call_.maximize = maximize;
-  initial_moments_ = initial_state;
-  const Tensor decay = values("weight_decay", weight_decay, Allowed::Finite);
-  for (const Setting& setting : settings) {
-    const Hyper hyper = keep(setting.name, setting.values);
-    if (setting.hyper != Setting::kUnused) call_.hyper[static_cast<std::size_t>(setting.hyper)] = hyper;
+Optimizer::State::Group Optimizer::State::make_group(Place place, Home& home, const OptimizerSettings& given) const {
+  for (const auto& [option, value] : given.values)
+    if (std::ranges::none_of(kind_->values, [&](const auto& known) { return known.name == option; })) kind_->value(option);
+  Group group{.place = std::move(place)};
+  for (const OptimizerKind::Flag& flag : kind_->flags) group.flags.push_back(flag.standard);
+  for (const auto& [option, on] : given.flags) group.flags[kind_->flag(option)] = on;
+  for (const OptimizerKind::Value& option : kind_->values) {
+    PerSet value = option.standard;
+    for (const auto& [name, own] : given.values)
+      if (name == option.name) value = own;
+    Setting setting{.values = values(option.name.c_str(), value, option.allowed, home, Waiting::Allowed, {}),
+                    .given_as_tensor = value.is_tensor(),
+                    .plays = value.is_tensor() || value.value() != 0};
+    if (option.at_start_only) group.initial = setting.values;
+    if (option.name == "lr") group.rate->assign(setting.values);
+    group.settings.push_back(std::move(setting));
   }
-  // The usual 0 need not be multiplied with at every step.
-  if (weight_decay.is_tensor() || weight_decay.value() != 0)
-    call_.hyper[math::kWeightDecay] = keep("weight_decay", decay);
-  for (int i = 0; i < traits(rule).states; ++i) {
-    buffers_.push_back(arena().make_block());
-    if (initial_state.defined()) block(buffers_.back()).copy_(initial_state);
-    call_.state[static_cast<std::size_t>(i)] = buffers_.back()->data();
-  }
-  arena().seal();
-}
-
-/// Whether there is a buffer at all: some set may have a momentum.
-bool has_momentum(const PerSet& momentum) { return momentum.is_tensor() || momentum.value() != 0; }
-
-std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, const SgdOptions& options) {
-  using Formula = math::scalar::MomentumSgd;
-  auto state = std::make_unique<State>(UpdateRule::Sgd, std::move(parameters));
-  state->set_lr(options.lr, {});
-  const Tensor momentum = state->values("momentum", options.momentum, Allowed::Finite);
-  Tensor dampening = state->values("dampening", options.dampening, Allowed::Finite);
-  if (options.nesterov)
+  LUGE_CHECK(ValueError, group.rate->values.defined(), "{}: there is no lr among the hyperparameters", name());
+  Update& call = group.call;
+  call.dtype = home.parameters.dtype();
+  call.value = arena(home).values();
+  call.grad = arena(home).gradients();
+  group.steps = zeros({}, {.dtype = DType::Int64, .device = home.parameters.device()});
+  call.steps = static_cast<std::int64_t*>(group.steps.data());
+  if (kind_->name == "Sgd" && group.flags[kind_->flag("nesterov")]) {
+    const Tensor &momentum = group.settings[kind_->value("momentum")].values,
+                 &dampening = group.settings[kind_->value("dampening")].values;
     LUGE_CHECK(ValueError, momentum.gt(0).all().item<bool>({}) && dampening.eq(0).all().item<bool>({}),
-               "Sgd: nesterov is set; it needs a momentum above 0 and a dampening of 0");
-  // A set without momentum among sets that have one: as alone, where dampening plays no part.
-  if (options.momentum.is_tensor()) dampening = where(momentum.eq(0), 0, dampening);
-  if (!has_momentum(options.momentum))
-    state->finish(UpdateRule::Sgd, options.weight_decay, options.maximize,
-                  {{"dampening", Setting::kUnused, dampening}});
-  else
-    state->finish(options.nesterov ? UpdateRule::NesterovSgd : UpdateRule::MomentumSgd, options.weight_decay,
-                  options.maximize,
-                  {{"momentum", Formula::kMomentum, momentum}, {"dampening", Formula::kDampening, dampening}});
-  return state;
+               "{}: nesterov is set; it needs a momentum above 0 and a dampening of 0", name());
+  }
+  put_dampening_in_force(group);
+  choose_rule(group, home);
+  return group;
 }
 
-template <class Options>
-std::unique_ptr<Optimizer::State> Optimizer::State::make(UpdateRule rule, Parameters parameters,
-                                                         const Options& options) {
-  using Formula = math::scalar::Adam;
-  auto state = std::make_unique<State>(rule, std::move(parameters));
-  state->set_lr(options.lr, {});
-  const Tensor beta1 = state->values("beta1", options.beta1, Allowed::BelowOne);
-  const Tensor beta2 = state->values("beta2", options.beta2, Allowed::BelowOne);
-  const Tensor epsilon = state->values("epsilon", options.epsilon, Allowed::Finite);
-  state->finish(
-      rule, options.weight_decay, options.maximize,
-      {{"beta1", Formula::kBeta1, beta1}, {"beta2", Formula::kBeta2, beta2}, {"epsilon", Formula::kEpsilon, epsilon}});
-  return state;
+/// A set without momentum among sets that have one: as alone, where dampening plays no part.
+void Optimizer::State::put_dampening_in_force(Group& group) const {
+  if (kind_->name != "Sgd") return;
+  const Setting& momentum = group.settings[kind_->value("momentum")];
+  Setting& dampening = group.settings[kind_->value("dampening")];
+  if (!momentum.given_as_tensor && !dampening.in_force.defined()) return;
+  const NoGrad guard;
+  assign_in_place(dampening.in_force, where(momentum.values.eq(0), 0, dampening.values));
 }
 
-std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, const RmsPropOptions& options) {
-  using Formula = math::scalar::RmsProp;
-  auto state = std::make_unique<State>(UpdateRule::RmsProp, std::move(parameters));
-  state->set_lr(options.lr, {});
-  const Setting alpha{"alpha", Formula::kAlpha, state->values("alpha", options.alpha, Allowed::BelowOne)};
-  const Setting epsilon{"epsilon", Formula::kEpsilon, state->values("epsilon", options.epsilon, Allowed::Finite)};
-  const Setting momentum{"momentum", Formula::kMomentum,
-                         state->values("momentum", options.momentum, Allowed::Finite)};
-  if (has_momentum(options.momentum))
-    state->finish(options.centered ? UpdateRule::CenteredMomentumRmsProp : UpdateRule::MomentumRmsProp,
-                  options.weight_decay, options.maximize, {alpha, epsilon, momentum});
-  else
-    state->finish(options.centered ? UpdateRule::CenteredRmsProp : UpdateRule::RmsProp, options.weight_decay,
-                  options.maximize, {alpha, epsilon});
-  return state;
+bool Optimizer::State::plays(const Group& group, std::string_view option) const {
+  return group.settings[kind_->value(option)].plays;
 }
 
-std::unique_ptr<Optimizer::State> Optimizer::State::make(Parameters parameters, const AdagradOptions& options) {
-  using Formula = math::scalar::Adagrad;
-  auto state = std::make_unique<State>(UpdateRule::Adagrad, std::move(parameters));
-  state->set_lr(options.lr, {});
-  const Tensor lr_decay = state->values("lr_decay", options.lr_decay, Allowed::Finite);
-  const Tensor sum = state->values("initial_accumulator_value", options.initial_accumulator_value, Allowed::Finite);
-  const Tensor epsilon = state->values("epsilon", options.epsilon, Allowed::Finite);
-  state->finish(UpdateRule::Adagrad, options.weight_decay, options.maximize,
-                {{"lr_decay", Formula::kLrDecay, lr_decay}, {"epsilon", Formula::kEpsilon, epsilon}}, sum);
-  return state;
+void Optimizer::State::choose_rule(Group& group, Home& home) const {
+  Update& call = group.call;
+  call.rule = rule_of(*kind_, group.flags, [&](std::string_view option) { return plays(group, option); });
+  for (std::size_t i = 0; i < kind_->flags.size(); ++i)
+    if (kind_->flags[i].name == "maximize") call.maximize = group.flags[i];
+  const RuleTraits& rule = traits(call.rule);
+  call.state = {};
+  for (std::size_t i = 0; i < static_cast<std::size_t>(rule.states); ++i) {
+    const std::string state = rule.state_names[i];
+    auto block = std::ranges::find(home.blocks, state, &std::pair<std::string, Ref<Storage>>::first);
+    if (block == home.blocks.end()) {
+      home.blocks.emplace_back(state, arena(home).make_block());
+      block = home.blocks.end() - 1;
+    }
+    call.state[i] = block->second->data();
+  }
+  call.layout = arena(home).layout();
+  if (!group.initial.defined() || std::exchange(group.form->is_filled, true)) return;
+  const NoGrad guard;
+  for (const auto& [state, block] : home.blocks)
+    for_each_member(group, home, [&](const Arena::Member& member) {
+      if (element_count(member.shape) > 0) window(block, call.dtype, member).copy_(group.initial);
+    });
 }
 
-void Optimizer::State::set_lr(const PerSet& lr, SourceLocation location) {
-  LUGE_CHECK(ValueError, !lr_->follows,
+Tensor Optimizer::State::window(const Ref<Storage>& block, DType dtype, const Arena::Member& member) {
+  return Tensor(new TensorImpl(block, dtype, member.shape, contiguous_strides(member.shape), member.offset,
+                               element_count(member.shape)));
+}
+
+template <class Visit>
+void Optimizer::State::for_each_member(const Group& group, const Home& home, const Visit& visit) {
+  const std::vector<Arena::Member> members = arena(home).members();
+  for (std::size_t p = 0; p < members.size(); ++p)
+    if (group.place.members.empty() || group.place.members[p]) visit(members[p]);
+}
+
+// ---- changing options ---------------------------------------------------------------------------
+
+void Optimizer::State::set_lr(const PerSet& lr, std::size_t number, SourceLocation location) {
+  Group& group = at(number);
+  LUGE_CHECK(ValueError, !group.rate->follows,
              "set_lr: this {} stands for the sets of another one that still go on (stop.train) and has the learning "
              "rates of that; call set_lr of that one, or use a schedule",
              name());
-  const Waiting waiting = lr_->values.defined() ? Waiting::Never : Waiting::Allowed;
-  lr_->assign(values("lr", lr, Allowed::Finite, waiting, location));
-  lr_->rebase();
+  const NoGrad guard;
+  group.rate->assign(values("lr", lr, kind_->values[kind_->value("lr")].allowed, homes_[group.place.home],
+                            Waiting::Never, location));
+  group.rate->rebase();
 }
+
+void Optimizer::State::mark_change(Group& group, std::string_view option) const {
+  ++group.form->version;
+  group.form->changed = option;
+}
+
+void Optimizer::State::set_value(std::string_view option, const PerSet& value, std::size_t number,
+                                 SourceLocation location) {
+  if (option == "lr") return set_lr(value, number, location);
+  Group& group = at(number);
+  const std::size_t i = kind_->value(option);
+  Home& home = homes_[group.place.home];
+  const NoGrad guard;
+  const Tensor fresh = values(kind_->values[i].name.c_str(), value, kind_->values[i].allowed, home, Waiting::Never,
+                              location);
+  Setting& setting = group.settings[i];
+  const bool plays = value.is_tensor() || value.value() != 0;
+  const void* const before = setting.values.data();
+  const bool chooses = kind_->name == "Sgd" || kind_->name == "RmsProp";  // whether there is a momentum
+  const bool is_another_form =
+      plays != setting.plays && (option == "weight_decay" || (option == "momentum" && chooses));
+  const bool gets_momentum = is_another_form && option == "momentum" && plays;
+  assign_in_place(setting.values, fresh);
+  setting.given_as_tensor = value.is_tensor();
+  setting.plays = plays;
+  const bool dampens = group.settings.size() > 1 && kind_->name == "Sgd" && (option == "momentum" || option == "dampening");
+  if (dampens) put_dampening_in_force(group);
+  if (is_another_form || setting.values.data() != before) mark_change(group, option);
+  choose_rule(group, home);
+  // The buffer takes the next gradient as it is, as at a first step.
+  if (gets_momentum && kind_->name == "Sgd")
+    if (Tensor steps = begun(number); steps.defined()) steps.copy_(group.steps);
+}
+
+void Optimizer::State::set_flag(std::string_view option, bool on, std::size_t number) {
+  Group& group = at(number);
+  const std::size_t i = kind_->flag(option);
+  if (group.flags[i] == on) return;
+  group.flags[i] = on;
+  mark_change(group, option);
+  choose_rule(group, homes_[group.place.home]);
+}
+
+Tensor Optimizer::State::value(std::string_view option, std::size_t number) const {
+  const Group& group = at(number);
+  const std::size_t i = kind_->value(option);
+  return (option == "lr" ? group.rate->values : group.settings[i].values).clone();
+}
+
+// ---- stepping -----------------------------------------------------------------------------------
 
 void Optimizer::State::step() {
-  call_.layout = arena().active_layout();
-  if (call_.layout.parameters == 0) return;
+  LUGE_CHECK(ValueError, kind_->has_rule, "step: {} has no rule of its own", name());
+  for (Group& group : groups_) step(group);
+}
+
+void Optimizer::State::step(Group& group) {
+  const Home& home = homes_[group.place.home];
+  Update& call = group.call;
+  call.layout = arena(home).active_layout(group.place.members);
+  if (call.layout.parameters == 0) return;
+  const RuleTraits& rule = traits(call.rule);
   if (observer) [[unlikely]] {
-    observer->uses(*steps_.storage());
-    for (const auto& [name, tensor] : kept_) observer->uses(*tensor.storage());
-    for (const Ref<Storage>& buffer : buffers_) observer->uses(*buffer);
+    observer->uses(*group.steps.storage());
+    for (const auto& [state, block] : home.blocks) observer->uses(*block);
   }
-  call_.hyper[math::kLr] = hyper(lr_->values);
-  if (arena().active().defined())
-    call_.hyper[Update::kActive] = hyper(arena().active());
+  call.hyper = {};
+  for (int n = 0; n < rule.numbers; ++n) {
+    const math::Number number = rule.number[static_cast<std::size_t>(n)];
+    const auto read = [&](int h) {
+      Hyper& to = call.hyper[static_cast<std::size_t>(h)];
+      if (to.data) return;
+      if (h == math::kLr) to = hyper(group.rate->values);
+      for (std::size_t i = 0; i < kind_->values.size() && h != math::kLr; ++i)
+        if (kind_->values[i].hyper == h && (h != math::kWeightDecay || group.settings[i].plays))
+          to = hyper(group.settings[i].read());
+    };
+    if (number.reads_hyper()) read(number.hyper);
+    if (number.reads_other()) read(number.other);
+    if (number.reads_third()) read(number.third);
+  }
+  if (arena(home).active().defined())
+    call.hyper[Update::kActive] = hyper(arena(home).active());
   else
-    arena().expect_all_active();
-  if (begun_.defined()) {
+    arena(home).expect_all_active();
+  call.begun = nullptr;
+  if (group.begun.defined()) {
     if (observer) [[unlikely]]
-      observer->uses(*begun_.storage());
-    call_.begun = static_cast<const std::int64_t*>(begun_.data());
-  } else {
-    expect_none_begun();
+      observer->uses(*group.begun.storage());
+    call.begun = static_cast<const std::int64_t*>(group.begun.data());
   }
-  arena().backend().run(call_);
-  arena().bump_values(call_.layout);
+  expect_form(group);
+  arena(home).backend().run(call);
+  arena(home).bump_values(call.layout);
 }
 
-Tensor Optimizer::State::begun() {
-  const RuleTraits& rule = traits(call_.rule);
-  const auto counts_steps = [](const math::Number& number) { return number.counts_steps(); };
+void Optimizer::State::set_steps(std::int64_t steps, std::size_t number) {
+  Group& group = at(number);
+  const NoGrad guard;
+  group.steps.fill_(steps);
+  if (group.begun.defined()) group.begun.zero_();
+}
+
+Tensor Optimizer::State::begun(std::size_t number) {
+  Group& group = at(number);
+  const RuleTraits& rule = traits(group.call.rule);
+  const auto counts_steps = [](const math::Number& one) { return one.counts_steps(); };
   if (std::none_of(rule.number.begin(), rule.number.begin() + rule.numbers, counts_steps)) return {};
-  if (!begun_.defined()) {
-    *has_begun_ = true;
+  if (!group.begun.defined()) {
+    group.form->has_begun = true;
     const Unobserved once;  // it belongs to the optimizer, not to the step that is being recorded
-    begun_ = zeros({parameters_.sets()}, {.dtype = DType::Int64, .device = parameters_.device()});
+    const Parameters& parameters = homes_[group.place.home].parameters;
+    group.begun = zeros({parameters.sets()}, {.dtype = DType::Int64, .device = parameters.device()});
   }
-  return begun_;
+  return group.begun;
 }
 
-/// Tells who records a step that it counts its steps for all sets alike: it fails once some set may have begun anew.
-void Optimizer::State::expect_none_begun() const {
+/// Tells who records a step what it is made for: it fails once an option asks for another one, or, if it counts its steps
+/// for all sets alike, once some set may have begun anew.
+void Optimizer::State::expect_form(const Group& group) const {
   if (!observer) return;
   // The owner is seen to be alive before this is called.
-  const auto check = [has_begun = has_begun_.get()](std::int64_t steps, std::int64_t) {
-    LUGE_CHECK(CaptureError, !*has_begun,
+  const auto check = [form = group.form.get(), version = group.form->version,
+                      counts_alike = !group.begun.defined()](std::int64_t steps, std::int64_t) {
+    LUGE_CHECK(CaptureError, form->version == version,
+               "step: '{}' of the optimizer has changed since this step was captured, in a way that asks for another "
+               "kernel; capture it again",
+               form->changed);
+    LUGE_CHECK(CaptureError, !counts_alike || !form->has_begun,
                "step: population.restart was first called after this step was captured, which counts steps for all "
                "sets alike; capture it again, or call restart with a mask of no set before capturing");
     return steps;
   };
-  observer->has_effect({.owner = has_begun_, .owner_name = "optimizer", .before = check, .after = {}, .undo = {}});
+  observer->has_effect({.owner = group.form, .owner_name = "optimizer", .before = check, .after = {}, .undo = {}});
 }
 
-std::vector<std::pair<std::string, Tensor>> Optimizer::State::hyperparameters() const {
-  std::vector<std::pair<std::string, Tensor>> result{{"lr", lr_->values.clone()}};
-  for (const auto& [name, values] : kept_) result.emplace_back(name, values.clone());
+// ---- what it keeps ------------------------------------------------------------------------------
+
+std::vector<std::pair<std::string, Tensor>> Optimizer::State::hyperparameters(std::size_t number) const {
+  const Group& group = at(number);
+  std::vector<std::pair<std::string, Tensor>> result;
+  const auto add = [&](bool is_decay) {
+    for (std::size_t i = 0; i < kind_->values.size(); ++i) {
+      const OptimizerKind::Value& option = kind_->values[i];
+      const bool may_be_absent = option.name == "weight_decay" || option.name == "momentum";
+      if (option.name == "lr" || option.at_start_only || is_decay != (option.name == "weight_decay")) continue;
+      if (may_be_absent && kind_->has_rule && !group.settings[i].plays) continue;
+      result.emplace_back(option.name, group.settings[i].read());
+    }
+  };
+  add(false);
+  add(true);
+  return result;
+}
+
+std::vector<std::pair<std::string, Tensor>> Optimizer::State::state_of(std::size_t number, std::size_t i) const {
+  const Group& group = at(number);
+  const Home& home = homes_[group.place.home];
+  LUGE_CHECK(IndexError, i < group.place.places.size(), "{}: parameter group {} has no parameter {}; it has {}",
+             name(), number, i, group.place.places.size());
+  const Arena::Member member = arena(home).members()[group.place.places[i]];
+  std::vector<std::pair<std::string, Tensor>> result;
+  for (int s = 0; s < traits(group.call.rule).states; ++s) {
+    const char* const state = traits(group.call.rule).state_names[static_cast<std::size_t>(s)];
+    const auto block = std::ranges::find(home.blocks, state, &std::pair<std::string, Ref<Storage>>::first);
+    result.emplace_back(state, window(block->second, group.call.dtype, member));
+  }
   return result;
 }
 
 std::vector<Tensor> Optimizer::State::state() const {
-  std::vector<Tensor> result{steps_, lr_->values};
-  for (const Ref<Storage>& buffer : buffers_) result.push_back(block(buffer));
-  if (begun_.defined()) result.push_back(begun_);
+  std::vector<Tensor> result;
+  for (const Group& group : groups_) {
+    result.push_back(group.steps);
+    result.push_back(group.rate->values);
+  }
+  for (const Home& home : homes_) {
+    const std::int64_t size = arena(home).layout().size;
+    for (const auto& [state, block] : home.blocks)
+      result.push_back(Tensor(new TensorImpl(block, home.parameters.dtype(), {size}, {1}, 0, size)));
+  }
+  for (const Group& group : groups_)
+    if (group.begun.defined()) result.push_back(group.begun);
   return result;
 }
 
-std::vector<std::pair<std::string, Tensor>> Optimizer::State::named_state() const {
-  std::vector<std::pair<std::string, Tensor>> result{{"step", steps_}, {"lr", lr_->values}};
-  result.insert(result.end(), kept_.begin(), kept_.end());
-  if (begun_.defined()) result.emplace_back("begun", begun_);
-  for (std::size_t i = 0; i < buffers_.size(); ++i) {
-    const char* const state = traits(call_.rule).state_names[i];
-    for (const Parameters::Arena::Member& member : parameters_.arena_->members())
-      result.emplace_back(fmt::format("{}.{}", state, member.name),
-                          Tensor(new TensorImpl(buffers_[i], call_.dtype, member.shape, contiguous_strides(member.shape),
-                                                member.offset, element_count(member.shape))));
+std::vector<std::pair<std::string, Tensor>> Optimizer::State::named_state(std::size_t number) const {
+  const Group& group = at(number);
+  const Home& home = homes_[group.place.home];
+  std::vector<std::pair<std::string, Tensor>> result{{"step", group.steps}, {"lr", group.rate->values}};
+  for (auto& setting : hyperparameters(number)) result.push_back(std::move(setting));
+  if (group.begun.defined()) result.emplace_back("begun", group.begun);
+  for (int s = 0; s < traits(group.call.rule).states; ++s) {
+    const char* const state = traits(group.call.rule).state_names[static_cast<std::size_t>(s)];
+    const auto block = std::ranges::find(home.blocks, state, &std::pair<std::string, Ref<Storage>>::first);
+    for_each_member(group, home, [&](const Arena::Member& member) {
+      result.emplace_back(fmt::format("{}.{}", state, member.name), window(block->second, group.call.dtype, member));
+    });
   }
   return result;
-}
-
-std::vector<Tensor> Optimizer::State::checked_leaves(UpdateRule rule, const std::vector<Tensor>& given) {
-  const char* const op = luge::name(rule);
-  std::vector<Tensor> leaves;
-  std::unordered_map<const Storage*, const TensorImpl*> seen;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    LUGE_CHECK(ValueError, given[i].defined(), "{}: tensor {} is undefined", op, i);
-    const TensorImpl& impl = *given[i].impl();
-    LUGE_CHECK(ValueError, !impl.grad_fn, "{}: tensor {} was made by {}; only leaves can be optimized", op, i,
-               impl.grad_fn->name());
-    // A frozen parameter comes along: it may be unfrozen later.
-    LUGE_CHECK(ValueError, impl.leaf, "{}: tensor {} does not require a gradient; call requires_grad_() on it", op, i);
-    if (!is_floating(impl.dtype)) continue;  // a parameter that can never have a gradient
-    LUGE_CHECK(DTypeError, !is_storage_only(impl.dtype), "{}: tensor {} is {}; allowed are float32 and float64", op, i,
-               luge::name(impl.dtype));
-    const Tensor& first = leaves.empty() ? given[i] : leaves[0];
-    LUGE_CHECK(DTypeError, impl.dtype == first.dtype(),
-               "{}: tensor {} is {} and tensor 0 is {}; all must share one dtype", op, i, luge::name(impl.dtype),
-               luge::name(first.dtype()));
-    LUGE_CHECK(DeviceError, given[i].device() == first.device(),
-               "{}: tensor {} is on {} and tensor 0 on {}; all must share one device", op, i,
-               to_string(given[i].device()), to_string(first.device()));
-    const bool owns_all = impl.contiguous && impl.offset == 0 &&
-                          impl.storage->bytes() == static_cast<std::size_t>(impl.numel) * size_of(impl.dtype);
-    LUGE_CHECK(ValueError, owns_all,
-               "{}: tensor {} of shape {} shares its memory with others: it is a view; give a tensor of its own "
-               "(detach().clone().requires_grad_())",
-               op, i, to_string(impl.shape));
-    const auto [place, is_new] = seen.emplace(impl.storage.get(), &impl);
-    LUGE_CHECK(ValueError, is_new || place->second == &impl,
-               "{}: tensor {} shares its memory with an earlier one and is not the same tensor", op, i);
-    if (is_new) leaves.push_back(given[i]);
-  }
-  LUGE_CHECK(ValueError, !leaves.empty(), "{}: no tensors given; at least one is needed", op);
-  return leaves;
-}
-
-Parameters Optimizer::State::arena_of(UpdateRule rule, const std::vector<Tensor>& given) {
-  const char* const op = luge::name(rule);
-  const std::vector<Tensor> leaves = checked_leaves(rule, given);
-  std::optional<Parameters> home;
-  std::size_t at_home = 0;
-  for (const Tensor& leaf : leaves) {
-    const std::optional<Parameters> own = Parameters::home_of(leaf);
-    if (!own || (home && !(*home == *own))) continue;
-    home = own;
-    ++at_home;
-  }
-  if (!home) {
-    // They may have lived in an arena with sets that is gone.
-    const std::optional<std::int64_t> sets = leaves[0].impl()->leaf->sets();
-    const auto words = [](std::optional<std::int64_t> n) { return n ? fmt::format("{} sets", *n) : "no sets"; };
-    for (const Tensor& leaf : leaves)
-      LUGE_CHECK(ValueError, leaf.impl()->leaf->sets() == sets,
-                 "{}: a tensor of shape {} has {} and one of shape {} has {}; all must have the same", op,
-                 to_string(leaves[0].shape()), words(sets), to_string(leaf.shape()), words(leaf.impl()->leaf->sets()));
-    Parameters own({.sets = sets, .device = leaves[0].device(), .dtype = leaves[0].dtype()});
-    own.arena_->prepare_adoption(leaves);
-    return own;
-  }
-  const std::vector<Tensor>& members = home->arena_->tensors();
-  LUGE_CHECK(
-      ValueError, at_home == leaves.size() && at_home == members.size(),
-      "{}: {} of the {} tensors given belong to an arena of {} (a Parameters, or another optimizer's tensors); pass "
-      "that Parameters, or all of its tensors and no others",
-      op, at_home, leaves.size(), members.size());
-  return *home;
 }
 
 // ---- what users see -----------------------------------------------------------------------------
 
-namespace {
-
-UpdateRule rule_of(const AdamWOptions& options) {
-  return options.amsgrad ? UpdateRule::AmsgradAdamW : UpdateRule::AdamW;
-}
-UpdateRule rule_of(const AdamOptions& options) {
-  if (options.decoupled_weight_decay) return rule_of(AdamWOptions{.amsgrad = options.amsgrad});
-  return options.amsgrad ? UpdateRule::AmsgradAdam : UpdateRule::Adam;
-}
-
-}  // namespace
-
-Optimizer::Optimizer(std::unique_ptr<State> state) : state_(std::move(state)), lr_(state_->lr()) {}
+Optimizer::Optimizer(std::unique_ptr<State> state) : state_(std::move(state)), lr_(state_->rate(0)) {}
 Optimizer::~Optimizer() = default;
 
-void Optimizer::zero_grad() { state_->parameters().zero_grad(); }
+void Optimizer::zero_grad() { state_->zero_grad(); }
 void Optimizer::step() { state_->step(); }
-void Optimizer::set_lr(const PerSet& lr, SourceLocation location) { state_->set_lr(lr, location); }
-Tensor Optimizer::lr(std::size_t) const { return lr_->values.clone(); }
-std::int64_t Optimizer::steps_taken(SourceLocation location) const {
-  return state_->steps().item<std::int64_t>(location);
+void Optimizer::set_lr(const PerSet& lr, SourceLocation location) {
+  for (std::size_t group = 0; group < groups(); ++group) state_->set_lr(lr, group, location);
 }
-Tensor Optimizer::begun(std::size_t) { return state_->begun(); }
-const Tensor& Optimizer::begun_so_far(std::size_t) const { return state_->begun_so_far(); }
-const Tensor& Optimizer::initial_moments(std::size_t) const { return state_->initial_moments(); }
+void Optimizer::set_lr(const PerSet& lr, std::size_t group, SourceLocation location) {
+  state_->set_lr(lr, group, location);
+}
+Tensor Optimizer::lr(std::size_t group) const { return state_->rate(group)->values.clone(); }
+std::int64_t Optimizer::steps_taken(SourceLocation location) const {
+  std::int64_t most = 0;
+  for (std::size_t group = 0; group < groups(); ++group)
+    most = std::max(most, state_->steps(group).item<std::int64_t>(location));
+  return most;
+}
 Parameters& Optimizer::parameters() { return state_->parameters(); }
-std::vector<std::pair<std::string, Tensor>> Optimizer::hyperparameters() const { return state_->hyperparameters(); }
-bool Optimizer::maximize() const { return state_->call().maximize; }
-UpdateRule Optimizer::rule() const { return state_->call().rule; }
+std::size_t Optimizer::groups() const { return state_->groups(); }
+std::vector<Tensor> Optimizer::params(std::size_t group) const { return state_->params(group); }
+Tensor Optimizer::value(std::string_view name, std::size_t group) const { return state_->value(name, group); }
+void Optimizer::set_value(std::string_view name, const PerSet& value, std::size_t group, SourceLocation location) {
+  state_->set_value(name, value, group, location);
+}
+bool Optimizer::flag(std::string_view name, std::size_t group) const { return state_->flag(name, group); }
+void Optimizer::set_flag(std::string_view name, bool on, std::size_t group) { state_->set_flag(name, on, group); }
+std::vector<std::string> Optimizer::value_names() const {
+  std::vector<std::string> names;
+  for (const OptimizerKind::Value& value : state_->kind().values)
+    if (!value.at_start_only) names.push_back(value.name);
+  return names;
+}
+std::vector<std::string> Optimizer::flag_names() const {
+  std::vector<std::string> names;
+  for (const OptimizerKind::Flag& flag : state_->kind().flags) names.push_back(flag.name);
+  return names;
+}
+const Tensor& Optimizer::steps(std::size_t group) const { return state_->steps(group); }
+void Optimizer::set_steps(std::int64_t steps, std::size_t group) { state_->set_steps(steps, group); }
+bool Optimizer::is_active(std::size_t group, std::size_t i) const {
+  const std::vector<Tensor> given = state_->params(group);
+  LUGE_CHECK(IndexError, i < given.size(), "is_active: parameter group {} has no parameter {}; it has {}", group, i,
+             given.size());
+  TensorImpl& impl = *given[i].impl();
+  if (observer) [[unlikely]]
+    observer->uses_gradient(impl);
+  return impl.requires_grad && impl.leaf->written();
+}
+std::vector<std::pair<std::string, Tensor>> Optimizer::state_of(std::size_t group, std::size_t i) const {
+  return state_->state_of(group, i);
+}
+void Optimizer::add_group(const SettingsGroup& group) {
+  state_->add_group({.whole = {}, .leaves = group.leaves, .settings = group.settings});
+}
+Tensor Optimizer::begun(std::size_t group) { return state_->begun(group); }
+const Tensor& Optimizer::begun_so_far(std::size_t group) const { return state_->begun_so_far(group); }
+const Tensor& Optimizer::initial_moments(std::size_t group) const { return state_->initial_moments(group); }
+const std::shared_ptr<LearningRate>& Optimizer::rate(std::size_t group) const { return state_->rate(group); }
+std::vector<std::pair<std::string, Tensor>> Optimizer::hyperparameters() const {
+  std::vector<std::pair<std::string, Tensor>> result{{"lr", lr()}};
+  for (const auto& [name, values] : state_->hyperparameters(0)) result.emplace_back(name, values.clone());
+  return result;
+}
+bool Optimizer::maximize() const { return state_->call(0).maximize; }
+UpdateRule Optimizer::rule() const { return state_->call(0).rule; }
 std::vector<Tensor> Optimizer::state() const { return state_->state(); }
-std::vector<std::pair<std::string, Tensor>> Optimizer::named_state() const { return state_->named_state(); }
+std::vector<std::pair<std::string, Tensor>> Optimizer::named_state(std::size_t group) const {
+  return state_->named_state(group);
+}
+std::vector<std::pair<std::string, Tensor>> Optimizer::named_state() const {
+  std::vector<std::pair<std::string, Tensor>> result = named_state(0);
+  for (std::size_t group = 1; group < groups(); ++group)
+    for (auto& [name, tensor] : named_state(group)) result.emplace_back(fmt::format("{}/{}", group, name), tensor);
+  return result;
+}
 
-template <>
-OptimizerOf<SgdOptions>::OptimizerOf(Parameters parameters, const SgdOptions& options)
-    : Optimizer(State::make(std::move(parameters), options)) {}
-template <>
-OptimizerOf<SgdOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const SgdOptions& options)
-    : Optimizer(State::make(State::arena_of(UpdateRule::Sgd, leaves), options)) {}
+// ---- the kinds ----------------------------------------------------------------------------------
 
-template <>
-OptimizerOf<AdamOptions>::OptimizerOf(Parameters parameters, const AdamOptions& options)
-    : Optimizer(State::make(rule_of(options), std::move(parameters), options)) {}
-template <>
-OptimizerOf<AdamOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const AdamOptions& options)
-    : Optimizer(State::make(rule_of(options), State::arena_of(UpdateRule::Adam, leaves), options)) {}
+template <class Options>
+OptimizerOf<Options>::OptimizerOf(Parameters parameters, const Options& options)
+    : Optimizer(std::make_unique<State>(
+          kind_of<Options>(), std::vector<State::Draft>{{std::move(parameters), {}, settings_of(options)}})) {}
 
-template <>
-OptimizerOf<AdamWOptions>::OptimizerOf(Parameters parameters, const AdamWOptions& options)
-    : Optimizer(State::make(rule_of(options), std::move(parameters), options)) {}
-template <>
-OptimizerOf<AdamWOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const AdamWOptions& options)
-    : Optimizer(State::make(rule_of(options), State::arena_of(UpdateRule::AdamW, leaves), options)) {}
+template <class Options>
+OptimizerOf<Options>::OptimizerOf(const std::vector<Tensor>& leaves, const Options& options)
+    : Optimizer(std::make_unique<State>(kind_of<Options>(),
+                                        std::vector<State::Draft>{{std::nullopt, leaves, settings_of(options)}})) {}
 
-template <>
-OptimizerOf<RmsPropOptions>::OptimizerOf(Parameters parameters, const RmsPropOptions& options)
-    : Optimizer(State::make(std::move(parameters), options)) {}
-template <>
-OptimizerOf<RmsPropOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const RmsPropOptions& options)
-    : Optimizer(State::make(State::arena_of(UpdateRule::RmsProp, leaves), options)) {}
+template <class Options>
+OptimizerOf<Options>::OptimizerOf(const std::vector<Group>& groups)
+    : Optimizer(std::make_unique<State>(kind_of<Options>(), [&] {
+        std::vector<State::Draft> drafts;
+        for (const Group& group : groups) drafts.push_back({std::nullopt, group.params, settings_of(group.options)});
+        return drafts;
+      }())) {}
 
-template <>
-OptimizerOf<AdagradOptions>::OptimizerOf(Parameters parameters, const AdagradOptions& options)
-    : Optimizer(State::make(std::move(parameters), options)) {}
-template <>
-OptimizerOf<AdagradOptions>::OptimizerOf(const std::vector<Tensor>& leaves, const AdagradOptions& options)
-    : Optimizer(State::make(State::arena_of(UpdateRule::Adagrad, leaves), options)) {}
+template <class Options>
+OptimizerOf<Options>::OptimizerOf(const std::vector<SettingsGroup>& groups)
+    : Optimizer(std::make_unique<State>(kind_of<Options>(), [&] {
+        std::vector<State::Draft> drafts;
+        for (const SettingsGroup& group : groups) drafts.push_back({std::nullopt, group.leaves, group.settings});
+        return drafts;
+      }())) {}
+
+template <class Options>
+OptimizerOf<Options>::OptimizerOf(Parameters parameters, OptimizerSettings settings, std::true_type)
+    : Optimizer(std::make_unique<State>(
+          kind_of<Options>(), std::vector<State::Draft>{{std::move(parameters), {}, std::move(settings)}})) {}
+
+template <class Options>
+void OptimizerOf<Options>::add_group(const Group& group) {
+  Optimizer::add_group(SettingsGroup{group.params, settings_of(group.options)});
+}
+
+template class OptimizerOf<SgdOptions>;
+template class OptimizerOf<AdamOptions>;
+template class OptimizerOf<AdamWOptions>;
+template class OptimizerOf<RmsPropOptions>;
+template class OptimizerOf<AdagradOptions>;
+template class OptimizerOf<AdadeltaOptions>;
+template class OptimizerOf<AdamaxOptions>;
+template class OptimizerOf<NAdamOptions>;
+template class OptimizerOf<RAdamOptions>;
+template class OptimizerOf<AsgdOptions>;
+template class OptimizerOf<RpropOptions>;
+template class OptimizerOf<LionOptions>;
+
+CompositeOptimizer::CompositeOptimizer(const std::string& name, const std::vector<SettingsGroup>& groups)
+    : Optimizer(std::make_unique<State>(
+          [&] {
+            auto kind = std::make_shared<OptimizerKind>();
+            kind->name = name;
+            kind->has_rule = false;
+            if (!groups.empty())
+              for (const auto& [option, value] : groups[0].settings.values)
+                kind->values.push_back({.name = option, .standard = value, .allowed = Allowed::Number});
+            return kind;
+          }(),
+          [&] {
+            std::vector<State::Draft> drafts;
+            for (const SettingsGroup& group : groups) drafts.push_back({std::nullopt, group.leaves, group.settings});
+            return drafts;
+          }())) {}
 
 }  // namespace luge

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <ranges>
 #include <string_view>
 
 #include <luge/autograd/grad_mode.h>
@@ -123,7 +124,7 @@ Tensor chosen(const Tensor& mask, const Tensor& fresh, const Tensor& values) {
 
 /// Of numbers that work by their distance from 1.
 bool is_near_one(std::string_view name) {
-  constexpr std::array<std::string_view, 5> kNames{"momentum", "dampening", "beta1", "beta2", "alpha"};
+  constexpr std::array<std::string_view, 6> kNames{"momentum", "dampening", "beta1", "beta2", "alpha", "rho"};
   return std::ranges::find(kNames, name) != kNames.end();
 }
 
@@ -133,7 +134,8 @@ bool is_near_one(std::string_view name) {
 class Members {
  public:
   Members(const char* op, Optimizer& optimizer) : op_(op), optimizer_(optimizer), parameters_(optimizer.parameters()) {
-    LUGE_CHECK(ValueError, !optimizer.lr_->follows,
+    const bool follows = std::ranges::any_of(groups(), [&](std::size_t group) { return optimizer.rate(group)->follows; });
+    LUGE_CHECK(ValueError, !follows,
                "{}: this optimizer stands for the sets of another one that still go on (stop.train); change those between "
                "trainings",
                op);
@@ -159,23 +161,25 @@ class Members {
   struct State {
     std::vector<Tensor> moments, hyperparameters;
   };
-  State state() const;
-  Tensor hyperparameter(const std::string& name) const;
+  std::ranges::iota_view<std::size_t, std::size_t> groups() const { return {0, optimizer_.groups()}; }
+  State state(std::size_t group) const;
+  /// Of every parameter group.
+  std::vector<Tensor> hyperparameter(const std::string& name) const;
 
   const char* op_;
   Optimizer& optimizer_;
   Parameters& parameters_;
 };
 
-Members::State Members::state() const {
+Members::State Members::state(std::size_t group) const {
   State result;
-  for (const auto& [name, tensor] : optimizer_.named_state()) {
+  for (const auto& [name, tensor] : optimizer_.named_state(group)) {
     if (name.find('.') != std::string::npos)
       result.moments.push_back(tensor);
     else if (name != "step" && name != "begun" && tensor.ndim() == 1)
       result.hyperparameters.push_back(tensor);
   }
-  const LearningRate& rate = *optimizer_.lr_;
+  const LearningRate& rate = *optimizer_.rate(group);
   const auto add = [&](const Tensor& values) {
     if (values.defined() && values.ndim() == 1) result.hyperparameters.push_back(values);
   };
@@ -186,11 +190,15 @@ Members::State Members::state() const {
 
 void Members::clone(const Tensor& source, bool hyperparameters) {
   parameters_.arena_->observe();
-  State own = state();
-  if (hyperparameters) std::ranges::copy(own.hyperparameters, std::back_inserter(own.moments));
-  if (optimizer_.begun_so_far().defined()) own.moments.push_back(optimizer_.begun_so_far());
-  std::ranges::copy(parameters_.tensors(), std::back_inserter(own.moments));
-  for (Tensor& tensor : own.moments)
+  std::vector<Tensor> own;
+  for (const std::size_t group : groups()) {
+    const State kept = state(group);
+    std::ranges::copy(kept.moments, std::back_inserter(own));
+    if (hyperparameters) std::ranges::copy(kept.hyperparameters, std::back_inserter(own));
+    if (optimizer_.begun_so_far(group).defined()) own.push_back(optimizer_.begun_so_far(group));
+  }
+  std::ranges::copy(parameters_.tensors(), std::back_inserter(own));
+  for (Tensor& tensor : own)
     if (tensor.numel() > 0) tensor.copy_(index_select(tensor, 0, source));
 }
 
@@ -214,41 +222,48 @@ void Members::restart(const Tensor& mask, std::optional<std::uint64_t> seed) {
     arena.initialize(fresh, *arena.inits()[p], p, seed);
     parameter.copy_(where(flags(parameter), fresh, parameter));
   }
-  const Tensor initial = optimizer_.initial_moments();
-  for (Tensor& moment : state().moments) {
-    if (moment.numel() == 0) continue;
-    const Tensor holds = flags(moment);
-    moment.copy_(initial.defined() ? where(holds, initial, moment) : where(holds, 0, moment));
+  for (const std::size_t group : groups()) {
+    const Tensor initial = optimizer_.initial_moments(group);
+    for (Tensor& moment : state(group).moments) {
+      if (moment.numel() == 0) continue;
+      const Tensor holds = flags(moment);
+      moment.copy_(initial.defined() ? where(holds, initial, moment) : where(holds, 0, moment));
+    }
+    if (Tensor begun = optimizer_.begun(group); begun.defined())
+      begun.copy_(where(mask, optimizer_.steps(group), begun));
   }
-  if (Tensor begun = optimizer_.begun(); begun.defined())
-    begun.copy_(where(mask, optimizer_.named_state()[0].second, begun));
 }
 
-Tensor Members::hyperparameter(const std::string& name) const {
+std::vector<Tensor> Members::hyperparameter(const std::string& name) const {
+  std::vector<Tensor> values;
   std::vector<std::string> names;
-  for (const auto& [own, tensor] : optimizer_.named_state()) {
-    if (own == "step" || own == "begun" || own.find('.') != std::string::npos) continue;
-    if (own == name) {
+  for (const std::size_t group : groups())
+    for (const auto& [own, tensor] : optimizer_.named_state(group)) {
+      if (own == "step" || own == "begun" || own.find('.') != std::string::npos) continue;
+      if (group == 0) names.push_back(own);
+      if (own != name) continue;
       LUGE_CHECK(ValueError, tensor.ndim() == 1,
                  "{}: {} is one number for all sets; make the optimizer with one for each set", op_, name);
-      return tensor;
+      values.push_back(tensor);
     }
-    names.push_back(own);
-  }
-  raise<ValueError>("{}: the optimizer has no hyperparameter '{}'; it has {}", op_, name, fmt::join(names, ", "));
+  LUGE_CHECK(ValueError, values.size() == optimizer_.groups(), "{}: the optimizer has no hyperparameter '{}'; it has {}",
+             op_, name, fmt::join(names, ", "));
+  return values;
 }
 
 void Members::explore(const Tensor& replaced, const ExploreOptions& options) {
-  std::vector<Tensor> values;
+  std::vector<std::vector<Tensor>> values;
   for (const std::string& name : options.hyperparameters) values.push_back(hyperparameter(name));
   const double below_one = parameters_.dtype() == DType::Float32 ? 1 - 0x1p-24 : 1 - 0x1p-53;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::string& name = options.hyperparameters[i];
-    const Tensor factors = drawn_factors(op_, values[i], options.factors, options.draw, static_cast<std::uint32_t>(i));
-    const Tensor varied =
-        is_near_one(name) ? clamp(1 - (1 - values[i]) * factors, 0.0, below_one) : values[i] * factors;
-    const Tensor result = where(replaced, varied, values[i]);
-    name == "lr" ? optimizer_.set_lr(result) : static_cast<void>(values[i].copy_(result));
+    for (const std::size_t group : groups()) {
+      Tensor& own = values[i][group];
+      const Tensor factors = drawn_factors(op_, own, options.factors, options.draw, static_cast<std::uint32_t>(i));
+      const Tensor varied = is_near_one(name) ? clamp(1 - (1 - own) * factors, 0.0, below_one) : own * factors;
+      const Tensor result = where(replaced, varied, own);
+      name == "lr" ? optimizer_.set_lr(result, group) : static_cast<void>(own.copy_(result));
+    }
   }
 }
 

@@ -31,7 +31,11 @@ void check_factor(const char* schedule, const char* option, double value) {
 
 }  // namespace
 
-std::vector<std::shared_ptr<LearningRate>> LrScheduler::rates_of(const Optimizer& optimizer) { return {optimizer.lr_}; }
+std::vector<std::shared_ptr<LearningRate>> LrScheduler::rates_of(const Optimizer& optimizer) {
+  std::vector<std::shared_ptr<LearningRate>> rates;
+  for (std::size_t group = 0; group < optimizer.groups(); ++group) rates.push_back(optimizer.rate(group));
+  return rates;
+}
 
 LrScheduler::LrScheduler(const char* kind, Optimizer& optimizer, Formula formula)
     : LrScheduler(kind, optimizer, [&](std::size_t) { return formula; }, {}) {}

@@ -49,12 +49,15 @@ void begin_with(const std::vector<std::shared_ptr<LearningRate>>& rates, const P
 
 /// The momentum of every group, or beta1, as the optimizer works on it.
 std::vector<std::vector<Tensor>> momenta_of(const char* op, Optimizer& optimizer) {
-  std::vector<std::vector<Tensor>> result(1);
-  for (const char* const wanted : {"beta1", "momentum"})
-    for (const auto& [name, tensor] : optimizer.named_state())
-      if (name == wanted && result[0].empty()) result[0].push_back(tensor);
-  LUGE_CHECK(ValueError, !result[0].empty(),
-             "{}: the optimizer has neither momentum nor beta1; give it one, or set cycle_momentum to false", op);
+  std::vector<std::vector<Tensor>> result(optimizer.groups());
+  for (std::size_t group = 0; group < result.size(); ++group) {
+    std::vector<Tensor>& own = result[group];
+    for (const char* const wanted : {"beta1", "momentum"})
+      for (const auto& [name, tensor] : optimizer.named_state(group))
+        if (name == wanted && own.empty()) own.push_back(tensor);
+    LUGE_CHECK(ValueError, !own.empty(),
+               "{}: the optimizer has neither momentum nor beta1; give it one, or set cycle_momentum to false", op);
+  }
   return result;
 }
 

@@ -58,55 +58,36 @@ void move_gradients(const Parameters& whole, const Parameters& params, const Ten
     if (has_gradient(given[p]) && leaves[p].numel() > 0) leaves[p].grad().copy_(chosen(given[p].grad(), sets));
 }
 
+template <class Kind>
+bool made_alike(const Optimizer& whole, const Parameters& params, const OptimizerSettings& settings,
+                std::shared_ptr<Optimizer>& result) {
+  if (!dynamic_cast<const Kind*>(&whole)) return false;
+  result = std::make_shared<Kind>(params, settings, std::true_type());
+  return true;
+}
+
+template <class... Kinds>
+std::shared_ptr<Optimizer> made_alike(const Optimizer& whole, const Parameters& params,
+                                      const OptimizerSettings& settings) {
+  std::shared_ptr<Optimizer> result;
+  const bool is_known = (made_alike<Kinds>(whole, params, settings, result) || ...);
+  LUGE_CHECK(ValueError, is_known, "stop.train: this kind of optimizer does not step by a rule of luge's");
+  return result;
+}
+
 std::shared_ptr<Optimizer> optimizer_of(const Optimizer& whole, const Parameters& params, const Tensor& sets) {
-  std::map<std::string, PerSet> given{{"weight_decay", 0.0}};
-  for (const auto& [name, values] : whole.hyperparameters()) given.insert_or_assign(name, PerSet(chosen(values, sets)));
-  const auto hyper = [&given](const char* name) { return given.at(name); };
-  const bool maximize = whole.maximize();
-  const auto sgd = [&](bool has_momentum, bool nesterov) {
-    return std::make_shared<Sgd>(params, SgdOptions{.lr = hyper("lr"),
-                                                    .momentum = has_momentum ? hyper("momentum") : PerSet(0.0),
-                                                    .dampening = hyper("dampening"),
-                                                    .weight_decay = hyper("weight_decay"),
-                                                    .nesterov = nesterov,
-                                                    .maximize = maximize});
-  };
-  const auto rmsprop = [&](bool has_momentum, bool centered) {
-    return std::make_shared<RmsProp>(params, RmsPropOptions{.lr = hyper("lr"),
-                                                            .alpha = hyper("alpha"),
-                                                            .epsilon = hyper("epsilon"),
-                                                            .weight_decay = hyper("weight_decay"),
-                                                            .momentum = has_momentum ? hyper("momentum") : PerSet(0.0),
-                                                            .centered = centered,
-                                                            .maximize = maximize});
-  };
-  const auto adam = [&](auto options) {
-    options.lr = hyper("lr");
-    options.beta1 = hyper("beta1");
-    options.beta2 = hyper("beta2");
-    options.epsilon = hyper("epsilon");
-    options.weight_decay = hyper("weight_decay");
-    options.maximize = maximize;
-    return options;
-  };
-  switch (whole.rule()) {
-    case UpdateRule::Sgd: return sgd(false, false);
-    case UpdateRule::MomentumSgd: return sgd(true, false);
-    case UpdateRule::NesterovSgd: return sgd(true, true);
-    case UpdateRule::Adam: return std::make_shared<Adam>(params, adam(AdamOptions()));
-    case UpdateRule::AdamW: return std::make_shared<AdamW>(params, adam(AdamWOptions()));
-    case UpdateRule::RmsProp: return rmsprop(false, false);
-    case UpdateRule::CenteredRmsProp: return rmsprop(false, true);
-    case UpdateRule::MomentumRmsProp: return rmsprop(true, false);
-    case UpdateRule::CenteredMomentumRmsProp: return rmsprop(true, true);
-    case UpdateRule::Adagrad: break;
-    default: raise<ValueError>("stop.train: {} with these options cannot go on for some of the sets", name(whole.rule()));
+  LUGE_CHECK(ValueError, whole.groups() == 1, "stop.train: the optimizer has {} parameter groups; allowed is one",
+             whole.groups());
+  OptimizerSettings settings;
+  for (const std::string& name : whole.flag_names()) settings.flags.emplace_back(name, whole.flag(name));
+  settings.values.emplace_back("weight_decay", 0.0);
+  if (dynamic_cast<const Rprop*>(&whole)) settings.values.clear();
+  for (const auto& [name, values] : whole.hyperparameters()) {
+    std::erase_if(settings.values, [&](const auto& known) { return known.first == name; });
+    settings.values.emplace_back(name, PerSet(chosen(values, sets)));
   }
-  return std::make_shared<Adagrad>(params, AdagradOptions{.lr = hyper("lr"),
-                                                          .lr_decay = hyper("lr_decay"),
-                                                          .weight_decay = hyper("weight_decay"),
-                                                          .epsilon = hyper("epsilon"),
-                                                          .maximize = maximize});
+  return made_alike<Sgd, Adam, AdamW, RmsProp, Adagrad, Adadelta, Adamax, NAdam, RAdam, Asgd, Rprop, Lion>(whole, params,
+                                                                                                        settings);
 }
 
 /// What steps of an optimizer change, hyperparameters aside: the count of steps and the moments.

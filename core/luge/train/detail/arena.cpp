@@ -18,6 +18,7 @@ namespace luge {
 
 namespace {
 
+constexpr std::size_t kRecentParts = 32;
 constexpr std::int64_t kAlignment = 64;  // bytes; a cache line, and every vector width
 
 /// Streams of parameters under a seed of their own, apart from those of rand() and its kin.
@@ -123,6 +124,7 @@ void Parameters::Arena::commit(Entries entries) {
   entries_.size = entries.size;
   device_table_ = {};
   latest_part_ = {};
+  recent_parts_.clear();
 }
 
 void Parameters::Arena::bind(const Tensor& tensor, const Tensor& gradient) {
@@ -246,15 +248,16 @@ void Parameters::Arena::observe() {
   }
 }
 
-ArenaLayout Parameters::Arena::active_layout() {
+ArenaLayout Parameters::Arena::active_layout(const std::vector<bool>& among) {
   expect_at_home();
   observe();
   const auto is_active = [](const Tensor& tensor) {
     return tensor.impl()->requires_grad && tensor.impl()->leaf->written();
   };
-  if (std::all_of(entries_.tensors.begin(), entries_.tensors.end(), is_active)) return layout();
+  if (among.empty() && std::all_of(entries_.tensors.begin(), entries_.tensors.end(), is_active)) return layout();
   std::vector<bool> members;
-  for (const Tensor& tensor : entries_.tensors) members.push_back(is_active(tensor));
+  for (std::size_t p = 0; p < entries_.tensors.size(); ++p)
+    members.push_back((among.empty() || among[p]) && is_active(entries_.tensors[p]));
   const std::shared_ptr<const Part> part = part_of(members);
   return layout_of(part->offsets, part->per_set, part->device_table);
 }
@@ -283,9 +286,14 @@ void Parameters::Arena::expect_all_active() {
 
 std::shared_ptr<const Parameters::Arena::Part> Parameters::Arena::part_of(const std::vector<bool>& members) {
   if (!latest_part_ || latest_part_->members != members) {
-    const auto known = std::find_if(recorded_parts_.begin(), recorded_parts_.end(),
-                                    [&](const auto& part) { return part->members == members; });
+    const auto is_it = [&](const auto& part) { return part->members == members; };
+    const auto known = std::find_if(recorded_parts_.begin(), recorded_parts_.end(), is_it);
     if (known != recorded_parts_.end()) return latest_part_ = *known;
+    const auto recent = std::find_if(recent_parts_.begin(), recent_parts_.end(), is_it);
+    if (recent != recent_parts_.end()) {
+      latest_part_ = *recent;
+      return recorded(latest_part_);
+    }
     auto part = std::make_shared<Part>();
     part->members = members;
     for (std::size_t p = 0; p < members.size(); ++p) {
@@ -295,10 +303,16 @@ std::shared_ptr<const Parameters::Arena::Part> Parameters::Arena::part_of(const 
     }
     part->device_table = table_of(part->offsets, part->per_set);
     latest_part_ = std::move(part);
+    if (recent_parts_.size() == kRecentParts) recent_parts_.erase(recent_parts_.begin());
+    recent_parts_.push_back(latest_part_);
   }
-  if (observer && std::find(recorded_parts_.begin(), recorded_parts_.end(), latest_part_) == recorded_parts_.end())
-    recorded_parts_.push_back(latest_part_);
-  return latest_part_;
+  return recorded(latest_part_);
+}
+
+std::shared_ptr<const Parameters::Arena::Part> Parameters::Arena::recorded(const std::shared_ptr<const Part>& part) {
+  if (observer && std::find(recorded_parts_.begin(), recorded_parts_.end(), part) == recorded_parts_.end())
+    recorded_parts_.push_back(part);
+  return part;
 }
 
 template <class Visit>

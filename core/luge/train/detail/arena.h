@@ -39,8 +39,9 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   void seal();
   void zero_grad();
   /// The parameters that a call on the gradients is for: those that require a gradient and that something has written
-  /// a gradient of since zero_grad. Others look like padding. Tells who records a step about the whole arena.
-  ArenaLayout active_layout();
+  /// a gradient of since zero_grad; with `among` not empty only of those it says true of. Others look like padding. Tells
+  /// who records a step about the whole arena.
+  ArenaLayout active_layout(const std::vector<bool>& among = {});
   /// The values, or the gradients, of these parameters have been written in place.
   void bump_values(const ArenaLayout& written);
   void bump_gradients(const ArenaLayout& written);
@@ -108,6 +109,8 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
                         const Tensor& device_table) const;
   Tensor table_of(const std::vector<std::int64_t>& offsets, const std::vector<std::int64_t>& per_set) const;
   std::shared_ptr<const Part> part_of(const std::vector<bool>& members);
+  /// The same part, which a step that is being recorded may point to from now on.
+  std::shared_ptr<const Part> recorded(const std::shared_ptr<const Part>& part);
   /// visit(p) for every parameter p of the layout.
   template <class Visit>
   void for_each_of(const ArenaLayout& layout, const Visit& visit) const;
@@ -133,6 +136,7 @@ class Parameters::Arena : public std::enable_shared_from_this<Parameters::Arena>
   Tensor active_;
   std::shared_ptr<bool> may_rest_ = std::make_shared<bool>(false);  ///< whether some set may stand still
   std::shared_ptr<const Part> latest_part_;
+  std::vector<std::shared_ptr<const Part>> recent_parts_;    ///< parameter groups take turns
   std::vector<std::shared_ptr<const Part>> recorded_parts_;  ///< recorded steps point to their tables
 };
 

@@ -123,28 +123,34 @@ void CheckpointParts::add_optimizer(bool has_begun) {
                "{}: the optimizer steps a tensor of shape {}, its parameter '{}', that is not among the params given",
                op_, to_string(leaf.shape()), member);
   }
-  const bool begins = parts_.optimizer->begun_so_far().defined();
+  for (std::size_t group = 0; group < parts_.optimizer->groups(); ++group)
+    add_group(group, group == 0 ? "optimizer/" : fmt::format("optimizer/{}/", group), names, has_begun);
+}
+
+void CheckpointParts::add_group(std::size_t group, const std::string& prefix,
+                                const std::map<std::string, std::string>& names, bool has_begun) {
+  const bool begins = parts_.optimizer->begun_so_far(group).defined();
   if (begins || has_begun) {
     const TensorOptions each{.dtype = DType::Int64, .device = arena_->device()};
-    const Tensor value = begins ? parts_.optimizer->begun_so_far() : zeros({arena_->sets()}, each);
-    add(kBegun, value, Fits::Same, [optimizer = parts_.optimizer](const Tensor& steps) {
-      if (Tensor begun = optimizer->begun(); begun.defined()) begun.copy_(steps);
+    const Tensor value = begins ? parts_.optimizer->begun_so_far(group) : zeros({arena_->sets()}, each);
+    add(prefix + "begun", value, Fits::Same, [optimizer = parts_.optimizer, group](const Tensor& steps) {
+      if (Tensor begun = optimizer->begun(group); begun.defined()) begun.copy_(steps);
     });
     slots_.back().zeros_if_absent = true;
   }
-  for (const auto& [name, value] : parts_.optimizer->named_state()) {
+  for (const auto& [name, value] : parts_.optimizer->named_state(group)) {
     if (name == "begun") continue;
     const std::size_t dot = name.find('.');
     if (dot == std::string::npos) {
       std::function<void(const Tensor&)> put;
       if (name == "lr")
-        put = [rate = parts_.optimizer->lr_](const Tensor& lr) { rate->assign(lr.to(rate->values.device())); };
+        put = [rate = parts_.optimizer->rate(group)](const Tensor& lr) { rate->assign(lr.to(rate->values.device())); };
       const Fits fits = name == "lr" ? Fits::OneOrSets : name == "step" ? Fits::Same : Fits::Hyper;
-      add("optimizer/" + name, value, fits, std::move(put));
+      add(prefix + name, value, fits, std::move(put));
       continue;
     }
     const auto shown = names.find(name.substr(dot + 1));
-    add(fmt::format("optimizer/{}.{}", name.substr(0, dot),
+    add(fmt::format("{}{}.{}", prefix, name.substr(0, dot),
                     shown == names.end() ? name.substr(dot + 1) : shown->second),
         value);
   }
@@ -171,6 +177,17 @@ void CheckpointParts::add_schedules() {
     for (const auto& [name, tensor] : term->hooks.state) add(fmt::format("schedule/{}.{}", i, name), tensor, Fits::OneOrSets);
     add(fmt::format("schedule/{}.last_lr", i), term->last, Fits::OneOrSets,
         [term](const Tensor& value) { assign_in_place(term->last, value.to(term->last.device())); });
+  }
+  for (std::size_t group = 1; group < parts_.optimizer->groups(); ++group) {
+    const std::shared_ptr<LearningRate>& own = parts_.optimizer->rate(group);
+    if (!own->base.defined()) continue;  // the group came after the schedules
+    add(fmt::format("schedule/{}/base", group), own->base, Fits::OneOrSets,
+        [own](const Tensor& base) { own->assign_base(base.to(own->values.device())); });
+    for (std::size_t i = 0; i < own->schedules.size(); ++i)
+      add(fmt::format("schedule/{}/{}.last_lr", group, i), own->schedules[i]->last, Fits::OneOrSets,
+          [term = own->schedules[i]](const Tensor& value) {
+            assign_in_place(term->last, value.to(term->last.device()));
+          });
   }
 }
 

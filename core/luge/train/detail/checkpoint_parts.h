@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -69,6 +70,9 @@ class CheckpointParts {
  private:
   void add_params();
   void add_optimizer(bool has_begun);
+  /// `names` are a model's for the arena's parameters.
+  void add_group(std::size_t group, const std::string& prefix, const std::map<std::string, std::string>& names,
+                 bool has_begun);
   void add_schedules();
   void add_monitor(Purpose purpose);
   void add(std::string name, const Tensor& value, CheckpointSlot::Fits fits = CheckpointSlot::Fits::Same,

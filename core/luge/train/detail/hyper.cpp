@@ -17,6 +17,9 @@ const char* words(Allowed allowed) {
     case Allowed::Number: return "a number";
     case Allowed::NotNegative: return "0 or more";
     case Allowed::Finite: return "0 or more and finite";
+    case Allowed::UpToOne: return "from 0 to 1";
+    case Allowed::InsideOne: return "above 0 and less than 1";
+    case Allowed::AboveOne: return "above 1 and finite";
     case Allowed::BelowOne: break;
   }
   return "at least 0 and less than 1";
@@ -25,6 +28,9 @@ const char* words(Allowed allowed) {
 bool fits(double value, Allowed allowed) {
   if (allowed == Allowed::Number) return !std::isnan(value);
   if (allowed == Allowed::BelowOne) return value >= 0 && value < 1;
+  if (allowed == Allowed::UpToOne) return value >= 0 && value <= 1;
+  if (allowed == Allowed::InsideOne) return value > 0 && value < 1;
+  if (allowed == Allowed::AboveOne) return value > 1 && std::isfinite(value);
   return value >= 0 && (allowed == Allowed::NotNegative || std::isfinite(value));
 }
 

@@ -20,6 +20,9 @@ enum class Allowed : std::uint8_t {
   NotNegative,  ///< 0 or more, infinity too
   Finite,       ///< 0 or more and finite
   BelowOne,     ///< at least 0 and less than 1
+  UpToOne,      ///< from 0 to 1
+  InsideOne,    ///< above 0 and less than 1
+  AboveOne,     ///< above 1 and finite
 };
 
 /// Whether values on a GPU are worth waiting for to be checked.

@@ -1,0 +1,586 @@
+"""Every optimizer with every option against PyTorch, with parameter groups, eager and captured, and state_dict both ways.
+
+Trajectories of PyTorch 2.15 are in optimizer_records.json; `python test_optimizers.py` writes them anew. Where PyTorch is
+there and knows the options, its own trajectory is compared, too.
+"""
+
+import copy
+import inspect
+import json
+import math
+import pathlib
+import pickle
+import sys
+
+import pytest
+
+import luge
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+RECORDS = pathlib.Path(__file__).with_name("optimizer_records.json")
+STARTS = [[0.3, -1.2, 2.0], [[1.1, -0.4], [0.05, -2.2]], [0.9]]
+STEPS = 100
+
+CASES = [
+    ("SGD", {}), ("SGD", {"momentum": 0.9}), ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("SGD", {"momentum": 0.5, "dampening": 0.2, "maximize": True}), ("SGD", {"weight_decay": 0.3, "maximize": True}),
+    ("Adam", {}), ("Adam", {"betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1}), ("Adam", {"amsgrad": True}),
+    ("Adam", {"amsgrad": True, "maximize": True, "weight_decay": 0.2}),
+    ("Adam", {"decoupled_weight_decay": True, "weight_decay": 0.1}),
+    ("Adam", {"decoupled_weight_decay": True, "weight_decay": 0.1, "amsgrad": True}),
+    ("AdamW", {}), ("AdamW", {"amsgrad": True}), ("AdamW", {"betas": (0.5, 0.7), "weight_decay": 0.3, "maximize": True}),
+    ("RMSprop", {}), ("RMSprop", {"alpha": 0.5, "momentum": 0.8, "weight_decay": 0.1, "maximize": True}),
+    ("RMSprop", {"centered": True, "eps": 0.1}), ("RMSprop", {"centered": True, "momentum": 0.5, "eps": 0.1}),
+    ("Adagrad", {}), ("Adagrad", {"lr_decay": 0.2, "weight_decay": 0.1, "maximize": True}),
+    ("Adagrad", {"initial_accumulator_value": 0.5, "eps": 1e-3}),
+    ("Adadelta", {}), ("Adadelta", {"rho": 0.5, "eps": 1e-3, "weight_decay": 0.1}), ("Adadelta", {"maximize": True}),
+    ("Adamax", {}), ("Adamax", {"betas": (0.5, 0.9), "eps": 1e-2, "weight_decay": 0.1, "maximize": True}),
+    ("NAdam", {}), ("NAdam", {"momentum_decay": 0.2, "betas": (0.8, 0.9), "weight_decay": 0.1}),
+    ("NAdam", {"decoupled_weight_decay": True, "weight_decay": 0.1, "maximize": True, "eps": 1e-3}),
+    ("RAdam", {}), ("RAdam", {"betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("RAdam", {"decoupled_weight_decay": True, "weight_decay": 0.1, "betas": (0.9, 0.5)}),
+    ("ASGD", {}), ("ASGD", {"lambd": 0.1, "alpha": 0.5, "t0": 10, "weight_decay": 0.1}), ("ASGD", {"t0": 0, "maximize": True}),
+    ("Rprop", {}), ("Rprop", {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.4), "maximize": True}),
+]  # fmt: skip
+IDS = [f"{name}({', '.join(f'{k}={v}' for k, v in options.items())})" for name, options in CASES]
+RATES = {"SGD": 0.02, "Adadelta": 1.0, "Adagrad": 0.2, "ASGD": 0.02}
+cases = pytest.mark.parametrize("name, options", CASES, ids=IDS)
+
+
+def train(lib, make, captured=False, steps=STEPS, leaves=None, optimizer=None, first=0, change=True):
+    """The parameters after the first step and the last; minimises moving valleys, the learning rate changes half way."""
+    float64 = lib.float64
+    if leaves is None:
+        leaves = [lib.tensor(start, dtype=float64, requires_grad=True) for start in STARTS]
+    if optimizer is None:
+        optimizer = make(leaves)
+    t = lib.tensor(float(first), dtype=float64)
+    sign = -1 if optimizer.param_groups[0].get("maximize") else 1
+
+    def step():
+        optimizer.zero_grad()
+        t.add_(1)
+        loss = sum((1.5 * (p - 0.7 - 0.5 * lib.sin(t)) ** 2 + lib.cos(p)).sum() for p in leaves) * sign
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = luge.capture(step) if captured else step
+    seen = []
+    for i in range(first, first + steps):
+        if i == STEPS // 2 and change:
+            for group in optimizer.param_groups:
+                group["lr"] *= 0.5
+        run()
+        if i in (0, first + steps - 1):
+            seen.append([value for p in leaves for value in p.detach().reshape(-1).tolist()])
+    return seen, leaves, optimizer
+
+
+def maker(lib, name, options, groups):
+    kind = getattr(lib.optim, name)
+    lr = RATES.get(name, 0.05)
+
+    def make(leaves):
+        if not groups:
+            return kind(leaves, lr=lr, **options)
+        given = [{"params": leaves[:1]}, {"params": leaves[1:], "lr": lr / 2}]
+        if "betas" in options:
+            given[1]["betas"] = (0.6, 0.95)
+        if name != "Rprop":
+            given[1]["weight_decay"] = 0.05
+        return kind(given, lr=lr, **options)
+
+    return make
+
+
+def key(name, options, groups):
+    return IDS[CASES.index((name, options))] + (" in groups" if groups else "")
+
+
+def same(a, b):
+    return all(
+        abs(x - y) <= 1e-12 * max(1, abs(y)) for one, other in zip(a, b) for x, y in zip(one, other)
+    ) and len(a) == len(b)
+
+
+def known(name, options):
+    return hasattr(torch.optim, name) and set(options) <= set(inspect.signature(getattr(torch.optim, name).__init__).parameters)
+
+
+@pytest.fixture
+def float64():
+    """NAdam of PyTorch keeps its product of momenta in the default dtype."""
+    if torch is None:
+        pytest.skip("PyTorch is not here")
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@cases
+@pytest.mark.parametrize("groups", [False, True], ids=["", "groups"])
+@pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
+def test_a_trajectory_is_that_of_pytorch(name, options, groups, captured):
+    seen, _, optimizer = train(luge, maker(luge, name, options, groups), captured)
+    assert same(seen, json.loads(RECORDS.read_text())[key(name, options, groups)])
+    assert optimizer.steps_taken() == STEPS
+
+
+@cases
+def test_records_are_those_of_the_pytorch_here(name, options, float64):
+    if not known(name, options):
+        pytest.skip("this PyTorch does not know it")
+    for groups in (False, True):
+        seen, _, _ = train(torch, maker(torch, name, options, groups))
+        record = json.loads(RECORDS.read_text())[key(name, options, groups)]
+        if name == "ASGD" and torch.__version__.startswith("1."):
+            continue  # computed its rates otherwise
+        assert same(seen, record)
+
+
+def to_luge(value):
+    return value
+
+
+def to_torch(value):
+    if isinstance(value, luge.Tensor):
+        return torch.from_numpy(value.numpy().copy())
+    if isinstance(value, dict):
+        return {k: to_torch(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(to_torch(v) for v in value)
+    return value
+
+
+@cases
+@pytest.mark.parametrize("groups", [False, True], ids=["", "groups"])
+def test_state_dicts_go_both_ways(name, options, groups, float64):
+    if not known(name, options):
+        pytest.skip("this PyTorch does not know it")
+    if torch.__version__.startswith("1."):
+        pytest.skip("its state_dict has other entries")
+    half = STEPS // 2
+    whole, _, _ = train(luge, maker(luge, name, options, groups), change=False)
+    _, theirs, their_optimizer = train(torch, maker(torch, name, options, groups), steps=half, change=False)
+    ours = [luge.tensor(p.detach().numpy(), dtype=luge.float64, requires_grad=True) for p in theirs]
+    optimizer = maker(luge, name, options, groups)(ours)
+    optimizer.load_state_dict(their_optimizer.state_dict())
+    seen, _, _ = train(luge, None, leaves=ours, optimizer=optimizer, steps=half, first=half, change=False)
+    assert same(seen[-1:], whole[-1:])
+
+    _, ours, optimizer = train(luge, maker(luge, name, options, groups), steps=half, change=False)
+    theirs = [torch.tensor(p.detach().numpy().copy(), requires_grad=True) for p in ours]
+    their_optimizer = maker(torch, name, options, groups)(theirs)
+    their_optimizer.load_state_dict(to_torch(optimizer.state_dict()))
+    seen, _, _ = train(torch, None, leaves=theirs, optimizer=their_optimizer, steps=half, first=half, change=False)
+    assert same(seen[-1:], whole[-1:])
+
+
+LION = ("Lion", {"weight_decay": 0.1, "betas": (0.8, 0.9)})
+
+
+def test_lion_follows_its_formula():
+    seen, _, _ = train(luge, lambda leaves: luge.optim.Lion(leaves, lr=0.05, weight_decay=0.1, betas=(0.8, 0.9)), change=False)
+    values = [value for start in STARTS for value in (luge.tensor(start, dtype=luge.float64).reshape(-1).tolist())]
+    moments = [0.0] * len(values)
+    for t in range(1, STEPS + 1):
+        for i, p in enumerate(values):
+            g = 3 * (p - 0.7 - 0.5 * math.sin(t)) - math.sin(p)
+            way = 0.8 * moments[i] + (1 - 0.8) * g
+            values[i] = p - 0.05 * 0.1 * p - 0.05 * ((way > 0) - (way < 0))
+            moments[i] = 0.9 * moments[i] + (1 - 0.9) * g
+    assert same(seen[-1:], [values])
+
+
+@pytest.mark.parametrize("name, options", [*CASES, LION], ids=[*IDS, "Lion"])
+@pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
+def test_a_set_has_the_bits_that_it_has_alone(name, options, captured):
+    """Three sets with learning rates of their own, in two groups."""
+    rates = [0.01, 0.05, 0.02]
+
+    def run(sets, chosen):
+        params = luge.Parameters(sets=sets, dtype=luge.float32)
+        a, b = params.add("a", (5,), luge.init.zeros()), params.add("b", (), luge.init.zeros())
+        with luge.no_grad():
+            for i, s in enumerate(chosen):
+                a[i].copy_(luge.linspace(-1, 1, 5) + 0.1 * s)
+                b[i].fill_(0.3 * s)
+        lr = luge.tensor([rates[s] for s in chosen])
+        groups = [{"params": [a]}, {"params": [b], "lr": lr * 0.5}]
+        optimizer = getattr(luge.optim, name)(groups, lr=lr, **options)
+        targets = luge.tensor([0.3 * s for s in chosen])
+
+        def step():
+            optimizer.zero_grad()
+            loss = ((a - targets.reshape(-1, 1)) ** 2).sum() + (luge.cos(b) * (b - targets) ** 2).sum()
+            loss.backward()
+            optimizer.step()
+
+        call = luge.capture(step) if captured else step
+        for _ in range(20):
+            call()
+        return a.detach().tolist(), b.detach().tolist()
+
+    together = run(3, [0, 1, 2])
+    for s in range(3):
+        alone = run(1, [s])
+        assert alone[0][0] == together[0][s] and alone[1][0] == together[1][s]
+
+
+# ---- parameter groups
+
+
+def leaf(*shape, value=1.0):
+    return luge.full(shape, value, dtype=luge.float64, requires_grad=True)
+
+
+def test_groups_are_read_and_written_as_dicts():
+    a, b = leaf(2), leaf(3)
+    optimizer = luge.optim.Adam([{"params": a}, {"params": [b], "lr": 0.5, "name": "head"}], lr=0.1, betas=(0.8, 0.9))
+    first, second = optimizer.param_groups
+    assert first["params"][0] is a and second["params"][0] is b and second["name"] == "head"
+    assert first["lr"] == 0.1 and second["lr"] == 0.5 and first["betas"] == (0.8, 0.9) and first["amsgrad"] is False
+    assert list(first)[:5] == ["params", "lr", "betas", "eps", "weight_decay"]
+    second["betas"] = (0.5, 0.6)
+    second["initial_lr"] = 0.5
+    second.setdefault("max_lr", 3)
+    assert second["betas"] == (0.5, 0.6) and dict(second)["initial_lr"] == 0.5 and second["max_lr"] == 3
+    assert optimizer.defaults["lr"] == 0.1 and "Parameter Group 1" in repr(optimizer) and len(optimizer.param_groups) == 2
+    with pytest.raises(ValueError):
+        second["lr"] = -1
+    with pytest.raises(ValueError):
+        first["betas"] = (0.5, 1.0)
+    with pytest.raises(TypeError):
+        first["betas"] = 0.5
+    with pytest.raises(ValueError):
+        first["params"] = [b]
+    with pytest.raises(KeyError):
+        first["unknown"]
+    assert first["betas"][0] == 0.8 and second["lr"] == 0.5
+
+
+def test_a_float32_group_shows_the_number_that_was_given():
+    x = luge.ones(2, requires_grad=True)
+    optimizer = luge.optim.SGD([x], lr=0.1)
+    assert optimizer.param_groups[0]["lr"] == 0.1
+    optimizer.set_lr(0.25)
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_a_captured_step_follows_what_is_written():
+    a, b = leaf(2), leaf(3)
+    optimizer = luge.optim.SGD([{"params": [a]}, {"params": [b], "momentum": 0.5}], lr=0.25)
+
+    def step():
+        optimizer.zero_grad()
+        (a.sum() + b.sum()).backward()
+        optimizer.step()
+
+    run = luge.capture(step)
+    run()
+    optimizer.param_groups[0]["lr"] = 0.5
+    optimizer.param_groups[1]["momentum"] = 0.25
+    run()
+    assert a.tolist() == [0.25, 0.25] and b.tolist() == [1 - 0.25 - 0.25 * 1.25] * 3
+    optimizer.param_groups[0]["momentum"] = 0.5
+    with pytest.raises(luge.CaptureError, match="momentum"):
+        run()
+    optimizer.param_groups[0]["maximize"] = True
+    step()
+    assert a.tolist() == [0.75, 0.75]
+
+
+def test_a_first_momentum_begins_with_the_gradient():
+    a = leaf(1)
+    optimizer = luge.optim.SGD([a], lr=1.0, dampening=0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        a.sum().backward()
+        optimizer.step()
+    optimizer.param_groups[0]["momentum"] = 0.5
+    before = a.item()
+    optimizer.step()
+    assert a.item() == before - 1
+
+
+def test_groups_can_be_added():
+    a, b = leaf(2), leaf(3)
+    optimizer = luge.optim.SGD([a], lr=0.25)
+    optimizer.add_param_group({"params": [b], "lr": 0.5})
+    (a.sum() + b.sum()).backward()
+    optimizer.step()
+    assert a.tolist() == [0.75] * 2 and b.tolist() == [0.5] * 3 and len(optimizer.param_groups) == 2
+    optimizer.zero_grad()
+    assert a.grad.tolist() == [0] * 2 and b.grad.tolist() == [0] * 3
+    with pytest.raises(ValueError):
+        optimizer.add_param_group({"params": [a]})
+    with pytest.raises(TypeError):
+        optimizer.add_param_group([b])
+    with pytest.raises(ValueError):
+        optimizer.add_param_group({"lr": 0.5})
+    assert len(optimizer.param_groups) == 2
+
+
+def test_parts_of_an_arena():
+    params = luge.Parameters(dtype=luge.float64)
+    a, b, c = (params.add(name, 2, luge.init.ones()) for name in "abc")
+    body, head = luge.optim.SGD([a, c], lr=0.25), luge.optim.Adam([b], lr=0.5)
+    (a + b + c).sum().backward()
+    body.step()
+    assert a.tolist() == c.tolist() == [0.75] * 2 and b.tolist() == [1, 1]
+    body.zero_grad()
+    head.step()
+    assert [round(v, 6) for v in b.tolist()] == [0.5] * 2
+    body.step()
+    assert a.tolist() == [0.75] * 2 and body.parameters.names() == ["a", "b", "c"]
+
+
+def test_named_parameters():
+    a, b = leaf(2), leaf(3)
+    optimizer = luge.optim.SGD([("a", a), ("b", b)], lr=0.25)
+    assert optimizer.param_groups[0]["param_names"] == ["a", "b"]
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["a", "b"]
+    with pytest.raises(ValueError):
+        luge.optim.SGD([("a", leaf(1)), leaf(1)])
+    with pytest.raises(ValueError):
+        luge.optim.SGD([("a", leaf(1)), ("a", leaf(1))])
+    with pytest.raises(ValueError):
+        luge.optim.SGD([{"params": [("a", leaf(1))]}, {"params": [leaf(1)]}])
+
+
+def test_performance_options_have_no_effect():
+    x = leaf(2)
+    optimizer = luge.optim.Adam([x], foreach=True, fused=False, capturable=True, differentiable=False)
+    assert optimizer.param_groups[0]["foreach"] is True and optimizer.param_groups[0]["capturable"] is True
+    with pytest.raises(ValueError, match="differentiable"):
+        luge.optim.Adam([leaf(2)], differentiable=True)
+
+
+@pytest.mark.parametrize("action, error", [
+    (lambda x: luge.optim.SGD([{"params": [x]}, {"params": [x]}]), ValueError), (lambda x: luge.optim.SGD([{"lr": 1}]), ValueError),
+    (lambda x: luge.optim.SGD([{"params": []}]), ValueError), (lambda x: luge.optim.SGD({"params": [x]}), TypeError),
+    (lambda x: luge.optim.SGD([{"params": [x]}, x]), TypeError), (lambda x: luge.optim.SGD([x * 2]), ValueError),
+    (lambda x: luge.optim.SGD([{"params": [x], "lr": -1}]), ValueError), (lambda x: luge.optim.SGD({x}), TypeError),
+    (lambda x: luge.optim.SGD([{"params": [x], "nesterov": True}]), ValueError),
+    (lambda x: luge.optim.Rprop([x], etas=(1.5, 1.2)), ValueError), (lambda x: luge.optim.Rprop([x], etas=(0.5, 0.9)), ValueError),
+    (lambda x: luge.optim.Adadelta([x], rho=1.5), ValueError), (lambda x: luge.optim.Lion([x], betas=(0.9, 1.0)), ValueError),
+    (lambda x: luge.optim.NAdam([x], momentum_decay=-1), ValueError), (lambda x: luge.optim.ASGD([x], lambd=-1), ValueError),
+    (lambda x: luge.optim.Muon([x]), ValueError), (lambda x: luge.optim.Muon([leaf(2, 2)], lr=-1), ValueError),
+    (lambda x: luge.optim.Muon([leaf(2, 2)], adjust_lr_fn="none"), ValueError), (lambda x: luge.optim.LBFGS([x], lr=-1), ValueError),
+    (lambda x: luge.optim.LBFGS([x], line_search_fn="armijo"), ValueError), (lambda x: luge.optim.LBFGS([x]).step(), TypeError),
+    (lambda x: luge.optim.Optimizer([x], {"lr": 1}), TypeError), (lambda x: luge.optim.Adam([x], lr=0.1, unknown=1), TypeError),
+])  # fmt: skip
+def test_bad_groups(action, error):
+    x = leaf(2)
+    with pytest.raises(error):
+        action(x)
+    luge.optim.SGD([x], lr=0.5)  # nothing of it has changed
+
+
+# ---- state
+
+
+def test_state_is_a_mapping_from_parameters():
+    a, b = leaf(2), leaf(3)
+    optimizer = luge.optim.Adam([a, b], lr=0.1)
+    assert len(optimizer.state) == 0 and a not in optimizer.state
+    a.sum().backward()
+    b.sum().backward()
+    optimizer.step()
+    assert list(optimizer.state[b]) == ["step", "exp_avg", "exp_avg_sq"] and optimizer.state[b]["step"].item() == 1
+    assert optimizer.state[b]["exp_avg"].shape == (3,) and len(optimizer.state) == 2 and a in optimizer.state
+    optimizer.state[a]["exp_avg"].zero_()
+    assert optimizer.state[a]["exp_avg"].tolist() == [0, 0]
+
+
+def test_a_state_dict_of_other_groups_is_refused():
+    a, b = leaf(2), leaf(3)
+    optimizer = luge.optim.Adam([{"params": [a]}, {"params": [b]}])
+    saved = optimizer.state_dict()
+    with pytest.raises(ValueError):
+        luge.optim.Adam([leaf(2)]).load_state_dict(saved)
+    with pytest.raises(ValueError):
+        luge.optim.Adam([{"params": [leaf(2), leaf(1)]}, {"params": [leaf(3)]}]).load_state_dict(saved)
+    (a.sum() + b.sum()).backward()
+    optimizer.step()
+    other = luge.optim.Adam([{"params": [leaf(4)]}, {"params": [leaf(3)]}], lr=0.5)
+    with pytest.raises(ValueError, match="shape"):
+        other.load_state_dict(optimizer.state_dict())
+    assert other.param_groups[0]["lr"] == 0.5
+    one = luge.optim.Adam([leaf(2), leaf(3)])
+    uneven = {"state": {0: {"step": 1}, 1: {"step": 2}}, "param_groups": one.state_dict()["param_groups"]}
+    with pytest.raises(ValueError, match="counted"):
+        one.load_state_dict(uneven)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize("name, options", [*CASES, LION], ids=[*IDS, "Lion"])
+def test_copies_go_on_alike(name, options, copied):
+    _, leaves, optimizer = train(luge, maker(luge, name, options, True), steps=5, change=False)
+    other_leaves, other = copied((leaves, optimizer))
+    train(luge, None, leaves=leaves, optimizer=optimizer, steps=5, first=5, change=False)
+    train(luge, None, leaves=other_leaves, optimizer=other, steps=5, first=5, change=False)
+    assert [p.tolist() for p in leaves] == [p.tolist() for p in other_leaves]
+    assert [dict(g).keys() for g in other.param_groups] == [dict(g).keys() for g in optimizer.param_groups]
+
+
+def test_hooks():
+    x = leaf(1)
+    optimizer, seen = luge.optim.SGD([x], lr=0.5), []
+    before = optimizer.register_step_pre_hook(lambda *given: seen.append(("before", given[0] is optimizer)))
+    after = optimizer.register_step_post_hook(lambda *given: seen.append(("after", x.item())))
+    x.sum().backward()
+    optimizer.step()
+    assert seen == [("before", True), ("after", 0.5)]
+    before.remove()
+    after.remove()
+    optimizer.step()
+    assert len(seen) == 2
+
+
+def test_a_class_of_ones_own():
+    class Signs(luge.optim.Optimizer):
+        def __init__(self, params, lr=0.1):
+            super().__init__(params, {"lr": lr, "scale": 2})
+
+        def step(self, closure=None):
+            with luge.no_grad():
+                for group in self.param_groups:
+                    for p in group["params"]:
+                        self.state[p]["count"] = self.state[p].get("count", 0) + 1
+                        p.sub_(luge.sign(p.grad) * group["lr"] * group["scale"])
+
+    a, b = leaf(2), leaf(3)
+    optimizer = Signs([{"params": [a]}, {"params": [b], "lr": 0.25, "scale": 1}], lr=0.125)
+    (a.sum() - b.sum()).backward()
+    optimizer.step()
+    assert a.tolist() == [0.75] * 2 and b.tolist() == [1.25] * 3 and optimizer.state[b] == {"count": 1}
+    other = Signs([{"params": [leaf(2)]}, {"params": [leaf(3)]}])
+    other.load_state_dict(optimizer.state_dict())
+    assert [group["lr"] for group in other.param_groups] == [0.125, 0.25]
+    assert other.state[other.param_groups[1]["params"][0]] == {"count": 1}
+
+
+# ---- L-BFGS and Muon
+
+
+def rosenbrock(lib, x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def run_lbfgs(lib, steps=8, **options):
+    x = lib.tensor([-1.2, 1.0, 0.5, 2.0], dtype=lib.float64, requires_grad=True)
+    optimizer = lib.optim.LBFGS([x], **options)
+    sign = -1 if options.get("maximize") else 1
+
+    def closure():
+        optimizer.zero_grad()
+        loss = rosenbrock(lib, x) * sign
+        loss.backward()
+        return loss
+
+    losses = [float(optimizer.step(closure)) for _ in range(steps)]
+    return [losses, x.detach().tolist()], optimizer
+
+
+LBFGS = [{"lr": 1e-3}, {"line_search_fn": "strong_wolfe"}, {"line_search_fn": "strong_wolfe", "max_iter": 4, "history_size": 3},
+         {"line_search_fn": "strong_wolfe", "lr": 0.5, "max_eval": 6}, {"lr": 1e-3, "max_iter": 5, "maximize": True}]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", LBFGS, ids=map(str, LBFGS))
+def test_lbfgs_takes_the_steps_of_pytorch(options):
+    seen, optimizer = run_lbfgs(luge, **options)
+    record = json.loads(RECORDS.read_text())[f"LBFGS {options}"]
+    assert all(abs(x - y) <= 1e-9 * max(1, abs(y)) for one, other in zip(seen, record) for x, y in zip(one, other))
+    assert optimizer.state[optimizer.param_groups[0]["params"][0]]["n_iter"] > 0
+
+
+def test_lbfgs_cannot_be_captured():
+    x = leaf(2)
+    optimizer = luge.optim.LBFGS([x])
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (x * x).sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(luge.CaptureError):
+        luge.capture(lambda: optimizer.step(closure))()
+    params = luge.Parameters(sets=2)
+    params.add("x", 2, luge.init.ones())
+    with pytest.raises(ValueError, match="sets"):
+        luge.optim.LBFGS(params)
+
+
+def run_muon(lib, captured=False, steps=10, **options):
+    w = lib.tensor([[0.1, 0.2, -0.3], [0.5, -0.1, 0.4]], dtype=lib.float32, requires_grad=True)
+    v = lib.tensor([[0.3], [0.2]], dtype=lib.float32, requires_grad=True)
+    optimizer = lib.optim.Muon([{"params": [w]}, {"params": [v], "lr": 0.01}], lr=0.05, **options)
+
+    def step():
+        optimizer.zero_grad()
+        ((w - 1) ** 2).sum().backward()
+        ((v + 1) ** 2 * 2).sum().backward()
+        optimizer.step()
+
+    run = luge.capture(step) if captured else step
+    for _ in range(steps):
+        run()
+    return [value for p in (w, v) for value in p.detach().reshape(-1).tolist()]
+
+
+MUON = [{}, {"nesterov": False, "weight_decay": 0.0}, {"momentum": 0.5, "ns_steps": 3}, {"adjust_lr_fn": "match_rms_adamw"},
+        {"adjust_lr_fn": "spectral_unclamped", "ns_coefficients": (2.0, -1.5, 0.5)}]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", MUON, ids=map(str, MUON))
+@pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
+def test_muon_follows_pytorch_within_bfloat16(options, captured):
+    record = json.loads(RECORDS.read_text())[f"Muon {options}"]
+    assert all(abs(x - y) <= 1e-2 for x, y in zip(run_muon(luge, captured, **options), record))
+    if captured:
+        assert run_muon(luge, True, **options) == run_muon(luge, False, **options)
+
+
+def test_muon_orthogonalizes_each_set_alone():
+    def run(sets, chosen):
+        params = luge.Parameters(sets=sets)
+        w = params.add("w", (2, 3), luge.init.zeros())
+        with luge.no_grad():
+            for i, s in enumerate(chosen):
+                w[i].copy_(luge.linspace(-1, 1, 6).reshape(2, 3) * (s + 1))
+        optimizer = luge.optim.Muon(params, lr=luge.tensor([0.1 * (s + 1) for s in chosen]))
+        for _ in range(5):
+            optimizer.zero_grad()
+            ((w - 0.3) ** 2).sum().backward()
+            optimizer.step()
+        return w.detach().tolist()
+
+    together = run(3, [0, 1, 2])
+    assert all(run(1, [s])[0] == together[s] for s in range(3))
+
+
+def record():
+    torch.set_default_dtype(torch.float64)
+    records = {}
+    for name, options in CASES:
+        for groups in (False, True):
+            records[key(name, options, groups)] = train(torch, maker(torch, name, options, groups))[0]
+    for options in LBFGS:
+        records[f"LBFGS {options}"] = run_lbfgs(torch, **options)[0]
+    torch.set_default_dtype(torch.float32)
+    for options in MUON:
+        records[f"Muon {options}"] = run_muon(torch, **options)
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(values)}" for name, values in records.items())
+    RECORDS.write_text("{\n" + lines + "\n}\n")
+
+
+if __name__ == "__main__":
+    record()
+    sys.exit()
