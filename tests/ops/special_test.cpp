@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include <luge/autograd/gradcheck.h>
+#include <luge/capture/step.h>
 #include <luge/ops/bessel.h>
 #include <luge/ops/create.h>
 #include <luge/ops/frexp.h>
@@ -46,6 +47,18 @@ TEST_P(SpecialTest, DerivativesAreThoseOfDifferences) {
     const GradcheckResult found = gradcheck([f](const std::vector<Tensor>& in) { return f(in[0]); }, {x});
     EXPECT_TRUE(found) << found.message;
   }
+}
+
+// Each value of such a step is read several times by the next one: there are more ways through it than can be walked.
+TEST_P(SpecialTest, StepsThatReadAValueOftenAreCaptured) {
+  const Tensor x = of({-1, -2});
+  const auto steps = [&] {
+    Tensor y = x;
+    for (int i = 0; i < 3; ++i) y = y - (log_ndtr(y) + 1) * 0.1;
+    return y;
+  };
+  auto step = capture(steps);
+  EXPECT_TRUE(same(step(), steps()));
 }
 
 TEST_P(SpecialTest, FrexpTakesFloatingDTypes) {
