@@ -1,8 +1,8 @@
-// Convolutions as products of matrices. Windows of a zero-padded image are copied side by side, as many as a cache holds
-// (columns.h), and multiplied by chains (matmul/chains.h), one for each element of the result, whose terms stand in an order
-// that the sizes of an image and of the weights alone determine. Products of our own, not a library's: each panel of columns
-// stays in the second-level cache between its filling and its use. The gradient of an image is a convolution, too:
-// of gradients with turned weights, one for each residue of its positions modulo the stride.
+// Convolutions as products of weights and windows of a zero-padded image, one chain of multiply-adds for each element of the
+// result, whose terms stand in an order that the sizes of an image and of the weights alone determine. Windows are read
+// where they lie (direct.h) if rows of the result fill vectors; others are copied side by side, as many as a cache holds
+// (columns.h), and multiplied as matrices (matmul/chains.h). The gradient of an image is a convolution, too: of gradients
+// with turned weights, one for each residue of its positions modulo the stride.
 
 #include <algorithm>
 #include <optional>
@@ -15,6 +15,7 @@
 #include "../threads.h"
 #include "columns.h"
 #include "direct.h"
+#include "phases.h"
 
 namespace luge::cpu {
 
@@ -22,54 +23,10 @@ namespace {
 
 using Role = Convolution::Role;
 
-/// Rows of columns that are multiplied at once: a panel of kChainLanes of them fits into the second-level cache.
+/// Rows of columns that are multiplied at once: of a panel of kChainLanes columns they nearly fit into the first-level cache.
 constexpr std::int64_t kMostTerms = 192;
-/// Multiplications from which on work is worth being handed out.
-constexpr std::int64_t kPartWork = std::int64_t{1} << 22;
-
-template <class T>
-struct Image {
-  const Convolution& call;
-  const Operand& operand;
-  std::int64_t channels, space;
-
-  T* at(std::int64_t set, std::int64_t image, std::int64_t group) const {
-    return static_cast<T*>(operand.data) + set * operand.strides[0] + image * operand.strides[1] + group * channels * space;
-  }
-};
-
-template <class T>
-Image<T> x_of(const Convolution& call) {
-  return {call, call.x, call.in_channels, Convolution::product(call.in)};
-}
-template <class T>
-Image<T> y_of(const Convolution& call) {
-  return {call, call.y, call.out_channels, Convolution::product(call.out)};
-}
-template <class T>
-T* weights_of(const Convolution& call, std::int64_t set, std::int64_t group) {
-  return static_cast<T*>(call.w.data) + set * call.w.strides[0] + group * (call.w_set() / call.groups);
-}
 
 // ---- results that are images --------------------------------------------------------------------
-
-/// Positions of the result, `spacing` apart from `first` on, and how they come of the source.
-struct Phase {
-  Windows windows;
-  Sizes first, spacing;
-  std::vector<std::int64_t> taps;  ///< of the kernel, in the order of the windows' ones
-
-  bool is_whole() const { return spacing == Sizes{1, 1, 1}; }
-};
-
-Phase output_phase(const Convolution& call) {
-  std::array<std::vector<std::int64_t>, 3> offsets;
-  for (std::size_t d = 0; d < 3; ++d)
-    for (std::int64_t t = 0; t < call.kernel[d]; ++t) offsets[d].push_back(t * call.dilation[d] - call.padding[d]);
-  Phase phase{Windows(call.in, call.out, call.stride, offsets), {0, 0, 0}, {1, 1, 1}, {}};
-  for (std::int64_t t = 0; t < Convolution::product(call.kernel); ++t) phase.taps.push_back(t);
-  return phase;
-}
 
 /// Positions `first` + j * stride of x. Tap t brings them y's position (first + j * stride + padding - t * dilation) / stride,
 /// if that is one. Nothing if no tap does.
@@ -146,14 +103,6 @@ void put_positions(const Convolution& call, const Phase& phase, std::int64_t fir
     for (std::int64_t k = 0; k < some; ++k) to[k * spacing] = accumulates ? to[k * spacing] + from[i + k] : from[i + k];
     i += some;
   }
-}
-
-/// Where the terms of a window on some channels lie in their padded planes.
-std::vector<std::int64_t> term_offsets(const Windows& windows, std::int64_t channels) {
-  std::vector<std::int64_t> offsets;
-  for (std::int64_t c = 0; c < channels; ++c)
-    for (const std::int64_t tap : windows.taps) offsets.push_back(c * windows.plane() + tap);
-  return offsets;
 }
 
 /// Of the lanes of vectors that a row's end cuts off, so many are used where no columns are laid out.
@@ -309,94 +258,6 @@ void run_input(const Convolution& call) {
           leave_out(mixing, first);
 }
 
-// ---- gradients of weights -----------------------------------------------------------------------
-
-/// Positions that are multiplied at once: what y holds of them for a tile stays in the first-level cache.
-constexpr std::int64_t kMostPositions = 128;
-/// Parts of a batch that are added up apart, at most.
-constexpr std::int64_t kMostParts = 16;
-
-/// Windows times y of each image, added up over parts of the batch, and then those over the parts, in order. A sum has a row
-/// for each channel and tap.
-template <class T>
-void run_weight(const Convolution& call) {
-  const Phase phase = output_phase(call);
-  const Windows& windows = phase.windows;
-  const Image<const T> xs = x_of<const T>(call), ys = y_of<const T>(call);
-  const std::int64_t taps = static_cast<std::int64_t>(phase.taps.size()), rows = xs.channels * taps, outs = ys.channels;
-  const std::int64_t lanes = direct_lanes(T());
-  // Of few channels the positions are in lanes, and each lane has a sum of its own.
-  const bool few = 4 * outs <= lanes && windows.step[2] == 1;
-  const std::int64_t width = few ? outs * lanes : (outs + lanes - 1) / lanes * lanes;
-  const std::int64_t positions = windows.positions(), size = rows * width, units = call.sets * call.groups;
-  const double work = static_cast<double>(size) * static_cast<double>(positions * call.batch);
-  const std::int64_t parts = std::clamp<std::int64_t>(static_cast<std::int64_t>(work / (8 * kPartWork)), 1,
-                                                      std::min(call.batch, kMostParts));
-  const std::int64_t each = (call.batch + parts - 1) / parts;
-  const std::int64_t blocks = (positions + kMostPositions - 1) / kMostPositions, block = (positions + blocks - 1) / blocks;
-  const std::vector<std::int64_t> row_offsets = term_offsets(windows, xs.channels);
-  std::vector<Piece> pieces;
-  find_pieces(windows, 0, positions, few ? lanes : 1, pieces);
-  std::vector<std::int64_t> offsets;
-  for (const Piece& piece : pieces) offsets.push_back(piece.source);
-  Scratch<T> sums(units * parts * size);
-
-  parallel_for(units * parts, std::max<std::int64_t>(static_cast<std::int64_t>(work / static_cast<double>(16 * parts)), 1),
-               [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t padded_size = xs.channels * windows.plane() + kSlack;
-    Scratch<T> padded(padded_size), turned(width * block);
-    std::fill_n(padded.data(), padded_size, T(0));
-    std::fill_n(turned.data(), width * block, T(0));
-    for (std::int64_t item = begin; item < end; ++item) {
-      const std::int64_t unit = item / parts, set = unit / call.groups, group = unit % call.groups;
-      T* const sum = sums.data() + item * size;
-      const std::int64_t first_image = item % parts * each, last_image = std::min(first_image + each, call.batch);
-      if (few || first_image >= last_image) std::fill_n(sum, size, T(0));
-      for (std::int64_t image = first_image; image < last_image; ++image) {
-        pad_image(windows, xs.channels, xs.at(set, image, group), padded.data());
-        if (few) {
-          weight_dots(WeightDots<T>{.rows = rows,
-                                    .outs = outs,
-                                    .image = padded.data(),
-                                    .row_offsets = row_offsets.data(),
-                                    .pieces = pieces,
-                                    .y = ys.at(set, image, group),
-                                    .y_row = ys.space,
-                                    .sums = sum});
-          continue;
-        }
-        for (std::int64_t first = 0; first < positions; first += block) {
-          const std::int64_t count = std::min(block, positions - first);
-          turn_rows(ys.at(set, image, group) + first, ys.space, outs, count, turned.data(), width);
-          weight_product(WeightProduct<T>{.rows = rows,
-                                          .columns = outs,
-                                          .terms = count,
-                                          .image = padded.data(),
-                                          .row_offsets = row_offsets.data(),
-                                          .offsets = offsets.data() + first,
-                                          .y = turned.data(),
-                                          .width = width,
-                                          .c = sum,
-                                          .accumulates = image > first_image || first > 0});
-        }
-      }
-    }
-  });
-
-  for (std::int64_t unit = 0; unit < units; ++unit) {
-    T* const sum = sums.data() + unit * parts * size;
-    for (std::int64_t part = 1; part < parts; ++part)
-      for (std::int64_t i = 0; i < size; ++i) sum[i] += sum[part * size + i];
-    T* const to = weights_of<T>(call, unit / call.groups, unit % call.groups);
-    for (std::int64_t k = 0; k < outs; ++k)
-      for (std::int64_t r = 0; r < rows; ++r) {
-        T value = few ? T(0) : sum[r * width + k];
-        for (std::int64_t l = 0; few && l < lanes; ++l) value += sum[r * width + k * lanes + l];
-        to[k * rows + r] = call.store == Store::Accumulate ? to[k * rows + r] + value : value;
-      }
-  }
-}
-
 }  // namespace
 
 void run(const Convolution& call) {
@@ -404,7 +265,7 @@ void run(const Convolution& call) {
     switch (call.role) {
       case Role::Output: return run_output<T>(call);
       case Role::Input: return run_input<T>(call);
-      case Role::Weight: return run_weight<T>(call);
+      case Role::Weight: return run_weight(call, T());
     }
   });
 }
