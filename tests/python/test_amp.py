@@ -460,7 +460,6 @@ def test_a_captured_step_skips():
     assert eager[-1][2] == 5
 
 
-@pytest.mark.skipif(not hasattr(luge.optim.SGD, "param_groups"), reason="optimizers have no parameter groups yet")
 @pytest.mark.parametrize("half", [False, True])
 def test_groups_skip_together(half):
     a, b = luge.ones(2, requires_grad=True), luge.ones(2, requires_grad=True)
@@ -476,7 +475,6 @@ def test_groups_skip_together(half):
     assert optimizer.steps_taken() == 2 and scaler.get_scale() == 2.0
 
 
-@pytest.mark.skipif(not hasattr(luge.optim.SGD, "register_step_post_hook"), reason="steps have no hooks yet")
 def test_the_scaler_steps_as_the_optimizer_does():
     p = luge.tensor([1.0], requires_grad=True)
     optimizer = luge.optim.SGD([p], lr=1.0)

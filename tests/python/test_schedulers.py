@@ -8,8 +8,6 @@ torch = pytest.importorskip("torch")
 schedules = luge.optim.lr_scheduler
 
 STEPS = 100
-GROUPS = hasattr(luge.optim.SGD, "param_groups")
-needs_groups = pytest.mark.skipif(not GROUPS, reason="optimizers have no parameter groups yet")
 
 
 def made(library, options, lr=0.1, kind="SGD"):
@@ -19,10 +17,6 @@ def made(library, options, lr=0.1, kind="SGD"):
 
 def facts(library, optimizer):
     """The learning rate, and the momentum or beta1 if there is one."""
-    if library is luge and not GROUPS:
-        state = optimizer._options()
-        momentum = state["betas"][0] if "betas" in state else state.get("momentum", 0)
-        return [optimizer.lr.item(), momentum if isinstance(momentum, (int, float)) else momentum.item()]
     group = optimizer.param_groups[0]
     return [group["lr"], group["betas"][0] if "betas" in group else group.get("momentum", 0)]
 
@@ -63,6 +57,7 @@ PROGRAMS = {
     "one cycle without momentum": (lambda s, o: s.OneCycleLR(o, [0.5], total_steps=STEPS, cycle_momentum=False), {}, STEPS),
     "one cycle up only": (lambda s, o: s.OneCycleLR(o, 0.5, total_steps=STEPS, pct_start=1.0), MOMENTUM, STEPS - 1),
     "one cycle down only": (lambda s, o: s.OneCycleLR(o, 0.5, total_steps=STEPS, pct_start=0.0), MOMENTUM, STEPS),
+    "one cycle that brings momentum": (lambda s, o: s.OneCycleLR(o, 0.5, total_steps=STEPS), {}, STEPS),
     "triangular": (lambda s, o: s.CyclicLR(o, 0.01, 0.2, step_size_up=7), MOMENTUM, STEPS),
     "triangular uneven": (lambda s, o: s.CyclicLR(o, [0.01], [0.2], step_size_up=7, step_size_down=13, base_momentum=0.5, max_momentum=0.8), MOMENTUM, STEPS),
     "triangular2": (lambda s, o: s.CyclicLR(o, 0.01, 0.2, step_size_up=5, mode="triangular2"), MOMENTUM, STEPS),
@@ -332,10 +327,11 @@ RESUMED = {
 }
 
 
-@needs_groups
 @pytest.mark.parametrize("name", RESUMED)
 def test_going_on_from_an_epoch(name):
     """As after 11 steps: the optimizer has the learning rate of then, and the one that it began with."""
+    if not hasattr(getattr(torch.optim.lr_scheduler, "LRScheduler", None), "_is_initial"):
+        pytest.skip("older versions of PyTorch change the learning rate once more")
     seen = []
     for library in (torch, luge):
         _, optimizer = made(library, {})
@@ -371,7 +367,6 @@ GROUPED = {
 }
 
 
-@needs_groups
 @pytest.mark.parametrize("name", GROUPED)
 def test_groups(name):
     seen = []

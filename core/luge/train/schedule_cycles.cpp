@@ -47,16 +47,23 @@ void begin_with(const std::vector<std::shared_ptr<LearningRate>>& rates, const P
       rates[g]->assign_base(full({}, values[g], {.dtype = DType::Float64, .device = rates[g]->values.device()}));
 }
 
-/// The momentum of every group, or beta1, as the optimizer works on it.
-std::vector<std::vector<Tensor>> momenta_of(const char* op, Optimizer& optimizer) {
+/// The momentum of every group, or beta1, as the optimizer works on it. One without momentum is given some.
+std::vector<std::vector<Tensor>> momenta_of(const char* op, Optimizer& optimizer, const PerGroup& most) {
+  const std::vector<std::string> names = optimizer.value_names();
+  const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
+  LUGE_CHECK(ValueError, has("beta1") || has("momentum"),
+             "{}: the optimizer has neither momentum nor beta1; set cycle_momentum to false", op);
+  const std::string wanted = has("beta1") ? "beta1" : "momentum";
   std::vector<std::vector<Tensor>> result(optimizer.groups());
   for (std::size_t group = 0; group < result.size(); ++group) {
-    std::vector<Tensor>& own = result[group];
-    for (const char* const wanted : {"beta1", "momentum"})
+    const auto find = [&] {
       for (const auto& [name, tensor] : optimizer.named_state(group))
-        if (name == wanted && own.empty()) own.push_back(tensor);
-    LUGE_CHECK(ValueError, !own.empty(),
-               "{}: the optimizer has neither momentum nor beta1; give it one, or set cycle_momentum to false", op);
+        if (name == wanted) result[group] = {tensor};
+    };
+    find();
+    if (!result[group].empty()) continue;
+    optimizer.set_value(wanted, most[group], group);
+    find();
   }
   return result;
 }
@@ -168,9 +175,9 @@ std::vector<Phase> phases(const OneCycleLrOptions& options, double low, double h
 ScheduleHooks momentum_hooks(const char* op, Optimizer& optimizer, const PerGroup& base, const PerGroup& most,
                              const std::function<Tensor(double base, double most, const Tensor& n)>& formula) {
   ScheduleHooks hooks;
-  hooks.momentum_of = momenta_of(op, optimizer);
-  const std::size_t groups = hooks.momentum_of.size();
+  const std::size_t groups = optimizer.groups();
   const PerGroup low = for_groups(op, "base_momentum", base, groups, 0), high = for_groups(op, "max_momentum", most, groups, 0);
+  hooks.momentum_of = momenta_of(op, optimizer, high);
   hooks.momentum = [low, high, formula](const Tensor& n, std::size_t g) { return formula(low[g], high[g], n); };
   return hooks;
 }
