@@ -73,10 +73,12 @@ def main():
         our_gradient, their_gradient = luge.tensor(gradient), torch.from_numpy(gradient)
 
         def our_pass():
-            return luge.autograd.grad(call(luge.nn.functional, *ours), ours, our_gradient)
+            y = call(luge.nn.functional, *ours)
+            return y, *luge.autograd.grad(y, ours, our_gradient)
 
         def their_pass():
-            return torch.autograd.grad(call(torch.nn.functional, *theirs), theirs, their_gradient)
+            y = call(torch.nn.functional, *theirs)
+            return y, torch.autograd.grad(y, theirs, their_gradient)
 
         step = luge.capture(our_pass)
         for _ in range(3):

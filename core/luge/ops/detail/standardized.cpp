@@ -11,6 +11,7 @@
 #include <luge/ops/detail/derivative_node.h>
 #include <luge/ops/detail/rounded_once.h>
 #include <luge/ops/elementwise.h>
+#include <luge/seam/observer.h>
 #include <luge/tensor/detail/tensor_impl.h>
 
 namespace luge {
@@ -21,9 +22,9 @@ namespace {
 /// `other`: differences from a mean are then taken again, which is cheaper than to store and load them.
 Tensor after(const Tensor& value, const Tensor& other) { return where(other == other, value, value); }
 
-/// square(x), in place where nothing is recorded.
+/// square(x), in place where nothing is recorded; a fused pass would store what is changed in place.
 Tensor squared(Tensor x) {
-  if (grad_enabled()) return square(x);
+  if (grad_enabled() || observer) return square(x);
   x.square_();
   return x;
 }
@@ -90,18 +91,27 @@ std::vector<Tensor> derivative(const Kept& kept, const Tensor& gradient, std::sp
   const auto weighted = [&] { return summed_to(kept.has_weight ? g * weight : g, x.shape()); };
 
   std::vector<Tensor> found(1);
-  Tensor mean = moments.mean, rstd = moments.rstd;
-  if (kept.wants_x) {
-    const Tensor slope = mean_over(weighted() * centred(mean), kept.dims) * rstd * rstd;
-    const Tensor shift = kept.centred ? mean_over(weighted(), kept.dims) : Tensor();
-    if (kept.centred) mean = after(mean, slope);
-    rstd = after(rstd, slope);
-    const Tensor h = weighted();
-    found[0] = (((kept.centred ? h - shift : h) - centred(mean) * slope) * rstd).to(inputs[0].dtype());
+  // Within capture, values are computed again rather than shared: a fused pass stores what others read.
+  Tensor h, difference, rstd = moments.rstd;
+  if (!observer) {
+    difference = centred(moments.mean);
+    if (kept.wants_x) h = weighted();
   }
+  if (kept.wants_x) {
+    const Tensor slope = mean_over(observer ? weighted() * centred(moments.mean) : h * difference, kept.dims) * rstd * rstd;
+    const Tensor shift = kept.centred ? mean_over(observer ? weighted() : h, kept.dims) : Tensor();
+    if (observer) {
+      rstd = after(rstd, slope);
+      difference = centred(kept.centred ? after(moments.mean, slope) : Tensor());
+      h = weighted();
+    }
+    const Tensor level = kept.centred ? h - shift : h;
+    found[0] = ((level - difference * slope) * rstd).to(inputs[0].dtype());
+  }
+  if (!difference.defined()) difference = centred(moments.mean);
   if (kept.has_weight) {
     Tensor own;
-    if (kept.wants_weight) own = summed_to(g * (centred(mean) * rstd), inputs[1].shape()).to(inputs[1].dtype());
+    if (kept.wants_weight) own = summed_to(g * (difference * rstd), inputs[1].shape()).to(inputs[1].dtype());
     found.push_back(own);
   }
   if (kept.has_bias) found.push_back(kept.wants_bias ? summed_to(g, inputs.back().shape()).to(inputs.back().dtype()) : Tensor());
@@ -118,7 +128,7 @@ Standardized standardized(const char* op, const Tensor& x, const Tensor& weight,
     const Tensor wide = widened(x);
     const Moments moments = moments_of(wide, dims, eps, centred);
     kept->moments = moments;
-    Tensor y = centred ? wide - after(moments.mean, moments.rstd) : wide * moments.rstd;
+    Tensor y = centred ? wide - (observer ? after(moments.mean, moments.rstd) : moments.mean) : wide * moments.rstd;
     if (centred) y.mul_(moments.rstd);
     const auto grows = [&](const Tensor& by) { return broadcast_shapes(op, y.shape(), by.shape()) != y.shape(); };
     if (weight.defined()) y = grows(weight) ? y * widened(weight) : y.mul_(widened(weight));
