@@ -16,7 +16,7 @@ Tensor defined(const Given& given) { return given.value_or(Tensor()); }
 /// With PyTorch's arguments, but for fixed keys and values; and batch_first.
 nb::tuple multi_head(const Tensor& query, const Tensor& key, const Tensor& value, std::int64_t heads, const std::vector<Given>& weights,
                      bool add_zero_attn, double dropout_p, bool training, const Given& key_padding_mask, bool need_weights,
-                     const Given& attn_mask, bool average_attn_weights, bool is_causal, bool batch_first) {
+                     const Given& attn_mask, bool average_attn_weights, bool is_causal, bool batch_first, std::int64_t first_set) {
   const auto at = [&](std::size_t i) { return i < weights.size() ? defined(weights[i]) : Tensor(); };
   const MultiHeadWeights all{.in_proj_weight = at(0),
                              .q_proj_weight = at(1),
@@ -35,6 +35,7 @@ nb::tuple multi_head(const Tensor& query, const Tensor& key, const Tensor& value
                                  .need_weights = need_weights,
                                  .average_attn_weights = average_attn_weights,
                                  .is_causal = is_causal,
+                                 .first_set = first_set,
                                  .batch_first = batch_first};
   MultiHeadResult found;
   {
@@ -71,7 +72,7 @@ void bind_attention(nb::module_& m) {
       "tensor([[2.]])");
   own.def("_multi_head_attention", &multi_head, "query"_a, "key"_a, "value"_a, "heads"_a, "weights"_a, "add_zero_attn"_a, "dropout_p"_a,
           "training"_a, "key_padding_mask"_a.none(), "need_weights"_a, "attn_mask"_a.none(), "average_attn_weights"_a, "is_causal"_a,
-          "batch_first"_a, "Output and weights; see luge.nn.functional.multi_head_attention_forward.");
+          "batch_first"_a, "first_set"_a = 0, "Output and weights; see luge.nn.functional.multi_head_attention_forward.");
 }
 
 }  // namespace luge::python

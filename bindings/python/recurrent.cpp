@@ -20,11 +20,11 @@ RecurrentWeights weights_of(const std::vector<Given>& given) {
 }
 
 Recurrent layers(const std::string& kind, const Tensor& input, const Given& hidden, const Given& cell, const Lists& lists,
-                 bool bidirectional, bool batch_first, double dropout, bool training) {
+                 bool bidirectional, bool batch_first, double dropout, bool training, std::int64_t first_set) {
   std::vector<RecurrentWeights> weights;
   for (const std::vector<Given>& list : lists) weights.push_back(weights_of(list));
   const RecurrentOptions options{
-      .bidirectional = bidirectional, .batch_first = batch_first, .dropout = dropout, .training = training};
+      .bidirectional = bidirectional, .batch_first = batch_first, .dropout = dropout, .training = training, .first_set = first_set};
   const Tensor h = hidden.value_or(Tensor()), c = cell.value_or(Tensor());
   const Unlocked unlocked(kQuick);
   if (kind == "LSTM") return lstm(input, h, c, weights, options);
@@ -48,12 +48,12 @@ void bind_recurrent(nb::module_& m) {
   own.def(
       "_recurrent",
       [](const std::string& kind, const Tensor& input, const Given& hidden, const Given& cell, const Lists& weights, bool bidirectional,
-         bool batch_first, double dropout, bool training) {
-        Recurrent found = layers(kind, input, hidden, cell, weights, bidirectional, batch_first, dropout, training);
+         bool batch_first, double dropout, bool training, std::int64_t first_set) {
+        Recurrent found = layers(kind, input, hidden, cell, weights, bidirectional, batch_first, dropout, training, first_set);
         return nb::make_tuple(wrap(std::move(found.output)), wrap(std::move(found.hidden)), wrap(std::move(found.cell)));
       },
       "kind"_a, "input"_a, "hidden"_a.none(), "cell"_a.none(), "weights"_a, "bidirectional"_a, "batch_first"_a, "dropout"_a, "training"_a,
-      "Output, hidden and cell of 'LSTM', 'GRU', 'RNN_TANH' or 'RNN_RELU'.");
+      "first_set"_a = 0, "Output, hidden and cell of 'LSTM', 'GRU', 'RNN_TANH' or 'RNN_RELU'.");
   own.def(
       "_recurrent_cell",
       [](const std::string& kind, const Tensor& input, const Given& hidden, const Given& cell, const std::vector<Given>& weights) {

@@ -127,6 +127,19 @@ def test_a_set_alone_has_the_same_bits(kind, options, batch_first):
                 assert luge.equal(one, every[i])
 
 
+def test_a_set_alone_drops_the_same_outputs():
+    def results(sets, first):
+        params = luge.Parameters(sets=sets, first_set=first, seed=5)
+        layer = nn.GRU(3, 4, 2, dropout=0.5, params=params)
+        luge.manual_seed(7)
+        return layer(x)[0]
+
+    x = luge.randn(5, 2, 3)
+    every = results(3, 0)
+    for i in range(3):
+        assert luge.equal(results(1, i)[0], every[i])
+
+
 def test_cells_with_sets():
     params = luge.Parameters(sets=3)
     for kind in ("RNNCell", "GRUCell", "LSTMCell"):

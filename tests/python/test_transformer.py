@@ -85,6 +85,21 @@ def test_weights_are_dropped_in_training():
     assert attention(x, x, x)[1].detach().numpy().min() > 0
 
 
+@pytest.mark.parametrize("need", [False, True])
+def test_a_set_alone_drops_the_same_weights(need):
+    def results(sets, first):
+        params = luge.Parameters(sets=sets, first_set=first, seed=5)
+        attention = nn.MultiheadAttention(4, 2, dropout=0.5, params=params)
+        luge.manual_seed(7)
+        return attention(x, x, x, need_weights=need)[0]
+
+    x = luge.randn(70, 2, 4)
+    every = results(4, 0)
+    for i in range(4):
+        assert luge.equal(results(1, i)[0], every[i])
+    assert not luge.equal(every[0], every[1])
+
+
 def test_a_set_of_attention_alone_has_the_same_bits():
     for sizes in ({}, {"kdim": 3, "vdim": 5}):
         params = luge.Parameters(sets=3)

@@ -10,7 +10,7 @@ namespace luge::nn {
 
 MultiheadAttention::MultiheadAttention(Parameters& params, std::string_view name, std::int64_t embed_dim, std::int64_t heads,
                                        MultiheadAttentionOptions options)
-    : heads_(heads), options_(options) {
+    : heads_(heads), first_set_(params.options().first_set), options_(options) {
   if (options_.kdim == 0) options_.kdim = embed_dim;
   if (options_.vdim == 0) options_.vdim = embed_dim;
   const std::int64_t kdim = options_.kdim, vdim = options_.vdim;
@@ -47,6 +47,7 @@ MultiHeadResult MultiheadAttention::operator()(const Tensor& query, const Tensor
   options.dropout_p = options_.dropout;
   options.add_zero_attn = options_.add_zero_attn;
   options.batch_first = options_.batch_first;
+  options.first_set = first_set_;
   return multi_head_attention(query, key, value, heads_, weights_, options);
 }
 

@@ -34,7 +34,7 @@ class MultiheadAttention {
   const MultiHeadWeights& weights() const { return weights_; }
 
  private:
-  std::int64_t heads_;
+  std::int64_t heads_, first_set_;
   MultiheadAttentionOptions options_;
   MultiHeadWeights weights_;
 };

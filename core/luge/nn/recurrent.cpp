@@ -9,7 +9,7 @@ namespace luge::nn {
 
 RecurrentLayer::RecurrentLayer(const char* kind, std::int64_t gates, Parameters& params, std::string_view name, std::int64_t input_size,
                                std::int64_t hidden_size, const RecurrentLayerOptions& options)
-    : options_(options) {
+    : options_(options), first_set_(params.options().first_set) {
   LUGE_CHECK(ValueError, input_size >= 1 && hidden_size >= 1 && options.num_layers >= 1,
              "{} {}: input_size is {}, hidden_size {} and num_layers {}; all must be 1 or more", kind, name, input_size, hidden_size,
              options.num_layers);
@@ -44,7 +44,8 @@ RecurrentOptions RecurrentLayer::how(bool training) const {
   return {.bidirectional = options_.bidirectional,
           .batch_first = options_.batch_first,
           .dropout = options_.dropout,
-          .training = training};
+          .training = training,
+          .first_set = first_set_};
 }
 
 Rnn::Rnn(Parameters& params, std::string_view name, std::int64_t input_size, std::int64_t hidden_size, const RecurrentLayerOptions& options)

@@ -32,6 +32,7 @@ class RecurrentLayer {
   RecurrentOptions how(bool training) const;
 
   RecurrentLayerOptions options_;
+  std::int64_t first_set_;
   std::vector<RecurrentWeights> weights_;
 };
 

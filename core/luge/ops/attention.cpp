@@ -34,6 +34,7 @@ constexpr std::int64_t kTerms = 1024;
 
 /// Which matrices of tensors with leading dimensions, all of which may be of size 1, instead.
 struct Matrices {
+  std::int64_t first = 0;        ///< their number, counting row-major
   std::vector<std::int64_t> at;  ///< indices of the first dimensions
   std::int64_t start = 0, stop = 0;  ///< along the next one, if there is one
 
@@ -52,11 +53,11 @@ std::vector<Matrices> groups(const Shape& lead, std::int64_t count) {
   const int sliced = whole - 1;  // this one in slices
   const std::int64_t step = sliced < 0 ? 0 : std::max<std::int64_t>(count / inner, 1);
   std::vector<Matrices> result;
-  if (whole == 0) return {{.at = {}, .start = 0, .stop = lead.empty() ? 0 : lead[0]}};
+  if (whole == 0) return {{.first = 0, .at = {}, .start = 0, .stop = lead.empty() ? 0 : lead[0]}};
   std::vector<std::int64_t> at(static_cast<std::size_t>(sliced), 0);
-  for (;;) {
+  for (std::int64_t first = 0;; first += lead[sliced] * inner) {
     for (std::int64_t start = 0; start < lead[sliced]; start += step)
-      result.push_back({.at = at, .start = start, .stop = std::min(start + step, lead[sliced])});
+      result.push_back({.first = first + start * inner, .at = at, .start = start, .stop = std::min(start + step, lead[sliced])});
     int d = sliced - 1;
     for (; d >= 0 && ++at[static_cast<std::size_t>(d)] == lead[d]; --d) at[static_cast<std::size_t>(d)] = 0;
     if (d < 0) return result;
@@ -103,6 +104,7 @@ class Attention {
     lead_ = query.shape();
     lead_.erase(lead_.ndim() - 1);
     lead_.erase(lead_.ndim() - 1);
+    if (!lead_.empty() && lead_[0] > 0) first_ = options.first_set * (element_count(lead_) / lead_[0]);
     rows_ = std::min(queries_, causal_ ? kCausalRows : kRows);
     groups_ = groups(lead_, std::max<std::int64_t>(kScores / std::max<std::int64_t>(rows_ * keys_, 1), 1));
     if (element_count(lead_) == 0) groups_.clear();
@@ -154,11 +156,10 @@ class Attention {
   void for_each_block(const Body& body) const {
     if (queries_ == 0) return;
     const std::int64_t blocks = (queries_ + rows_ - 1) / rows_;
-    std::int64_t number = 0;
     for (const Matrices& matrices : groups_)
       for (std::int64_t b = blocks; b-- > 0;) {
         const std::int64_t first = b * rows_, last = std::min(first + rows_, queries_);
-        body(Block{&matrices, number++, first, last, causal_ ? std::min(last, keys_) : keys_});
+        body(Block{&matrices, b, first, last, causal_ ? std::min(last, keys_) : keys_});
       }
   }
 
@@ -220,7 +221,9 @@ class Attention {
     const Tensor uniform = empty_tensor(like.shape(), DType::Float32, like.storage()->backend());
     if (uniform.numel() > 0) {
       Random call;
-      call.per_set = uniform.numel();
+      call.per_set = like.size(-2) * like.size(-1);
+      call.sets = uniform.numel() / call.per_set;
+      call.first_set = first_ + block.matrices->first;
       call.stream = static_cast<std::uint64_t>(block.number);
       call.state = static_cast<const RandomState*>(state_.data());
       call.out = operand(uniform);
@@ -233,9 +236,11 @@ class Attention {
     if (dropped_ > 0) out.copy_(weights * factors(block, weights));
   }
 
-  std::vector<Tensor> in_blocks(const Tensor& gradient, std::span<const Tensor> inputs) const {
+  std::vector<Tensor> in_blocks(const Tensor& given, std::span<const Tensor> inputs) const {
     const Tensor &query = inputs[0], &key = inputs[1], &value = inputs[2];
     const Tensor mask = inputs.size() > 3 ? inputs[3] : Tensor();
+    // Products read rows; that of sum() is one number for all.
+    const Tensor gradient = given.strides().back() == 1 ? given : given.contiguous();
     std::vector<Tensor> found(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i)
       if (wanted_[i]) found[i] = made_like(inputs[i]);
@@ -311,6 +316,7 @@ class Attention {
   bool causal_;
   double scale_, dropped_;
   std::int64_t queries_, keys_, rows_ = 0;
+  std::int64_t first_ = 0;  ///< number of the first matrix, for the numbers that weights are dropped by
   std::array<bool, 4> wanted_;
   Shape lead_;
   std::vector<Matrices> groups_;

@@ -1,6 +1,7 @@
 #pragma once
 // Attention: means of values, weighted by how well keys fit queries.
 
+#include <cstdint>
 #include <optional>
 
 #include <luge/tensor/tensor.h>
@@ -19,6 +20,8 @@ struct AttentionOptions {
   std::optional<double> scale = {};
   /// Groups of heads, dimension -3 of the queries, share one head of keys and one of values.
   bool enable_gqa = false;
+  /// Dropped weights of the first index of the first dimension are those that a larger batch has at this one.
+  std::int64_t first_set = 0;
 };
 
 /// softmax(query key^T * scale + mask) value (Vaswani et al., 2017, equation 1):

@@ -10,6 +10,7 @@
 #include <luge/base/detail/check.h>
 #include <luge/ops/attention.h>
 #include <luge/ops/create.h>
+#include <luge/ops/detail/drop_factors.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
 #include <luge/ops/matmul.h>
@@ -201,14 +202,14 @@ Tensor mask_of(const Tensor& query, const Sizes& sizes, std::int64_t heads, cons
 }
 
 /// As PyTorch computes it where the weights are asked for.
-std::pair<Tensor, Tensor> with_weights(const Projections& p, const Tensor& mask, double dropout_p) {
+std::pair<Tensor, Tensor> with_weights(const Projections& p, const Tensor& mask, double dropout_p, bool sets, std::int64_t first_set) {
   Tensor scores = matmul(p.q * std::sqrt(1 / static_cast<double>(p.q.size(-1))), p.k.transpose(-1, -2));
   if (mask.defined()) scores = mask.dtype() == DType::Bool ? where(mask, -kInfinity, scores) : scores + mask.to(scores.dtype());
   Tensor weights = scores.softmax(-1);
   if (dropout_p == 1) weights = weights * 0;
   if (dropout_p > 0 && dropout_p < 1)
     weights = weights * no_grad([&] {
-                return (rand(weights.shape(), {.device = weights.device()}) >= dropout_p).to(weights.dtype()) * (1 / (1 - dropout_p));
+                return drop_factors(weights, dropout_p, sets, first_set);
               });
   return {matmul(weights, p.v), weights};
 }
@@ -257,11 +258,11 @@ MultiHeadResult multi_head_attention(const Tensor& given_query, const Tensor& gi
 
   Tensor output, found;
   if (options.need_weights) {
-    std::tie(output, found) = with_weights(p, mask, dropout_p);
+    std::tie(output, found) = with_weights(p, mask, dropout_p, sizes.sets > 0, options.first_set);
     if (options.average_attn_weights) found = found.mean(-3);
     if (sizes.unbatched) found = found.squeeze(sizes.sets ? 1 : 0);
   } else {
-    AttentionOptions how{.dropout_p = dropout_p, .is_causal = hint};
+    AttentionOptions how{.dropout_p = dropout_p, .is_causal = hint, .first_set = sizes.sets ? options.first_set : 0};
     if (mask.defined() && !hint) how.attn_mask = mask.dtype() == DType::Bool ? logical_not(mask) : mask.to(p.q.dtype());
     output = scaled_dot_product_attention(p.q, p.k, p.v, how);
   }

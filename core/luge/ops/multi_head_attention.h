@@ -29,6 +29,7 @@ struct MultiHeadOptions {
   /// Says that attn_mask, which must be there, is the causal one; it is then not looked at where no weights are needed and no
   /// keys are padded.
   bool is_causal = false;
+  std::int64_t first_set = 0;          ///< weights are dropped as those of the sets from this one on
   bool batch_first = false;            ///< (batch, L, E) instead of (L, batch, E)
 };
 

@@ -5,6 +5,7 @@
 #include <luge/base/detail/check.h>
 #include <luge/ops/activation.h>
 #include <luge/ops/create.h>
+#include <luge/ops/detail/drop_factors.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/join.h>
 #include <luge/ops/matmul.h>
@@ -122,11 +123,9 @@ Tensor as_steps(const Tensor& rows, std::int64_t steps, std::int64_t batch) {
   return rows.reshape(shape);
 }
 
-Tensor dropped(const Tensor& x, double p) {
+Tensor dropped(const Tensor& x, double p, bool sets, std::int64_t first_set) {
   if (p == 1) return x * 0;
-  const Tensor kept = no_grad([&] {
-    return (rand(x.shape(), {.device = x.device()}) >= p).to(x.dtype()) * (1 / (1 - p));
-  });
+  const Tensor kept = no_grad([&] { return drop_factors(x, p, sets, first_set); });
   return x * kept;
 }
 
@@ -212,7 +211,7 @@ Recurrent run(const char* op, Unit unit, const Tensor& given_input, const Tensor
       if (cells.defined()) last_cells.push_back(state.cell);
     }
     x = directions == 1 ? outputs[0] : cat(outputs, -1);
-    if (options.training && options.dropout > 0 && first + directions < weights.size()) x = dropped(x, options.dropout);
+    if (options.training && options.dropout > 0 && first + directions < weights.size()) x = dropped(x, options.dropout, sets, options.first_set);
   }
   Recurrent result{x, stack(last_hiddens, at), cells.defined() ? stack(last_cells, at) : Tensor()};
   if (unbatched) {

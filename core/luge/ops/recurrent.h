@@ -1,6 +1,7 @@
 #pragma once
 // Recurrent networks: one product of all steps with the input's weights, then step after step one with the state's.
 
+#include <cstdint>
 #include <vector>
 
 #include <luge/tensor/tensor.h>
@@ -25,6 +26,7 @@ struct RecurrentOptions {
   /// Probability with which an output of a layer but the last one is dropped while `training`.
   double dropout = 0;
   bool training = true;
+  std::int64_t first_set = 0;  ///< outputs are dropped as those of the sets from this one on
 };
 
 struct Recurrent {

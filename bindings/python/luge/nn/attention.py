@@ -62,6 +62,7 @@ class MultiheadAttention(Module):
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
         self._qkv_same_embed_dim = self.kdim == embed_dim and self.vdim == embed_dim
         home = arena(params)
+        self._first_set = 0 if home is None else home.first_set
         if home is not None and name is None:
             name = f"MultiheadAttention{len(home)}"
 
@@ -103,6 +104,6 @@ class MultiheadAttention(Module):
         ]  # fmt: skip
         found: tuple[Tensor, Tensor | None] = _multi_head_attention(
             query, key, value, self.num_heads, weights, self.add_zero_attn, self.dropout, self.training, key_padding_mask,
-            need_weights, attn_mask, average_attn_weights, is_causal, self.batch_first,
+            need_weights, attn_mask, average_attn_weights, is_causal, self.batch_first, self._first_set,
         )  # fmt: skip
         return found

@@ -8,7 +8,7 @@ from typing import Any
 from .. import init
 from .._C import Init, Parameters, Tensor
 from .._C._functional import _recurrent, _recurrent_cell
-from ._arena import added
+from ._arena import added, arena
 from .module import Module
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
@@ -73,6 +73,8 @@ class RNNBase(Module):
         self.mode, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size = bidirectional, proj_size
+        home = arena(params)
+        self._first_set = 0 if home is None else home.first_set
 
         directions, out, rows = 2 if bidirectional else 1, proj_size or hidden_size, _GATES[mode] * hidden_size
         bound = 1 / math.sqrt(hidden_size)
@@ -106,7 +108,7 @@ class RNNBase(Module):
         weights = [[getattr(self, name) if name else None for name in names] for names in self._all_names]
         output, hidden, cell = _recurrent(
             self.mode, _tensor(own, "input", input), hidden, cell, weights, self.bidirectional, self.batch_first, self.dropout,
-            self.training,
+            self.training, self._first_set,
         )  # fmt: skip
         return output, (hidden, cell) if self.mode == "LSTM" else hidden
 
