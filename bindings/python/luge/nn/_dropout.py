@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import _C
 from .._C import Tensor
+from ._named import named
 
 
 def dropped(
@@ -36,6 +37,7 @@ def dropped(
     return _C._dropout(input, kind, p, training, inplace, first_set)
 
 
+@named
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Each element with probability `p` 0, else x / (1 - p); x itself unless `training`. `inplace` overwrites x. Raises
     ValueError for a p outside [0, 1], DTypeError for integers.
@@ -46,6 +48,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return dropped(input, "dropout", "dropout", (), p, training, inplace)
 
 
+@named
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """dropout of whole channels of (batch, channels, length) or (channels, length). Raises ShapeError for other shapes.
 
@@ -55,6 +58,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return dropped(input, "dropout1d", "feature_dropout", (2, 3), p, training, inplace)
 
 
+@named
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """dropout of whole channels of (batch, channels, height, width), or of (batch, channels, length), as in PyTorch. Raises
     ShapeError for fewer than two dimensions.
@@ -65,6 +69,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return dropped(input, "dropout2d", "feature_dropout", (4,), p, training, inplace)
 
 
+@named
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """dropout of whole channels of (batch, channels, depth, height, width), or without the batch. Raises ShapeError for fewer
     than two dimensions.
@@ -75,6 +80,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return dropped(input, "dropout3d", "feature_dropout", (4, 5), p, training, inplace)
 
 
+@named
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """dropout that keeps mean 0 and variance 1 of what selu gives; see dropout.
 
@@ -84,6 +90,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return dropped(input, "alpha_dropout", "alpha_dropout", (), p, training, inplace)
 
 
+@named
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """alpha_dropout of whole channels of (batch, channels, ...). Raises ShapeError for fewer than two dimensions.
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from .. import _C
 from .._C import Tensor
+from ._named import named
 
 
+@named
 def grid_sample(
     input: Tensor,
     grid: Tensor,
@@ -31,6 +33,7 @@ def grid_sample(
     return _C._grid_sample(input, grid, mode, padding_mode, bool(align_corners))
 
 
+@named
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
     """The grid of affine maps for grid_sample: theta (batch, 2, 3) and the size (batch, channels, height, width) of the result give
     (batch, height, width, 2); theta (batch, 3, 4) is for volumes. `align_corners` as in grid_sample. Raises ShapeError, DTypeError,

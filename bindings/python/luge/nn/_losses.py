@@ -8,6 +8,7 @@ from collections.abc import Callable
 from .. import _C
 from .._C import Tensor
 from .._C import _functional as _F
+from ._named import named
 
 
 def reduction_of(name: str, size_average: bool | None, reduce: bool | None, reduction: str) -> str:
@@ -35,6 +36,7 @@ def _reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
     raise ValueError(f"{name}: reduction is '{reduction}'; it must be 'mean', 'sum' or 'none'")
 
 
+@named
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -53,6 +55,7 @@ def multilabel_margin_loss(
     return _C._multilabel_margin_loss(input, target, reduction)
 
 
+@named
 def triplet_margin_with_distance_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -87,6 +90,7 @@ def triplet_margin_with_distance_loss(
     return _reduced(name, _C.clamp(margin + near - far, min=0), reduction)
 
 
+@named
 def gumbel_softmax(
     logits: Tensor,
     tau: float = 1,

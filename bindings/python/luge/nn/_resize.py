@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from .. import _C
 from .._C import Tensor
+from ._named import named
 
 _DIMS = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
 _MODES = ("nearest", "nearest-exact", "area", *_DIMS)
@@ -19,6 +20,7 @@ def _each(name: str, what: str, given: object, spatial: int) -> list[float]:
     return [float(value) for value in values]
 
 
+@named
 def interpolate(
     input: Tensor,
     size: int | Sequence[int] | None = None,
@@ -95,6 +97,7 @@ def _words(numbers: tuple[int, ...]) -> str:
     return str(numbers[0]) if len(numbers) == 1 else f"{', '.join(map(str, numbers[:-1]))} or {numbers[-1]}"
 
 
+@named
 def upsample(
     input: Tensor,
     size: int | Sequence[int] | None = None,
@@ -110,6 +113,7 @@ def upsample(
     return _interpolated("upsample", input, size, scale_factor, mode, align_corners)
 
 
+@named
 def upsample_nearest(
     input: Tensor,
     size: int | Sequence[int] | None = None,
@@ -123,6 +127,7 @@ def upsample_nearest(
     return _interpolated("upsample_nearest", input, size, scale_factor, "nearest", None)
 
 
+@named
 def upsample_bilinear(
     input: Tensor,
     size: int | Sequence[int] | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import _C
 from .._C import Tensor
+from ._named import named
 
 
 def _checked(name: str, weight: Tensor, padding_idx: int | None, sparse: bool) -> None:
@@ -13,6 +14,7 @@ def _checked(name: str, weight: Tensor, padding_idx: int | None, sparse: bool) -
         raise TypeError(f"{name}: padding_idx is of type {type(padding_idx).__name__}; it must be an int")
 
 
+@named
 def embedding(
     input: Tensor,
     weight: Tensor,
@@ -39,6 +41,7 @@ def embedding(
     return _C._embedding(input, weight, padding_idx, scale_grad_by_freq)
 
 
+@named
 def embedding_bag(
     input: Tensor,
     weight: Tensor,

@@ -126,6 +126,7 @@ from ._losses import (
     multilabel_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from ._named import named as _named
 from ._resize import interpolate, upsample, upsample_bilinear, upsample_nearest
 from ._tables import embedding, embedding_bag
 from ._unpool import max_unpool as _max_unpool
@@ -255,6 +256,7 @@ __all__ = [
 ]
 
 
+@_named
 def max_unpool1d(
     input: Tensor,
     indices: Tensor,
@@ -274,6 +276,7 @@ def max_unpool1d(
     return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@_named
 def max_unpool2d(
     input: Tensor,
     indices: Tensor,
@@ -293,6 +296,7 @@ def max_unpool2d(
     return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
+@_named
 def max_unpool3d(
     input: Tensor,
     indices: Tensor,
