@@ -65,6 +65,23 @@ TEST(Embedding, PassesGradcheck) {
   }
 }
 
+TEST(Embedding, LeavesThePaddingRowAtZero) {
+  for (const bool batched : {false, true}) {
+    ParametersOptions options{.seed = 1};
+    if (batched) options.sets = 2;
+    Parameters params(options);
+    const nn::Embedding table(params, "tokens", 3, 2, {}, -1);
+    const Tensor rows = table(index({2, 0, 2}, {3}));
+    rows.sum().backward();
+    const std::vector<float> values = table.weight().to_vector<float>(), gradient = table.weight().grad().to_vector<float>();
+    EXPECT_EQ(std::vector<float>(values.end() - 2, values.end()), (std::vector<float>{0, 0}));
+    EXPECT_EQ(std::vector<float>(gradient.end() - 6, gradient.end()), (std::vector<float>{1, 1, 0, 0, 0, 0}));
+  }
+  Parameters params;
+  EXPECT_MESSAGE(ValueError, "Embedding tokens: padding_idx is 3; the table has 3 rows", nn::Embedding(params, "tokens", 3, 2, {}, 3));
+  EXPECT_TRUE(params.names().empty());
+}
+
 TEST(Embedding, FunctionIsTheLayers) {
   Parameters params({.sets = 2, .seed = 1});
   const nn::Embedding table(params, "tokens", 5, 3);

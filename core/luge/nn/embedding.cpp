@@ -1,6 +1,8 @@
 #include <luge/nn/embedding.h>
 
+#include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
+#include <luge/ops/elementwise.h>
 #include <luge/ops/index.h>
 
 namespace luge::nn {
@@ -31,11 +33,17 @@ Tensor embedding(const Tensor& index, const Tensor& weight, std::string_view op)
 }
 
 Embedding::Embedding(Parameters& params, std::string_view name, std::int64_t count, std::int64_t dim,
-                     std::optional<Init> init)
+                     std::optional<Init> init, std::optional<std::int64_t> padding_idx)
     : name_(name) {
   LUGE_CHECK(ValueError, count >= 1 && dim >= 1, "Embedding {}: count is {} and dim is {}; both must be 1 or more",
              name, count, dim);
+  LUGE_CHECK(ValueError, !padding_idx || (*padding_idx >= -count && *padding_idx < count),
+             "Embedding {}: padding_idx is {}; the table has {} rows", name, padding_idx.value_or(0), count);
   weight_ = params.add(name_ + ".weight", {count, dim}, init.value_or(init::normal(0, 1)));
+  if (!padding_idx) return;
+  padding_ = *padding_idx < 0 ? *padding_idx + count : *padding_idx;
+  const NoGrad guard;
+  weight_.slice(-2, *padding_, *padding_ + 1).fill_(0);
 }
 
 Embedding Embedding::on(const Parameters& params, std::string_view name) {
@@ -47,6 +55,10 @@ Embedding Embedding::on(const Parameters& params, std::string_view name) {
   return layer;
 }
 
-Tensor Embedding::operator()(const Tensor& index) const { return embedding(index, weight_, "Embedding " + name_); }
+Tensor Embedding::operator()(const Tensor& index) const {
+  const Tensor rows = embedding(index, weight_, "Embedding " + name_);
+  if (!padding_ || !rows.requires_grad()) return rows;
+  return where((index == *padding_).unsqueeze(-1), rows.detach(), rows);
+}
 
 }  // namespace luge::nn

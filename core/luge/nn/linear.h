@@ -18,8 +18,8 @@ struct LinearOptions {
 
 /// y = x weight^T + bias. Its parameters live in the arena as "name.weight" and "name.bias".
 ///   ordinary Parameters   weight (out, in):        x (..., in) -> (..., out)
-///   Parameters with sets  weight (sets, out, in):  x (batch, in), the same for all sets, or
-///                                                  (sets, batch, in) -> (sets, batch, out)
+///   Parameters with sets  weight (sets, out, in):  x (batch, in), the same for all sets, -> (sets, batch, out), or
+///                                                  (sets, ..., in) -> (sets, ..., out)
 class Linear {
  public:
   /// Throws ValueError for sizes below 1 and for names in use; then nothing has been added.

@@ -25,7 +25,7 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 
 /// x weight^T + bias, as torch.nn.functional.linear, with an optional leading axis of sets:
 ///   weight (out, in), bias (out):              x (..., in)                      -> (..., out)
-///   weight (sets, out, in), bias (sets, out):  x (batch, in) or (sets, batch, in) -> (sets, batch, out)
+///   weight (sets, out, in), bias (sets, out):  x (batch, in) -> (sets, batch, out), or (sets, ..., in) -> (sets, ..., out)
 /// The gradients of weight and bias are written where they belong without a temporary.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
