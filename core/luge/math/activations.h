@@ -96,9 +96,11 @@ struct Gelu : Traits<1, kSavesInputs> {
   template <class V>
   LUGE_FN static V forward(V x) {
     const GaussianParts<V> parts = normal_parts(x);
-    const V half = V(0.5) * parts.scaled;
-    // The exponential comes last: it may be too small to have all digits.
-    return select(x < V(0.0), x * half * parts.density, x * (V(1.0) - half * parts.density));
+    const V half = V(0.5) * parts.scaled, rest = V(0.5) * parts.rest, product = x * half;
+    const V lost = fma(x, rest, fma(x, half, -product));
+    // The exponential comes last: it may be too small to have all digits. -0 where nothing is left.
+    const V tail = -abs(fma(product, parts.density, lost * parts.density));
+    return select(x < V(0.0), tail, x * (V(1.0) - (half + rest) * parts.density));
   }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V) {

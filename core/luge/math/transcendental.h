@@ -305,17 +305,18 @@ struct Erf : Traits<1, kSavesInputs> {
   LUGE_FN static V backward(V dy, V x, V) { return dy * (V(1.12837916709551257390) * exp(-(x * x))); }
 };
 
-/// e^(-x^2) and e^(x^2) erfc(|x|), of an x in (-40, 40): what rounding took from x^2 is a factor of the latter.
+/// e^(-x^2) and e^(x^2) erfc(|x|), of an x in (-40, 40): the latter in two parts, of which `rest` is what rounding took from
+/// x^2 and |x|.
 template <class V>
 struct GaussianParts {
-  V density, scaled;
+  V density, scaled, rest;
 
   /// For x^2 = y x and scale |x| = argument + off, what rounding took from the argument.
   LUGE_FN GaussianParts(V y, V x, V argument, V off) {
-    const V square = y * x, rest = fma(y, x, -square), at = scaled_erfc(argument);
+    const V square = y * x, lost = fma(y, x, -square);
     density = exp(-square);
-    const V slope = fma(argument + argument, at, V(-1.12837916709551257390));
-    scaled = at + fma(off, slope, -rest * at);
+    scaled = scaled_erfc(argument);
+    rest = fma(off, fma(argument + argument, scaled, V(-1.12837916709551257390)), -lost * scaled);
   }
 };
 
@@ -324,7 +325,7 @@ template <class V>
 LUGE_FN V complementary_erf(V x) {
   const V size = abs(x), within = select(size > V(40.0), V(40.0), size);
   const GaussianParts<V> parts(within, within, within, V(0.0));
-  const V tail = parts.density * parts.scaled;
+  const V tail = fma(parts.density, parts.scaled, parts.density * parts.rest);
   return select(x < V(0.0), V(2.0) - tail, tail);
 }
 struct Erfc : Traits<1, kSavesInputs> {
