@@ -11,56 +11,34 @@ from typing import Any, NoReturn
 
 #: By PyTorch's namespaces that have them: names that nothing here stands for.
 _MISSING = {
-    "torch torch.Tensor": "angle as_strided conj conj_physical frexp i0 imag isreal istft multinomial real renorm stft",
+    "torch torch.Tensor": "angle as_strided conj conj_physical imag isreal istft real renorm stft",
     "torch": """
         BoolStorage ByteTensor CharTensor FloatStorage HalfTensor LongStorage ShortTensor Stream accelerator adaptive_avg_pool1d
-        alpha_dropout amp ao are_deterministic_algorithms_enabled autocast avg_pool1d backends bartlett_window batch_norm
-        binomial blackman_window cdouble cfloat channels_last channels_last_3d complex complex128 complex32 complex64
-        constant_pad_nd contiguous_format conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cpu ctc_loss
-        default_generator distributed distributions dropout embedding_bag empty_strided export fft float8_e4m3fn float8_e5m2
+        ao are_deterministic_algorithms_enabled avg_pool1d backends bartlett_window batch_norm binomial blackman_window cdouble
+        cfloat channels_last channels_last_3d complex complex128 complex32 complex64 constant_pad_nd contiguous_format cpu
+        ctc_loss default_generator distributed distributions embedding_bag empty_strided export fft float8_e4m3fn float8_e5m2
         frombuffer futures fx get_default_device get_default_dtype get_num_interop_threads get_rng_state gradient group_norm gru
-        hamming_window hann_window histogramdd hub initial_seed instance_norm is_autocast_enabled is_inference_mode_enabled
-        is_signed jit kaiser_window kl_div layer_norm layout library lstm masked max_pool1d max_pool2d max_pool3d memory_format
-        mps multiprocessing nested onnx overrides poisson polar preserve_format profiler qint8 quantization quantize_per_tensor
+        hamming_window hann_window histogramdd hub initial_seed instance_norm is_inference_mode_enabled is_signed jit
+        kaiser_window kl_div layer_norm layout library lstm masked max_pool1d max_pool2d max_pool3d memory_format mps
+        multiprocessing nested onnx overrides poisson polar preserve_format profiler qint8 quantization quantize_per_tensor
         quint8 random rnn_relu rnn_tanh seed serialization set_default_device set_default_dtype set_default_tensor_type
         set_flush_denormal set_num_interop_threads set_printoptions set_rng_state signal sparse sparse_coo_tensor
         sparse_csr_tensor strided testing torch_version typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms
         version view_as_complex view_as_real vmap xpu""",
     "torch.Tensor": """
-        apply_ as_strided_ bernoulli_ cauchy_ cdouble cfloat exponential_ geometric_ grad_fn indices is_pinned is_quantized
-        is_shared is_sparse layout log_normal_ map_ pin_memory random_ register_hook register_post_accumulate_grad_hook renorm_
-        resize_ retain_grad retains_grad share_memory_ storage to_dense to_sparse untyped_storage values""",
+        apply_ as_strided_ cdouble cfloat grad_fn indices is_pinned is_quantized is_shared is_sparse layout map_ pin_memory
+        register_hook register_post_accumulate_grad_hook renorm_ resize_ retain_grad retains_grad share_memory_ storage to_dense
+        to_sparse untyped_storage values""",
     "torch.nn": """
-        AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveLogSoftmaxWithLoss AdaptiveMaxPool1d AdaptiveMaxPool2d
-        AdaptiveMaxPool3d AlphaDropout AvgPool1d AvgPool2d AvgPool3d BCELoss BatchNorm1d BatchNorm2d BatchNorm3d Bilinear Buffer
-        CELU CTCLoss ChannelShuffle CircularPad1d CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d Conv1d
-        Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d CosineEmbeddingLoss CosineSimilarity DataParallel Dropout
-        Dropout1d Dropout2d Dropout3d ELU EmbeddingBag FeatureAlphaDropout Fold FractionalMaxPool2d FractionalMaxPool3d GLU GRU
-        GRUCell GaussianNLLLoss GroupNorm Hardsigmoid Hardswish HingeEmbeddingLoss HuberLoss InstanceNorm1d InstanceNorm2d
-        InstanceNorm3d KLDivLoss LPPool1d LPPool2d LPPool3d LSTM LSTMCell LayerNorm LazyBatchNorm1d LazyBatchNorm2d
-        LazyBatchNorm3d LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d
-        LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear LocalResponseNorm MarginRankingLoss MaxPool1d
-        MaxPool2d MaxPool3d MaxUnpool1d MaxUnpool2d MaxUnpool3d Mish MultiLabelMarginLoss MultiLabelSoftMarginLoss
-        MultiMarginLoss MultiheadAttention PReLU PairwiseDistance PixelShuffle PixelUnshuffle PoissonNLLLoss RMSNorm RNN RNNCell
-        RReLU ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d SELU
-        SmoothL1Loss SoftMarginLoss Softmax2d Softmin Softshrink Softsign SyncBatchNorm Tanhshrink Threshold Transformer
-        TransformerDecoder TransformerDecoderLayer TransformerEncoder TransformerEncoderLayer TripletMarginLoss
-        TripletMarginWithDistanceLoss Unflatten Unfold UninitializedParameter Upsample UpsamplingBilinear2d UpsamplingNearest2d
-        ZeroPad1d ZeroPad2d ZeroPad3d attention parallel""",
-    "torch.nn.functional": """
-        adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d
-        affine_grid alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm conv1d conv2d conv3d conv_transpose1d
-        conv_transpose2d conv_transpose3d ctc_loss dropout dropout1d dropout2d dropout3d embedding_bag feature_alpha_dropout
-        fold fractional_max_pool2d fractional_max_pool3d grid_sample group_norm gumbel_softmax instance_norm interpolate
-        layer_norm local_response_norm lp_pool1d lp_pool2d lp_pool3d max_pool1d max_pool2d max_pool3d max_unpool1d max_unpool2d
-        max_unpool3d multilabel_margin_loss rms_norm scaled_dot_product_attention triplet_margin_with_distance_loss unfold
-        upsample""",
+        Buffer CTCLoss DataParallel FractionalMaxPool2d FractionalMaxPool3d LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d
+        LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d
+        LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear SyncBatchNorm UninitializedParameter parallel""",
+    "torch.nn.functional": "ctc_loss fractional_max_pool2d fractional_max_pool3d",
     "torch.nn.init": "orthogonal_",
     "torch.nn.utils": """
         fuse_conv_bn_eval parametrizations parametrize prune remove_spectral_norm remove_weight_norm rnn skip_init spectral_norm
         stateless weight_norm""",
-    "torch.optim": "ASGD Adadelta Adafactor Adamax LBFGS Muon NAdam RAdam Rprop SparseAdam swa_utils",
-    "torch.optim.lr_scheduler": "CosineAnnealingWarmRestarts CyclicLR OneCycleLR PolynomialLR",
+    "torch.optim": "Adafactor SparseAdam",
     "torch.utils.data": "DistributedSampler",
     "torch.func": """
         debug_unwrap functional_call functionalize linearize replace_all_batch_norm_modules_ stack_module_state vmap""",
@@ -74,9 +52,6 @@ _MISSING = {
 
 #: The same of names that something here stands for: each line says which, and what to write.
 _INSTEAD = {
-    "torch torch.Tensor": """
-        bernoulli: (luge.rand_like(x) < x).to(x.dtype)
-        get_device: x.device.index""",
     "torch": """
         BoolTensor: luge.tensor(data, dtype=luge.bool)
         DoubleTensor: luge.tensor(data, dtype=luge.float64)
@@ -88,33 +63,19 @@ _INSTEAD = {
         compile: luge.capture
         e: math.e
         embedding: luge.nn.functional.embedding
+        get_device: x.device.index
         inf: math.inf
         inference_mode: luge.no_grad
         nan: math.nan
-        normal: mean + std * luge.randn(size)
         pi: math.pi
-        randint_like: luge.randint(low, high, x.shape)
         scalar_tensor: luge.tensor""",
     "torch.Tensor": """
-        data: x.detach()
         detach_: x = x.detach()
-        is_cpu: not x.is_cuda
-        ndimension: x.dim()
-        normal_: x.copy_(luge.randn_like(x))
         squeeze_: x = x.squeeze()
         t_ transpose_: x = x.transpose(dim0, dim1)
         type: x.to(dtype)
-        uniform_: x.copy_(luge.rand_like(x))
         unsqueeze_: x = x.unsqueeze(dim)""",
-    "torch.nn": """
-        BCEWithLogitsLoss: (luge.softplus(x) - x * target).mean()
-        Hardtanh ReLU6: luge.clamp
-        Identity: luge.nn.Sequential()
-        L1Loss: (x - target).abs().mean()
-        LogSigmoid: -luge.softplus(-x)
-        NLLLoss: luge.nn.CrossEntropyLoss()(logits, target)""",
     "torch.nn.utils": "clip_grad_norm: luge.nn.utils.clip_grad_norm_",
-    "torch.optim.lr_scheduler": "LambdaLR MultiplicativeLR ReduceLROnPlateau: optimizer.set_lr",
     "torch.autograd": """
         Variable: luge.Tensor
         inference_mode: luge.no_grad""",
