@@ -19,10 +19,10 @@ luge.zeros(2, 3, dtype=luge.float64, device="cpu")
 luge.zeros(2, dtype="float64")  # wrong
 squares: luge.Tensor = luge.einsum("i,i->i", x, x)
 luge.einsums("ij->ji", x)  # wrong
-luge.nn.LSTM(1, 2)  # wrong
+luge.nn.CTCLoss()  # wrong
 sums: luge.Tensor = luge.cumsum(x, 0) + x.cumsum(0).clone() + luge.index_select(x, 0, x.argsort())
 x.cumsum("first")  # wrong
-x.cauchy_()  # wrong
+x.renorm_()  # wrong
 greatest: float = x.max().item() + x.max(0).values.item() + luge.min(x).item() + luge.min(x, 0)[0].item() + x.max(x).sum().item()
 luge.max(x, "dim")  # wrong
 rows: tuple[luge.Tensor, ...] = x.nonzero(as_tuple=True)

@@ -134,14 +134,14 @@ def _rebuild_optimizer(
 
 
 def _rebuild_composite(
-    kind: type[Any],
+    kind: type[Optimizer],
     groups: list[dict[str, Any]],
     defaults: dict[str, Any],
     state: list[Tensor],
     active: Tensor | None,
     state_dict: dict[str, Any],
 ) -> Optimizer:
-    optimizer: Optimizer = kind.__new__(kind)
+    optimizer = kind.__new__(kind)
     Optimizer.__init__(optimizer, groups, defaults)
     optimizer.load_state_dict(state_dict)
     return _restore(optimizer, state, active)

@@ -86,7 +86,7 @@ struct Hardshrink : Traits<1, kSavesInputs, 1> {
 /// The normal distribution at x: e^(-x^2 / 2), and what Phi(-|x|) has besides as its factor.
 template <class V>
 LUGE_FN GaussianParts<V> normal_parts(V x) {
-  const V size = abs(x), within = select(size > V(40.0), V(40.0), size), root(0.70710678118654752440);
+  const V size = abs(x), within = select(size > V(40.0), V(40.0), size), root = V(0.70710678118654752440);
   const V rest = select(is_single<V>(), V(1.2101617104478970e-08), V(-4.8336466567264567e-17));  // of the root
   const V argument = within * root;
   return GaussianParts<V>(V(0.5) * within, within, argument, fma(within, rest, fma(within, root, -argument)));

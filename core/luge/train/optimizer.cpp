@@ -32,7 +32,7 @@ const Optimizer::State::Group& Optimizer::State::at(std::size_t group) const {
 
 Optimizer::State::Group Optimizer::State::make_group(Place place, Home& home, const OptimizerSettings& given) const {
   for (const auto& [option, value] : given.values)
-    if (std::ranges::none_of(kind_->values, [&](const auto& known) { return known.name == option; })) kind_->value(option);
+    if (std::ranges::none_of(kind_->values, [&option = option](const auto& known) { return known.name == option; })) kind_->value(option);
   Group group{.place = std::move(place)};
   for (const OptimizerKind::Flag& flag : kind_->flags) group.flags.push_back(flag.standard);
   for (const auto& [option, on] : given.flags) group.flags[kind_->flag(option)] = on;
@@ -99,7 +99,7 @@ void Optimizer::State::choose_rule(Group& group, Home& home) const {
   if (!group.initial.defined() || std::exchange(group.form->is_filled, true)) return;
   const NoGrad guard;
   for (const auto& [state, block] : home.blocks)
-    for_each_member(group, home, [&](const Arena::Member& member) {
+    for_each_member(group, home, [&, &block = block](const Arena::Member& member) {
       if (element_count(member.shape) > 0) window(block, call.dtype, member).copy_(group.initial);
     });
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <ranges>
+#include <numeric>
 #include <string_view>
 
 #include <luge/autograd/grad_mode.h>
@@ -161,7 +161,12 @@ class Members {
   struct State {
     std::vector<Tensor> moments, hyperparameters;
   };
-  std::ranges::iota_view<std::size_t, std::size_t> groups() const { return {0, optimizer_.groups()}; }
+  /// The numbers of the parameter groups.
+  std::vector<std::size_t> groups() const {
+    std::vector<std::size_t> numbers(optimizer_.groups());
+    std::iota(numbers.begin(), numbers.end(), std::size_t{0});
+    return numbers;
+  }
   State state(std::size_t group) const;
   /// Of every parameter group.
   std::vector<Tensor> hyperparameter(const std::string& name) const;

@@ -83,7 +83,7 @@ std::shared_ptr<Optimizer> optimizer_of(const Optimizer& whole, const Parameters
   settings.values.emplace_back("weight_decay", 0.0);
   if (dynamic_cast<const Rprop*>(&whole)) settings.values.clear();
   for (const auto& [name, values] : whole.hyperparameters()) {
-    std::erase_if(settings.values, [&](const auto& known) { return known.first == name; });
+    std::erase_if(settings.values, [&name = name](const auto& known) { return known.first == name; });
     settings.values.emplace_back(name, PerSet(chosen(values, sets)));
   }
   return made_alike<Sgd, Adam, AdamW, RmsProp, Adagrad, Adadelta, Adamax, NAdam, RAdam, Asgd, Rprop, Lion>(whole, params,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from .. import _C
 from .._C import Tensor
@@ -14,7 +15,7 @@ _MODES = ("nearest", "nearest-exact", "area", *_DIMS)
 
 
 def _each(name: str, what: str, given: object, spatial: int) -> list[float]:
-    values = list(given) if isinstance(given, (Sequence, Tensor)) else [given] * spatial
+    values: list[Any] = list(given) if isinstance(given, (Sequence, Tensor)) else [given] * spatial
     if len(values) != spatial:
         raise ValueError(f"{name}: {what} has {len(values)} numbers; the input has {spatial} spatial dimensions")
     return [float(value) for value in values]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from .. import _C
 from .._C import Tensor
@@ -11,7 +12,7 @@ from .._C._functional import _max_unpool
 
 def numbers(op: str, argument: str, given: int | Sequence[int], dims: int) -> list[int]:
     """One number for each of the dimensions."""
-    values = list(given) if isinstance(given, (tuple, list)) else [given] * dims
+    values: list[Any] = list(given) if isinstance(given, (tuple, list)) else [given] * dims
     if len(values) == 1:
         values *= dims
     for value in values:

@@ -64,9 +64,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         self.n_clusters = len(kept)
         self.head_size = self.shortlist_size + self.n_clusters
 
-        def linear(place: str, *sizes: int, bias: bool = False) -> Linear:
+        def linear(place: str, inputs: int, outputs: int, bias: bool = False) -> Linear:
             own = f"{name}.{place}" if name is not None else None
-            return Linear(*sizes, bias=bias, device=device, dtype=dtype, params=params, name=own)
+            return Linear(inputs, outputs, bias=bias, device=device, dtype=dtype, params=params, name=own)
 
         self.head = linear("head", in_features, self.head_size, bias=head_bias)
         self.tail = ModuleList()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from .. import _C, init
 from .._C import Parameters, ShapeError, Tensor
 from ..autograd import no_grad
-from ._arena import _ambient, added
+from ._arena import added
+from ._leaves import ambient as _ambient
 from .functional import (
     batch_norm,
     group_norm,
@@ -39,7 +40,7 @@ class _Scaled(Module):
         """Its parameters; `bias` None: it has not even the name."""
         arena = params if params is not None else _ambient[-1] if _ambient else None
         self._sets = arena.sets if arena is not None and arena.batched else None
-        self._where = {} if arena is None else {"device": arena.device, "dtype": arena.dtype}
+        self._where: dict[str, Any] = {} if arena is None else {"device": arena.device, "dtype": arena.dtype}
         entries = [("weight", shape, init.ones())] if weight else []
         if bias:
             entries.append(("bias", shape, init.zeros()))
@@ -57,7 +58,7 @@ class _Scaled(Module):
     def _with_sets(self, x: Tensor, ndims: Sequence[int], channels: int) -> Tensor:
         """x (sets, batch, channels, ...) of an x that may be (batch, channels, ...), with one of `ndims`; as many as there
         are if that is empty."""
-        sets, shape = self._sets, tuple(x.shape)
+        sets, shape = cast(int, self._sets), tuple(x.shape)
         own = len(shape) >= 3 and shape[0] == sets and shape[2] == channels
         own = own and (not ndims or len(shape) - 1 in ndims)
         shared = len(shape) >= 2 and shape[1] == channels and (not ndims or len(shape) in ndims)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from .. import init
 from .._C import Init, Parameters, ShapeError, Tensor, full, triu
@@ -56,9 +56,9 @@ def _activation(name: str, given: str | Activation) -> Activation:
 def _rows(layer: Linear, x: Tensor) -> Tensor:
     """Of a layer with sets for x (sets, a, b, features), too."""
     if layer.weight.ndim == 2:
-        return layer(x)
+        return cast(Tensor, layer(x))
     sets, a, b, features = x.shape
-    return layer(x.reshape(sets, a * b, features)).reshape(sets, a, b, -1)
+    return cast(Tensor, layer(x.reshape(sets, a * b, features))).reshape(sets, a, b, -1)
 
 
 class _Layer(Module):
@@ -332,7 +332,7 @@ class Transformer(Module):
             if custom is None:
                 custom = (TransformerEncoder if part == "encoder" else TransformerDecoder)(Module(), 0)
                 custom.layers, custom.num_layers = stack(kind, part, count), count
-                where = {"params": params, "name": None if home is None else f"{prefix}.{part}.norm"}
+                where: dict[str, Any] = {"params": params, "name": None if home is None else f"{prefix}.{part}.norm"}
                 custom.norm = LayerNorm(d_model, layer_norm_eps, bias=bias, **where)
             self.add_module(part, custom)
         self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first

@@ -65,7 +65,7 @@ def get_total_norm(
 
 
 def clip_grads_with_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+    parameters: Tensor | Iterable[Tensor], max_norm: float | Tensor, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scales the gradients by max_norm / (total_norm + 1e-6) where that is below 1, in place.
 

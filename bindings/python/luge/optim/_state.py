@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 from .. import _C
 from .._C import Tensor
@@ -287,14 +287,14 @@ def _hooked(self: Optimizer) -> tuple[dict[int, Callable[..., Any]], dict[int, C
     owner = weakref.ref(self)
 
     def step(*args: Any, **kwargs: Any) -> Any:
-        optimizer = owner()
+        optimizer = cast(Optimizer, owner())
         for hook in list(before.values()):
             changed = hook(optimizer, (optimizer, *args), kwargs)
             if changed is not None:
                 if not isinstance(changed, tuple) or len(changed) != 2:
                     raise RuntimeError("step: a hook before it must return None or a tuple of args and kwargs")
                 args, kwargs = changed[0][1:], changed[1]
-        result = type(optimizer).step(optimizer, *args, **kwargs)  # type: ignore[arg-type]
+        result = type(optimizer).step(optimizer, *args, **kwargs)
         for hook in list(after.values()):
             hook(optimizer, (optimizer, *args), kwargs)
         return result
