@@ -7,7 +7,7 @@
 namespace luge::test {
 namespace {
 
-constexpr ScanOp kOps[] = {
+constexpr ScanOp kScanOps[] = {
 #define LUGE_ROW(Formula, name) ScanOp::Formula,
     LUGE_SCANS(LUGE_ROW)
 #undef LUGE_ROW
@@ -137,7 +137,7 @@ class ScanTest : public BackendTest {
 
   template <class Body>
   void for_each_kind(const Body& body) {
-    for (const ScanOp op : kOps)
+    for (const ScanOp op : kScanOps)
       for (const DType dtype : {int32, int64, float32, float64}) {
         if (!takes(op, dtype)) continue;
         body(op, dtype);
@@ -173,7 +173,7 @@ TEST_P(ScanTest, LinesSideBySide) {
 
 /// More chunks than a chunk of a GPU has elements: their states are scanned in two rounds.
 TEST_P(ScanTest, LongLines) {
-  for (const ScanOp op : kOps) {
+  for (const ScanOp op : kScanOps) {
     check({op, float32, 1, 66001, 1});
     check({op, float64, 1, 65537, 2, true});
     for (const DType dtype : {int32, int64})
@@ -184,7 +184,7 @@ TEST_P(ScanTest, LongLines) {
 }
 
 TEST_P(ScanTest, SpecialValues) {
-  for (const ScanOp op : kOps)
+  for (const ScanOp op : kScanOps)
     for (const DType dtype : {float32, float64})
       for (const std::int64_t inner : {1, 9})
         for (const std::int64_t n : {5, 40, 300, 4200}) {
