@@ -19,8 +19,9 @@ void bind_losses(nb::module_& m) {
       "cross_entropy",
       [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
          std::optional<std::int64_t> ignore_index, const std::string& reduction, double label_smoothing) {
-        // PyTorch's default of -100; what is given is looked at only where a label is out of range, or plays no part.
+        // PyTorch's default of -100: what is given is looked at where a label is out of range, if labels can be read.
         const bool labels = !is_floating(target.dtype());
+        if (labels && !ignore_index && (observer || input.device().is_cuda())) ignore_index = -100;
         CrossEntropyOptions options{.weight = weight.value_or(Tensor()),
                                     .ignore_index = labels || ignore_index.value_or(0) >= 0 ? ignore_index : std::nullopt,
                                     .label_smoothing = label_smoothing,
@@ -41,8 +42,7 @@ void bind_losses(nb::module_& m) {
       "of the classes, of the logits' shape and dtype; nothing broadcasts. With reduction='per_set' a dimension of sets "
       "comes before all that, (sets, batch, classes, ...), and a target without it serves all sets.\n\n`weight`: one "
       "for each class. `ignore_index`: samples of this label count for nothing, without one those of -100; other labels outside "
-      "[0, classes) raise IndexError on the CPU. In a captured step and on a GPU their loss is NaN, and so is that of -100 unless "
-      "it is given. `label_smoothing`: the part of the target "
+      "[0, classes) raise IndexError on the CPU; in a captured step and on a GPU their loss is NaN. `label_smoothing`: the part of the target "
       "that is spread over all classes. `reduction` as in mse_loss.\n\n"
       ">>> luge.nn.functional.cross_entropy(luge.zeros(1, 2), luge.tensor([1]))\ntensor(0.6931)");
 }

@@ -158,3 +158,29 @@ def test_modules_are_built_in_an_arena():
     assert luge.nn.Linear(3, 4).weight.shape == (4, 3)
     with pytest.raises(TypeError, match="build_in: params is of type int"), luge.nn.build_in(3):
         pass
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none", "per_set"])
+def test_labels_of_minus_100_count_for_nothing(reduction):
+    shape = (3, 5, 4) if reduction == "per_set" else (5, 4)
+
+    start = luge.randn(shape)
+    x = start.clone().requires_grad_()
+
+    def step(y):
+        x.grad = None
+        loss = F.cross_entropy(x, y, reduction=reduction)
+        loss.sum().backward()
+        return loss, x.grad
+
+    captured = luge.capture(step)
+    for labels in ([1, 2, 0, 3, 1], [1, -100, 0, -100, 1]):  # replayed with other labels
+        y = luge.tensor(labels)
+        loss, gradient = (found.clone() for found in step(y))
+        replayed = captured(y)
+        assert replayed[0].equal(loss) and replayed[1].equal(gradient)
+        kept = [i for i, label in enumerate(labels) if label >= 0]
+        if reduction in ("mean", "per_set"):
+            rest = F.cross_entropy(start[..., kept, :], luge.tensor([labels[i] for i in kept]), reduction=reduction)
+            assert loss.allclose(rest)
+    assert F.cross_entropy(luge.zeros(2, 3), luge.tensor([-100, -100])).isnan()

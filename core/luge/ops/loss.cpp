@@ -1,5 +1,6 @@
 #include <luge/ops/loss.h>
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -117,6 +118,15 @@ Tensor weighted(const Tensor& losses, const Tensor& weights, Reduction reduction
   return losses.ndim() == 1 ? losses / weights : losses.flatten(1).sum(1) / weights.flatten(1).sum(1);
 }
 
+/// The mean of the losses that `counts` holds 1 for; the others are 0. Where all count it has the bits of the mean of all.
+Tensor counted(const Tensor& losses, const Tensor& counts, Reduction reduction) {
+  const Tensor found = reduced("cross_entropy", losses, reduction);
+  if (reduction == Reduction::Mean) return found * (static_cast<double>(losses.numel()) / counts.sum());
+  if (reduction != Reduction::PerSet) return found;
+  if (losses.ndim() == 1) return found / counts;
+  return found * (static_cast<double>(losses.numel() / std::max<std::int64_t>(losses.size(0), 1)) / counts.flatten(1).sum(1));
+}
+
 /// The checked arguments of cross_entropy, with the classes as last dimension.
 struct Classified {
   Tensor logits;  // contiguous
@@ -215,7 +225,8 @@ Tensor of_labels(const Classified& given, const CrossEntropyOptions& options) {
   }
   if (ignored.defined()) {
     losses = where(ignored, 0, losses);
-    weights = weights.defined() ? where(ignored, 0, weights) : where(ignored, 0, ones_like(losses));
+    if (!weights.defined()) return counted(losses, where(ignored, 0, ones_like(losses)), options.reduction);
+    weights = where(ignored, 0, weights);
   }
   return weights.defined() ? weighted(losses, weights, options.reduction)
                            : reduced("cross_entropy", losses, options.reduction);
