@@ -79,13 +79,13 @@ void run_forward(const Context& context, const Elementwise& call) {
   }
 }
 
-/// Masks and integers have no derivative, so core never asks.
+/// Masks, integers and some formulas have no derivative, so core never asks.
 template <class Formula, class T, DTypes dtypes>
 void run_backward(const Context& context, const Elementwise& call) {
   if constexpr (std::is_same_v<Formula, math::scalar::Where>) {
     launch_elementwise(context, call.extent, call.in.data(), call.out.data() + 1, call.store.data() + 1, call.in[1],
                        WhereBackward<T>{});
-  } else if constexpr (!Formula::kIsMask && takes<T>(dtypes)) {
+  } else if constexpr (Formula::kHasDerivative && takes<T>(dtypes)) {
     const Backward<Formula, T> function{{static_cast<T>(call.parameters[0]), static_cast<T>(call.parameters[1])}};
     launch_elementwise(context, call.extent, call.in.data(), call.out.data(), call.store.data(), Operand{}, function);
   }
