@@ -44,7 +44,8 @@ Optimizer::State::Group Optimizer::State::make_group(Place place, Home& home, co
                     .given_as_tensor = value.is_tensor(),
                     .plays = value.is_tensor() || value.value() != 0};
     if (option.at_start_only) group.initial = setting.values;
-    if (option.name == "lr") group.rate->assign(setting.values);
+    // One handle alone: a captured step sees that the memory is gone when learning rates of another shape replace it.
+    if (option.name == "lr") group.rate->assign(std::exchange(setting.values, Tensor()));
     group.settings.push_back(std::move(setting));
   }
   LUGE_CHECK(ValueError, group.rate->values.defined(), "{}: there is no lr among the hyperparameters", name());
