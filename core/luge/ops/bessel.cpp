@@ -4,7 +4,7 @@
 
 #include <luge/base/detail/check.h>
 #include <luge/ops/create.h>
-#include <luge/ops/detail/derivative_node.h>
+#include <luge/ops/detail/with_slope.h>
 #include <luge/ops/elementwise.h>
 #include <luge/tensor/detail/tensor_impl.h>
 
@@ -81,20 +81,6 @@ Tensor unscaled(const Tensor& part, const Tensor& size) {
   return where(high, product * 8886110.520507872, product);
 }
 
-/// What `formula` gives for x as float64, rounded to x's dtype, with a derivative of float64 tensors.
-template <class Formula, class Slope>
-Tensor bessel(const char* name, const Tensor& x, const Formula& formula, const Slope& slope) {
-  const Operation called(name);
-  checked(x, name);
-  const DType dtype = is_floating(x.dtype()) ? x.dtype() : DType::Float32;
-  return with_derivative(
-             name, {x.to(DType::Float64)}, [&, wide = x.detach().to(DType::Float64)] { return formula(wide); },
-             [slope](const Tensor& gradient, std::span<const Tensor> in) {
-               return std::vector<Tensor>{gradient * slope(in[0])};
-             })
-      .to(dtype);
-}
-
 /// I1(x) / x and 1 / 2 at 0, of what I1 is: scaled or not.
 Tensor quotient(const Tensor& x, const Tensor& of_x) {
   const Tensor zero = x == 0;
@@ -104,25 +90,25 @@ Tensor quotient(const Tensor& x, const Tensor& of_x) {
 }  // namespace
 
 Tensor i0(const Tensor& x) {
-  return bessel(
+  return with_slope(
       "i0", x, [](const Tensor& wide) { return unscaled(scaled0(abs(wide)), abs(wide)); },
       [](const Tensor& wide) { return i1(wide); });
 }
 
 Tensor i0e(const Tensor& x) {
-  return bessel(
+  return with_slope(
       "i0e", x, [](const Tensor& wide) { return scaled0(abs(wide)); },
       [](const Tensor& wide) { return i1e(wide) - sign(wide) * i0e(wide); });
 }
 
 Tensor i1(const Tensor& x) {
-  return bessel(
+  return with_slope(
       "i1", x, [](const Tensor& wide) { return unscaled(scaled1(wide), abs(wide)); },
       [](const Tensor& wide) { return i0(wide) - quotient(wide, i1(wide)); });
 }
 
 Tensor i1e(const Tensor& x) {
-  return bessel(
+  return with_slope(
       "i1e", x, [](const Tensor& wide) { return scaled1(wide); },
       [](const Tensor& wide) { return i0e(wide) - sign(wide) * i1e(wide) - quotient(wide, i1e(wide)); });
 }

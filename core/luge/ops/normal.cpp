@@ -8,7 +8,7 @@
 #include <luge/base/detail/check.h>
 #include <luge/math/error_functions.h>
 #include <luge/ops/create.h>
-#include <luge/ops/detail/derivative_node.h>
+#include <luge/ops/detail/with_slope.h>
 #include <luge/ops/elementwise.h>
 #include <luge/tensor/detail/tensor_impl.h>
 
@@ -85,24 +85,10 @@ Tensor quantile(const Tensor& p) {
   return where(central, middle, where(upper, -outer, outer));
 }
 
-/// `formula` of x as float64, with this slope, rounded to x's dtype.
-template <class Formula, class Slope>
-Tensor in_double(const char* name, const Tensor& x, const Formula& formula, const Slope& slope) {
-  const Operation called(name);
-  checked(x, name);
-  const DType dtype = is_floating(x.dtype()) ? x.dtype() : DType::Float32;
-  return with_derivative(
-             name, {x.to(DType::Float64)}, [&, wide = x.detach().to(DType::Float64)] { return formula(wide); },
-             [slope](const Tensor& gradient, std::span<const Tensor> in) {
-               return std::vector<Tensor>{gradient * slope(in[0])};
-             })
-      .to(dtype);
-}
-
 }  // namespace
 
 Tensor erfcx(const Tensor& x) {
-  return in_double(
+  return with_slope(
       "erfcx", x,
       [](const Tensor& wide) {
         const Tensor tail = scaled_tail(abs(wide)), below = wide < 0;
@@ -113,7 +99,7 @@ Tensor erfcx(const Tensor& x) {
 }
 
 Tensor ndtri(const Tensor& p) {
-  return in_double("ndtri", p, quantile, [](const Tensor& wide) {
+  return with_slope("ndtri", p, quantile, [](const Tensor& wide) {
     return exp(square(ndtri(wide)) * 0.5) * std::sqrt(2 * kPi);
   });
 }
