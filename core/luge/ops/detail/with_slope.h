@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include <luge/base/detail/check.h>
 #include <luge/ops/detail/derivative_node.h>
 #include <luge/ops/elementwise.h>
 #include <luge/tensor/detail/tensor_impl.h>
