@@ -118,7 +118,9 @@ struct Silu : Traits<1, kSavesInputs> {
     // these shifts are such that e^-shift is so, too, to a thousandth of a unit in the last place.
     const auto single = is_single<V>();
     const V far = select(single, V(-87.0), V(-708.0)), shift = select(single, V(53.328125), V(398.484375));
-    const V factor = select(single, V(6.91655097896963e-24), V(8.718360297519052e-174));
+    // e^-398.484375 in parts that float32 holds, too: compilers refuse a constant that it does not.
+    const V part = select(single, V(1.0), V(0x1p-126)), parts = part * part;
+    const V factor = select(single, V(6.91655097896963e-24), V(0x1.140225e513e1ap-71)) * parts * parts;
     const V power = exp(select(x < far, x + shift, -x)), product = x * power, lost = fma(x, power, -product);
     const V near = over_one_and(x, power);
     const V tail = -abs(fma(product, factor, lost * factor));  // -0 where nothing is left
