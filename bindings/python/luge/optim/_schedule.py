@@ -64,6 +64,8 @@ class LRScheduler:
 
     optimizer: Any
     _schedule: Any = None
+    #: After load_state_dict(), until the next step: at which step the state was taken, and the rates of then.
+    _loaded: tuple[int, list[Any]] | None = None
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -142,6 +144,10 @@ class LRScheduler:
         """
         if self._schedule is None:
             return list(self._last_lr)
+        if self._loaded is not None:
+            if self._loaded[0] == self.steps_taken():
+                return list(self._loaded[1])
+            self._loaded = None
         return [plain(rate) for rate in self._schedule.last_lr()]
 
     def steps_taken(self) -> int:
@@ -150,7 +156,7 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """Options, the number of steps and the base learning rates, by PyTorch's names; functions are left out."""
-        state = {key: value for key, value in self.__dict__.items() if key not in ("optimizer", "_schedule") and not callable(value)}
+        state = {key: value for key, value in self.__dict__.items() if key not in ("optimizer", "_schedule", "_loaded") and not callable(value)}
         if self._schedule is not None:
             state.update(last_epoch=self.last_epoch, base_lrs=self.base_lrs, _step_count=self._step_count,
                          _last_lr=self.get_last_lr())  # fmt: skip
@@ -170,6 +176,8 @@ class LRScheduler:
         base = state_dict.get("base_lrs", self.base_lrs)
         self._schedule.resume(int(state_dict["last_epoch"]), [rate if isinstance(rate, Tensor) else _tensor(rate) for rate in base])
         self._load_own_state(state_dict)
+        last = state_dict.get("_last_lr")
+        self._loaded = None if last is None else (int(state_dict["last_epoch"]), list(last))
 
     def _own_state(self) -> dict[str, Any]:
         return {}

@@ -138,6 +138,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: float | None = None) -> None:
         """Counts a step, or goes to `epoch`, and sets the optimizer's learning rate."""
+        self._loaded = None
         if epoch is None:
             self._schedule.step()
         else:
