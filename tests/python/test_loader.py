@@ -1,6 +1,13 @@
 """luge.utils.data: data sets, samplers, and the loader with and without workers; beside PyTorch's where it is installed."""
 
 import collections
+import copy
+import gc
+import pathlib
+import pickle
+import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -162,6 +169,157 @@ def test_errors_of_samples_arrive(workers):
     assert threading.active_count() == before
 
 
+def threads():
+    """Names of the loaders' threads that are there."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("luge-loader")]
+
+
+@pytest.mark.parametrize("of_tensors", [False, True])
+@pytest.mark.parametrize("given", [False, True], ids=["global", "generator"])
+def test_the_order_is_the_same_with_any_number_of_workers(of_tensors, given):
+    samples = data.TensorDataset(luge.arange(50)) if of_tensors else [(i,) for i in range(50)]
+
+    def epochs(workers, **options):
+        luge.manual_seed(3)
+        generator = luge.Generator().manual_seed(4) if given else None
+        loader = data.DataLoader(samples, batch_size=7, shuffle=True, num_workers=workers, generator=generator, **options)
+        return [plain(list(loader)) for _ in range(3)], luge.rand(2).tolist()
+
+    alone = epochs(0)
+    assert alone == epochs(1) == epochs(3) == epochs(2, prefetch_factor=5) == epochs(20)
+    assert len({str(epoch) for epoch in alone[0]}) == 3
+
+
+def test_workers_have_other_seeds_in_every_epoch():
+    class Seeds(data.Dataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return data.get_worker_info().seed
+
+    for generator in (None, luge.Generator().manual_seed(1)):
+        loader = data.DataLoader(Seeds(), batch_size=None, num_workers=2, generator=generator)
+        first, second = list(loader), list(loader)
+        assert first[:2] == first[2:] and first[1] == first[0] + 1 and not set(first) & set(second)
+
+
+def test_tensors_are_picked_by_the_workers():
+    names = []
+
+    class Telling(data.DataLoader):
+        def _finished(self, batch):
+            names.append(threading.current_thread().name)
+            return batch
+
+    samples = data.TensorDataset(luge.arange(12))
+    assert plain(list(Telling(samples, batch_size=3, num_workers=2))) == plain(list(data.DataLoader(samples, batch_size=3)))
+    assert sorted(names) == ["luge-loader-0"] * 2 + ["luge-loader-1"] * 2
+
+
+def test_batches_are_made_while_the_step_runs():
+    made = threading.Semaphore(0)
+    seen = []
+
+    class Samples(data.Dataset):
+        def __len__(self):
+            return 100
+
+        def __getitem__(self, index):
+            seen.append(index)
+            made.release()
+            return index
+
+    batches = iter(data.DataLoader(Samples(), batch_size=2, num_workers=1, prefetch_factor=3))
+    assert next(batches).tolist() == [0, 1]
+    for _ in range(6):  # nobody asks for the next two batches, and they are made
+        assert made.acquire(timeout=60)
+    assert seen == list(range(6))
+    batches.close()
+    assert seen == list(range(6)) and threads() == []
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("of_tensors", [False, True])
+def test_leaving_early_ends_the_workers(workers, of_tensors):
+    samples = data.TensorDataset(luge.arange(60)) if of_tensors else range(60)
+    loader = data.DataLoader(samples, batch_size=2, num_workers=workers)
+    for _ in loader:
+        assert len(threads()) == workers
+        break
+    assert threads() == []
+    with pytest.raises(luge.ShapeError):
+        for _ in loader:
+            luge.ones(2) + luge.ones(3)
+    gc.collect()  # the error held the frame that held the iterator
+    assert threads() == []
+    assert len(list(loader)) == 30 and threads() == []
+
+
+class Refusing(data.Dataset):
+    """Samples of different shapes."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return luge.ones(index)
+
+
+def refuse(*args):
+    raise luge.DTypeError("refused")
+
+
+@pytest.mark.parametrize("options, kind, text", [
+    ({}, luge.ShapeError, "stack"),
+    ({"collate_fn": refuse}, luge.DTypeError, "refused"),
+    ({"sampler": (refuse() if i == 5 else 0 for i in range(8))}, luge.DTypeError, "refused"),
+    ({"worker_init_fn": refuse}, luge.DTypeError, "refused"),
+    ({"collate_fn": lambda samples: next(iter(()))}, RuntimeError, "StopIteration"),
+])  # fmt: skip
+def test_errors_of_workers_keep_their_type_and_end_them(options, kind, text):
+    loader = data.DataLoader(Refusing(), batch_size=2, num_workers=2, **options)
+    with pytest.raises(kind, match=text) as error:
+        list(loader)
+    assert threads() == [] and error.traceback[-1].name != "result"  # it shows where the worker was
+
+
+def test_a_worker_that_is_late():
+    go_on = threading.Event()
+
+    class Slow(data.Dataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            if index == 2:
+                assert go_on.wait(60)
+            return index
+
+    batches = iter(data.DataLoader(Slow(), batch_size=2, num_workers=1, timeout=0.05))
+    try:
+        assert next(batches).tolist() == [0, 1]
+        with pytest.raises(RuntimeError, match="DataLoader: timed out after 0.05 seconds of waiting for a worker"):
+            next(batches)
+    finally:
+        late = [thread for thread in threading.enumerate() if thread.name == "luge-loader-0"]
+        go_on.set()
+    for thread in late:
+        thread.join(60)
+    assert len(late) == 1 and threads() == []
+
+
+def test_a_program_ends_in_the_middle_of_an_epoch():
+    program = """
+import luge
+samples = luge.utils.data.TensorDataset(luge.ones(4096, 4096))
+batches = iter(luge.utils.data.DataLoader(samples, batch_size=1024, shuffle=True, num_workers=2))
+print(next(batches)[0].shape)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "(1024, 4096)\n", "")
+
+
 @pytest.mark.parametrize("workers", [0, 1, 2, 3])
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_iterable_data_sets(workers, drop_last):
@@ -179,6 +337,164 @@ def test_iterable_data_sets(workers, drop_last):
 def test_batches_are_brought_to_a_device():
     loader = data.DataLoader(Numbers(4), batch_size=2, num_workers=2, device="cpu")
     assert [batch["label"].device.type for batch in loader] == ["cpu", "cpu"]
+
+
+# ---- batches of sets
+
+
+def generator_of(seed):
+    return luge.Generator().manual_seed(seed)
+
+
+WAYS = [{"shuffle": True}, {"bootstrap": True}, {"shuffle": True, "bootstrap": True}]
+ways = pytest.mark.parametrize("way", WAYS, ids=["orders", "samples", "orders of samples"])
+
+
+@ways
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_set_alone_gets_what_it_gets_among_others(way, workers):
+    samples = data.TensorDataset(luge.arange(22.0).reshape(11, 2), luge.arange(11))
+
+    def epochs(sets, first_set):
+        loader = data.DataLoader(
+            samples, 4, sets=sets, first_set=first_set, num_workers=workers, generator=generator_of(9), **way
+        )
+        assert len(loader) == 3
+        return [list(loader) for _ in range(3)]
+
+    together = epochs(5, 0)
+    assert [tuple(x.shape) for x, _ in together[0]] == [(5, 4, 2), (5, 4, 2), (5, 3, 2)]
+    for number in range(5):
+        for ours, alone in zip(together, epochs(1, number)):
+            for (x, y), (own_x, own_y) in zip(ours, alone):
+                assert x[number].equal(own_x[0]) and y[number].equal(own_y[0])
+                assert x[number, :, 0].tolist() == [2 * label for label in y[number].tolist()]
+
+
+def labels_of(loader):
+    """The labels of an epoch: a list for each set."""
+    return luge.cat([labels for *_, labels in loader], 1).tolist()
+
+
+def test_each_set_has_an_order_of_its_own():
+    samples, generator = data.TensorDataset(luge.arange(30)), generator_of(2)
+    loader = data.DataLoader(samples, 7, shuffle=True, sets=4, generator=generator)
+    first, second = labels_of(loader), labels_of(loader)
+    assert all(sorted(order) == list(range(30)) for order in first + second)
+    assert len({tuple(order) for order in first + second}) == 8
+    alone = data.DataLoader(samples, 7, shuffle=True, generator=generator_of(2))
+    for epoch in (first, second):  # set 0 goes as a loader without sets does
+        assert [number for (labels,) in alone for number in labels.tolist()] == epoch[0]
+    left_out = data.DataLoader(samples, 7, shuffle=True, sets=4, generator=generator_of(2), drop_last=True)
+    assert labels_of(left_out) == [order[:28] for order in first] and len(left_out) == 4
+
+
+def test_a_bootstrap_sample_stays():
+    samples = data.TensorDataset(luge.arange(20))
+    still = data.DataLoader(samples, 8, bootstrap=True, sets=3, generator=generator_of(7))
+    drawn = luge.data.bootstrap(20, 3, seed=7)
+    assert labels_of(still) == labels_of(still) == drawn.tolist()
+    moving = data.DataLoader(samples, 8, shuffle=True, bootstrap=True, sets=3, generator=generator_of(7))
+    first, second = labels_of(moving), labels_of(moving)
+    assert first != second and first != drawn.tolist()
+    for epoch in (first, second):
+        assert [sorted(order) for order in epoch] == [sorted(order) for order in drawn.tolist()]
+    orders = luge.data.shuffled(20, 3, 7, step=0)
+    assert first == drawn.gather(1, orders).tolist()
+
+
+@ways
+def test_sets_without_a_generator_follow_the_global_seed(way):
+    samples = data.TensorDataset(luge.arange(20))
+
+    def epochs(seed):
+        luge.manual_seed(seed)
+        loader = data.DataLoader(samples, 6, sets=2, **way)
+        return [labels_of(loader), labels_of(loader)]
+
+    assert epochs(1) == epochs(1) != epochs(2)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_sets_of_samples_of_any_structure(workers):
+    options = {"shuffle": True, "sets": 2, "num_workers": workers}
+    for batch in data.DataLoader(Numbers(6), 3, generator=generator_of(1), **options):
+        labels = batch["label"]
+        assert labels.shape == batch["x"].shape == (2, 3) and batch["x"].tolist() == labels.tolist()
+        assert isinstance(batch["pair"], Point) and batch["pair"].y.squeeze(-1).equal(labels)
+        assert batch["name"] == [[str(label) for label in row] for row in labels.tolist()]
+    numbers = data.TensorDataset(luge.arange(10))
+    part = data.Subset(numbers, [7, 3, 5, 9])
+    orders = luge.data.shuffled(4, 2, 1, step=0)
+    expected = luge.tensor([7, 3, 5, 9])[orders].tolist()
+    by_hand = data.Subset([(i,) for i in range(10)], [7, 3, 5, 9])
+    for samples in (part, by_hand, data.Subset(data.Subset(numbers, list(range(10))), [7, 3, 5, 9])):
+        assert labels_of(data.DataLoader(samples, 3, generator=generator_of(1), **options)) == expected
+    assert list(data.DataLoader(data.Subset(numbers, []), 3, **options)) == []
+    with pytest.raises(TypeError, match="with sets collate_fn must return tensors, .* it returned int"):
+        list(data.DataLoader(numbers, 3, collate_fn=len, **options))
+
+
+def test_a_loader_is_copied():
+    samples = data.TensorDataset(luge.arange(12))
+    for options in ({}, {"sets": 2, "bootstrap": True}):
+        loader = data.DataLoader(samples, 5, shuffle=True, generator=generator_of(3), num_workers=1, **options)
+        first = plain(list(loader))
+        for copied in (copy.deepcopy(loader), pickle.loads(pickle.dumps(loader))):
+            assert plain(list(copied)) == plain(list(data.DataLoader(samples, 5, shuffle=True, generator=seen_once(12), **options)))
+        assert plain(list(loader)) != first
+
+
+def seen_once(points):
+    """A generator that one epoch was drawn from."""
+    generator = generator_of(3)
+    luge.randperm(points, generator=generator)
+    return generator
+
+
+def test_an_ensemble_on_bootstraps_trains_as_each_network_alone():
+    x = luge.linspace(-1, 1, 24, dtype=luge.float64).unsqueeze(1)
+    samples = data.TensorDataset(x, luge.sin(3 * x))
+
+    def trained(sets, first_set):
+        params = luge.Parameters(sets, seed=3, first_set=first_set, dtype=luge.float64)
+        model = luge.nn.Sequential(
+            luge.nn.Linear(1, 8, params=params, name="a"), luge.nn.Tanh(), luge.nn.Linear(8, 1, params=params, name="b")
+        )
+        optimizer = luge.optim.Adam(params, lr=0.05)
+        loader = data.DataLoader(
+            samples, 8, shuffle=True, bootstrap=True, sets=sets, first_set=first_set, generator=generator_of(5), num_workers=1
+        )
+
+        @luge.capture
+        def step(inputs, targets):
+            optimizer.zero_grad()
+            loss = luge.nn.functional.mse_loss(model(inputs), targets, reduction="per_set")
+            loss.sum().backward()
+            optimizer.step()
+            return loss
+
+        return [step(*batch).tolist() for _ in range(30) for batch in loader]
+
+    together = trained(3, 0)
+    assert sum(map(sum, together[-3:])) < 0.1 * sum(map(sum, together[:3]))
+    for number in range(3):
+        assert [losses[number] for losses in together] == [loss for (loss,) in trained(1, number)]
+
+
+def test_the_example_of_the_page():
+    """What docs/python.md shows runs and learns."""
+    page = (pathlib.Path(__file__).parents[2] / "docs/python.md").read_text()
+    program = re.search(r"An ensemble on bootstraps:\n\n```python\n(.*?)```", page, re.S).group(1)
+    names = {"luge": luge}
+    exec(compile(program, "docs/python.md", "exec"), names)
+    truth = luge.sin(4 * names["x"])
+    assert (names["mean"] - truth).square().mean().sqrt().item() < 0.06
+    assert 0 < names["deviation"].mean().item() < 0.1
+    seen = luge.cat([targets for _, targets in names["bags"]], 1).squeeze(-1)
+    for number in range(20):
+        left_out = names["y"].squeeze(-1)[names["out_of_bag"][number]]
+        assert 50 < len(left_out) < 100 and not set(left_out.tolist()) & set(seen[number].tolist())
 
 
 # ---- data sets and samplers
@@ -234,6 +550,17 @@ def test_samplers():
     (lambda: data.DataLoader(range(3), batch_sampler=[[0]], drop_last=True), ValueError, "no choice to batch_size and drop_last"),
     (lambda: data.DataLoader(range(3), batch_size=None, drop_last=True), ValueError, "drop_last is True and batch_size None"),
     (lambda: data.DataLoader(range(3), prefetch_factor=2), ValueError, "DataLoader: prefetch_factor is given"),
+    (lambda: data.DataLoader(range(3), timeout=-1), ValueError, "DataLoader: timeout is -1; it must be a number of seconds"),
+    (lambda: data.DataLoader(range(3), persistent_workers=True), ValueError, "DataLoader: persistent_workers is True and num_workers is 0"),
+    (lambda: data.DataLoader(range(3), sets=0, shuffle=True), ValueError, "DataLoader: sets is 0; it must be an int of 1 or more"),
+    (lambda: data.DataLoader(range(3), sets=2), ValueError, "all sets would get the same samples"),
+    (lambda: data.DataLoader(range(3), bootstrap=True), ValueError, "DataLoader: bootstrap is given and sets is not"),
+    (lambda: data.DataLoader(range(3), first_set=1), ValueError, "DataLoader: first_set is given and sets is not"),
+    (lambda: data.DataLoader(range(3), sets=2, first_set=-1, shuffle=True), ValueError, "DataLoader: first_set is -1"),
+    (lambda: data.DataLoader(range(3), sets=2, sampler=[0]), ValueError, "DataLoader: sets and a sampler are given"),
+    (lambda: data.DataLoader(range(3), sets=2, batch_sampler=[[0]]), ValueError, "DataLoader: sets and a sampler are given"),
+    (lambda: data.DataLoader(range(3), None, sets=2, shuffle=True), ValueError, "DataLoader: sets is given and batch_size is None"),
+    (lambda: data.DataLoader(Counting(3), sets=2), ValueError, "DataLoader: sets is given, and an IterableDataset has one order"),
     (lambda: data.DataLoader(Counting(3), shuffle=True), ValueError, "an IterableDataset has an order of its own"),
     (lambda: data.TensorDataset(), ValueError, "TensorDataset: one or more"),
     (lambda: data.TensorDataset(luge.ones(2), luge.ones(3)), ValueError, r"TensorDataset: the tensors have \[2, 3\] samples"),

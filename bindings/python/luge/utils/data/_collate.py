@@ -78,3 +78,22 @@ def moved(data: Any, device: Any) -> Any:
     if isinstance(data, (list, tuple)):
         return [moved(value, device) for value in data]
     return data
+
+
+def by_sets(data: Any, sets: int) -> Any:
+    """A batch of the samples of all sets in a row, as one with a leading axis of sets."""
+    if isinstance(data, Tensor):
+        return data.unflatten(0, (sets, -1))
+    if isinstance(data, Mapping):
+        return {key: by_sets(value, sets) for key, value in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*(by_sets(value, sets) for value in data))
+    if isinstance(data, (list, tuple)) and data and all(isinstance(value, (str, bytes)) for value in data):
+        each = len(data) // sets
+        return [list(data[i * each : (i + 1) * each]) for i in range(sets)]
+    if isinstance(data, (list, tuple)):
+        return [by_sets(value, sets) for value in data]
+    raise TypeError(
+        "DataLoader: with sets collate_fn must return tensors, or lists, tuples and dicts of them; it returned "
+        f"{type(data).__name__}"
+    )

@@ -6,15 +6,16 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from ... import _C
 from ..._C import Tensor
 from ..._generator import Generator
-from ._collate import default_collate, default_convert, moved
+from ._collate import by_sets, default_collate, default_convert, moved
 from ._datasets import IterableDataset, Subset, TensorDataset
 from ._samplers import BatchSampler, RandomSampler, SequentialSampler, count_of
+from ._sets import OrdersOfSets
+from ._workers import Worker, end
 
 
 class WorkerInfo(NamedTuple):
@@ -47,6 +48,14 @@ def _tensors_of(dataset: Any) -> tuple[tuple[Tensor, ...], Tensor | None] | None
     return None
 
 
+#: What stands for the end of a sequence.
+_OVER = object()
+#: Bytes of small batches that a worker makes ahead where nothing is said.
+_BYTES_AHEAD = 2**23
+#: Odd, so that seeds of neighbouring epochs differ: 2^64 divided by the golden ratio.
+_STRIDE = 0x9E3779B97F4A7C15
+
+
 class DataLoader:
     """Batches of a data set, as torch.utils.data.DataLoader: iterated anew for every epoch.
 
@@ -54,19 +63,29 @@ class DataLoader:
     batch_size: samples in a batch; None: the samples themselves, one by one.
     shuffle: another random order for every epoch, of `generator` where one is given, else of luge.manual_seed's numbers.
     sampler, batch_sampler: the numbers of samples, or lists of them, instead of `shuffle`.
-    num_workers: threads that make batches ahead, `prefetch_factor` each, which is 2 where it is not given; the order stays.
-        They are threads, not processes: a data set is shared, not copied, and what it computes in Python runs one at a time.
+    num_workers: threads that make batches ahead, `prefetch_factor` each; where it is not given 2, or up to 32 of a TensorDataset's
+        while they take less than 8 MB. Batches are the same with any number of workers. They are threads, not processes: a data
+        set is shared, not copied, and what it computes in Python runs one at a time.
     collate_fn: makes a batch of a list of samples; default_collate where it is not given.
     drop_last: leaves out the samples that fill no batch.
+    timeout: seconds to wait for a worker's batch, then RuntimeError; 0: as long as it takes.
     device: where batches are brought to, by the workers if there are any.
-    pin_memory, timeout, multiprocessing_context, persistent_workers and in_order are PyTorch's and change nothing.
+    sets: batches for so many sets, of shape (sets, batch_size, ...): with `shuffle` each set has an order of its own, with
+        `bootstrap` a sample of its own, drawn once with replacement. `first_set` is the number of the first of them: set i alone
+        gets what it gets among others. Where tensors are on a GPU all of it happens there.
+    pin_memory, multiprocessing_context, persistent_workers and in_order are PyTorch's and change nothing.
 
-    A TensorDataset's batches are picked from its tensors at once. Raises ValueError for arguments that exclude each other.
+    A TensorDataset's batches are picked from its tensors at once. Raises ValueError for arguments that exclude each other; what a
+    data set raises in a worker is raised where the batch would have come, and the workers end.
 
     >>> x, y = luge.arange(6.0), luge.arange(6)
-    >>> loader = luge.utils.data.DataLoader(luge.utils.data.TensorDataset(x, y), batch_size=4, shuffle=True)
+    >>> samples = luge.utils.data.TensorDataset(x, y)
+    >>> loader = luge.utils.data.DataLoader(samples, batch_size=4, shuffle=True, num_workers=1)
     >>> [len(labels) for _, labels in loader]
     [4, 2]
+    >>> bags = luge.utils.data.DataLoader(samples, batch_size=2, sets=3, bootstrap=True)
+    >>> [tuple(labels.shape) for _, labels in bags]
+    [(3, 2), (3, 2), (3, 2)]
     """
 
     def __init__(
@@ -90,15 +109,15 @@ class DataLoader:
         pin_memory_device: str = "",
         in_order: bool = True,
         device: Any = None,
+        sets: int | None = None,
+        bootstrap: bool = False,
+        first_set: int = 0,
     ) -> None:
-        if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
-            raise ValueError(f"DataLoader: num_workers is {num_workers!r}; it must be an int of 0 or more")
-        if prefetch_factor is not None:
-            count_of("DataLoader", "prefetch_factor", prefetch_factor)
-            if num_workers == 0:
-                raise ValueError("DataLoader: prefetch_factor is given and num_workers is 0; workers are needed to work ahead")
         self._iterable = isinstance(dataset, IterableDataset)
+        self._check_workers(num_workers, prefetch_factor, timeout, persistent_workers)
         self._check_order(shuffle, sampler, batch_sampler, batch_size, drop_last)
+        self._check_sets(sets, bootstrap, first_set, shuffle, sampler is None and batch_sampler is None, batch_size)
+        self._of_sets = None if sets is None else OrdersOfSets(dataset, sets, first_set, bool(shuffle), bootstrap, generator)
         if sampler is None and not self._iterable:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         if batch_sampler is not None:
@@ -111,6 +130,22 @@ class DataLoader:
         self.collate_fn = collate_fn or (default_collate if self._batched else default_convert)
         self.worker_init_fn, self.generator, self.device = worker_init_fn, generator, device
         self.pin_memory, self.timeout, self.persistent_workers = pin_memory, timeout, persistent_workers
+        self.sets, self.bootstrap, self.first_set = sets, bootstrap, first_set
+        self._epochs = 0
+
+    # ---- arguments
+
+    def _check_workers(self, num_workers: Any, prefetch_factor: Any, timeout: Any, persistent_workers: bool) -> None:
+        if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
+            raise ValueError(f"DataLoader: num_workers is {num_workers!r}; it must be an int of 0 or more")
+        if prefetch_factor is not None:
+            count_of("DataLoader", "prefetch_factor", prefetch_factor)
+            if num_workers == 0:
+                raise ValueError("DataLoader: prefetch_factor is given and num_workers is 0; workers are needed to work ahead")
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
+            raise ValueError(f"DataLoader: timeout is {timeout!r}; it must be a number of seconds, 0 or more")
+        if persistent_workers and num_workers == 0:
+            raise ValueError("DataLoader: persistent_workers is True and num_workers is 0; there are none")
 
     def _check_order(self, shuffle: Any, sampler: Any, batch_sampler: Any, batch_size: Any, drop_last: bool) -> None:
         given = {"shuffle": bool(shuffle), "sampler": sampler is not None, "batch_sampler": batch_sampler is not None}
@@ -126,6 +161,28 @@ class DataLoader:
         elif drop_last:
             raise ValueError("DataLoader: drop_last is True and batch_size None; without batches none can be left out")
 
+    def _check_sets(self, sets: Any, bootstrap: bool, first_set: Any, shuffle: Any, plain: bool, batch_size: Any) -> None:
+        if sets is None:
+            if bootstrap or first_set != 0:
+                raise ValueError(f"DataLoader: {'bootstrap' if bootstrap else 'first_set'} is given and sets is not")
+            return
+        count_of("DataLoader", "sets", sets)
+        if isinstance(first_set, bool) or not isinstance(first_set, int) or first_set < 0:
+            raise ValueError(f"DataLoader: first_set is {first_set!r}; it must be an int of 0 or more")
+        if self._iterable:
+            raise ValueError("DataLoader: sets is given, and an IterableDataset has one order for all")
+        if not plain:
+            raise ValueError("DataLoader: sets and a sampler are given; each set has an order of its own")
+        if batch_size is None:
+            raise ValueError("DataLoader: sets is given and batch_size is None; sets are given batches")
+        if not shuffle and not bootstrap:
+            raise ValueError(
+                "DataLoader: sets is given, shuffle and bootstrap are not: all sets would get the same samples. A loader "
+                "without sets gives them once, for all"
+            )
+
+    # ---- batches
+
     def __len__(self) -> int:
         """Batches in an epoch."""
         if not self._iterable:
@@ -137,26 +194,48 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
-        batches = self._picked() or (self._worked_ahead() if self.num_workers else self._one_by_one())
-        return batches
+        return self._worked_ahead() if self.num_workers else self._one_by_one()
 
-    # ---- without workers
+    def _one_by_one(self) -> Iterator[Any]:
+        self._seed()
+        if self._iterable:
+            yield from self._streamed(self.dataset)
+        else:
+            make, parts = self._plan()
+            yield from map(make, parts)
+
+    def _seed(self) -> int:
+        """The seed of an epoch's workers. It is drawn without workers, too, so that what is drawn later is the same."""
+        self._epochs += 1
+        if self.generator is None:
+            return int(_C.randint(0, 2**31, ()).item())
+        return (self.generator.initial_seed() + self._epochs * _STRIDE) % 2**63
+
+    def _plan(self) -> tuple[Callable[[Any], Any], Iterator[Any]]:
+        """What makes a batch, and what it is given for each batch of an epoch."""
+        source = _tensors_of(self.dataset) if self.collate_fn is default_collate else None
+        if self._of_sets is not None:
+            return self._plan_of_sets(self._of_sets, source)
+        if source is not None and self._takes_all():
+            return self._plan_of_tensors(*source)
+        return self._fetched, iter(self.batch_sampler if self._batched else self.sampler)
 
     def _finished(self, batch: Any) -> Any:
         return batch if self.device is None else moved(batch, self.device)
 
+    def _samples(self, numbers: list[int]) -> list[Any]:
+        if hasattr(self.dataset, "__getitems__"):
+            samples: list[Any] = self.dataset.__getitems__(numbers)
+            return samples
+        return [self.dataset[number] for number in numbers]
+
     def _fetched(self, numbers: Any) -> Any:
         """The batch of these samples, or the one of this number."""
-        if not self._batched:
-            return self._finished(self.collate_fn(self.dataset[numbers]))
-        if hasattr(self.dataset, "__getitems__"):
-            samples = self.dataset.__getitems__(numbers)
-        else:
-            samples = [self.dataset[number] for number in numbers]
-        return self._finished(self.collate_fn(samples))
+        return self._finished(self.collate_fn(self._samples(numbers) if self._batched else self.dataset[numbers]))
 
-    def _streamed(self, samples: Iterator[Any]) -> Iterator[Any]:
+    def _streamed(self, dataset: Any) -> Iterator[Any]:
         """The batches of an iterable data set."""
+        samples = iter(dataset)
         if not self._batched:
             for sample in samples:
                 yield self._finished(self.collate_fn(sample))
@@ -166,84 +245,122 @@ class DataLoader:
             if len(batch) == size or not self.drop_last:
                 yield self._finished(self.collate_fn(batch))
 
-    def _one_by_one(self) -> Iterator[Any]:
-        if self._iterable:
-            yield from self._streamed(iter(self.dataset))
-        else:
-            for numbers in self.batch_sampler if self._batched else self.sampler:
-                yield self._fetched(numbers)
-
     # ---- from tensors
 
-    def _picked(self) -> Iterator[Any] | None:
-        """The batches of a TensorDataset, picked from its tensors; None where samples have to be looked at one by one."""
-        plain = type(self.sampler) in (RandomSampler, SequentialSampler) and type(self.batch_sampler) is BatchSampler
-        source = _tensors_of(self.dataset)
-        if source is None or not plain or self.batch_size is None or self.collate_fn is not default_collate:
-            return None
-        if type(self.sampler) is RandomSampler and (self.sampler.replacement or len(self.sampler) != len(self.dataset)):
-            return None
-        return self._slices(*source)
-
-    def _slices(self, tensors: tuple[Tensor, ...], among: Tensor | None) -> Iterator[Any]:
-        size, step = len(self.dataset), self.batch_size or 1
-        if size == 0:
-            return
-        order = among
+    def _takes_all(self) -> bool:
+        """Whether an epoch is all samples, in their order or a random one, in batches."""
+        if self.batch_size is None or type(self.batch_sampler) is not BatchSampler:
+            return False
         if type(self.sampler) is RandomSampler:
+            return not self.sampler.replacement and len(self.sampler) == len(self.dataset)
+        return type(self.sampler) is SequentialSampler
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        """Where each batch begins, and how many samples it has."""
+        size, step = len(self.dataset), self.batch_size or 1
+        return ((start, min(step, size - start)) for start in range(0, size - step + 1 if self.drop_last else size, step))
+
+    def _plan_of_tensors(
+        self, tensors: tuple[Tensor, ...], among: Tensor | None
+    ) -> tuple[Callable[[Any], Any], Iterator[Any]]:
+        """The batches of a TensorDataset, picked from its tensors."""
+        size, order = len(self.dataset), among
+        if type(self.sampler) is RandomSampler and size > 0:
             drawn = _C.randperm(size) if self.sampler.generator is None else self.sampler.generator._order(size)
             order = drawn if among is None else among.index_select(0, drawn)
-        for start in range(0, size - step + 1 if self.drop_last else size, step):
-            count = min(step, size - start)
-            if order is None:
-                yield [self._finished(tensor.narrow(0, start, count).clone()) for tensor in tensors]
+        orders = [None if order is None else order.to(tensor.device) for tensor in tensors]
+
+        def picked(place: tuple[int, int]) -> Any:
+            return self._finished([
+                tensor.narrow(0, *place).clone() if own is None else tensor.index_select(0, own.narrow(0, *place))
+                for tensor, own in zip(tensors, orders)
+            ])  # fmt: skip
+
+        return picked, self._places()
+
+    def _plan_of_sets(
+        self, of_sets: OrdersOfSets, source: tuple[tuple[Tensor, ...], Tensor | None] | None
+    ) -> tuple[Callable[[Any], Any], Iterator[Any]]:
+        """Batches for sets: the samples of all of them in a row, and then apart."""
+        if len(self.dataset) == 0:
+            return self._finished, iter(())
+        device = _C.device("cpu") if source is None else source[0][0].device
+        among = None if source is None or source[1] is None else source[1].to(device)
+        numbers_of = of_sets.next_epoch(device)
+
+        def picked(place: tuple[int, int]) -> Any:
+            numbers = numbers_of(*place)
+            if source is None:
+                batch = self.collate_fn(self._samples(numbers.tolist()))
             else:
-                numbers = order.narrow(0, start, count)
-                yield [self._finished(tensor.index_select(0, numbers.to(tensor.device))) for tensor in tensors]
+                if among is not None:
+                    numbers = among.index_select(0, numbers)
+                batch = [tensor.index_select(0, numbers.to(tensor.device)) for tensor in source[0]]
+            return self._finished(by_sets(batch, of_sets.sets))
+
+        return picked, self._places()
 
     # ---- by workers
 
     def _worked_ahead(self) -> Iterator[Any]:
-        """Batch i is made by worker i modulo their number, each of which is one thread, so that an iterable data set's
-        iterators stay with their threads."""
-        seed = (self.generator.initial_seed() if self.generator else int(_C.randint(0, 2**31, ()).item())) + 1
-        pools = [ThreadPoolExecutor(1, f"luge-loader-{i}") for i in range(self.num_workers)]
+        """Batch i is made by worker i modulo their number, so that an iterable data set's iterators stay with their threads."""
+        seed = self._seed() + 1
+        workers = [Worker(f"luge-loader-{i}") for i in range(self.num_workers)]
         try:
-            for number, pool in enumerate(pools):
-                pool.submit(self._start_worker, WorkerInfo(number, self.num_workers, seed + number, self.dataset)).result()
-            ahead = self.num_workers * (self.prefetch_factor or 2)
-            yield from self._streams_of(pools, ahead) if self._iterable else self._batches_of(pools, ahead)
+            for number, worker in enumerate(workers):
+                worker.ask(self._start_worker, [WorkerInfo(number, self.num_workers, seed + number, self.dataset)])
+                worker.result()  # one after the other: what worker_init_fn does need not be safe among threads
+            yield from self._streams_of(workers) if self._iterable else self._batches_of(workers)
         finally:
-            for pool in pools:
-                pool.shutdown(wait=True, cancel_futures=True)
+            end(workers)
 
     def _start_worker(self, info: WorkerInfo) -> None:
         _worker.info = info
         if self.worker_init_fn is not None:
             self.worker_init_fn(info.id)
 
-    def _batches_of(self, pools: list[ThreadPoolExecutor], ahead: int) -> Iterator[Any]:
-        waiting: deque[Future[Any]] = deque()
-        numbers = iter(self.batch_sampler if self._batched else self.sampler)
-        for pool in itertools.cycle(pools):
-            batch = next(numbers, None)
-            if batch is not None:
-                waiting.append(pool.submit(self._fetched, batch))
+    def _ahead(self) -> int:
+        """Batches that each worker makes ahead: where nothing is said and they are small so many that it is rarely woken."""
+        if self.prefetch_factor is not None:
+            return self.prefetch_factor
+        source = _tensors_of(self.dataset)
+        if source is None or not self._batched or len(self.dataset) == 0:
+            return 2
+        samples = (self.batch_size or 1) * (self.sets or 1)
+        each = samples * sum(tensor.nbytes / max(1, tensor.shape[0]) for tensor in source[0])
+        return max(2, min(32, int(_BYTES_AHEAD / (1 + each))))
+
+    def _batches_of(self, workers: list[Worker]) -> Iterator[Any]:
+        make, parts = self._plan()
+        ahead, turns = self._ahead() * len(workers), itertools.cycle(workers)
+        waiting: deque[Worker] = deque()
+        while True:
+            if len(waiting) <= ahead // 2:
+                asked = list(itertools.islice(parts, ahead - len(waiting)))
+                turn = list(itertools.islice(turns, len(asked)))
+                for place, worker in enumerate(turn[: len(workers)]):
+                    worker.ask(make, asked[place :: len(workers)])
+                waiting.extend(turn)
             if not waiting:
                 return
-            if batch is None or len(waiting) >= ahead:
-                yield waiting.popleft().result()
+            yield waiting.popleft().result(self.timeout or None)
 
-    def _streams_of(self, pools: list[ThreadPoolExecutor], ahead: int) -> Iterator[Any]:
-        over = object()
-        streams = [pool.submit(lambda: self._streamed(iter(self.dataset))).result() for pool in pools]
-        waiting: deque[tuple[int, Future[Any]]] = deque()
-        for _ in range(max(1, ahead // len(pools))):
-            for number, pool in enumerate(pools):
-                waiting.append((number, pool.submit(next, streams[number], over)))
+    def _streams_of(self, workers: list[Worker]) -> Iterator[Any]:
+        for worker in workers:
+            worker.ask(self._streamed, [self.dataset])
+        streams = {worker: worker.result() for worker in workers}
+        waiting: deque[Worker] = deque()
+
+        def ask(worker: Worker) -> None:
+            worker.ask(lambda stream: next(stream, _OVER), [streams[worker]])
+            waiting.append(worker)
+
+        for _ in range(self._ahead()):
+            for worker in workers:
+                ask(worker)
         while waiting:
-            number, future = waiting.popleft()
-            batch = future.result()
-            if batch is not over:
-                waiting.append((number, pools[number].submit(next, streams[number], over)))
+            worker = waiting.popleft()
+            batch = worker.result(self.timeout or None)
+            if batch is not _OVER:
+                ask(worker)
                 yield batch
