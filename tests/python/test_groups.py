@@ -26,7 +26,6 @@ KINDS = {
     "Muon": ({}, {"momentum": 0.5}),
 }  # fmt: skip
 kinds = pytest.mark.parametrize("kind", KINDS)
-by_rule = pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Muon"])  # the engine steps by itself
 
 
 class Training:
@@ -76,7 +75,7 @@ class Training:
 # ---- checkpoints
 
 
-@by_rule
+@kinds
 @pytest.mark.parametrize("sets", [None, 3])
 @pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
 def test_a_checkpoint_goes_on_with_the_same_bits(kind, sets, captured, tmp_path):
@@ -148,6 +147,19 @@ def test_a_group_that_came_later_is_kept(tmp_path):
     other.add_param_group({"params": [others["b"]], "lr": 0.5})
     luge.checkpoint.load(tmp_path / "x", params=others, optimizer=other)
     assert go_on(4) == expected
+
+
+def test_a_group_that_came_later_keeps_its_rate():
+    """docs/layers.md says so."""
+    for make in (SCHEDULES[name] for name in ("step", "lambda", "cosine")):
+        a, b = (luge.ones(2, requires_grad=True) for _ in range(2))
+        optimizer = luge.optim.SGD([a], lr=1.0)
+        schedule = make(schedules, optimizer)
+        optimizer.add_param_group({"params": [b], "lr": 0.5})
+        for _ in range(8):
+            schedule.step()
+        rates = [group["lr"] for group in optimizer.param_groups]
+        assert rates[0] < 1 and rates[1] == 0.5 and schedule.get_last_lr() == rates[:1]
 
 
 def test_groups_of_other_sizes_are_refused(tmp_path):
@@ -394,3 +406,14 @@ def test_sets_of_several_groups_stop_where_they_are(sets):
             own.step()
         for name in "ab":
             assert params[name].flatten()[number].item() == alone[name].flatten()[number].item()
+
+
+def test_sets_that_stop_are_of_one_arena():
+    """The other arena's would train on."""
+    for sets in (None, 2):
+        params, other = luge.Parameters(sets), luge.Parameters(sets)
+        optimizer = luge.optim.SGD([{"params": [home.add("x", (), luge.init.ones())]} for home in (params, other)], lr=0.1)
+        with pytest.raises(ValueError, match="^stop.when: parameter group 1 has tensors of another luge.Parameters than group 0"):
+            luge.stop.when(optimizer, loss_below=1)
+    loose = [luge.ones(1, requires_grad=True) for _ in range(2)]
+    assert luge.stop.when(luge.optim.SGD([{"params": [leaf]} for leaf in loose], lr=0.1), loss_below=1) is not None

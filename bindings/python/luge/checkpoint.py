@@ -26,6 +26,11 @@ from ._C._data import BatchStream as _BatchStream
 from ._C._optim import Optimizer as _Optimizer
 from ._monitor import Monitor as _Monitor
 from ._names import missing as _missing
+from ._optimizer_state import NAME as _STATE
+from ._optimizer_state import check as _check_state
+from ._optimizer_state import is_kept_in_python as _is_kept_in_python
+from ._optimizer_state import put_together as _put_together
+from ._optimizer_state import taken_apart as _taken_apart
 from .nn import Module as _Module
 from .optim.lr_scheduler import LRScheduler as _LRScheduler
 
@@ -117,6 +122,7 @@ class _Parts:
                 "load_state_dict()"
             )
         self.monitor: _Monitor | None = monitor
+        self.optimizer: _Optimizer | None = optimizer
         own = loader if isinstance(loader, _BatchStream) else None
         self.arguments = (arena, self.tensors, optimizer, [one._schedule for one in schedules], monitor, own)
 
@@ -178,8 +184,13 @@ def _save_arguments(op: str, parts: _Parts, extra: _Any, step: int, keep: int, m
     _checked(op, "extra", extra, _Mapping, "a dict")
     tensors: list[tuple[str, _Tensor]] = []
     json: dict[str, str] = {}
+    if parts.optimizer is not None and _is_kept_in_python(parts.optimizer):
+        told, tensors = _taken_apart(parts.optimizer)
+        json[_STATE] = _json_of(op, "the optimizer's state", told)
     for name, value in (extra or {}).items():
         _checked_name(op, "extra", name)
+        if name.startswith(_STATE + "."):
+            raise ValueError(f"{op}: extra has the name {name!r}; names that begin with '{_STATE}.' are the optimizer's")
         if isinstance(value, _Tensor):
             tensors.append((name, value))
         else:
@@ -274,10 +285,16 @@ def load(
     picked, into = _numbers(op, "sets", sets), _numbers(op, "into_sets", into_sets)
     if parts.loader is not None and (picked or into):
         raise ValueError(f"{op}: sets are given; parameters and their optimizer alone can be loaded by sets")
+    if _is_kept_in_python(optimizer) and (picked or into):
+        raise ValueError(f"{op}: sets are given; the state of a {type(optimizer).__name__}, which steps in Python, is loaded whole")
     shown = _os.fsdecode(path)
     passed_over: list[str] = []
 
-    def take_loader(json: dict[str, str]) -> None:
+    def accept(json: dict[str, str]) -> None:
+        if optimizer is not None and (strict or _STATE in json):
+            _check_state(op, shown, optimizer, _json.loads(json[_STATE]) if _STATE in json else None)
+        if parts.loader is None:
+            return
         if _LOADER in json:
             _load_state(parts.loader, _json.loads(json[_LOADER]))
         elif strict:
@@ -292,8 +309,13 @@ def load(
         picked,
         into,
         _flag(op, "random", random),
-        None if parts.loader is None else take_loader,
+        accept,
     )
+    if optimizer is not None and _STATE in json:
+        _put_together(optimizer, _json.loads(json[_STATE]), extra)
+    elif _is_kept_in_python(optimizer):
+        passed_over.append(_STATE)
+    extra = {name: tensor for name, tensor in extra.items() if not name.startswith(_STATE + ".")}
     if parts.monitor is not None and "monitor/mean" not in missing:
         parts.monitor._logged.go_back(_json.loads(json.get(_LOGGED, "{}")))
     values: dict[str, _Any] = {**extra, **notes}

@@ -40,6 +40,17 @@ def _patience(plateau: _Any) -> tuple[int | None, float | _Tensor]:
     raise TypeError(f"stop.when: plateau is {plateau!r}; it must be an int, the patience, or (patience, min_delta)")
 
 
+def _check_home(optimizer: _Optimizer) -> None:
+    """What stands still are the sets of one arena."""
+    own = {hash(leaf) for leaf in optimizer.parameters.tensors()}
+    for group in range(1, optimizer._groups()):
+        if any(hash(leaf) not in own for leaf in optimizer._params(group)):
+            raise ValueError(
+                f"stop.when: parameter group {group} has tensors of another luge.Parameters than group 0, and those would not "
+                "stop; all groups must be of one"
+            )
+
+
 def when(
     optimizer: _Optimizer,
     *,
@@ -51,7 +62,7 @@ def when(
     nan: bool = True,
     keep_best: bool = False,
 ) -> StopRule:
-    """A rule that stops the sets of the optimizer's parameters. A threshold is a number, or a tensor with one for each set.
+    """A rule that stops the sets of the optimizer's parameters, of all its groups. A threshold is a number, or a tensor with one for each set.
 
     loss_below: the loss is this or less.
     plateau: (patience, min_delta): so many checks in a row without a loss below the best one by more than min_delta.
@@ -76,6 +87,7 @@ def when(
     """
     if not isinstance(optimizer, _Optimizer):
         raise TypeError(f"stop.when: optimizer is of type {type(optimizer).__name__}; it must be an optimizer of luge.optim")
+    _check_home(optimizer)
     patience, min_delta = _patience(plateau)
     return _stop._when(
         optimizer, loss_below, patience, min_delta, gradient_below, step_below, max_steps, nan, keep_best
