@@ -203,6 +203,10 @@ SCHEDULES = {
     "chained": lambda s, o: s.ChainedScheduler([s.ConstantLR(o, 0.5, 4), s.ExponentialLR(o, 0.9)]),
     "warmup": lambda s, o: s.SequentialLR(o, [s.LinearLR(o, 0.1, total_iters=5), s.CosineAnnealingLR(o, 30)], [5]),
 }
+BY_PARTS = {
+    "lambda, decay": lambda s, o: s.SequentialLR(o, [s.LambdaLR(o, lambda n: (1 + n) / 30), s.ExponentialLR(o, 0.9)], [20]),
+    "chained lambda": lambda s, o: s.ChainedScheduler([s.LambdaLR(o, lambda n: 0.95**n), s.StepLR(o, 4, 0.5)]),
+}
 ON_DEVICE = [name for name in SCHEDULES if name not in ("lambda", "lambdas", "multiplicative")]
 
 
@@ -253,19 +257,46 @@ def test_states_of_schedules_of_groups(name):
     assert rates_of(other, again, 14) == [pytest.approx(row, rel=1e-12, abs=1e-15) for row in expected[11:]]
 
 
-@pytest.mark.parametrize("name", ON_DEVICE)
+@pytest.mark.parametrize("name", [*SCHEDULES, "lambda, decay", "chained lambda"])
 def test_checkpoints_of_schedules_of_groups(name, tmp_path):
     whole = two_groups(luge)
-    expected = rates_of(whole, SCHEDULES[name](schedules, whole), 25)
+    make = {**SCHEDULES, **BY_PARTS}[name]
+    expected = rates_of(whole, make(schedules, whole), 25)
     cut = two_groups(luge)
-    schedule = SCHEDULES[name](schedules, cut)
+    schedule = make(schedules, cut)
     rates_of(cut, schedule, 11)
     luge.checkpoint.save(tmp_path / "x", optimizer=cut, schedule=schedule)
-    other = two_groups(luge)
-    again = SCHEDULES[name](schedules, other)
-    luge.checkpoint.load(tmp_path / "x", optimizer=other, schedule=again)
-    assert again.get_last_lr() == schedule.get_last_lr() and again.base_lrs == schedule.base_lrs
-    assert rates_of(other, again, 14) == expected[11:]
+    for before in (0, 3, 20):
+        other = two_groups(luge)
+        again = make(schedules, other)
+        rates_of(other, again, before)
+        luge.checkpoint.load(tmp_path / "x", optimizer=other, schedule=again)
+        assert again.get_last_lr() == schedule.get_last_lr() and again.base_lrs == schedule.base_lrs
+        assert rates_of(other, again, 14) == expected[11:]
+
+
+def test_a_checkpoint_goes_on_with_all_schedules_of_an_optimizer(tmp_path):
+    """Any of them stands for all; the length of a cycle counts on."""
+
+    def made():
+        optimizer = two_groups(luge)
+        return optimizer, schedules.LambdaLR(optimizer, lambda n: 1 / (1 + n)), schedules.OneCycleLR(optimizer, 0.5, total_steps=9)
+
+    def take(parts, count):
+        for _ in range(count):
+            parts[1].step()
+            parts[2].step()
+        return [group["lr"] for group in parts[0].param_groups]
+
+    first = made()
+    take(first, 4)
+    luge.checkpoint.save(tmp_path / "x", optimizer=first[0], schedule=first[1])
+    second = made()
+    luge.checkpoint.load(tmp_path / "x", optimizer=second[0], schedule=second[2])
+    assert take(first, 3) == take(second, 3)
+    take(second, 1)
+    with pytest.raises(ValueError, match="the schedule has 9 steps"):
+        take(second, 2)
 
 
 @pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -102,6 +103,7 @@ class LRScheduler:
         initial = None if last_epoch == -1 else self._initial_lrs(whole(type(self).__name__, "last_epoch", last_epoch))
         self._schedule = make()
         self.__dict__.update(options)
+        optimizer.__dict__.setdefault("_schedules", weakref.WeakSet()).add(self)
         if initial is not None:
             self._schedule.resume(last_epoch + 1, initial, True)
             return
@@ -179,6 +181,12 @@ class LRScheduler:
         last = state_dict.get("_last_lr")
         self._loaded = None if last is None else (int(state_dict["last_epoch"]), list(last))
 
+    def _go_on(self) -> None:
+        """After a checkpoint was loaded, which changes what is on the device: functions of the host go on from there, too."""
+        self._loaded = None
+        base = [value for name, value in self._schedule.state().items() if name.startswith("base_lrs.")]
+        self._schedule.resume(self.steps_taken(), base)
+
     def _own_state(self) -> dict[str, Any]:
         return {}
 
@@ -199,6 +207,12 @@ def _tensor(rate: Any) -> Tensor:
     from .._C import float64, tensor
 
     return tensor(float(rate), dtype=float64)
+
+
+def schedules_of(optimizer: Any) -> list[LRScheduler]:
+    """The schedules of an optimizer, without those that are part of another."""
+    found = set(optimizer.__dict__.get("_schedules", ()))
+    return list(found - {part for one in found for part in getattr(one, "_schedulers", ())})
 
 
 def parts_of(op: str, schedulers: Any) -> list[Any]:
