@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "hooks.h"
 #include "layers.h"
 
 namespace luge::python {
@@ -255,8 +256,8 @@ void bind_graph(nb::class_<Tensor>& tensor) {
           },
           nb::for_getter(nb::sig("def grad(self) -> Tensor | None")),
           nb::for_setter(nb::sig("def grad(self, value: Tensor | None) -> None")), nb::for_setter("value"_a.none()),
-          "The gradient accumulated in a leaf; None before the first backward() of a tensor that no optimizer owns. A tensor that is "
-          "assigned is copied; None forgets it.")
+          "The gradient accumulated in a leaf, or after retain_grad() in an operation's result; None before the first backward() of "
+          "a tensor that no optimizer owns. A tensor that is assigned is copied; None forgets it.")
       .def_prop_rw(
           "data", [](const Tensor& x) { return x.detach(); }, &set_data, nb::for_getter(nb::sig("def data(self) -> Tensor")),
           nb::for_setter(nb::sig("def data(self, value: Tensor) -> None")),
@@ -320,6 +321,7 @@ void bind_tensor(nb::module_& m) {
   bind_attributes(tensor);
   bind_values(tensor);
   bind_graph(tensor);
+  bind_hooks(m, tensor);
   bind_views(tensor);
   bind_view_functions(m, tensor);
   bind_splits(m, tensor);

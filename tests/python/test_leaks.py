@@ -41,6 +41,19 @@ y = Keeps.apply(luge.ones(2, requires_grad=True))
 ctx_list[0].kept.append(y)
 del y
 """,
+    "hooks of tensors": """
+x = luge.ones(3, requires_grad=True)
+x.register_hook(lambda g: g * x.detach())
+x.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf))
+seen, model = [], luge.nn.Linear(2, 2)
+model.weight.register_hook(lambda g: model(g))
+y = x * 2
+handle = y.register_hook(lambda g: y.detach())
+y.retain_grad()
+node = y.grad_fn
+(y * y).sum().backward(retain_graph=True)
+assert len(seen) == 1 and y.grad is not None
+""",
     "exceptions": """
 kept = []
 for call in (lambda: luge.zeros(2).view(3), lambda: luge.zeros(2, device="nowhere"), lambda: luge.ones(2).backward(),

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -12,6 +14,7 @@
 
 #include <luge/autograd/detail/at_work.h>
 #include <luge/autograd/detail/autocast.h>
+#include <luge/autograd/detail/hooks.h>
 #include <luge/autograd/detail/node.h>
 #include <luge/autograd/grad.h>
 #include <luge/autograd/grad_mode.h>
@@ -30,6 +33,8 @@ class Collector {
   virtual GradSlot* slot(TensorImpl& leaf) = 0;
   /// The whole gradient of a node's result.
   virtual void pass(const Node* node, const Tensor& gradient) = 0;
+  /// The tensors whose gradients are asked for; null: all leaves.
+  virtual const std::vector<Tensor>* asked() const { return nullptr; }
 };
 
 /// The gradients that grad() is asked for.
@@ -47,6 +52,7 @@ class Collected final : public Collector {
     for (std::size_t i = 0; i < inputs_.size(); ++i)
       if (inputs_[i].impl()->grad_fn.get() == node) add(slots_[i], gradient);
   }
+  const std::vector<Tensor>* asked() const override { return &inputs_; }
   void add(GradSlot& slot, const Tensor& gradient) {
     if (recorded_)
       slot.add_recorded(gradient);
@@ -60,12 +66,19 @@ class Collected final : public Collector {
       const auto first =
           std::find_if(inputs_.begin(), inputs_.end(), [&](const Tensor& x) { return x.impl() == inputs_[i].impl(); });
       const auto at = static_cast<std::size_t>(first - inputs_.begin());
-      gradients.push_back(at < i && !inputs_[i].impl()->grad_fn ? gradients[at] : slots_[i].take());
+      gradients.push_back(at < i && !inputs_[i].impl()->grad_fn ? gradients[at] : hooked(*inputs_[i].impl(), slots_[i].take()));
     }
     return gradients;
   }
 
  private:
+  /// The hooks of a node's result have had their turn.
+  Tensor hooked(const TensorImpl& input, Tensor gradient) const {
+    if (!gradient.defined() || input.grad_fn || !hooks_exist()) return gradient;
+    const std::shared_ptr<Hooks> hooks = hooks_of(input);
+    return hooks ? through(*hooks, gradient, recorded_) : gradient;
+  }
+
   const std::vector<Tensor>& inputs_;
   std::vector<GradSlot> slots_;
   bool recorded_;
@@ -91,8 +104,55 @@ class ForLeaves final : public Collector {
   std::vector<std::pair<Ref<TensorImpl>, GradSlot>> slots_;
 };
 
+/// The gradients of leaves with hooks, which get them when all are known.
+class HookedLeaves {
+ public:
+  HookedLeaves();
+  ~HookedLeaves();
+  HookedLeaves(const HookedLeaves&) = delete;
+  HookedLeaves& operator=(const HookedLeaves&) = delete;
+
+  /// The slot of a leaf; null: it has no hooks.
+  GradSlot* slot(TensorImpl& leaf) {
+    const auto known = places_.find(&leaf);
+    if (known != places_.end()) return &slots_[known->second].gradient;
+    std::shared_ptr<Hooks> hooks = hooks_of(leaf);
+    if (!hooks) return nullptr;
+    places_.emplace(&leaf, slots_.size());
+    slots_.push_back({Ref<TensorImpl>(&leaf), std::move(hooks), {}});
+    return &slots_.back().gradient;
+  }
+  /// In the order of the first contributions.
+  void hand_over() {
+    for (Place& place : slots_) {
+      const Tensor gradient = place.gradient.take();
+      if (!gradient.defined()) continue;
+      const Tensor found = through(*place.hooks, gradient, false);
+      if (observer) [[unlikely]]
+        observer->uses_gradient(*place.leaf);
+      place.leaf->leaf->slot().add(found, false);
+      call_after(*place.hooks, Tensor(place.leaf));
+    }
+  }
+
+ private:
+  struct Place {
+    Ref<TensorImpl> leaf;
+    std::shared_ptr<Hooks> hooks;
+    GradSlot gradient;
+  };
+  std::unordered_map<const TensorImpl*, std::size_t> places_;
+  std::deque<Place> slots_;  ///< nodes keep pointers to slots while they run
+  HookedLeaves* before_;
+};
+
 /// Of this thread's sweep; null where gradients go into leaves.
 thread_local Collector* collector = nullptr;
+/// Of this thread's sweep into leaves.
+thread_local HookedLeaves* hooked_leaves = nullptr;
+
+HookedLeaves::HookedLeaves() : before_(std::exchange(hooked_leaves, this)) {}
+HookedLeaves::~HookedLeaves() { hooked_leaves = before_; }
 
 struct Collecting {
   explicit Collecting(Collector* to) : before(std::exchange(collector, to)) {}
@@ -121,9 +181,12 @@ void separate(std::vector<Tensor>& gradients, const std::vector<Tensor>& others)
 
 void ForLeaves::hand_over(const Tensor& seed) {
   std::vector<Tensor> gradients, others{seed};
+  std::vector<std::shared_ptr<Hooks>> hooks;
   for (auto& [leaf, slot] : slots_) {
     gradients.push_back(slot.take());
     others.emplace_back(leaf);
+    hooks.push_back(hooks_exist() && gradients.back().defined() ? hooks_of(*leaf) : nullptr);
+    if (hooks.back()) gradients.back() = through(*hooks.back(), gradients.back(), true);
   }
   separate(gradients, others);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -132,6 +195,7 @@ void ForLeaves::hand_over(const Tensor& seed) {
     if (observer) [[unlikely]]
       observer->uses_gradient(leaf);
     leaf.leaf->add_recorded(gradients[i]);
+    if (hooks[i]) call_after(*hooks[i], Tensor(slots_[i].first));
   }
 }
 
@@ -139,6 +203,8 @@ void ForLeaves::hand_over(const Tensor& seed) {
 
 GradSlot* leaf_slot(TensorImpl& leaf) {
   if (collector) return collector->slot(leaf);
+  if (hooked_leaves && hooks_exist()) [[unlikely]]
+    if (GradSlot* const slot = hooked_leaves->slot(leaf)) return slot;
   if (observer) [[unlikely]]
     observer->uses_gradient(leaf);
   return &leaf.leaf->slot();
@@ -204,12 +270,45 @@ class Sweep {
     std::push_heap(heap_.begin(), heap_.end(), later);
   }
 
+  /// What the hooks of a node's result make of its gradient, if it is on the way to a tensor that is asked for.
+  Tensor hooked(Node* node, Tensor gradient) const {
+    const std::shared_ptr<Hooks> hooks = hooks_of(*node);
+    const std::vector<Tensor>* const asked = collector ? collector->asked() : nullptr;
+    if (!hooks || (asked && !leads_to(node, *asked))) return gradient;
+    return through(*hooks, gradient, recorded_);
+  }
+
+  static bool leads_to(Node* root, const std::vector<Tensor>& inputs) {
+    std::unordered_set<const void*> ends;
+    for (const Tensor& input : inputs) {
+      if (input.impl()->grad_fn)
+        ends.insert(input.impl()->grad_fn.get());
+      else
+        ends.insert(input.impl());
+    }
+    std::unordered_set<const Node*> seen;
+    std::vector<Node*> open{root};
+    while (!open.empty()) {
+      Node* const node = open.back();
+      open.pop_back();
+      if (ends.contains(node)) return true;
+      if (!seen.insert(node).second) continue;
+      for (int i = 0; i < node->inputs(); ++i) {
+        if (ends.contains(node->edge(i).leaf.get())) return true;
+        if (Node* const input = node->edge(i).node.get()) open.push_back(input);
+      }
+    }
+    return false;
+  }
+
   void step(std::uint64_t first) {
     std::pop_heap(heap_.begin(), heap_.end(), later);
     const Ref<Node> node = std::move(heap_.back());
     heap_.pop_back();
     node->queued_ = false;
-    const Tensor gradient = node->slot().take();
+    Tensor gradient = node->slot().take();
+    if (hooks_exist()) [[unlikely]]
+      gradient = hooked(node.get(), std::move(gradient));
     if (collector) collector->pass(node.get(), gradient);
     if (node->sequence() == first) return;
     LUGE_CHECK(AutogradError, !node->used(),
@@ -229,7 +328,10 @@ class Sweep {
     }
     for (int i = 0; i < node->inputs(); ++i)
       if (const Ref<Node>& input = node->edge(i).node; input && input->slot().written()) push(input);
-    if (!retain_graph_) node->finish();
+    if (retain_graph_) return;
+    node->finish();
+    if (hooks_exist()) [[unlikely]]
+      forget_hooks(*node);  // it cannot run again, and a hook may hold what holds the node
   }
 
   bool retain_graph_;
@@ -293,13 +395,16 @@ void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, 
     }
     return leaves.hand_over(seed);
   }
+  const Collecting into_leaves(nullptr);  // not into those of a pass that this one is within
+  HookedLeaves hooked;
   if (!impl_->grad_fn) {
     leaf_slot(*impl_)->add(seed, false);
-    return;
+  } else {
+    Sweep sweep(retain_graph.value_or(false), false);
+    sweep.seed(impl_->grad_fn, seed, !gradient.defined());
+    sweep.run();
   }
-  Sweep sweep(retain_graph.value_or(false), false);
-  sweep.seed(impl_->grad_fn, seed, !gradient.defined());
-  sweep.run();
+  hooked.hand_over();
 }
 
 namespace {

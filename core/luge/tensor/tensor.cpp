@@ -1,5 +1,6 @@
 #include <luge/tensor/tensor.h>
 
+#include <luge/autograd/detail/hooks.h>
 #include <luge/seam/backend.h>
 #include <luge/base/detail/check.h>
 #include <luge/base/detail/dispatch.h>
@@ -29,7 +30,11 @@ void TensorImpl::require_grad(bool on) {
   requires_grad = on;
 }
 
-void destroy(TensorImpl* impl) { delete impl; }
+void destroy(TensorImpl* impl) {
+  if (hooks_exist()) [[unlikely]]
+    forget_hooks(*impl);
+  delete impl;
+}
 
 TensorImpl& checked(const Tensor& tensor, const char* op, const char* argument) {
   LUGE_CHECK(ValueError, tensor.defined(), "{}: {} is an undefined tensor", op, argument);
@@ -90,14 +95,17 @@ Tensor Tensor::grad() const {
   TensorImpl& impl = checked(*this, "grad");
   if (observer && impl.leaf) [[unlikely]]
     observer->uses_gradient(impl);
-  return impl.leaf ? impl.leaf->read(impl) : Tensor();
+  return impl.leaf ? impl.leaf->read(impl) : retained_gradient(impl);
 }
 
 void Tensor::zero_grad() {
   TensorImpl& impl = checked(*this, "zero_grad");
   if (observer && impl.leaf) [[unlikely]]
     observer->forgets_gradient(impl);
-  if (impl.leaf) impl.leaf->zero();
+  if (impl.leaf)
+    impl.leaf->zero();
+  else
+    forget_retained(impl);
 }
 
 Tensor Tensor::detach() const {

@@ -3,6 +3,7 @@
 #include <array>
 #include <vector>
 
+#include <luge/autograd/detail/hooks.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/tensor/detail/tensor_impl.h>
@@ -224,6 +225,8 @@ void rebase(Tensor& self, Ref<Node> node) {
   if (!impl.base) {
     impl.grad_fn = std::move(node);
     ++impl.rebased;
+    if (hooks_exist()) [[unlikely]]
+      follow_history(impl);
     return;
   }
   Tensor base(impl.base), value = alias(impl);
@@ -245,7 +248,10 @@ void mark_view(Tensor& view, const Tensor& base) {
 
 void refresh_history(TensorImpl& view) {
   view.rebased = view.base->rebased;
-  if (!view.is_outside) view.grad_fn = Ref<Node>(new WindowNode(Tensor(view.base), view));
+  if (view.is_outside) return;
+  view.grad_fn = Ref<Node>(new WindowNode(Tensor(view.base), view));
+  if (hooks_exist()) [[unlikely]]
+    follow_history(view);
 }
 
 void check_writable(const Tensor& self, const char* op) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <luge/autograd/detail/hooks.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/tensor/detail/tensor_impl.h>
@@ -201,6 +202,8 @@ Tensor Node::saved_input(int i, const SavedTensor& saved) {
 Tensor Node::saved_output(const SavedTensor& saved) { return with_history(saved.get(name_), Ref<Node>(this)); }
 
 void destroy(Node* node) {
+  if (hooks_exist()) [[unlikely]]
+    forget_hooks(*node);
   thread_local std::vector<Node*> pending;
   thread_local bool draining = false;
   pending.push_back(node);

@@ -1,0 +1,33 @@
+#pragma once
+// Internal: where hooks are kept. They are rare, so nodes and tensors have no field for them: a table does, and nobody
+// looks into it while it is empty.
+
+#include <memory>
+
+#include <luge/autograd/detail/node.h>
+
+namespace luge {
+
+struct Hooks;
+
+/// Whether the table has entries.
+bool hooks_exist();
+/// The hooks of a node's result or of a leaf; null: none.
+std::shared_ptr<Hooks> hooks_of(const Node& node);
+std::shared_ptr<Hooks> hooks_of(const TensorImpl& leaf);
+/// What they make of a gradient; `recorded`: it carries a history.
+Tensor through(const Hooks& hooks, const Tensor& gradient, bool recorded);
+/// Calls those that want the leaf with its gradient.
+void call_after(const Hooks& hooks, const Tensor& leaf);
+
+/// What an operation's result has retained; undefined: nothing.
+Tensor retained_gradient(const TensorImpl& impl);
+void forget_retained(const TensorImpl& impl);
+/// A change in place gave the tensor a new history: what retains its gradient goes along.
+void follow_history(const TensorImpl& impl);
+
+/// A node or a tensor is about to be freed.
+void forget_hooks(const Node& node);
+void forget_hooks(const TensorImpl& impl);
+
+}  // namespace luge
