@@ -207,7 +207,7 @@ def test_bad_input_is_named(call, error, start):
     assert str(raised.value).startswith(start), str(raised.value)
 
 
-def test_packed_sequences_are_refused():
+def test_packed_sequences_of_pytorch_are_refused():
     packed = torch.nn.utils.rnn.pack_padded_sequence(torch.zeros(2, 1, 3), [2])
-    with pytest.raises(TypeError, match="packed sequences are left out"):
+    with pytest.raises(TypeError, match="must be a Tensor or a PackedSequence of luge"):
         nn.LSTM(3, 4)(packed)

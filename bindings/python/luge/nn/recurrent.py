@@ -9,15 +9,17 @@ from .. import init
 from .._C import Init, Parameters, Tensor
 from .._C._functional import _recurrent, _recurrent_cell
 from ._arena import added, arena
+from ._packed import packed
 from .module import Module
+from .utils.rnn import PackedSequence
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
 def _tensor(name: str, argument: str, given: Any) -> Tensor:
     if not isinstance(given, Tensor):
-        hint = "; packed sequences are left out: pad the sequences" if type(given).__name__ == "PackedSequence" else ""
-        raise TypeError(f"{name}: {argument} is of type {type(given).__name__}; it must be a Tensor{hint}")
+        allowed = "a Tensor or a PackedSequence of luge" if argument == "input" else "a Tensor"
+        raise TypeError(f"{name}: {argument} is of type {type(given).__name__}; it must be {allowed}")
     return given
 
 
@@ -102,14 +104,33 @@ class RNNBase(Module):
     def flatten_parameters(self) -> None:
         """Does nothing: PyTorch's way to one block of memory, which an arena is."""
 
-    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
         own = type(self).__name__
         hidden, cell = _states(own, self.mode, hx)
         weights = [[getattr(self, name) if name else None for name in names] for names in self._all_names]
+        if isinstance(input, PackedSequence):
+            return self._packed(input, hidden, cell, weights)
         output, hidden, cell = _recurrent(
             self.mode, _tensor(own, "input", input), hidden, cell, weights, self.bidirectional, self.batch_first, self.dropout,
             self.training, self._first_set,
         )  # fmt: skip
+        return output, (hidden, cell) if self.mode == "LSTM" else hidden
+
+    def _packed(
+        self, input: PackedSequence, hidden: Tensor | None, cell: Tensor | None, weights: list[list[Tensor | None]]
+    ) -> tuple[PackedSequence, Any]:
+        """States go in and come out in the order in which the sequences were packed."""
+
+        def ordered(state: Tensor | None, order: Tensor | None) -> Tensor | None:
+            return state if state is None or order is None else state.index_select(-2, order)
+
+        batched = self.weight_ih_l0.ndim == 3
+        data, hidden, cell = packed(
+            self.mode, input.data, input._counts, ordered(hidden, input.sorted_indices), ordered(cell, input.sorted_indices), weights,
+            self.bidirectional, self.dropout, self.training, self._first_set if batched else None,
+        )  # fmt: skip
+        output = input._with(data, 1 if batched else 0)
+        hidden, cell = ordered(hidden, input.unsorted_indices), ordered(cell, input.unsorted_indices)
         return output, (hidden, cell) if self.mode == "LSTM" else hidden
 
     def extra_repr(self) -> str:
@@ -128,7 +149,7 @@ class RNN(RNNBase):
     they are given. `dropout` drops outputs between layers in training.
 
     With an arena of sets the input may be the same for all or (sets, steps, batch, input_size), and states and results are
-    (sets, ...). Packed sequences are left out. Raises ShapeError, DTypeError, ValueError.
+    (sets, ...). Packed sequences (luge.nn.utils.rnn) give packed ones. Raises ShapeError, DTypeError, ValueError.
 
     >>> output, last = luge.nn.RNN(3, 4, num_layers=2)(luge.zeros(5, 2, 3))
     >>> output.shape, last.shape

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .. import _C
-from .._C import Tensor
-from .._names import missing as _missing
-from ..autograd import no_grad
-from .parameter import clip_grad_norm_
+from ... import _C
+from ..._C import Tensor
+from ..._names import missing as _missing
+from ...autograd import no_grad
+from ..parameter import clip_grad_norm_
+from . import fusion, rnn
+from .fusion import (
+    fuse_conv_bn_eval,
+    fuse_conv_bn_weights,
+    fuse_linear_bn_eval,
+    fuse_linear_bn_weights,
+)
 
 __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
+    "fuse_conv_bn_eval",
+    "fuse_conv_bn_weights",
+    "fuse_linear_bn_eval",
+    "fuse_linear_bn_weights",
+    "fusion",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
+    "skip_init",
     "vector_to_parameters",
 ]
+
+_Module = TypeVar("_Module")
 
 
 def clip_grad_value_(
@@ -112,6 +128,16 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         for parameter in kept:
             parameter.copy_(vec[start : start + parameter.numel()].reshape(parameter.shape))
             start += parameter.numel()
+
+
+def skip_init(module_cls: Callable[..., _Module], *args: Any, **kwargs: Any) -> _Module:
+    """The module of these arguments, whose initial values are not to be relied on. In luge it has them all the same: an arena
+    makes those of all its parameters at once.
+
+    >>> luge.nn.utils.skip_init(luge.nn.Linear, 3, 2).weight.shape
+    (2, 3)
+    """
+    return module_cls(*args, **kwargs)
 
 
 if not TYPE_CHECKING:
