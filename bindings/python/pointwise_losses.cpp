@@ -278,10 +278,7 @@ void bind_pointwise_losses(nb::module_& m) {
   bind_likelihoods(own);
   bind_margins(own);
   bind_similarity(own);
-  for (const char* const name :
-       {"binary_cross_entropy_with_logits", "cosine_embedding_loss", "cosine_similarity", "hinge_embedding_loss",
-        "margin_ranking_loss", "mse_loss", "pairwise_distance", "poisson_nll_loss", "triplet_margin_loss"})
-    m.attr(name) = own.attr(name);
+  for (const char* const name : {"cosine_similarity", "mse_loss", "pairwise_distance"}) m.attr(name) = own.attr(name);
 }
 
 }  // namespace luge::python

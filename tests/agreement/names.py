@@ -28,7 +28,7 @@ Every name stands for the same in `luge` as in `torch`: `luge.add`, `x.add`, `lu
 samples compare values, dtypes, shapes, gradients, arguments changed in place and errors with PyTorch {version}, then the same
 call captured with its gradients, and derivatives of both orders with differences.
 
-- forms: `f` the function, `m` the method, `_` the in-place method, `o` with `out=`
+- forms: `f` the function, `m` the method, `_` the in-place method, which is also a function where PyTorch has it, `o` with `out=`
 - dtypes: those of the first tensor in the samples whose result is PyTorch's: b bool, u8 ... i64 integers, f16, bf16, f32, f64
 - devices: every operation runs on the CPU and on CUDA; those of the host say so
 - captured: whether a captured step can hold it
@@ -76,7 +76,9 @@ def rows():
     sampled = set(found)
     for name in shared - left_out - sampled:
         last = name.rpartition(".")[2]
-        if name.startswith("Tensor."):
+        if name.endswith("_") and last[:-1] in sampled and find(name) is find(f"Tensor.{last}"):
+            base = last[:-1]  # a function that is the in-place method
+        elif name.startswith("Tensor."):
             base = last if last in sampled else last[:-1] if last.endswith("_") and last[:-1] in sampled else f"Tensor.{last[:-1]}"
         else:
             same = sorted(other for other in sampled if find(other) is find(name))

@@ -38,6 +38,9 @@ from . import special as special
 from . import stop as stop
 from . import sweep as sweep
 from . import utils as utils
+from ._in_place_functions import *  # noqa: F403
+from ._layer_functions import *  # noqa: F403
+from ._recurrent_functions import *  # noqa: F403
 from ._capture import capture as capture
 from ._files import load as load
 from ._files import save as save

@@ -13,22 +13,20 @@ from typing import Any, NoReturn
 _MISSING = {
     "torch torch.Tensor": "angle as_strided conj conj_physical imag isreal istft real renorm stft",
     "torch": """
-        BoolStorage ByteTensor CharTensor FloatStorage HalfTensor LongStorage ShortTensor Stream accelerator adaptive_avg_pool1d
-        ao are_deterministic_algorithms_enabled avg_pool1d backends bartlett_window batch_norm binomial blackman_window cdouble
-        cfloat channels_last channels_last_3d complex complex128 complex32 complex64 constant_pad_nd contiguous_format cpu
-        ctc_loss default_generator distributed distributions embedding_bag empty_strided export fft float8_e4m3fn float8_e5m2
-        frombuffer futures fx get_default_device get_default_dtype get_num_interop_threads get_rng_state gradient group_norm gru
-        hamming_window hann_window histogramdd hub initial_seed instance_norm is_inference_mode_enabled is_signed jit
-        kaiser_window kl_div layer_norm layout library lstm masked max_pool1d max_pool2d max_pool3d memory_format mps
-        multiprocessing nested onnx overrides poisson polar preserve_format profiler qint8 quantization quantize_per_tensor
-        quint8 random rnn_relu rnn_tanh seed serialization set_default_device set_default_dtype set_default_tensor_type
-        set_flush_denormal set_num_interop_threads set_printoptions set_rng_state signal sparse sparse_coo_tensor
-        sparse_csr_tensor strided testing torch_version typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms
-        version view_as_complex view_as_real vmap xpu""",
+        BoolStorage ByteTensor CharTensor FloatStorage HalfTensor LongStorage ShortTensor Stream accelerator ao
+        are_deterministic_algorithms_enabled backends bartlett_window binomial blackman_window cdouble cfloat channels_last
+        channels_last_3d complex complex128 complex32 complex64 constant_pad_nd contiguous_format cpu ctc_loss default_generator
+        distributed distributions embedding_bag empty_strided export fft float8_e4m3fn float8_e5m2 frombuffer futures fx
+        get_default_device get_default_dtype get_num_interop_threads get_rng_state gradient hamming_window hann_window
+        histogramdd hub initial_seed is_inference_mode_enabled is_signed jit kaiser_window layout library masked memory_format
+        mps multiprocessing nested onnx overrides poisson polar preserve_format profiler qint8 quantization quantize_per_tensor
+        quint8 random seed serialization set_default_device set_default_dtype set_default_tensor_type set_flush_denormal
+        set_num_interop_threads set_printoptions set_rng_state signal sparse sparse_coo_tensor sparse_csr_tensor strided testing
+        torch_version typename uint16 uint32 uint64 unravel_index use_deterministic_algorithms version view_as_complex
+        view_as_real vmap xpu""",
     "torch.Tensor": """
-        apply_ as_strided_ cdouble cfloat grad_fn indices is_pinned is_quantized is_shared is_sparse layout map_ pin_memory
-        register_hook register_post_accumulate_grad_hook renorm_ resize_ retain_grad retains_grad share_memory_ storage to_dense
-        to_sparse untyped_storage values""",
+        apply_ as_strided_ cdouble cfloat indices is_pinned is_quantized is_shared is_sparse layout map_ pin_memory renorm_
+        resize_ share_memory_ storage to_dense to_sparse untyped_storage values""",
     "torch.nn": """
         Buffer CTCLoss DataParallel FractionalMaxPool2d FractionalMaxPool3d LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d
         LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d
@@ -36,8 +34,7 @@ _MISSING = {
     "torch.nn.functional": "ctc_loss fractional_max_pool2d fractional_max_pool3d",
     "torch.nn.init": "orthogonal_",
     "torch.nn.utils": """
-        fuse_conv_bn_eval parametrizations parametrize prune remove_spectral_norm remove_weight_norm rnn skip_init spectral_norm
-        stateless weight_norm""",
+        parametrizations parametrize prune remove_spectral_norm remove_weight_norm spectral_norm stateless weight_norm""",
     "torch.optim": "Adafactor SparseAdam",
     "torch.utils.data": "DistributedSampler",
     "torch.func": """
@@ -62,7 +59,6 @@ _INSTEAD = {
         asarray: luge.as_tensor
         compile: luge.capture
         e: math.e
-        embedding: luge.nn.functional.embedding
         get_device: x.device.index
         inf: math.inf
         inference_mode: luge.no_grad
