@@ -25,7 +25,6 @@ MODULES = {  # with PyTorch's
     "luge.func": "torch.func",
     "luge.nn": "torch.nn",
     "luge.nn.functional": "torch.nn.functional",
-    "luge.nn.init": "torch.nn.init",
     "luge.nn.utils": "torch.nn.utils",
     "luge.optim": "torch.optim",
     "luge.utils.data": "torch.utils.data",
@@ -68,7 +67,6 @@ def tables():
      "luge.cuda has no 'manual_seed_all': instead of torch.cuda.manual_seed_all write luge.manual_seed"),
     (lambda: luge.utils.data.DistributedSampler, "luge.utils.data has no 'DistributedSampler': "
      "torch.utils.data.DistributedSampler is one of the names that are not here yet"),
-    (lambda: luge.nn.init.orthogonal_, "luge.nn.init has no 'orthogonal_': torch.nn.init.orthogonal_ is one of the names that are not here yet"),
     (lambda: luge.nn.CTCLoss, "luge.nn has no 'CTCLoss': torch.nn.CTCLoss is one of the names that are not here yet"),
     (lambda: luge.nn.functional.ctc_loss,
      "luge.nn.functional has no 'ctc_loss': torch.nn.functional.ctc_loss is one of the names that are not here yet"),

@@ -131,3 +131,19 @@ def test_clipping_values():
     assert net.weight.grad.tolist() == [[1, -0.5]] and net.bias.grad is None
     utils.clip_grad_value_(net.weight, 0.25)
     assert net.weight.grad.tolist() == [[0.25, -0.25]]
+
+
+def test_orthogonal_matrices():
+    """Orthonormal rows, or columns, of the flattened weight, and a random one: no sign is preferred."""
+    for shape in ((5, 3), (3, 5), (4, 4), (4, 2, 3)):
+        weight = luge.nn.init.orthogonal_(luge.empty(*shape, dtype=luge.float64), gain=2.0).flatten(1)
+        product = weight @ weight.T if weight.shape[0] <= weight.shape[1] else weight.T @ weight
+        assert luge.allclose(product, 4 * luge.eye(product.shape[0], dtype=luge.float64), atol=1e-12)
+    corners = [luge.nn.init.orthogonal_(luge.empty(3, 3))[0, 0].item() > 0 for _ in range(200)]
+    assert 60 < sum(corners) < 140
+    assert luge.nn.init.orthogonal_(luge.empty(0, 3)).shape == (0, 3)
+    leaf = luge.nn.Linear(3, 3).weight
+    assert luge.nn.init.orthogonal_(leaf) is leaf and leaf.requires_grad
+    assert luge.nn.init.orthogonal_(luge.empty(4, 4, dtype=luge.float16)).dtype == luge.float16
+    with pytest.raises(ValueError, match=r"orthogonal_: tensor has shape \(3,\)"):
+        luge.nn.init.orthogonal_(luge.empty(3))

@@ -126,9 +126,11 @@ _PACKED_NAMES = "data batch_sizes hx params has_biases num_layers dropout train 
 def _ordered(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """The arguments in order; those that are named follow the others."""
     names = _PACKED_NAMES if {"data", "batch_sizes"} & set(kwargs) else _NAMES
-    unknown = set(kwargs) - set(names[len(args) :])
-    if unknown:
-        raise TypeError(f"{', '.join(sorted(unknown))} cannot be given here; the arguments are {', '.join(names)}")
+    for name in kwargs:
+        if name not in names:
+            raise TypeError(f"there is no argument '{name}'; there are {', '.join(names)}")
+        if name in names[: len(args)]:
+            raise TypeError(f"the argument '{name}' is given twice")
     return list(args) + [kwargs[name] for name in names[len(args) :] if name in kwargs]
 
 

@@ -132,3 +132,27 @@ sample(F + "max_pool2d", A((2, 4, 6)), (2, 3), (1, 2), (1, 0), check=False)
 sample(F + "max_pool2d", A((1, 4, 5)), (4, 5), check=False)
 sample(F + "avg_pool2d", A((2, 4, 6)), (2, 3), (1, 2), (1, 0))
 sample(F + "avg_pool2d", A((1, 5, 5)), 5, tol=128)
+
+for dims, shapes in ((2, ((2, 3, 6, 8), (3, 7, 5))), (3, ((2, 2, 5, 7, 6), (2, 6, 6, 7)))):
+    f = f"nn.functional.fractional_max_pool{dims}d"
+    for dtype in ("float32", "float64"):
+        for shape in shapes:
+            x, drawn = A(shape, dtype), A((*((1, *shape)[-dims - 2 : -dims]), dims), dtype, low=0, high=1, seed=1)
+            for ending in ("", "_with_indices"):
+                sample(f + ending, x, 2, 3, _random_samples=drawn, check=False)
+                sample(f + ending, x, (2, 3, 1)[:dims], (2, 3, 4)[:dims], None, False, drawn, check=False)
+                sample(f + ending, x, 2, output_ratio=(0.5,) * dims, _random_samples=drawn, check=False)
+                sample(f + ending, x, 2, output_ratio=(0.5, 0.4, 0.7)[:dims], return_indices=True, _random_samples=drawn, check=False)
+                sample(f + ending, x, kernel_size=3, output_size=1, return_indices=True, _random_samples=drawn, check=False)
+        x = A(shapes[0], dtype, "transposed")
+        for ending in ("", "_with_indices"):
+            sample(f + ending, x, 2, 2, return_indices=True, _random_samples=A((2, shapes[0][1], dims), dtype, low=0, high=1), check=False)
+    for ending in ("", "_with_indices"):
+        x = A(shapes[0])
+        error(f + ending, A((4, 4)), 2, 2)
+        error(f + ending, x, 2)
+        error(f + ending, x, 2, 2, no_such=0.5)
+        error(f + ending, x, 2, output_ratio=(1.5,) * dims)
+        error(f + ending, x, 2, 20)
+        error(f + ending, x, (2,) * (dims + 1), 2)
+        error(f + ending, x, 2, 2, _random_samples=A((1, 1, dims), low=0, high=1))

@@ -52,6 +52,7 @@ from .dropout import (
     Dropout3d,
     FeatureAlphaDropout,
 )
+from .fractional import FractionalMaxPool2d, FractionalMaxPool3d
 from .linear import Bilinear, Linear
 from .losses import (
     BCELoss,
@@ -203,6 +204,8 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",

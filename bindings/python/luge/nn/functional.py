@@ -119,6 +119,7 @@ from ._dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from ._fractional import fractional_max_pool as _fractional_max_pool
 from ._grids import affine_grid, grid_sample
 from ._heads import multi_head_attention_forward
 from ._losses import (
@@ -172,6 +173,10 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -314,6 +319,82 @@ def max_unpool3d(
     tensor(1.)
     """
     return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
+
+
+@_named
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest values of windows of x (batch, channels, height, width) or without batch, of which there are `output_size`, or
+    `output_ratio` times the size, and with `return_indices` their places. The windows cover x, and where they begin is drawn for
+    each channel of each sample, or follows from `_random_samples` (batch, channels, 2) in [0, 1). Raises ShapeError, ValueError.
+
+    >>> luge.nn.functional.fractional_max_pool2d(luge.zeros(1, 1, 6, 8), 2, output_ratio=0.5).shape
+    (1, 1, 3, 4)
+    """
+    found = _fractional_max_pool("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, _random_samples)
+    return found if return_indices else found[0]
+
+
+@_named
+def fractional_max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """fractional_max_pool2d with `return_indices`.
+
+    >>> luge.nn.functional.fractional_max_pool2d_with_indices(luge.zeros(1, 1, 6, 8), 2, output_ratio=0.5)[1].shape
+    (1, 1, 3, 4)
+    """
+    found = _fractional_max_pool("fractional_max_pool2d_with_indices", 2, input, kernel_size, output_size, output_ratio, _random_samples)
+    return found
+
+
+@_named
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """The largest values of windows of x (batch, channels, depth, height, width) or without batch, of which there are `output_size`, or
+    `output_ratio` times the size, and with `return_indices` their places. The windows cover x, and where they begin is drawn for
+    each channel of each sample, or follows from `_random_samples` (batch, channels, 3) in [0, 1). Raises ShapeError, ValueError.
+
+    >>> luge.nn.functional.fractional_max_pool3d(luge.zeros(1, 1, 4, 6, 8), 2, output_ratio=0.5).shape
+    (1, 1, 2, 3, 4)
+    """
+    found = _fractional_max_pool("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, _random_samples)
+    return found if return_indices else found[0]
+
+
+@_named
+def fractional_max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    output_size: int | Sequence[int] | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """fractional_max_pool3d with `return_indices`.
+
+    >>> luge.nn.functional.fractional_max_pool3d_with_indices(luge.zeros(1, 1, 4, 6, 8), 2, output_ratio=0.5)[1].shape
+    (1, 1, 2, 3, 4)
+    """
+    found = _fractional_max_pool("fractional_max_pool3d_with_indices", 3, input, kernel_size, output_size, output_ratio, _random_samples)
+    return found
 
 
 if not TYPE_CHECKING:

@@ -20,6 +20,7 @@ __all__ = [
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "orthogonal_",
     "sparse_",
     "trunc_normal_",
     "uniform_",
@@ -177,6 +178,25 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
     order = _C.argsort(_C.rand(tensor.shape, device=tensor.device), dim=0)
     values = std * _drawn(tensor, "normal")
     return _fill(tensor, _C.where(order < zeros, 0.0, values))
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1) -> Tensor:
+    """`gain` times a random matrix (first size, all others) with orthonormal rows, or columns where there are fewer of those, from
+    the QR factors of normal numbers (Saxe et al., ICLR 2014). Raises ValueError for fewer than 2 dimensions.
+
+    >>> q = luge.nn.init.orthogonal_(luge.empty(2, 3))
+    >>> luge.allclose(q @ q.T, luge.eye(2), atol=1e-6)
+    True
+    """
+    if tensor.dim() < 2:
+        raise ValueError(f"orthogonal_: tensor has shape {tensor.shape}; it must have 2 dimensions or more")
+    if tensor.numel() == 0:
+        return tensor
+    normal = _drawn(tensor, "normal").flatten(1)
+    wide = normal.shape[0] < normal.shape[1]
+    q, r = _C._linalg.qr(normal.T if wide else normal)
+    q = q * _C.sign(_C.diagonal(r))  # else the factors prefer some signs
+    return _fill(tensor, gain * (q.T if wide else q).reshape(tensor.shape))
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
