@@ -6,7 +6,7 @@ Then how long a captured training step on Fashion-MNIST waits for its batches: m
 
 The images come from Debian's package dataset-fashion-mnist, or from the folder in $LUGE_DATA; the networks are the perceptron of
 examples/fashion_mnist.py and that of examples/cnn.py. Whatever else the machine does shows as waiting: on a busy one, run it at
-real-time priority (chrt -r 1).
+nice -20, in a session whose /proc/self/autogroup is at -20, too. Real-time priority adds the system's throttling.
 """
 
 import argparse

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from ... import _C
 from ..._C import Tensor
 from ..._generator import Generator
+from ._arguments import check_order, check_sets, check_workers
 from ._collate import by_sets, default_collate, default_convert, moved
 from ._datasets import IterableDataset, Subset, TensorDataset
-from ._samplers import BatchSampler, RandomSampler, SequentialSampler, count_of
+from ._samplers import BatchSampler, RandomSampler, SequentialSampler
 from ._sets import OrdersOfSets
 from ._workers import Worker, end
 
@@ -114,9 +115,10 @@ class DataLoader:
         first_set: int = 0,
     ) -> None:
         self._iterable = isinstance(dataset, IterableDataset)
-        self._check_workers(num_workers, prefetch_factor, timeout, persistent_workers)
-        self._check_order(shuffle, sampler, batch_sampler, batch_size, drop_last)
-        self._check_sets(sets, bootstrap, first_set, shuffle, sampler is None and batch_sampler is None, batch_size)
+        check_workers(num_workers, prefetch_factor, timeout, persistent_workers)
+        check_order(self._iterable, shuffle, sampler, batch_sampler, batch_size, drop_last)
+        plain = sampler is None and batch_sampler is None
+        check_sets(self._iterable, sets, bootstrap, first_set, shuffle, plain, batch_size)
         self._of_sets = None if sets is None else OrdersOfSets(dataset, sets, first_set, bool(shuffle), bootstrap, generator)
         if sampler is None and not self._iterable:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
@@ -132,54 +134,8 @@ class DataLoader:
         self.pin_memory, self.timeout, self.persistent_workers = pin_memory, timeout, persistent_workers
         self.sets, self.bootstrap, self.first_set = sets, bootstrap, first_set
         self._epochs = 0
-
-    # ---- arguments
-
-    def _check_workers(self, num_workers: Any, prefetch_factor: Any, timeout: Any, persistent_workers: bool) -> None:
-        if isinstance(num_workers, bool) or not isinstance(num_workers, int) or num_workers < 0:
-            raise ValueError(f"DataLoader: num_workers is {num_workers!r}; it must be an int of 0 or more")
-        if prefetch_factor is not None:
-            count_of("DataLoader", "prefetch_factor", prefetch_factor)
-            if num_workers == 0:
-                raise ValueError("DataLoader: prefetch_factor is given and num_workers is 0; workers are needed to work ahead")
-        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
-            raise ValueError(f"DataLoader: timeout is {timeout!r}; it must be a number of seconds, 0 or more")
-        if persistent_workers and num_workers == 0:
-            raise ValueError("DataLoader: persistent_workers is True and num_workers is 0; there are none")
-
-    def _check_order(self, shuffle: Any, sampler: Any, batch_sampler: Any, batch_size: Any, drop_last: bool) -> None:
-        given = {"shuffle": bool(shuffle), "sampler": sampler is not None, "batch_sampler": batch_sampler is not None}
-        named = [name for name, there in given.items() if there]
-        if self._iterable and named:
-            raise ValueError(f"DataLoader: {named[0]} is given, and an IterableDataset has an order of its own")
-        if len(named) > 1:
-            raise ValueError(f"DataLoader: {' and '.join(named)} are given; one of them says what the order is")
-        if batch_sampler is not None and (batch_size != 1 or drop_last):
-            raise ValueError("DataLoader: batch_sampler is given, which leaves no choice to batch_size and drop_last")
-        if batch_size is not None:
-            count_of("DataLoader", "batch_size", batch_size)
-        elif drop_last:
-            raise ValueError("DataLoader: drop_last is True and batch_size None; without batches none can be left out")
-
-    def _check_sets(self, sets: Any, bootstrap: bool, first_set: Any, shuffle: Any, plain: bool, batch_size: Any) -> None:
-        if sets is None:
-            if bootstrap or first_set != 0:
-                raise ValueError(f"DataLoader: {'bootstrap' if bootstrap else 'first_set'} is given and sets is not")
-            return
-        count_of("DataLoader", "sets", sets)
-        if isinstance(first_set, bool) or not isinstance(first_set, int) or first_set < 0:
-            raise ValueError(f"DataLoader: first_set is {first_set!r}; it must be an int of 0 or more")
-        if self._iterable:
-            raise ValueError("DataLoader: sets is given, and an IterableDataset has one order for all")
-        if not plain:
-            raise ValueError("DataLoader: sets and a sampler are given; each set has an order of its own")
-        if batch_size is None:
-            raise ValueError("DataLoader: sets is given and batch_size is None; sets are given batches")
-        if not shuffle and not bootstrap:
-            raise ValueError(
-                "DataLoader: sets is given, shuffle and bootstrap are not: all sets would get the same samples. A loader "
-                "without sets gives them once, for all"
-            )
+        self._place: dict[str, Any] | None = None  # in an epoch: where it began, and how far it is
+        self._resumed: dict[str, Any] | None = None  # where the next iterator begins
 
     # ---- batches
 
@@ -194,22 +150,86 @@ class DataLoader:
         return whole + (rest > 0 and not self.drop_last)
 
     def __iter__(self) -> Iterator[Any]:
-        return self._worked_ahead() if self.num_workers else self._one_by_one()
+        resumed, self._resumed = self._resumed, None
+        return self._epoch(resumed)
 
-    def _one_by_one(self) -> Iterator[Any]:
-        self._seed()
-        if self._iterable:
-            yield from self._streamed(self.dataset)
+    def _epoch(self, resumed: dict[str, Any] | None) -> Iterator[Any]:
+        place = resumed or self._beginning()
+        if resumed is None:
+            place["seed"] = self._next_seed()
         else:
-            make, parts = self._plan()
-            yield from map(make, parts)
+            self._epochs += 1
+        self._place = place
+        try:
+            for batch in self._worked_ahead(place) if self.num_workers else self._one_by_one(place):
+                place["batches"] += 1
+                yield batch
+        finally:
+            if self._place is place:
+                self._place = None
 
-    def _seed(self) -> int:
+    def _next_seed(self) -> int:
         """The seed of an epoch's workers. It is drawn without workers, too, so that what is drawn later is the same."""
         self._epochs += 1
         if self.generator is None:
             return int(_C.randint(0, 2**31, ()).item())
         return (self.generator.initial_seed() + self._epochs * _STRIDE) % 2**63
+
+    def _one_by_one(self, place: dict[str, Any]) -> Iterator[Any]:
+        if self._iterable:
+            return self._streamed(self.dataset)
+        make, parts = self._plan()
+        return map(make, itertools.islice(parts, place["batches"], None))
+
+    # ---- where it is
+
+    def _sampler(self) -> Any:
+        """What draws an epoch's order."""
+        return self.sampler if self.batch_sampler is None else getattr(self.batch_sampler, "sampler", self.batch_sampler)
+
+    def _orders(self) -> Generator | None:
+        """Where it draws from."""
+        if self._of_sets is not None:
+            return self._of_sets.generator
+        found: Generator | None = getattr(self._sampler(), "generator", self.generator)
+        return found
+
+    def _beginning(self) -> dict[str, Any]:
+        generator = self._orders()
+        state = None if generator is None else list(generator.get_state())
+        return {"epochs": self._epochs, "batches": 0, "generator": state, "seed": None}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is, for luge.checkpoint: in a loop over it how many batches of the epoch were taken, and how its order was
+        drawn. A sampler of one's own must give the same numbers again. Raises ValueError where an order cannot be gone back to:
+        for an IterableDataset, and for a random order without `generator`.
+        """
+        if self._iterable:
+            raise ValueError("DataLoader.state_dict: an IterableDataset cannot be taken up at a place")
+        if hasattr(self._sampler(), "generator") and self._orders() is None:
+            raise ValueError(
+                "DataLoader.state_dict: the order is of luge.manual_seed's numbers, which are others by now; give generator="
+            )
+        state = dict(self._place or self._resumed or self._beginning())
+        state["sample"] = None if self._of_sets is None else self._of_sets.seed
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The next iterator goes on where the loader was that this is the state of, behind the batches that were taken."""
+        state = {name: state_dict[name] for name in ("epochs", "batches", "generator", "seed", "sample")}
+        if (state["generator"] is None) != (self._orders() is None):
+            raise ValueError("DataLoader.load_state_dict: the state is of a loader with other orders: one has a generator")
+        if (sample := state.pop("sample")) is not None and self._of_sets is not None:
+            self._of_sets.seed = sample
+        if (generator := self._orders()) is not None:
+            generator.set_state((state["generator"][0], state["generator"][1]))
+        self._epochs = state["epochs"]
+        self._resumed = state if state["seed"] is not None else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_place": None}  # a copy is at no place
+
+    # ---- what a batch is
 
     def _plan(self) -> tuple[Callable[[Any], Any], Iterator[Any]]:
         """What makes a batch, and what it is given for each batch of an epoch."""
@@ -302,15 +322,15 @@ class DataLoader:
 
     # ---- by workers
 
-    def _worked_ahead(self) -> Iterator[Any]:
+    def _worked_ahead(self, place: dict[str, Any]) -> Iterator[Any]:
         """Batch i is made by worker i modulo their number, so that an iterable data set's iterators stay with their threads."""
-        seed = self._seed() + 1
+        seed = place["seed"] + 1
         workers = [Worker(f"luge-loader-{i}") for i in range(self.num_workers)]
         try:
             for number, worker in enumerate(workers):
                 worker.ask(self._start_worker, [WorkerInfo(number, self.num_workers, seed + number, self.dataset)])
                 worker.result()  # one after the other: what worker_init_fn does need not be safe among threads
-            yield from self._streams_of(workers) if self._iterable else self._batches_of(workers)
+            yield from self._streams_of(workers) if self._iterable else self._batches_of(workers, place["batches"])
         finally:
             end(workers)
 
@@ -330,9 +350,10 @@ class DataLoader:
         each = samples * sum(tensor.nbytes / max(1, tensor.shape[0]) for tensor in source[0])
         return max(2, min(32, int(_BYTES_AHEAD / (1 + each))))
 
-    def _batches_of(self, workers: list[Worker]) -> Iterator[Any]:
+    def _batches_of(self, workers: list[Worker], taken: int) -> Iterator[Any]:
         make, parts = self._plan()
-        ahead, turns = self._ahead() * len(workers), itertools.cycle(workers)
+        parts = itertools.islice(parts, taken, None)
+        ahead, turns = self._ahead() * len(workers), itertools.islice(itertools.cycle(workers), taken % len(workers), None)
         waiting: deque[Worker] = deque()
         while True:
             if len(waiting) <= ahead // 2:

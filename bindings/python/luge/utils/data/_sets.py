@@ -23,13 +23,13 @@ class OrdersOfSets:
         self.shuffle, self.bootstrap = shuffle, bootstrap
         if generator is None:
             generator = Generator().manual_seed(int(_C.randint(0, 2**63 - 1, ()).item()))
-        self.generator, self._seed = generator, generator.initial_seed()
+        self.generator, self.seed = generator, generator.initial_seed()
 
     def next_epoch(self, device: Any) -> Callable[[int, int], Tensor]:
         """A function of where a batch begins and of how many samples it has: their numbers, those of all sets in a row."""
         points = len(self.dataset)
         if self.bootstrap:
-            sample = _sampling.bootstrap(points, self.sets, self._seed, first_set=self.first_set, device=device)
+            sample = _sampling.bootstrap(points, self.sets, self.seed, first_set=self.first_set, device=device)
         if self.shuffle:
             seed, step = self.generator.initial_seed(), self.generator._next()
             orders = _sampling.shuffled(points, self.sets, seed, step=step, first_set=self.first_set, device=device)
