@@ -37,7 +37,8 @@ MultiheadAttention::MultiheadAttention(Parameters& params, std::string_view name
     add("bias_k", weights_.bias_k, {1, 1, embed_dim}, init::xavier_normal(embed_dim, embed_dim));
     add("bias_v", weights_.bias_v, {1, 1, embed_dim}, init::xavier_normal(embed_dim, embed_dim));
   }
-  add("out_proj.weight", weights_.out_proj_weight, {embed_dim, embed_dim}, init::kaiming_uniform(embed_dim, std::sqrt(5.0)));
+  add("out_proj.weight", weights_.out_proj_weight, {embed_dim, embed_dim},
+      options.out_proj_init.value_or(init::kaiming_uniform(embed_dim, std::sqrt(5.0))));
   if (options.bias) add("out_proj.bias", weights_.out_proj_bias, {embed_dim}, init::zeros());
   const std::vector<Tensor> added = params.add(specs);
   for (std::size_t i = 0; i < added.size(); ++i) *places[i] = added[i];

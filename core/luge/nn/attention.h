@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ struct MultiheadAttentionOptions {
   bool add_zero_attn = false;
   std::int64_t kdim = 0, vdim = 0;  ///< sizes of a key and of a value; 0: those of a query
   bool batch_first = false;
+  /// Absent: uniform within 1 / sqrt(embed_dim), PyTorch's default.
+  std::optional<Init> out_proj_init = {};
 };
 
 /// Attention of several heads (Vaswani et al., 2017), as torch.nn.MultiheadAttention. Its parameters live in the arena as

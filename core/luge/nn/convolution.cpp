@@ -29,6 +29,18 @@ ConvolutionOptions options_of(const char* kind, const ConvOptions& given, int di
   return {.stride = given.stride, .padding = given.padding, .dilation = given.dilation, .groups = given.groups};
 }
 
+ConvolutionTransposeOptions options_of(const char* kind, const ConvTransposeOptions& given, int dims) {
+  spatial(kind, "stride", given.stride, dims, 1, 1);
+  spatial(kind, "padding", given.padding, dims, 0, 0);
+  spatial(kind, "output_padding", given.output_padding, dims, 0, 0);
+  spatial(kind, "dilation", given.dilation, dims, 1, 1);
+  return {.stride = given.stride,
+          .padding = given.padding,
+          .output_padding = given.output_padding,
+          .groups = given.groups,
+          .dilation = given.dilation};
+}
+
 }  // namespace
 
 void Convolving::add(Parameters& params, const Shape& weight, std::int64_t channels, bool bias, const std::optional<Init>& weight_init,
@@ -60,21 +72,36 @@ Conv2d::Conv2d(Parameters& params, std::string_view name, std::int64_t in_channe
 }
 Tensor Conv2d::operator()(const Tensor& x) const { return conv2d(x, weight_, bias_, options_); }
 
+Conv3d::Conv3d(Parameters& params, std::string_view name, std::int64_t in_channels, std::int64_t out_channels, const Spatial& kernel_size,
+               ConvOptions options)
+    : Convolving(name), options_(options_of("Conv3d", options, 3)) {
+  add(params, weight_shape("Conv3d", name, in_channels, out_channels, options.groups, false, kernel_size, 3), out_channels, options.bias,
+      options.weight_init, options.bias_init);
+}
+Tensor Conv3d::operator()(const Tensor& x) const { return conv3d(x, weight_, bias_, options_); }
+
+ConvTranspose1d::ConvTranspose1d(Parameters& params, std::string_view name, std::int64_t in_channels, std::int64_t out_channels,
+                                 const Spatial& kernel_size, ConvTransposeOptions options)
+    : Convolving(name), options_(options_of("ConvTranspose1d", options, 1)) {
+  add(params, weight_shape("ConvTranspose1d", name, in_channels, out_channels, options.groups, true, kernel_size, 1), out_channels,
+      options.bias, options.weight_init, options.bias_init);
+}
+Tensor ConvTranspose1d::operator()(const Tensor& x) const { return conv_transpose1d(x, weight_, bias_, options_); }
+
 ConvTranspose2d::ConvTranspose2d(Parameters& params, std::string_view name, std::int64_t in_channels, std::int64_t out_channels,
                                  const Spatial& kernel_size, ConvTransposeOptions options)
-    : Convolving(name),
-      options_{.stride = options.stride,
-               .padding = options.padding,
-               .output_padding = options.output_padding,
-               .groups = options.groups,
-               .dilation = options.dilation} {
-  spatial("ConvTranspose2d", "stride", options.stride, 2, 1, 1);
-  spatial("ConvTranspose2d", "padding", options.padding, 2, 0, 0);
-  spatial("ConvTranspose2d", "output_padding", options.output_padding, 2, 0, 0);
-  spatial("ConvTranspose2d", "dilation", options.dilation, 2, 1, 1);
+    : Convolving(name), options_(options_of("ConvTranspose2d", options, 2)) {
   add(params, weight_shape("ConvTranspose2d", name, in_channels, out_channels, options.groups, true, kernel_size, 2), out_channels,
       options.bias, options.weight_init, options.bias_init);
 }
 Tensor ConvTranspose2d::operator()(const Tensor& x) const { return conv_transpose2d(x, weight_, bias_, options_); }
+
+ConvTranspose3d::ConvTranspose3d(Parameters& params, std::string_view name, std::int64_t in_channels, std::int64_t out_channels,
+                                 const Spatial& kernel_size, ConvTransposeOptions options)
+    : Convolving(name), options_(options_of("ConvTranspose3d", options, 3)) {
+  add(params, weight_shape("ConvTranspose3d", name, in_channels, out_channels, options.groups, true, kernel_size, 3), out_channels,
+      options.bias, options.weight_init, options.bias_init);
+}
+Tensor ConvTranspose3d::operator()(const Tensor& x) const { return conv_transpose3d(x, weight_, bias_, options_); }
 
 }  // namespace luge::nn

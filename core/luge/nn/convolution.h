@@ -64,6 +64,19 @@ class Conv2d : public Convolving {
   ConvolutionOptions options_;
 };
 
+/// Convolutions of volumes (batch, in, depth, height, width), as conv3d.
+class Conv3d : public Convolving {
+ public:
+  /// As Conv1d's.
+  Conv3d(Parameters& params, std::string_view name, std::int64_t in_channels, std::int64_t out_channels, const Spatial& kernel_size,
+         ConvOptions options = {});
+  /// Throws ShapeError.
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  ConvolutionOptions options_;
+};
+
 struct ConvTransposeOptions {
   Spatial stride = 1;
   Spatial padding = 0;
@@ -76,7 +89,20 @@ struct ConvTransposeOptions {
   std::optional<Init> bias_init = {};
 };
 
-/// A transposed convolution of images (batch, in, height, width), as conv_transpose2d.
+/// Transposed convolutions of signals, images (batch, in, height, width) and volumes, as conv_transpose1d, conv_transpose2d and
+/// conv_transpose3d.
+class ConvTranspose1d : public Convolving {
+ public:
+  /// As Conv1d's.
+  ConvTranspose1d(Parameters& params, std::string_view name, std::int64_t in_channels, std::int64_t out_channels,
+                  const Spatial& kernel_size, ConvTransposeOptions options = {});
+  /// Throws ShapeError.
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  ConvolutionTransposeOptions options_;
+};
+
 class ConvTranspose2d : public Convolving {
  public:
   /// As Conv1d's.
@@ -87,6 +113,32 @@ class ConvTranspose2d : public Convolving {
 
  private:
   ConvolutionTransposeOptions options_;
+};
+
+class ConvTranspose3d : public Convolving {
+ public:
+  /// As Conv1d's.
+  ConvTranspose3d(Parameters& params, std::string_view name, std::int64_t in_channels, std::int64_t out_channels,
+                  const Spatial& kernel_size, ConvTransposeOptions options = {});
+  /// Throws ShapeError.
+  Tensor operator()(const Tensor& x) const;
+
+ private:
+  ConvolutionTransposeOptions options_;
+};
+
+/// im2col(x, kernel_size, options): the windows of images as columns.
+struct Unfold {
+  Spatial kernel_size;
+  ColumnsOptions options = {};
+  Tensor operator()(const Tensor& x) const { return im2col(x, kernel_size, options); }
+};
+
+/// col2im(x, output_size, kernel_size, options): what stands in columns, added up where windows overlap.
+struct Fold {
+  Spatial output_size, kernel_size;
+  ColumnsOptions options = {};
+  Tensor operator()(const Tensor& x) const { return col2im(x, output_size, kernel_size, options); }
 };
 
 }  // namespace luge::nn

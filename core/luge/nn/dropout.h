@@ -51,4 +51,11 @@ class AlphaDropout : public Dropping {
   Tensor operator()(const Tensor& x) const { return alpha_dropout(x, p_, training(), draw_); }
 };
 
+/// AlphaDropout of whole channels. Throws ShapeError.
+class FeatureAlphaDropout : public Dropping {
+ public:
+  using Dropping::Dropping;
+  Tensor operator()(const Tensor& x) const { return feature_alpha_dropout(x, p_, training(), draw_); }
+};
+
 }  // namespace luge::nn

@@ -81,4 +81,28 @@ Tensor BatchNorm::operator()(const Tensor& x) const {
   return y;
 }
 
+InstanceNorm::InstanceNorm(Parameters& params, std::string_view name, std::int64_t channels, InstanceNormOptions options)
+    : name_(name), channels_(channels), options_(options), state_(std::make_shared<State>()) {
+  LUGE_CHECK(ValueError, channels >= 1, "InstanceNorm {}: channels is {}; it must be 1 or more", name, channels);
+  add_affine(params, name, {channels}, options.affine ? &weight_ : nullptr, options.affine ? &bias_ : nullptr);
+  Shape shape{channels};
+  if (params.batched()) shape.insert(0, *(sets_ = params.sets()));
+  if (!options.track_running_stats) return;
+  const TensorOptions on{.dtype = params.dtype(), .device = params.device()};
+  state_->mean = zeros(shape, on);
+  state_->variance = ones(shape, on);
+}
+
+Tensor InstanceNorm::operator()(const Tensor& x) const {
+  LUGE_CHECK(ValueError, x.defined(), "InstanceNorm {}: x is an undefined tensor", name_);
+  const int lead = sets_ ? 1 : 0;
+  LUGE_CHECK(ShapeError, x.ndim() >= lead + 3 && x.size(lead + 1) == channels_ && (!sets_ || x.size(0) == *sets_),
+             "InstanceNorm {}: x has shape {}; it must be ({}batch, {}, ...) with one dimension or more behind the channels", name_,
+             to_string(x.shape()), sets_ ? std::to_string(*sets_) + ", " : "", channels_);
+  const bool from_input = state_->training || !options_.track_running_stats;
+  if (sets_ && !options_.affine && !options_.track_running_stats)  // nothing says how many sets there are; samples stand alone
+    return instance_norm(x.flatten(0, 1), {}, {}, {}, {}, true, 0.0, options_.eps).reshape(x.shape());
+  return instance_norm(x, state_->mean, state_->variance, weight_, bias_, from_input, options_.momentum, options_.eps);
+}
+
 }  // namespace luge::nn

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <luge/base/shape.h>
+#include <luge/ops/normalization.h>
 #include <luge/train/parameters.h>
 
 namespace luge::nn {
@@ -111,6 +112,57 @@ class BatchNorm {
   BatchNormOptions options_;
   Tensor weight_, bias_;
   std::shared_ptr<State> state_;
+};
+
+struct InstanceNormOptions {
+  double eps = 1e-5;
+  double momentum = 0.1;
+  bool affine = false;
+  bool track_running_stats = false;
+};
+
+/// instance_norm(): each channel of each sample by its own moments; with track_running_stats, after eval(), by the running ones,
+/// which training moves. "name.weight" and "name.bias" by channel if `affine`. Copies are one layer.
+///   ordinary Parameters   x (batch, channels, ...) -> the same
+///   Parameters with sets  x (sets, batch, channels, ...) -> the same
+class InstanceNorm {
+ public:
+  /// Throws ValueError for channels below 1 and names in use; then nothing has been added.
+  InstanceNorm(Parameters& params, std::string_view name, std::int64_t channels, InstanceNormOptions options = {});
+
+  /// Throws ShapeError for another number of channels and for fewer dimensions, DTypeError.
+  Tensor operator()(const Tensor& x) const;
+
+  void train(bool on = true) { state_->training = on; }
+  void eval() { train(false); }
+  bool training() const { return state_->training; }
+
+  /// Undefined where there is none.
+  const Tensor& weight() const { return weight_; }
+  const Tensor& bias() const { return bias_; }
+  /// (channels) or (sets, channels); undefined unless tracked.
+  const Tensor& running_mean() const { return state_->mean; }
+  const Tensor& running_var() const { return state_->variance; }
+
+ private:
+  struct State {
+    bool training = true;
+    Tensor mean, variance;
+  };
+
+  std::string name_;
+  std::int64_t channels_;
+  std::optional<std::int64_t> sets_;
+  InstanceNormOptions options_;
+  Tensor weight_, bias_;
+  std::shared_ptr<State> state_;
+};
+
+/// local_response_norm(x, size, alpha, beta, k).
+struct LocalResponseNorm {
+  std::int64_t size;
+  double alpha = 1e-4, beta = 0.75, k = 1;
+  Tensor operator()(const Tensor& x) const { return local_response_norm(x, size, alpha, beta, k); }
 };
 
 }  // namespace luge::nn
