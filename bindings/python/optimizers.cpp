@@ -1,11 +1,13 @@
 // Optimizers.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string_view>
 #include <variant>
 
 #include <fmt/format.h>
+#include <nanobind/stl/array.h>
 
 #include "python.h"
 
@@ -392,6 +394,10 @@ void bind_optimizers(nb::module_& m) {
       .def("_set_steps", [](Optimizer& self, std::size_t group, std::int64_t steps) { self.set_steps(steps, group); },
            "group"_a, "steps"_a)
       .def("_is_active", &Optimizer::is_active, "group"_a, "i"_a)
+      .def("_stepped_sets", [](const Optimizer& self, std::size_t group) -> nb::object {
+            const Tensor sets = self.stepped_sets(group);
+            return sets.defined() ? wrap(sets) : nb::none();
+          }, "group"_a)
       .def("_rule", [](const Optimizer& self) { return traits(self.rule()).rule; })
       .def("_state", &Optimizer::state, "What its steps change: the tensors that it works on.")
       .def_prop_ro("lr", [](const Optimizer& self) { return self.lr(); }, "The learning rate in force: shape () or (sets), a copy; of group 0.")
@@ -400,6 +406,19 @@ void bind_optimizers(nb::module_& m) {
       .def(
           "steps_taken", [](const Optimizer& self) { return self.steps_taken(location()); },
           "Steps taken; waits for the device.");
+  m.def(
+      "_muon_step_",
+      [](nb::handle p, nb::handle gradient, nb::handle buffer, const std::vector<nb::object>& numbers, nb::handle stepped, bool nesterov,
+         const std::array<double, 3>& coefficients, int steps, double eps, int rate) {
+        Tensor to = as_tensor(p), average = as_tensor(buffer);
+        const MuonStep step{.lr = as_tensor(numbers.at(0)),
+                            .weight_decay = as_tensor(numbers.at(1)),
+                            .momentum = as_tensor(numbers.at(2)),
+                            .stepped = stepped.is_none() ? Tensor() : as_tensor(stepped)};
+        muon_step_(to, as_tensor(gradient), average, step,
+                   {.nesterov = nesterov, .ns_coefficients = coefficients, .eps = eps, .ns_steps = steps, .rate = static_cast<MuonRate>(rate)});
+      },
+      "p"_a, "gradient"_a, "buffer"_a, "numbers"_a, "stepped"_a.none(), "nesterov"_a, "coefficients"_a, "steps"_a, "eps"_a, "rate"_a);
   bind_groups(optimizer);
   bind_kinds(m);
 }

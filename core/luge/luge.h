@@ -105,8 +105,11 @@
 #include <luge/train/clip.h>
 #include <luge/train/grad_scaler.h>
 #include <luge/train/init.h>
+#include <luge/train/lbfgs.h>
 #include <luge/train/monitor.h>
+#include <luge/train/muon.h>
 #include <luge/train/optimizer.h>
+#include <luge/train/parameter_vector.h>
 #include <luge/train/parameters.h>
 #include <luge/train/population.h>
 #include <luge/train/schedule.h>

@@ -566,6 +566,25 @@ def test_muon_orthogonalizes_each_set_alone():
     assert all(run(1, [s])[0] == together[s] for s in range(3))
 
 
+def test_muon_leaves_sets_that_rest():
+    params = luge.Parameters(sets=2)
+    w = params.add("w", (2, 2), luge.init.constant(0.5))
+    optimizer = luge.optim.Muon(params)
+
+    def step():
+        optimizer.zero_grad()
+        (w * w).sum().backward()
+        optimizer.step()
+
+    step()
+    params.set_active(luge.tensor([True, False]))
+    before, buffer = w.detach().clone(), optimizer.state[w]["momentum_buffer"].clone()
+    step()
+    moved = [bool((now != then).any()) for now, then in zip(w.detach(), before)]
+    averaged = [bool((now != then).any()) for now, then in zip(optimizer.state[w]["momentum_buffer"], buffer)]
+    assert moved == averaged == [True, False]
+
+
 def record():
     torch.set_default_dtype(torch.float64)
     records = {}

@@ -18,4 +18,8 @@ Tensor clip_grad_norm_(const std::vector<Tensor>& leaves, double max_norm);
 Tensor clip_grad_norm_(const std::vector<Tensor>& leaves, const Tensor& max_norm,
                        SourceLocation location = SourceLocation::current());
 
+/// Clips every element of the gradients to [-clip_value, clip_value], in place, as torch.nn.utils.clip_grad_value_; a leaf without a
+/// gradient plays no part. Throws ValueError for a negative or NaN clip_value.
+void clip_grad_value_(const std::vector<Tensor>& leaves, double clip_value);
+
 }  // namespace luge

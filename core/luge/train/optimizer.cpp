@@ -85,10 +85,10 @@ void Optimizer::State::choose_rule(Group& group, Home& home) const {
   call.rule = rule_of(*kind_, group.flags, [&](std::string_view option) { return plays(group, option); });
   for (std::size_t i = 0; i < kind_->flags.size(); ++i)
     if (kind_->flags[i].name == "maximize") call.maximize = group.flags[i];
-  const RuleTraits& rule = traits(call.rule);
   call.state = {};
-  for (std::size_t i = 0; i < static_cast<std::size_t>(rule.states); ++i) {
-    const std::string state = rule.state_names[i];
+  const std::vector<std::string> states = state_names(group);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const std::string& state = states[i];
     auto block = std::ranges::find(home.blocks, state, &std::pair<std::string, Ref<Storage>>::first);
     if (block == home.blocks.end()) {
       home.blocks.emplace_back(state, arena(home).make_block());
@@ -103,6 +103,12 @@ void Optimizer::State::choose_rule(Group& group, Home& home) const {
     for_each_member(group, home, [&, &block = block](const Arena::Member& member) {
       if (element_count(member.shape) > 0) window(block, call.dtype, member).copy_(group.initial);
     });
+}
+
+std::vector<std::string> Optimizer::State::state_names(const Group& group) const {
+  if (!kind_->has_rule) return kind_->states;
+  const RuleTraits& rule = traits(group.call.rule);
+  return {rule.state_names.begin(), rule.state_names.begin() + rule.states};
 }
 
 Tensor Optimizer::State::window(const Ref<Storage>& block, DType dtype, const Arena::Member& member) {
@@ -150,7 +156,7 @@ void Optimizer::State::set_value(std::string_view option, const PerSet& value, s
   const void* const before = setting.values.data();
   const bool chooses = kind_->name == "Sgd" || kind_->name == "RmsProp";  // whether there is a momentum
   const bool is_another_form =
-      plays != setting.plays && (option == "weight_decay" || (option == "momentum" && chooses));
+      kind_->has_rule && plays != setting.plays && (option == "weight_decay" || (option == "momentum" && chooses));
   const bool gets_momentum = is_another_form && option == "momentum" && plays;
   assign_in_place(setting.values, fresh);
   setting.given_as_tensor = value.is_tensor();
@@ -226,6 +232,14 @@ void Optimizer::State::step(Group& group) {
   arena(home).bump_values(call.layout);
 }
 
+Tensor Optimizer::State::stepped_sets(std::size_t number) const {
+  const Group& group = at(number);
+  Arena& home = arena(homes_[group.place.home]);
+  expect_form(group);
+  if (!home.active().defined()) home.expect_all_active();
+  return home.active();
+}
+
 void Optimizer::State::set_steps(std::int64_t steps, std::size_t number) {
   Group& group = at(number);
   const NoGrad guard;
@@ -292,8 +306,7 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::State::state_of(std::size
              name(), number, i, group.place.places.size());
   const Arena::Member member = arena(home).members()[group.place.places[i]];
   std::vector<std::pair<std::string, Tensor>> result;
-  for (int s = 0; s < traits(group.call.rule).states; ++s) {
-    const char* const state = traits(group.call.rule).state_names[static_cast<std::size_t>(s)];
+  for (const std::string& state : state_names(group)) {
     const auto block = std::ranges::find(home.blocks, state, &std::pair<std::string, Ref<Storage>>::first);
     result.emplace_back(state, window(block->second, group.call.dtype, member));
   }
@@ -322,8 +335,7 @@ std::vector<std::pair<std::string, Tensor>> Optimizer::State::named_state(std::s
   std::vector<std::pair<std::string, Tensor>> result{{"step", group.steps}, {"lr", group.rate->values}};
   for (auto& setting : hyperparameters(number)) result.push_back(std::move(setting));
   if (group.begun.defined()) result.emplace_back("begun", group.begun);
-  for (int s = 0; s < traits(group.call.rule).states; ++s) {
-    const char* const state = traits(group.call.rule).state_names[static_cast<std::size_t>(s)];
+  for (const std::string& state : state_names(group)) {
     const auto block = std::ranges::find(home.blocks, state, &std::pair<std::string, Ref<Storage>>::first);
     for_each_member(group, home, [&](const Arena::Member& member) {
       result.emplace_back(fmt::format("{}.{}", state, member.name), window(block->second, group.call.dtype, member));
@@ -383,6 +395,7 @@ bool Optimizer::is_active(std::size_t group, std::size_t i) const {
     observer->uses_gradient(impl);
   return impl.requires_grad && impl.leaf->written();
 }
+Tensor Optimizer::stepped_sets(std::size_t group) const { return state_->stepped_sets(group); }
 std::vector<std::pair<std::string, Tensor>> Optimizer::state_of(std::size_t group, std::size_t i) const {
   return state_->state_of(group, i);
 }

@@ -194,7 +194,7 @@ class Optimizer {
   void zero_grad();
   /// Updates every parameter that requires a gradient and has one. Queued on the device. A graph recorded before cannot
   /// run backward again.
-  void step();
+  virtual void step();
 
   /// Changes the learning rate of every group, or of one, from the next step on; schedules go on from it, as in PyTorch.
   /// Throws ValueError for negative or NaN values, ShapeError unless a tensor has shape (sets) or (). A tensor's
@@ -233,6 +233,10 @@ class Optimizer {
   void set_steps(std::int64_t steps, std::size_t group = 0);
   /// Whether parameter i of a group would be stepped now: it requires a gradient and has one.
   bool is_active(std::size_t group, std::size_t i) const;
+  /// Which sets of a group's arena a step moves: (sets), 1 or 0 in the arena's dtype; undefined: all. An optimizer that is written
+  /// in other operations leaves the others as they are. A step that is captured without such sets throws CaptureError once
+  /// there are some.
+  Tensor stepped_sets(std::size_t group) const;
   /// What is kept with parameter i of a group, by PyTorch's names; the tensors that it works on.
   std::vector<std::pair<std::string, Tensor>> state_of(std::size_t group, std::size_t i) const;
   /// Adds a group of further parameters. Throws as the constructor does, and then has changed nothing.

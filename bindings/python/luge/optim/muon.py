@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from .. import _C
 from .._C import Tensor
-from .._C._optim import Optimizer
+from .._C._optim import Optimizer, _muon_step_
 from ..autograd import enable_grad, no_grad
 
-_RATIOS: dict[str | None, Callable[[int, int], float]] = {
-    None: lambda rows, columns: math.sqrt(max(1, rows / columns)),
-    "original": lambda rows, columns: math.sqrt(max(1, rows / columns)),
-    "match_rms_adamw": lambda rows, columns: 0.2 * math.sqrt(max(rows, columns)),
-    "spectral_unclamped": lambda rows, columns: math.sqrt(rows / columns),
-}
-
-
-def _beside(value: Tensor) -> Tensor:
-    """A number, or one for each set, beside matrices."""
-    return value if value.ndim == 0 else value.reshape(-1, 1, 1)
-
-
-def _orthogonalized(matrix: Tensor, coefficients: tuple[float, float, float], steps: int, eps: float) -> Tensor:
-    """The nearest orthogonal matrix, roughly, by `steps` Newton-Schulz iterations of fifth order in bfloat16."""
-    linear, cubic, quintic = coefficients
-    is_tall = matrix.shape[-2] > matrix.shape[-1]
-    x = matrix.to(_C.bfloat16)
-    if is_tall:
-        x = x.mT
-    norm = (x.to(_C.float32) ** 2).sum((-2, -1), keepdim=True).sqrt().to(_C.bfloat16)
-    x = x / norm.clamp(min=eps)
-    for _ in range(steps):
-        gram = x @ x.mT
-        x = linear * x + (cubic * gram + quintic * (gram @ gram)) @ x
-    return x.mT if is_tall else x
+#: Numbers of MuonRate in core/luge/train/muon.h.
+_RATES = {None: 0, "original": 0, "match_rms_adamw": 1, "spectral_unclamped": 2}
 
 
 class Muon(Optimizer):
@@ -71,8 +46,8 @@ class Muon(Optimizer):
         for name, value in (("lr", lr), ("weight_decay", weight_decay), ("momentum", momentum)):
             if not isinstance(value, Tensor) and not value >= 0:
                 raise ValueError(f"Muon: {name} is {value}; it must be 0 or more")
-        if adjust_lr_fn not in _RATIOS:
-            raise ValueError(f"Muon: adjust_lr_fn is '{adjust_lr_fn}'; allowed are {', '.join(map(repr, _RATIOS))}")
+        if adjust_lr_fn not in _RATES:
+            raise ValueError(f"Muon: adjust_lr_fn is '{adjust_lr_fn}'; allowed are {', '.join(map(repr, _RATES))}")
         if len(ns_coefficients) != 3:
             raise ValueError(f"Muon: ns_coefficients has {len(ns_coefficients)} numbers; it must have 3")
         if not 0 <= ns_steps < 100:
@@ -118,15 +93,11 @@ class Muon(Optimizer):
         return loss
 
     def _step_group(self, number: int, group: Any) -> None:
-        lr, decay, momentum = (_beside(group.tensor(name)) for name in self._on_device)
+        numbers = [group.tensor(name) for name in self._on_device]
+        stepped = self._stepped_sets(number)
         for i, p in enumerate(group["params"]):
-            if not self._is_active(number, i):
-                continue
-            rows, columns = p.shape[-2:]
-            gradient, buffer = p.grad, self.state[p]["momentum_buffer"]
-            buffer.add_((gradient - buffer) * (1 - momentum))
-            update = gradient + momentum * (buffer - gradient) if group["nesterov"] else buffer
-            update = _orthogonalized(update, group["ns_coefficients"], group["ns_steps"], group["eps"])
-            ratio = _RATIOS[group["adjust_lr_fn"]](rows, columns)
-            p.mul_(1 - lr * decay)
-            p.sub_(lr * ratio * update.to(p.dtype))
+            if self._is_active(number, i):
+                _muon_step_(
+                    p, p.grad, self.state[p]["momentum_buffer"], numbers, stepped, group["nesterov"], tuple(group["ns_coefficients"]),
+                    group["ns_steps"], group["eps"], _RATES[group["adjust_lr_fn"]],
+                )  # fmt: skip

@@ -29,6 +29,7 @@ struct OptimizerKind {
   std::vector<Value> values;
   std::vector<Flag> flags;
   bool has_rule = true;
+  std::vector<std::string> states = {};  ///< what it keeps with each parameter; without a rule that says so
 
   std::size_t value(std::string_view name) const;
   std::size_t flag(std::string_view name) const;

@@ -46,6 +46,7 @@ class Optimizer::State {
   const Update& call(std::size_t group) const { return at(group).call; }
   std::vector<Tensor> params(std::size_t group) const;
   Tensor value(std::string_view name, std::size_t group) const;
+  Tensor stepped_sets(std::size_t group) const;
   bool flag(std::string_view name, std::size_t group) const { return at(group).flags[kind_->flag(name)]; }
   std::vector<std::pair<std::string, Tensor>> state_of(std::size_t group, std::size_t i) const;
   /// Those besides lr that play a part, by name.
@@ -110,6 +111,8 @@ class Optimizer::State {
   void choose_rule(Group& group, Home& home) const;
   void put_dampening_in_force(Group& group) const;
   bool plays(const Group& group, std::string_view name) const;
+  /// Names of what is kept with each parameter.
+  std::vector<std::string> state_names(const Group& group) const;
   void step(Group& group);
   void mark_change(Group& group, std::string_view name) const;
   void expect_form(const Group& group) const;
