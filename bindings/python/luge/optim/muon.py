@@ -17,7 +17,8 @@ _RATES = {None: 0, "original": 0, "match_rms_adamw": 1, "spectral_unclamped": 2}
 class Muon(Optimizer):
     """Muon as torch.optim.Muon, for matrices: a moving average of the gradients, orthogonalized by Newton-Schulz
     iterations in bfloat16, with decoupled weight decay. With sets each set's matrix is orthogonalized alone. `lr`,
-    `weight_decay` and `momentum` may differ from set to set. A step may be captured.
+    `weight_decay` and `momentum` may differ from set to set, and sets that params.set_active lets rest stay as they are. A step
+    may be captured.
 
     Throws ValueError for a parameter that is no matrix.
 
