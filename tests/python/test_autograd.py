@@ -390,3 +390,31 @@ def test_functions_leave_no_cycles():
     del slope
     gc.collect()
     assert luge.memory_stats().allocated == before
+
+
+def test_inference_mode():
+    x = luge.ones(2, requires_grad=True)
+    with luge.inference_mode():
+        y = x * 2
+        with luge.inference_mode(False):
+            assert (x * 2).requires_grad
+        assert not luge.is_grad_enabled()
+    assert not y.requires_grad and luge.is_grad_enabled()
+
+    @luge.inference_mode
+    def plain(value):
+        return value * 2
+
+    @luge.inference_mode()
+    def called(value):
+        return value * 2
+
+    @luge.inference_mode(False)
+    def recorded(value):
+        return value * 2
+
+    with luge.no_grad():
+        assert recorded(x).requires_grad
+    assert not plain(x).requires_grad and not called(x).requires_grad and luge.autograd.inference_mode is luge.inference_mode
+    (y * x).sum().backward()  # what was made within can be used
+    assert x.grad.tolist() == [2.0, 2.0]

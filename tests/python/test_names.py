@@ -63,8 +63,7 @@ def tables():
     (lambda: luge.stft, "luge has no 'stft': torch.stft is one of the names that are not here yet"),
     (lambda: luge.compile, "luge has no 'compile': instead of torch.compile write luge.capture"),
     (lambda: luge.autograd.Variable, "luge.autograd has no 'Variable': instead of torch.autograd.Variable write luge.Tensor"),
-    (lambda: luge.cuda.manual_seed_all,
-     "luge.cuda has no 'manual_seed_all': instead of torch.cuda.manual_seed_all write luge.manual_seed"),
+    (lambda: luge.cuda.memory_stats, "luge.cuda has no 'memory_stats': instead of torch.cuda.memory_stats write luge.memory_stats"),
     (lambda: luge.utils.data.DistributedSampler, "luge.utils.data has no 'DistributedSampler': "
      "torch.utils.data.DistributedSampler is one of the names that are not here yet"),
     (lambda: luge.nn.CTCLoss, "luge.nn has no 'CTCLoss': torch.nn.CTCLoss is one of the names that are not here yet"),

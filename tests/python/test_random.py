@@ -107,3 +107,11 @@ def test_out():
 def test_errors(error, match, call):
     with pytest.raises(error, match=match):
         call()
+
+
+def test_seeds_of_gpus_are_the_seed_of_all():
+    for seed in (luge.cuda.manual_seed, luge.cuda.manual_seed_all):
+        luge.manual_seed(5)
+        expected = luge.rand(3)
+        seed(5)
+        assert luge.rand(3).equal(expected)

@@ -1,6 +1,7 @@
 """The machine, threads, memory, the package itself."""
 
 import gc
+import math
 import os
 import pathlib
 import subprocess
@@ -296,3 +297,9 @@ def test_data_sets(tmp_path):
     mean, deviation = dataset.normalize()
     assert 0.2 < mean < 0.4 and 0.3 < deviation < 0.4 and dataset.test[1].shape == (10000,)
     assert abs(float(dataset.train[0].mean())) < 1e-3
+
+
+def test_constants_of_pytorch():
+    assert luge.pi == math.pi and luge.e == math.e and luge.inf == math.inf and math.isnan(luge.nan)
+    assert luge.newaxis is None and luge.Size is tuple and isinstance(luge.ones(2, 3).shape, luge.Size)
+    assert luge.ones(2)[:, luge.newaxis].shape == luge.Size([2, 1])

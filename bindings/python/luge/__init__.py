@@ -18,6 +18,10 @@
 """
 
 import typing as _typing
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 
 from ._C import *  # noqa: F403  every operation, so that a new one appears by itself
 from . import _C
@@ -52,6 +56,7 @@ from ._names import refuse as _refuse
 from ._pickle import register as _register
 from .amp import autocast as autocast
 from .autograd import enable_grad as enable_grad
+from .autograd import inference_mode as inference_mode
 from .autograd import no_grad as no_grad
 from .autograd import set_grad_enabled as set_grad_enabled
 from .fit import model as model
@@ -66,6 +71,11 @@ for _value in vars(_C).values():
         _value.__module__ = "luge"
 
 # PyTorch's other names.
+if _typing.TYPE_CHECKING:
+    Size = tuple[_typing.SupportsIndex, ...]
+else:
+    Size = tuple
+newaxis = None
 bool = bool_
 half = float16
 float = float32

@@ -54,15 +54,9 @@ _INSTEAD = {
         FloatTensor: luge.tensor(data, dtype=luge.float32)
         IntTensor: luge.tensor(data, dtype=luge.int32)
         LongTensor: luge.tensor(data, dtype=luge.int64)
-        Size: tuple
         asarray: luge.as_tensor
         compile: luge.capture
-        e: math.e
         get_device: x.device.index
-        inf: math.inf
-        inference_mode: luge.no_grad
-        nan: math.nan
-        pi: math.pi
         scalar_tensor: luge.tensor""",
     "torch.Tensor": """
         detach_: x = x.detach()
@@ -71,13 +65,10 @@ _INSTEAD = {
         type: x.to(dtype)
         unsqueeze_: x = x.unsqueeze(dim)""",
     "torch.nn.utils": "clip_grad_norm: luge.nn.utils.clip_grad_norm_",
-    "torch.autograd": """
-        Variable: luge.Tensor
-        inference_mode: luge.no_grad""",
+    "torch.autograd": "Variable: luge.Tensor",
     "torch.cuda": """
         CUDAGraph graph make_graphed_callables: luge.capture
         OutOfMemoryError: luge.OutOfMemoryError
-        manual_seed manual_seed_all: luge.manual_seed
         memory_stats: luge.memory_stats
         reset_max_memory_allocated: luge.cuda.reset_peak_memory_stats
         set_per_process_memory_fraction: luge.set_memory_limit""",

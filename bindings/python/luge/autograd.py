@@ -11,8 +11,8 @@ from . import _C
 from ._C import AutogradError, Tensor
 from ._names import missing as _missing
 
-__all__ = ["Function", "FunctionContext", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "no_grad",
-           "set_grad_enabled"]  # fmt: skip
+__all__ = ["Function", "FunctionContext", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck",
+           "inference_mode", "no_grad", "set_grad_enabled"]  # fmt: skip
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
 
@@ -46,6 +46,10 @@ class _Recording:
     def __init__(self) -> None:
         self._previous: list[bool] = []
 
+    def _again(self) -> _Recording:
+        """Another one of this kind, for a call."""
+        return type(self)()
+
     def __enter__(self) -> None:
         self._previous.append(_C._set_grad_enabled(self._mode))
 
@@ -57,7 +61,7 @@ class _Recording:
     def __call__(self, function: _Call) -> _Call:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
+            with self._again():
                 return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]
@@ -91,6 +95,28 @@ class enable_grad(_Recording):
     """
 
     _mode = True
+
+
+class inference_mode(_Recording):
+    """The same as no_grad, or with `mode` False as enable_grad: what was made within may be used in a graph later, which PyTorch
+    refuses.
+
+    >>> x = luge.ones(2, requires_grad=True)
+    >>> with luge.inference_mode():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    def __new__(cls, mode: bool | Callable[..., Any] = True) -> Any:
+        return super().__new__(cls) if isinstance(mode, bool) else inference_mode()(mode)
+
+    def __init__(self, mode: bool | Callable[..., Any] = True) -> None:
+        super().__init__()
+        self._mode = not mode
+
+    def _again(self) -> _Recording:
+        made: _Recording = inference_mode(not self._mode)
+        return made
 
 
 def _tensors(value: Tensor | Sequence[Tensor]) -> list[Tensor]:

@@ -15,6 +15,8 @@ __all__ = [
     "get_device_name",
     "is_available",
     "is_built",
+    "manual_seed",
+    "manual_seed_all",
     "max_memory_allocated",
     "memory_allocated",
     "memory_reserved",
@@ -29,6 +31,23 @@ def _gpu(which: device | str | int | None) -> device:
     if which is None:
         return device("cuda", 0)
     return device("cuda", which) if isinstance(which, int) else device(which) if isinstance(which, str) else which
+
+
+def manual_seed(seed: int) -> None:
+    """luge.manual_seed: one generator is that of the CPU and of all GPUs, so that both draw the same numbers.
+
+    >>> luge.cuda.manual_seed(3)
+    >>> x = luge.rand(2)
+    >>> luge.cuda.manual_seed_all(3)
+    >>> x.equal(luge.rand(2))
+    True
+    """
+    _C.manual_seed(seed)
+
+
+def manual_seed_all(seed: int) -> None:
+    """The same."""
+    _C.manual_seed(seed)
 
 
 def synchronize(device: device | str | int | None = None) -> None:
