@@ -14,7 +14,7 @@ import pytest
 import luge
 from luge._names import Missing
 
-MODULES = ["luge"] + [f"luge.{name}" for name in ("amp", "array_api", "array_api.linalg", "autograd", "checkpoint", "cuda", "data", "fit", "func", "init", "linalg", "nn", "nn.functional", "nn.init", "nn.containers", "nn.fractional", "nn.module", "nn._arena", "nn.adaptive", "nn.softmaxes", "nn.distance", "nn.dropout", "nn.margin_losses", "nn.padding", "nn.prelu", "nn.activations", "nn.attention", "nn.convolution", "nn.linear", "nn.losses", "nn.normalization", "nn.pooling", "nn.recurrent", "nn.shapes", "nn.sparse", "nn.transformer", "nn.parameter",
+MODULES = ["luge"] + [f"luge.{name}" for name in ("amp", "array_api", "array_api.linalg", "autograd", "checkpoint", "cuda", "data", "fit", "func", "init", "linalg", "nn", "nn.functional", "nn.init", "nn.containers", "nn.fractional", "nn.lazy", "nn.module", "nn._arena", "nn.adaptive", "nn.softmaxes", "nn.distance", "nn.dropout", "nn.margin_losses", "nn.padding", "nn.prelu", "nn.activations", "nn.attention", "nn.convolution", "nn.linear", "nn.losses", "nn.normalization", "nn.pooling", "nn.recurrent", "nn.shapes", "nn.sparse", "nn.transformer", "nn.parameter",
                                                   "nn.utils", "nn.utils.fusion", "nn.utils.rnn", "optim", "optim.lr_scheduler", "optim.swa_utils", "population", "special", "stop", "sweep", "utils", "utils.data", "_capture", "_files", "_monitor")]
 
 

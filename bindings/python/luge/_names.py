@@ -27,10 +27,7 @@ _MISSING = {
     "torch.Tensor": """
         apply_ as_strided_ cdouble cfloat indices is_pinned is_quantized is_shared is_sparse layout map_ pin_memory renorm_
         resize_ share_memory_ storage to_dense to_sparse untyped_storage values""",
-    "torch.nn": """
-        Buffer CTCLoss DataParallel LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d
-        LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d LazyInstanceNorm1d
-        LazyInstanceNorm2d LazyInstanceNorm3d LazyLinear SyncBatchNorm UninitializedParameter parallel""",
+    "torch.nn": "Buffer CTCLoss DataParallel SyncBatchNorm UninitializedParameter parallel",
     "torch.nn.functional": "ctc_loss",
     "torch.nn.utils": """
         parametrizations parametrize prune remove_spectral_norm remove_weight_norm spectral_norm stateless weight_norm""",

@@ -9,8 +9,6 @@ from .._C import Tensor
 from .._C._functional import _recurrent
 from .utils.rnn import _runs
 
-_State = tuple[Tensor, Tensor]
-
 
 class _Direction:
     """One direction of one layer. States are (..., 1, batch, size), rows (..., rows, size)."""
