@@ -5,6 +5,7 @@
 #include <luge/autograd/grad.h>
 #include <luge/autograd/grad_mode.h>
 #include <luge/autograd/gradcheck.h>
+#include <luge/autograd/hooks.h>
 #include <luge/base/cuda_status.h>
 #include <luge/base/error.h>
 #include <luge/base/memory.h>
