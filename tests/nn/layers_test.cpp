@@ -367,6 +367,15 @@ TEST(Layers, TransformersDropInTrainingAlone) {
   EXPECT_TRUE(same(copy(x), copy(x)));
 }
 
+TEST(Layers, RandomSlopesAreTheirMeanAfterTraining) {
+  nn::Rrelu layer(0.25, 0.75);
+  const Tensor x = full({1000}, -1);
+  EXPECT_GT(layer(x).max().item(), -0.3);
+  EXPECT_LT(layer(x).min().item(), -0.7);
+  layer.eval();
+  EXPECT_TRUE(has_values(layer(x.slice(0, 0, 2)), {2}, float32, {-0.5, -0.5}));
+}
+
 TEST(Layers, SetsOfATransformerDropAsAlone) {
   const Tensor x = numbers({3, 3, 2, 4}, 1, {});
   const auto run = [&](std::int64_t first, std::int64_t sets) {

@@ -48,6 +48,24 @@ TEST(Sequential, RunsItsLayersInOrder) {
   EXPECT_EQ(copy(grid()).to_vector<double>(), grown(tanh(grid())).to_vector<double>());
 }
 
+/// A layer whose copies share nothing.
+struct Switch {
+  bool on = true;
+  void train(bool given = true) { on = given; }
+  Tensor operator()(const Tensor& x) const { return on ? x + 1 : x; }
+};
+
+TEST(Sequential, SaysToItsLayersWhetherTheyTrain) {
+  nn::Dropout dropout(1.0);
+  const nn::Sequential model(nn::Tanh{}, Switch{}, nn::Sequential(dropout)), copy = model;
+  EXPECT_TRUE(test::same(model(grid()), grid() * 0));
+  copy.eval();
+  EXPECT_FALSE(dropout.training());
+  EXPECT_TRUE(test::same(model(grid()), tanh(grid())));
+  model.train();
+  EXPECT_TRUE(test::same(copy(grid()), grid() * 0));
+}
+
 TEST(Sequential, PassesGradcheck) {
   for (const bool batched : {false, true}) {
     ParametersOptions options{.dtype = float64, .seed = 2};

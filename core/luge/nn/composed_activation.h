@@ -2,6 +2,8 @@
 // Layers of the activations in luge/ops/activation.h, which are made of elementwise operations; see there for formulas, sources,
 // dtypes and errors. Those of one formula are in luge/nn/activation.h.
 
+#include <memory>
+
 #include <luge/ops/activation.h>
 #include <luge/ops/elementwise.h>
 #include <luge/ops/softmax.h>
@@ -46,6 +48,22 @@ LUGE_LAYER(GeluTanh, gelu_tanh)
 struct Softshrink {
   double lambd = 0.5;
   Tensor operator()(const Tensor& x) const { return softshrink(x, lambd); }
+};
+
+/// rrelu(x, low, high, training): slopes that are drawn below 0 while training, in which a layer begins, and their mean after
+/// eval(). Copies share that.
+class Rrelu {
+ public:
+  explicit Rrelu(double low = 1.0 / 8, double high = 1.0 / 3) : low_(low), high_(high) {}
+  Tensor operator()(const Tensor& x) const { return rrelu(x, low_, high_, *training_); }
+
+  void train(bool on = true) { *training_ = on; }
+  void eval() { train(false); }
+  bool training() const { return *training_; }
+
+ private:
+  double low_, high_;
+  std::shared_ptr<bool> training_ = std::make_shared<bool>(true);
 };
 
 /// x where x > threshold, value elsewhere.
