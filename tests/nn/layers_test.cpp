@@ -397,7 +397,7 @@ TEST(Layers, SharedInputsServeAllSets) {
 
 TEST(Layers, MatricesOfTransformersMayStartByXavier) {
   Parameters params({.seed = 1});
-  const nn::Transformer layer(params, "m", {.d_model = 32, .heads = 2, .encoder_layers = 1, .decoder_layers = 1});
+  const nn::Transformer layer(params, "m", {.d_model = 32, .heads = 2, .encoder_layers = 1, .decoder_layers = 1, .layer = {.feedforward = 64}});
   const double bound = std::sqrt(6.0 / 64);
   const double greatest = params["m.encoder.layers.0.self_attn.out_proj.weight"].detach().abs().max().item();
   EXPECT_LE(greatest, bound);

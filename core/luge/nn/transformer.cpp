@@ -50,6 +50,12 @@ Parameters& checked(Parameters& params, std::string_view name, const Transformer
   return params;
 }
 
+TransformerLayerOptions layer_options(const TransformerOptions& options) {
+  TransformerLayerOptions layer = options.layer;
+  layer.start = options.start;
+  return layer;
+}
+
 }  // namespace
 
 TransformerLayer::TransformerLayer(const char* kind, Parameters& params, std::string_view name,
@@ -171,8 +177,9 @@ void TransformerDecoder::train(bool on) {
 
 Transformer::Transformer(Parameters& params, std::string_view name, const TransformerOptions& options)
     : encoder_(checked(params, name, options), std::string(name) + ".encoder", options.encoder_layers, options.d_model, options.heads,
-               options.layer, true),
-      decoder_(params, std::string(name) + ".decoder", options.decoder_layers, options.d_model, options.heads, options.layer, true) {}
+               layer_options(options), true),
+      decoder_(params, std::string(name) + ".decoder", options.decoder_layers, options.d_model, options.heads, layer_options(options),
+               true) {}
 
 Tensor Transformer::operator()(const Tensor& src, const Tensor& tgt, const TransformerMasks& masks) const {
   return decoder_(tgt, encoder_(src, masks.src), masks.tgt, masks.memory);

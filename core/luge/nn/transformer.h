@@ -143,7 +143,8 @@ struct TransformerOptions {
   std::int64_t heads = 8;
   std::int64_t encoder_layers = 6;
   std::int64_t decoder_layers = 6;
-  TransformerLayerOptions layer = {.start = TransformerStart::Xavier};
+  TransformerLayerOptions layer = {};
+  TransformerStart start = TransformerStart::Xavier;  ///< in place of the layers' own
 };
 
 struct TransformerMasks {
