@@ -57,3 +57,12 @@ done: bool = rule.all_stopped() and rule.report().counts["loss"] == (rule.reason
 step.run(10)
 with luge.no_grad():
     w[0] = 1
+handle = w.register_hook(lambda gradient: 2 * gradient)
+handle.remove()
+w.register_hook(lambda gradient: "text")  # wrong
+packed: luge.nn.utils.rnn.PackedSequence = luge.nn.utils.rnn.pack_sequence([luge.ones(2, 1), luge.ones(1, 1)])
+luge.nn.utils.rnn.pad_packed_sequence(luge.ones(2))  # wrong
+normalized: luge.Tensor = luge.layer_norm(x, (3,))
+luge.batch_norm(x, None, None, None, None)  # wrong
+sizes: luge.Size = x.shape
+lazy: luge.nn.Linear = luge.nn.LazyLinear(2)

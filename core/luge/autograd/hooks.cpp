@@ -1,6 +1,5 @@
 #include <luge/autograd/hooks.h>
 
-#include <atomic>
 #include <map>
 #include <mutex>
 #include <unordered_map>
@@ -34,14 +33,13 @@ Table& table() {
   static Table& one = *new Table;
   return one;
 }
-std::atomic<std::size_t> entries{0};
 
 /// With the lock held.
 std::shared_ptr<Hooks>& entry(const void* place) {
   std::shared_ptr<Hooks>& found = table().entries[place];
   if (!found) {
     found = std::make_shared<Hooks>();
-    ++entries;
+    ++hooked_places;
   }
   return found;
 }
@@ -60,7 +58,7 @@ void forget(const void* place) {
   if (found == table().entries.end()) return;
   freed = std::move(found->second);
   table().entries.erase(found);
-  --entries;
+  --hooked_places;
 }
 
 /// Copies, which may be called while others are registered or removed.
@@ -94,7 +92,6 @@ void accumulate(Hooks& result, const Tensor& gradient, bool recorded) {
 
 }  // namespace
 
-bool hooks_exist() { return entries.load(std::memory_order_relaxed) != 0; }
 std::shared_ptr<Hooks> hooks_of(const Node& node) { return find(&node); }
 std::shared_ptr<Hooks> hooks_of(const TensorImpl& leaf) { return find(&leaf); }
 void forget_hooks(const Node& node) { forget(&node); }
@@ -207,7 +204,7 @@ void forget_all_hooks() {
   std::unordered_map<const void*, std::shared_ptr<Hooks>> freed;  // without the lock
   const std::lock_guard guard(table().lock);
   freed.swap(table().entries);
-  entries = 0;
+  hooked_places = 0;
 }
 
 }  // namespace luge

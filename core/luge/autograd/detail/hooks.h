@@ -2,6 +2,8 @@
 // Internal: where hooks are kept. They are rare, so nodes and tensors have no field for them: a table does, and nobody
 // looks into it while it is empty.
 
+#include <atomic>
+#include <cstddef>
 #include <memory>
 
 #include <luge/autograd/detail/node.h>
@@ -10,8 +12,10 @@ namespace luge {
 
 struct Hooks;
 
-/// Whether the table has entries.
-bool hooks_exist();
+/// How many entries the table has.
+inline constinit std::atomic<std::size_t> hooked_places{0};
+/// Whether it has any: asked for every node and tensor that is freed.
+inline bool hooks_exist() { return hooked_places.load(std::memory_order_relaxed) != 0; }
 /// The hooks of a node's result or of a leaf; null: none.
 std::shared_ptr<Hooks> hooks_of(const Node& node);
 std::shared_ptr<Hooks> hooks_of(const TensorImpl& leaf);
