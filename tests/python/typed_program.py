@@ -64,5 +64,5 @@ packed: luge.nn.utils.rnn.PackedSequence = luge.nn.utils.rnn.pack_sequence([luge
 luge.nn.utils.rnn.pad_packed_sequence(luge.ones(2))  # wrong
 normalized: luge.Tensor = luge.layer_norm(x, (3,))
 luge.batch_norm(x, None, None, None, None)  # wrong
-sizes: luge.Size = x.shape
+of_two: luge.Size = x.shape
 lazy: luge.nn.Linear = luge.nn.LazyLinear(2)
