@@ -236,10 +236,13 @@ def beside_infinity(dtype, x, y, dx):
     return y, [NAN if e == INF else -1.0 if i == 0 else 0.0 for i, e in enumerate(x)]
 
 
+def beyond_the_start(dtype, a, b, c, y, da, db, dc):
+    beyond = a + c * (b - a) if c < 0 else NAN
+    return (beyond, da, db, dc) if math.isnan(y) and not math.isnan(beyond) else None
+
+
 def which_bound(dtype, x, low, high, y, dx, dlow, dhigh):
-    if math.isnan(y):
-        return y, 0.0, 0.0, 0.0
-    return (y, 0.0, 1.0, 0.0) if x < low == high else (y, 0.0, 0.0, 1.0) if x > high == low else None
+    return (y, 0.0, 0.0, 0.0) if math.isnan(y) else None
 
 
 CORRECTIONS = {
@@ -261,7 +264,9 @@ CORRECTIONS = {
     "logsumexp": ("where all is -inf the gradient is 0, not NaN", nothing_to_train),
     "prod": ("the gradient is the product of the others; PyTorch divides the product by the element", product_of_others),
     "cross_entropy": ("beside a logit of inf the gradient is 0, as in logsumexp", beside_infinity),
-    "clamp(tensors)": ("the bound that is the result gets the gradient, also where both are equal, and none does where it is NaN", which_bound),
+    "lerp": ("lerp goes on beyond its start, to infinity, too; PyTorch 2.15 counts back from the end, which is NaN there",
+             beyond_the_start),
+    "clamp(tensors)": ("of two tensors none of the three gets a gradient where the result is NaN", which_bound),
 }
 
 

@@ -144,7 +144,9 @@ TEST_P(SpecialValueTest, SlopesAtKinks) {
   expect_slopes(LUGE_OF(relu), {0.0, -0.0, kNaN}, {0, 0, 1});
   expect_slopes(LUGE_OF(abs), {0.0, -0.0}, {0, 0});
   expect_slopes(LUGE_OF(sign), {0.0, 1, -1}, {0, 0, 0});
-  expect_slopes("clamp", [](const Tensor& t) { return t.clamp(-1, 1); }, {-1, 1, -1.5, 1.5, 0}, {1, 1, 0, 0, 1});
+  expect_slopes("clamp", [](const Tensor& t) { return t.clamp(-1, 1); }, {-1, 1, -1.5, 1.5, 0}, {0, 0, 0, 0, 1});
+  expect_slopes("clamp(min=0)", [](const Tensor& t) { return t.clamp(0, {}); }, {0, -0.0, 1, kInf, kNaN}, {0, 0, 1, 1, 0});
+  expect_slopes("clamp(max=0)", [](const Tensor& t) { return t.clamp({}, 0); }, {0, 1, -1, -kInf, kNaN}, {0, 0, 1, 1, 0});
   expect_slopes("leaky_relu", [](const Tensor& t) { return t.leaky_relu(0.25); }, {0.0, 1, -1}, {0.25, 1, 0.25});
   expect_slopes(LUGE_OF(sqrt), {0.0, 4}, {kInf, 0.25});
   expect_slopes("x^0", [](const Tensor& t) { return t.pow(0.0); }, {0.0, 2}, {0, 0});

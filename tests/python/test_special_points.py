@@ -9,6 +9,7 @@ import pytest
 
 import luge
 import test_docs
+from luge.nn import functional
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("special_points", SOURCES / "tests/ops/special_points.py")
@@ -39,11 +40,12 @@ def agree(found, wanted, dtype, scale, signs):
 
 
 #: Operations whose gradients or values at these points PyTorch has changed since 1.13.
-NEWER = ("atan2", "floor_divide", "fmax", "fmin", "logaddexp", "nextafter", "remainder", "tan")
+NEWER = ("atan2", "clamp", "clamp(max=-0.5)", "clamp(min=1)", "clamp(tensors)", "floor_divide", "fmax", "fmin", "logaddexp", "nextafter",
+         "remainder", "tan")  # fmt: skip
 
 
 def either_zero(name):
-    return name.startswith(("max", "min", "amax", "amin", "clamp(tensors)"))
+    return name.startswith(("max", "min", "amax", "amin", "clamp(tensors)", "lerp"))
 
 
 @pytest.mark.parametrize(("dtype", "name"), list(POINTWISE))
@@ -134,5 +136,32 @@ def test_clamp():
     low = luge.tensor([0.0, 1.0], requires_grad=True)
     x = luge.tensor([[-1.0, 1.0], [0.5, 0.5]], requires_grad=True)
     x.clamp(min=low).sum().backward()
-    assert x.grad.tolist() == [[0, 1], [1, 0]] and low.grad.tolist() == [1, 1]
+    assert x.grad.tolist() == [[0, 0.5], [1, 0]] and low.grad.tolist() == [1, 1.5]
     assert luge.tensor([1, 5]).clamp(luge.tensor([2, 2]), luge.tensor([3, 3])).tolist() == [2, 3]
+
+
+def gradients(function, *values):
+    """Of a function of numbers, by each of them."""
+    leaves = [luge.tensor(value, dtype=luge.float64, requires_grad=True) for value in values]
+    function(*leaves).backward()
+    return [0.0 if leaf.grad is None else leaf.grad.item() for leaf in leaves]
+
+
+def test_gradients_at_a_bound():
+    """The numbers of PyTorch 2.15; 1.13 hands the whole gradient on at every bound."""
+    for function, x, wanted in [
+        (lambda x: x.clamp(-1, 1), 1.0, 0), (lambda x: x.clamp(-1, 1), -1.0, 0), (lambda x: x.clamp(min=0), 0.0, 0),
+        (lambda x: x.clamp(max=0), -math.inf, 1), (lambda x: x.clamp(min=0), math.inf, 1), (lambda x: x.clamp(min=0), math.nan, 0),
+        (lambda x: x.clamp_min(1), 1.0, 0), (lambda x: x.clamp_max(1), 1.0, 0), (lambda x: x.clamp(2, 1), 1.5, 0),
+        (lambda x: functional.hinge_embedding_loss(x, -luge.ones_like(x)), 1.0, 0),
+        (lambda x: functional.margin_ranking_loss(x, luge.zeros_like(x), -luge.ones_like(x), margin=1.0), -1.0, 0),
+        (functional.hardswish, math.inf, 1), (functional.hardswish, -math.inf, 0),
+    ]:  # fmt: skip
+        assert gradients(function, x) == [wanted], (x, wanted)
+    for values, wanted in [
+        ((1, 0, 2), (1, 0, 0)), ((0, 1, 2), (0, 1, 0)), ((2, 0, 1), (0, 0, 1)), ((1, 1, 2), (0.5, 0.5, 0)), ((2, 1, 2), (0.5, 0, 0.5)),
+        ((1, 1, 1), (1, 0, 0)), ((0, 1, 1), (0, 1, 0)), ((2, 1, 1), (0, 0, 1)), ((1, 2, 1), (0, 0, 1)), ((1, 1, 0), (0, 0, 1)),
+        ((math.nan, 1, 2), (0, 0, 0)), ((0, 1, math.nan), (0, 0, 0)),
+    ]:  # fmt: skip
+        assert gradients(luge.clamp, *map(float, values)) == list(wanted), values
+    assert gradients(lambda x, low: luge.clamp(x, min=low), 1.0, 1.0) == [0.5, 0.5]

@@ -302,8 +302,8 @@ struct Lerp : Traits<3, kSavesInputs> {
   }
 };
 
-/// min(max(x, low), high), so that high counts where low lies above it. The gradient passes inside, both ends
-/// included. A bound is not NaN: core sees to that.
+/// min(max(x, low), high), so that high counts where low lies above it. The gradient passes inside, not at a bound, as in
+/// PyTorch 2.15; a bound that is infinite is none. A bound is not NaN: core sees to that.
 struct Clamp : Traits<1, kSavesInputs, 2> {
   static constexpr double kKink = 1;  // tests clamp to [-1, 1]
   template <class V>
@@ -313,8 +313,9 @@ struct Clamp : Traits<1, kSavesInputs, 2> {
   }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V, V low, V high) {
-    const V zero(0.0);
-    return select(x >= low, select(x <= high, dy, zero), zero);
+    const V zero(0.0), none_below(-kInfinity), none_above(kInfinity);
+    const V above = select(x > low, dy, select(low == none_below, select(x == low, dy, zero), zero));
+    return select(x < high, above, select(high == none_above, select(x == high, above, zero), zero));
   }
 };
 

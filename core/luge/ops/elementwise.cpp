@@ -549,14 +549,15 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
     LUGE_CHECK(DeviceError, bound.device() == x.device(), "clamp: the tensor is on {} and a bound on {}",
                to_string(x.device()), to_string(bound.device()));
   }
-  if (!is_floating(dtype)) {
-    const Tensor raised = low.defined() ? maximum(x, low) : x;
-    return high.defined() ? minimum(raised, high) : raised;
-  }
-  Tensor result = x;
-  if (low.defined()) result = where(result >= low, result, where(result < low, low, kNan));
-  if (high.defined()) result = where(result <= high, result, where(result > high, high, kNan));
-  return result;
+  const Tensor raised = low.defined() ? maximum(x, low) : x;
+  if (!high.defined()) return raised;
+  const Tensor within = minimum(raised, high);
+  const bool trains = grad_enabled() && (x.requires_grad() || low.requires_grad() || high.requires_grad());
+  if (!low.defined() || !is_floating(dtype) || !trains) return within;
+  // Which of the three gets the gradient, as in PyTorch 2.15: equal ones share it, but x has it alone between equal bounds.
+  const Tensor point = where(x < low, low, where(x > high, high, x));
+  const Tensor number = where(low < high, within, where(low == high, point, where(low > high, high, kNan)));
+  return where(x == x, number, kNan);
 }
 Tensor& Tensor::clamp_(std::optional<Scalar> low, std::optional<Scalar> high) {
   return in_place(*this, "clamp_", [&](const Tensor& x) { return x.clamp(low, high); });
