@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -292,6 +293,59 @@ def test_an_optimizer_that_steps_in_python_goes_on(kind, behind, tmp_path):
         loaded = luge.checkpoint.load(tmp_path / "x", params=model, optimizer=optimizer)
         assert list(loaded.extra) == ["best"] and (loaded.missing, loaded.unexpected) == ([], [])
         assert train(3) == expected
+
+
+@pytest.mark.parametrize(
+    "kind, key, here, there",
+    [
+        (luge.optim.Muon, "ns_coefficients", (3.0, -4.0, 2.0), (3.4445, -4.775, 2.0315)),
+        (luge.optim.Muon, "adjust_lr_fn", None, "match_rms_adamw"),
+        (luge.optim.LBFGS, "history_size", 7, 100),
+        (luge.optim.LBFGS, "line_search_fn", "strong_wolfe", None),
+        (luge.optim.LBFGS, "maximize", True, False),
+    ],
+)
+def test_options_of_an_optimizer_that_steps_in_python_must_be_the_same(kind, key, here, there, tmp_path):
+    def made(value):
+        return kind([luge.ones(2, 2, requires_grad=True)], **{key: value})
+
+    luge.checkpoint.save(tmp_path / "x", optimizer=made(there))
+    words = [repr(list(value) if isinstance(value, tuple) else value) for value in (there, here)]
+    with pytest.raises(ValueError, match=f"{key}: " + re.escape(f"the file has {words[0]}, here it is {words[1]}") + "$"):
+        luge.checkpoint.load(tmp_path / "x", optimizer=made(here))
+    luge.checkpoint.load(tmp_path / "x", optimizer=made(there))
+
+
+class Counting(luge.optim.Optimizer):
+    """One of one's own that counts in its options."""
+
+    def __init__(self, params, lr=0.5):
+        super().__init__(params, {"lr": lr, "count": 0, "window": (2, 3), "rule": lambda n: 1 / n})
+
+    @luge.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["count"] += 1
+            for p in group["params"]:
+                p.sub_(group["lr"] * group["rule"](group["count"]))
+
+
+def test_what_an_optimizer_of_ones_own_counts_in_its_options_is_kept(tmp_path):
+    def made():
+        x = luge.zeros(1, requires_grad=True)
+        return x, Counting([{"params": [x]}])
+
+    x, optimizer = made()
+    for _ in range(3):
+        optimizer.step()
+    luge.checkpoint.save(tmp_path / "x", params={"x": x}, optimizer=optimizer)
+    optimizer.step()
+    other, again = made()
+    luge.checkpoint.load(tmp_path / "x", params={"x": other}, optimizer=again)
+    group = again.param_groups[0]
+    assert (group["count"], group["window"], group["lr"]) == (3, (2, 3), 0.5)
+    again.step()
+    assert other.item() == x.item()
 
 
 def test_the_state_of_another_optimizer_is_refused(tmp_path):

@@ -32,7 +32,7 @@ from ._optimizer_state import is_kept_in_python as _is_kept_in_python
 from ._optimizer_state import put_together as _put_together
 from ._optimizer_state import taken_apart as _taken_apart
 from .nn import Module as _Module
-from .optim._schedule import schedules_of as _schedules_of
+from .optim._schedule import forget_loaded as _forget_loaded
 from .optim.lr_scheduler import LRScheduler as _LRScheduler
 
 __all__ = ["Loaded", "PendingSave", "latest", "load", "save", "save_async"]
@@ -313,8 +313,7 @@ def load(
         accept,
     )
     if schedule is not None:
-        for one in _schedules_of(optimizer):
-            one._go_on()
+        _forget_loaded(optimizer)
     if optimizer is not None and _STATE in json:
         _put_together(optimizer, _json.loads(json[_STATE]), extra)
     elif _is_kept_in_python(optimizer):

@@ -84,6 +84,7 @@ Snapshot snapshot_of(const char* op, const std::string& path, const Parts& parts
     LUGE_CHECK(ValueError, value.defined(), "{}: extra '{}' is an undefined tensor", op, name);
     add("extra/" + name, value);
   }
+  result.texts.insert(all.options().begin(), all.options().end());
   result.texts["format"] = kFormat;
   result.texts["version"] = kVersion;
   result.texts["step"] = std::to_string(options.step);

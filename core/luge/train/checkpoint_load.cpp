@@ -108,6 +108,11 @@ class Loader {
 
   /// Throws at the first difference that cannot be passed over.
   void compare() {
+    for (const auto& [name, own] : parts_.options()) {
+      const auto told = file_.metadata().find(name);
+      LUGE_CHECK(ValueError, told == file_.metadata().end() || told->second == own,
+                 "{}: '{}' differs: {}: the file has {}, here it is {}", kOp, path_, name, text(name), own);
+    }
     for (const auto& [name, own] : parts_.identity()) {
       const auto told = file_.metadata().find(name);
       LUGE_CHECK(ValueError,

@@ -208,6 +208,21 @@ std::vector<std::pair<std::string, Tensor>> LrScheduler::state() const {
   return result;
 }
 
+void ScheduleTerm::go_on(std::int64_t steps) {
+  if (hooks.on_host) {
+    try {
+      for (std::int64_t n = hooks.host_count + 1; n <= steps; ++n) hooks.on_host(n);  // a product of all factors needs each
+      if (steps < hooks.host_count) hooks.on_host(steps);
+    } catch (...) {
+      hooks.on_host(hooks.host_count);
+      throw;
+    }
+    hooks.host_count = steps;
+  }
+  hooks.calls = steps;
+  count.fill_(steps);
+}
+
 void LrScheduler::resume(std::int64_t steps, const std::vector<Tensor>& base, bool now) {
   LUGE_CHECK(ValueError, steps >= 0, "resume: steps is {}; it must be 0 or more", steps);
   LUGE_CHECK(ValueError, base.size() == lrs_.size(), "resume: {} base learning rates are given; there are {} parameter groups",
@@ -220,16 +235,9 @@ void LrScheduler::resume(std::int64_t steps, const std::vector<Tensor>& base, bo
                to_string(lrs_[g]->base.shape()));
   }
   const NoGrad guard;
-  if (ScheduleHooks& own = hooks(); own.on_host) {
-    for (std::int64_t n = own.host_count + 1; n <= steps; ++n) own.on_host(n);  // a product of all factors needs each
-    if (steps < own.host_count) own.on_host(steps);
-    own.host_count = steps;
-  }
+  terms_[0]->go_on(steps);
   for (std::size_t g = 0; g < lrs_.size(); ++g)
     lrs_[g]->assign_base(base[g].detach().to(DType::Float64).to(lrs_[g]->values.device()));
-  hooks().calls = steps;
-  Tensor count = term().count;
-  count.fill_(steps);
   if (now) set_rates();
 }
 

@@ -65,8 +65,6 @@ class LRScheduler:
 
     optimizer: Any
     _schedule: Any = None
-    #: After load_state_dict(), until the next step: at which step the state was taken, and the rates of then.
-    _loaded: tuple[int, list[Any]] | None = None
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -103,7 +101,6 @@ class LRScheduler:
         initial = None if last_epoch == -1 else self._initial_lrs(whole(type(self).__name__, "last_epoch", last_epoch))
         self._schedule = make()
         self.__dict__.update(options)
-        optimizer.__dict__.setdefault("_schedules", weakref.WeakSet()).add(self)
         if initial is not None:
             self._schedule.resume(last_epoch + 1, initial, True)
             return
@@ -146,10 +143,12 @@ class LRScheduler:
         """
         if self._schedule is None:
             return list(self._last_lr)
-        if self._loaded is not None:
-            if self._loaded[0] == self.steps_taken():
-                return list(self._loaded[1])
-            self._loaded = None
+        loaded = _loaded(self.optimizer)
+        if self in loaded:
+            steps, rates = loaded[self]
+            if steps == self.steps_taken():
+                return list(rates)
+            del loaded[self]
         return [plain(rate) for rate in self._schedule.last_lr()]
 
     def steps_taken(self) -> int:
@@ -158,7 +157,7 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """Options, the number of steps and the base learning rates, by PyTorch's names; functions are left out."""
-        state = {key: value for key, value in self.__dict__.items() if key not in ("optimizer", "_schedule", "_loaded") and not callable(value)}
+        state = {key: value for key, value in self.__dict__.items() if key not in ("optimizer", "_schedule") and not callable(value)}
         if self._schedule is not None:
             state.update(last_epoch=self.last_epoch, base_lrs=self.base_lrs, _step_count=self._step_count,
                          _last_lr=self.get_last_lr())  # fmt: skip
@@ -179,13 +178,9 @@ class LRScheduler:
         self._schedule.resume(int(state_dict["last_epoch"]), [rate if isinstance(rate, Tensor) else _tensor(rate) for rate in base])
         self._load_own_state(state_dict)
         last = state_dict.get("_last_lr")
-        self._loaded = None if last is None else (int(state_dict["last_epoch"]), list(last))
-
-    def _go_on(self) -> None:
-        """After a checkpoint was loaded, which changes what is on the device: functions of the host go on from there, too."""
-        self._loaded = None
-        base = [value for name, value in self._schedule.state().items() if name.startswith("base_lrs.")]
-        self._schedule.resume(self.steps_taken(), base)
+        forget_loaded(self.optimizer, self)
+        if last is not None:
+            _loaded(self.optimizer)[self] = int(state_dict["last_epoch"]), list(last)
 
     def _own_state(self) -> dict[str, Any]:
         return {}
@@ -209,10 +204,17 @@ def _tensor(rate: Any) -> Tensor:
     return tensor(float(rate), dtype=float64)
 
 
-def schedules_of(optimizer: Any) -> list[LRScheduler]:
-    """The schedules of an optimizer, without those that are part of another."""
-    found = set(optimizer.__dict__.get("_schedules", ()))
-    return list(found - {part for one in found for part in getattr(one, "_schedulers", ())})
+def _loaded(optimizer: Any) -> Any:
+    """Of schedules after load_state_dict(), until the next step: at which step the state was taken, and the rates of then."""
+    return optimizer.__dict__.setdefault("_loaded_rates", weakref.WeakKeyDictionary())
+
+
+def forget_loaded(optimizer: Any, schedule: LRScheduler | None = None) -> None:
+    """Of one schedule or of all: their rates have changed since load_state_dict()."""
+    if schedule is None:
+        _loaded(optimizer).clear()
+    else:
+        _loaded(optimizer).pop(schedule, None)
 
 
 def parts_of(op: str, schedulers: Any) -> list[Any]:

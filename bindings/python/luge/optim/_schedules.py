@@ -8,7 +8,7 @@ from typing import Any
 
 from .._C import _lr_scheduler as _made
 from .._C._optim import Optimizer
-from ._schedule import LRScheduler, groups_of, whole
+from ._schedule import LRScheduler, forget_loaded, groups_of, whole
 
 
 class StepLR(LRScheduler):
@@ -138,7 +138,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: float | None = None) -> None:
         """Counts a step, or goes to `epoch`, and sets the optimizer's learning rate."""
-        self._loaded = None
+        forget_loaded(self.optimizer, self)
         if epoch is None:
             self._schedule.step()
         else:

@@ -10,6 +10,7 @@
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/train/detail/hyper.h>
+#include <luge/train/detail/optimizer_state.h>
 
 namespace luge {
 
@@ -103,32 +104,55 @@ void CheckpointParts::add_params() {
 void CheckpointParts::add_optimizer(bool has_begun) {
   if (arena_) {
     sections_.emplace_back("sets/");
-    add("sets/active", arena_->active(), Fits::Same, [arena = *arena_](const Tensor& mask) mutable {
-      const Tensor own = arena.active(), given = mask.to(arena.device());
-      // A step that was captured while all sets moved cannot go on after this.
-      if (own.ne(given).any().item<bool>({})) arena.set_active(given);
-    });
+    const std::vector<Parameters> all = arenas();
+    for (std::size_t i = 0; i < all.size(); ++i)
+      add(i == 0 ? "sets/active" : fmt::format("sets/{}/active", i), all[i].active(), Fits::Same,
+          [arena = all[i]](const Tensor& mask) mutable {
+            const Tensor own = arena.active(), given = mask.to(arena.device());
+            // A step that was captured while all sets moved cannot go on after this.
+            if (own.ne(given).any().item<bool>({})) arena.set_active(given);
+          });
   }
   if (!parts_.optimizer) return;
   sections_.emplace_back("optimizer/");
   identity_["optimizer"] =
       fmt::format("{}{}", traits(parts_.optimizer->rule()).rule, parts_.optimizer->maximize() ? ", maximize" : "");
-  // A model's names for what an optimizer's own arena only has numbers for.
+  for (std::size_t group = 0; group < parts_.optimizer->groups(); ++group)
+    add_group(group, group == 0 ? "optimizer/" : fmt::format("optimizer/{}/", group), has_begun);
+}
+
+std::vector<Parameters> CheckpointParts::arenas() const {
+  std::vector<Parameters> result{*arena_};
+  if (!parts_.optimizer) return result;
+  for (std::size_t group = 1; group < parts_.optimizer->groups(); ++group) {
+    const Parameters home = *Parameters::home_of(parts_.optimizer->params(group)[0]);
+    if (std::ranges::find(result, home) == result.end()) result.push_back(home);
+  }
+  return result;
+}
+
+std::map<std::string, std::string> CheckpointParts::names_in(std::size_t group) const {
+  const std::vector<Tensor> leaves = parts_.optimizer->params(group);
+  const Parameters home = *Parameters::home_of(leaves[0]);
+  const bool may_be_absent = parts_.params ? *parts_.params == home : parts_.tensors.empty();
   std::map<std::string, std::string> names;
-  for (const std::string& member : arena_->names()) {
-    const Tensor leaf = (*arena_)[member];
+  for (const std::string& member : home.names()) {
+    const Tensor leaf = home[member];
+    const auto is_leaf = [&](const Tensor& other) { return other.storage() == leaf.storage(); };
     for (const auto& [name, tensor] : parts_.tensors)
-      if (tensor.storage() == leaf.storage()) names.emplace(member, name);
-    LUGE_CHECK(ValueError, parts_.params || parts_.tensors.empty() || names.contains(member),
+      if (is_leaf(tensor)) names.emplace(member, name);
+    LUGE_CHECK(ValueError, may_be_absent || names.contains(member) || std::ranges::none_of(leaves, is_leaf),
                "{}: the optimizer steps a tensor of shape {}, its parameter '{}', that is not among the params given",
                op_, to_string(leaf.shape()), member);
   }
-  for (std::size_t group = 0; group < parts_.optimizer->groups(); ++group)
-    add_group(group, group == 0 ? "optimizer/" : fmt::format("optimizer/{}/", group), names, has_begun);
+  return names;
 }
 
-void CheckpointParts::add_group(std::size_t group, const std::string& prefix,
-                                const std::map<std::string, std::string>& names, bool has_begun) {
+void CheckpointParts::add_group(std::size_t group, const std::string& prefix, bool has_begun) {
+  const std::map<std::string, std::string> names = names_in(group);
+  for (const std::string& flag : parts_.optimizer->flag_names())
+    options_[prefix + flag] = parts_.optimizer->flag(flag, group) ? "true" : "false";
+  if (group > 0) options_[prefix + "rule"] = traits(parts_.optimizer->state_->call(group).rule).rule;
   const bool begins = parts_.optimizer->begun_so_far(group).defined();
   if (begins || has_begun) {
     const TensorOptions each{.dtype = DType::Int64, .device = arena_->device()};
@@ -171,7 +195,9 @@ void CheckpointParts::add_schedules() {
   for (std::size_t i = 0; i < rate->schedules.size(); ++i) {
     const std::shared_ptr<ScheduleTerm>& term = rate->schedules[i];
     kinds += (i > 0 ? ", " : "") + term->kind;
-    add(fmt::format("schedule/{}.steps", i), term->count);
+    add(fmt::format("schedule/{}.steps", i), term->count, Fits::Same,
+        [term](const Tensor& steps) { term->go_on(steps.item<std::int64_t>({})); });
+    slots_.back().may_throw = true;
     for (std::size_t part = 0; part < term->begun.size(); ++part)
       add(fmt::format("schedule/{}.part_{}.begun", i, part), term->begun[part]);
     for (const auto& [name, tensor] : term->hooks.state) add(fmt::format("schedule/{}.{}", i, name), tensor, Fits::OneOrSets);
@@ -232,17 +258,33 @@ CheckpointParts::Place CheckpointParts::parse_loader_place(const std::string& pa
 
 void CheckpointParts::take(const std::vector<Tensor>& values) {
   const NoGrad guard;
+  take_what_may_throw(values);
   std::vector<Tensor> columns;
   for (std::size_t i = 0; i < slots_.size(); ++i)
     if (slots_[i].fits == Fits::Rows && values[i].defined()) columns.push_back(values[i]);
   if (columns.size() == 6) parts_.monitor->restore(rows_of(columns), {});
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const CheckpointSlot& slot = slots_[i];
-    if (slot.fits == Fits::Rows || !values[i].defined()) continue;
+    if (slot.fits == Fits::Rows || slot.may_throw || !values[i].defined()) continue;
     if (slot.put)
       slot.put(values[i]);
     else
       Tensor(slot.value).copy_(values[i]);
+  }
+}
+
+void CheckpointParts::take_what_may_throw(const std::vector<Tensor>& values) {
+  std::vector<std::pair<const CheckpointSlot*, Tensor>> before;
+  try {
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (!slots_[i].may_throw || !values[i].defined()) continue;
+      const Tensor own = slots_[i].value.clone();
+      slots_[i].put(values[i]);
+      before.emplace_back(&slots_[i], own);
+    }
+  } catch (...) {
+    for (const auto& [slot, own] : before) slot->put(own);
+    throw;
   }
 }
 

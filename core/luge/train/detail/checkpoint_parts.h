@@ -32,6 +32,8 @@ struct CheckpointSlot {
   std::function<void(const Tensor&)> put = {};
   /// Whether a file without it stands for one with zeros.
   bool zeros_if_absent = false;
+  /// Whether `put` calls functions of the user: it comes first, and is taken back if it throws.
+  bool may_throw = false;
 };
 
 class CheckpointParts {
@@ -51,6 +53,9 @@ class CheckpointParts {
   bool covers(std::string_view name) const;
   /// What must be the same in the file: "optimizer": "Adam", "schedules": "LinearLr, StepLr", "monitor": "keep_sets 2".
   const Metadata& identity() const { return identity_; }
+  /// What must be the same in a file that says it: each group's options that are on or off, and its rule:
+  /// "optimizer/nesterov": "true", "optimizer/1/rule": "AdamW". Files of before do not say it.
+  const Metadata& options() const { return options_; }
   /// The arena of the parameters; absent: loose tensors alone.
   const std::optional<Parameters>& arena() const { return arena_; }
 
@@ -70,10 +75,14 @@ class CheckpointParts {
  private:
   void add_params();
   void add_optimizer(bool has_begun);
-  /// `names` are a model's for the arena's parameters.
-  void add_group(std::size_t group, const std::string& prefix, const std::map<std::string, std::string>& names,
-                 bool has_begun);
+  void add_group(std::size_t group, const std::string& prefix, bool has_begun);
+  /// The model's names for parameters of the group's arena, which may have numbers alone. Throws ValueError for a
+  /// parameter of the group that is not among those given.
+  std::map<std::string, std::string> names_in(std::size_t group) const;
+  /// The first one, and those of the optimizer's further groups.
+  std::vector<Parameters> arenas() const;
   void add_schedules();
+  void take_what_may_throw(const std::vector<Tensor>& values);
   void add_monitor(Purpose purpose);
   void add(std::string name, const Tensor& value, CheckpointSlot::Fits fits = CheckpointSlot::Fits::Same,
            std::function<void(const Tensor&)> put = {});
@@ -83,7 +92,7 @@ class CheckpointParts {
   std::optional<Parameters> arena_;
   std::vector<CheckpointSlot> slots_;
   std::vector<std::string> sections_;
-  Metadata identity_;
+  Metadata identity_, options_;
 };
 
 /// A history as the columns that a checkpoint has: seconds, mean, min, max, not_finite, sets. And back.

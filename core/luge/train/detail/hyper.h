@@ -59,6 +59,9 @@ struct ScheduleTerm {
   std::vector<Tensor> begun = {};
   const char* part_of = nullptr;  ///< the schedule that steps it; null: the user does
   ScheduleHooks hooks = {};       ///< of the first group's
+
+  /// Goes on as after `steps` steps: functions of the host are called with what they have missed.
+  void go_on(std::int64_t steps);
 };
 
 /// The learning rate in force.
