@@ -162,6 +162,58 @@ def test_a_group_that_came_later_keeps_its_rate():
         assert rates[0] < 1 and rates[1] == 0.5 and schedule.get_last_lr() == rates[:1]
 
 
+@pytest.mark.parametrize("group", [0, 1])
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    "kind, options, key",
+    [
+        ("SGD", {}, "maximize"),
+        ("SGD", {"momentum": 0.5}, "nesterov"),
+        ("Adam", {}, "amsgrad"),
+        ("Adam", {}, "decoupled_weight_decay"),
+        ("NAdam", {}, "decoupled_weight_decay"),
+        ("RMSprop", {}, "centered"),
+        ("Adagrad", {}, "maximize"),
+        ("Muon", {}, "nesterov"),
+        ("Muon", {"nesterov": False}, "nesterov"),
+    ],
+)
+def test_options_of_every_group_must_be_the_same(kind, options, key, strict, group, tmp_path):
+    def made(on):
+        groups = [{"params": [luge.ones(2, 2, requires_grad=True)]} for _ in range(2)]
+        groups[group][key] = on
+        return getattr(luge.optim, kind)(groups, lr=0.1, **options)
+
+    on = not options.get(key, kind == "Muon")
+    saved, other = made(on), made(not on)
+    luge.checkpoint.save(tmp_path / "x", optimizer=saved)
+    where = f"optimizer, group {group}: " if kind == "Muon" else "optimizer/" + ("1/" if group else "")
+    words = (on, not on) if kind == "Muon" else (str(on).lower(), str(not on).lower())
+    with pytest.raises(ValueError, match=f"differs: {where}{key}: the file has {words[0]}, here it is {words[1]}$"):
+        luge.checkpoint.load(tmp_path / "x", optimizer=other, strict=strict)
+    other.param_groups[group][key] = on
+    luge.checkpoint.load(tmp_path / "x", optimizer=other, strict=strict)
+
+
+@pytest.mark.parametrize("sets", [None, 2])
+def test_a_checkpoint_of_several_arenas_has_the_active_sets_of_each(sets, tmp_path):
+    def made():
+        homes = [luge.Parameters(sets) for _ in range(2)]
+        leaves = {name: home.add("x", (), luge.init.ones()) for name, home in zip("ab", homes)}
+        return homes, leaves, luge.optim.SGD([{"params": [leaf]} for leaf in leaves.values()], lr=0.1)
+
+    homes, leaves, optimizer = made()
+    masks = [luge.tensor(True), luge.tensor(False)] if sets is None else [luge.tensor([True, False]), luge.tensor([False, True])]
+    for home, mask in zip(homes, masks):
+        home.set_active(mask)
+    luge.checkpoint.save(tmp_path / "x", params=leaves, optimizer=optimizer)
+    others, theirs, other = made()
+    luge.checkpoint.load(tmp_path / "x", params=theirs, optimizer=other)
+    assert [home.active().tolist() for home in others] == [mask.tolist() for mask in masks]
+    with pytest.raises(ValueError, match="parameter 'x', that is not among the params given$"):
+        luge.checkpoint.save(tmp_path / "x", params=homes[0], optimizer=optimizer)
+
+
 def test_groups_of_other_sizes_are_refused(tmp_path):
     leaves = [luge.ones(n, requires_grad=True) for n in (2, 3, 4)]
 
@@ -299,6 +351,37 @@ def test_a_checkpoint_goes_on_with_all_schedules_of_an_optimizer(tmp_path):
         take(second, 2)
 
 
+def test_a_function_that_raises_leaves_the_optimizer_as_it_was(tmp_path):
+    def made(fails):
+        optimizer = two_groups(luge)
+        return optimizer, schedules.LambdaLR(optimizer, lambda n: 1 / (1 + n) if n < 5 or not fails else 1 / 0)
+
+    optimizer, schedule = made(False)
+    rates_of(optimizer, schedule, 7)
+    luge.checkpoint.save(tmp_path / "x", optimizer=optimizer, schedule=schedule)
+    other, again = made(True)
+    rates_of(other, again, 2)
+    before = [group["lr"] for group in other.param_groups]
+    with pytest.raises(ZeroDivisionError):
+        luge.checkpoint.load(tmp_path / "x", optimizer=other, schedule=again)
+    assert again.steps_taken() == 2 and [group["lr"] for group in other.param_groups] == before
+    assert rates_of(other, again, 2) == rates_of(*made(False), 4)[2:]
+
+
+def test_last_rates_are_those_of_the_checkpoint(tmp_path):
+    """Also after load_state_dict, whose rates are told until the next step."""
+    optimizer = two_groups(luge)
+    schedule, other = (schedules.ExponentialLR(optimizer, gamma) for gamma in (0.5, 0.9))
+    rates_of(optimizer, schedule, 3)
+    luge.checkpoint.save(tmp_path / "x", optimizer=optimizer, schedule=schedule)
+    expected = schedule.get_last_lr(), other.get_last_lr()
+    for one in (schedule, other):
+        one.load_state_dict({**one.state_dict(), "_last_lr": [7.0, 8.0]})
+        assert one.get_last_lr() == [7.0, 8.0]
+    luge.checkpoint.load(tmp_path / "x", optimizer=optimizer, schedule=schedule)
+    assert (schedule.get_last_lr(), other.get_last_lr()) == expected
+
+
 @pytest.mark.parametrize("captured", [False, True], ids=["eager", "captured"])
 def test_a_plateau_lowers_every_group(captured):
     theirs, ours = two_groups(torch), two_groups(luge)
@@ -401,9 +484,9 @@ def test_clipping_between_groups(way, scaled):
 # ---- live compaction
 
 
+@pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("sets", [None, 4])
-def test_sets_of_several_groups_stop_where_they_are(sets):
-    """Sets do not move with several groups, and stop all the same."""
+def test_sets_of_several_groups_stop_as_alone(sets, compact):
 
     def made():
         params = luge.Parameters(sets, dtype=float64)
@@ -421,11 +504,14 @@ def test_sets_of_several_groups_stop_where_they_are(sets):
         return loss
 
     params, optimizer, rule = made()
-    if sets is not None:
-        with pytest.raises(ValueError, match="^stop.train: the optimizer has 2 parameter groups, and sets move with one alone"):
-            luge.stop.train(step, optimizer, rule, every=5)
-        assert params["a"].tolist() == [8.0] * 4 and optimizer.steps_taken() == 0
-    training = luge.stop.train(step, optimizer, rule, every=5, compact=False)
+    seen = set()
+
+    def watched(live):
+        seen.add((live.params.sets or 1, *(len(group["params"]) for group in live.optimizer.param_groups)))
+        return step(live)
+
+    training = luge.stop.train(watched, optimizer, rule, every=5, compact=compact)
+    assert max(seen) == (sets or 1, 1, 1) and min(seen) == (1 if compact or sets is None else sets, 1, 1)
     assert not params.active().any().item() and training.steps < 100
     for number in range(sets or 1):
         alone, own, judge = made()
@@ -444,7 +530,7 @@ def test_sets_that_stop_are_of_one_arena():
     for sets in (None, 2):
         params, other = luge.Parameters(sets), luge.Parameters(sets)
         optimizer = luge.optim.SGD([{"params": [home.add("x", (), luge.init.ones())]} for home in (params, other)], lr=0.1)
-        with pytest.raises(ValueError, match="^stop.when: parameter group 1 has tensors of another luge.Parameters than group 0"):
+        with pytest.raises(ValueError, match="^stop.when: parameter group 1 has tensors of another Parameters than group 0"):
             luge.stop.when(optimizer, loss_below=1)
     loose = [luge.ones(1, requires_grad=True) for _ in range(2)]
     assert luge.stop.when(luge.optim.SGD([{"params": [leaf]} for leaf in loose], lr=0.1), loss_below=1) is not None

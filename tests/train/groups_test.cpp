@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <luge/luge.h>
@@ -124,6 +125,32 @@ TEST(ParameterGroups, RefuseWhatIsWrongAndChangeNothing) {
                  optimizer.set_value("beta1", 0.5));
   EXPECT_MESSAGE(IndexError, "Sgd: there is no parameter group 1; there are 1", optimizer.lr(1));
   EXPECT_MESSAGE(ValueError, "Sgd: there is no flag 'amsgrad'; it has nesterov, maximize", optimizer.set_flag("amsgrad", true));
+}
+
+/// What changes the sets of one arena would leave those of the other as they are.
+TEST(ParameterGroups, OfSeveralArenasHaveNoCommonSets) {
+  const auto message = [](const char* op) {
+    return fmt::format("{}: parameter group 1 has tensors of another Parameters than group 0; all groups must be of one", op);
+  };
+  Parameters here({.sets = 2}), there({.sets = 2});
+  const Tensor a = here.add("x", {}, init::ones()), b = there.add("x", {}, init::ones()),
+               c = here.add("y", {}, init::ones());
+  Sgd optimizer({{.params = {a}}, {.params = {b}}});
+  const Tensor both = from_host<std::int64_t>({0, 0}, {2}), none = zeros({2}, {.dtype = DType::Bool});
+  EXPECT_MESSAGE(ValueError, message("stop.when"), stop::when(optimizer, {.loss_below = 1}));
+  EXPECT_MESSAGE(ValueError, message("population.clone"), population::clone(optimizer, both));
+  EXPECT_MESSAGE(ValueError, message("population.restart"), population::restart(optimizer, none));
+  EXPECT_MESSAGE(ValueError, message("population.explore"), population::explore(optimizer, both));
+  const sweep::Settings settings = sweep::grid({{"lr", {0.1, 0.2}}});
+  const sweep::Advance advance = [](std::int64_t) { return zeros({2}); };
+  EXPECT_MESSAGE(ValueError, message("sweep.run"), sweep::run(advance, optimizer, settings, {.steps = 1}));
+  Sgd alone({a});
+  stop::StopRule rule = stop::when(alone, {.loss_below = 1});
+  alone.add_group(SettingsGroup{{b}, {}});
+  EXPECT_MESSAGE(ValueError, message("stop.train"),
+                 stop::train(alone, rule, {}, [](stop::Live&) {}, {.compact = false}));
+  Sgd of_one({{.params = {a}}, {.params = {c}}});
+  EXPECT_NO_THROW(stop::when(of_one, {.loss_below = 1}));
 }
 
 }  // namespace

@@ -79,9 +79,8 @@ def train(
 
     The step takes a luge.stop.Live and must call live.rule.check; it returns one loss per set, or None. After every `every`
     steps the sets that still go on move, if they fit, to parameters of a smaller size, with their optimizer state, their
-    hyperparameters, what the rule knows of them and their `data`, and the step is captured anew. An optimizer with several
-    parameter groups trains with compact=False. Afterwards, and when an
-    exception or Ctrl-C ends it, everything is back in the parameters, the optimizer and the rule that were given. The bits are
+    hyperparameters, what the rule knows of them and their `data`, and the step is captured anew. Afterwards, and when an exception
+    or Ctrl-C ends it, everything is back in the parameters, the optimizer and the rule that were given. The bits are
     those of a training in which no set moves.
 
     data: tensors whose first axis are the sets. All else that the step uses is the same for all sets.
@@ -113,11 +112,7 @@ def train(
         raise TypeError(f"stop.train: step is of type {type(step).__name__}; it must be a function of a luge.stop.Live")
     if data is not None and not isinstance(data, Mapping):
         raise TypeError(f"stop.train: data is of type {type(data).__name__}; it must be a dict of tensors")
-    whole, groups = optimizer.parameters, optimizer._groups()
-    if compact and groups > 1 and (whole.sets or 1) > 1:
-        raise ValueError(
-            f"stop.train: the optimizer has {groups} parameter groups, and sets move with one alone; with compact=False none moves"
-        )
+    whole = optimizer.parameters
 
     def call(params: Parameters, own: Optimizer | None, judge: StopRule | None, sets: Tensor, of_sets: dict[str, Tensor]) -> Any:
         stepped, judging = (optimizer if own is None else own), (rule if judge is None else judge)

@@ -40,17 +40,6 @@ def _patience(plateau: _Any) -> tuple[int | None, float | _Tensor]:
     raise TypeError(f"stop.when: plateau is {plateau!r}; it must be an int, the patience, or (patience, min_delta)")
 
 
-def _check_home(optimizer: _Optimizer) -> None:
-    """What stands still are the sets of one arena."""
-    own = {hash(leaf) for leaf in optimizer.parameters.tensors()}
-    for group in range(1, optimizer._groups()):
-        if any(hash(leaf) not in own for leaf in optimizer._params(group)):
-            raise ValueError(
-                f"stop.when: parameter group {group} has tensors of another luge.Parameters than group 0, and those would not "
-                "stop; all groups must be of one"
-            )
-
-
 def when(
     optimizer: _Optimizer,
     *,
@@ -87,7 +76,6 @@ def when(
     """
     if not isinstance(optimizer, _Optimizer):
         raise TypeError(f"stop.when: optimizer is of type {type(optimizer).__name__}; it must be an optimizer of luge.optim")
-    _check_home(optimizer)
     patience, min_delta = _patience(plateau)
     return _stop._when(
         optimizer, loss_below, patience, min_delta, gradient_below, step_below, max_steps, nan, keep_best

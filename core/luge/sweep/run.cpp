@@ -11,6 +11,7 @@
 #include <luge/ops/create.h>
 #include <luge/ops/elementwise.h>
 #include <luge/sweep/detail/order.h>
+#include <luge/train/detail/one_arena.h>
 
 namespace luge::sweep {
 
@@ -59,6 +60,7 @@ Sweep::Sweep(const Advance& advance, Optimizer& optimizer, const Settings& setti
       location_(location),
       sets_(settings.sets()),
       every_(options.every) {
+  expect_one_arena(kRun, optimizer);
   LUGE_CHECK(ValueError, sets_ > 0, "{}: there are no settings", kRun);
   LUGE_CHECK(ShapeError, parameters_.sets() == sets_,
              "{}: there are settings for {} sets; the optimizer's parameters have {}", kRun, sets_, parameters_.sets());

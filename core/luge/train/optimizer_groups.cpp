@@ -6,6 +6,7 @@
 
 #include <luge/base/detail/check.h>
 #include <luge/tensor/detail/tensor_impl.h>
+#include <luge/train/detail/one_arena.h>
 #include <luge/train/detail/optimizer_state.h>
 
 namespace luge {
@@ -163,6 +164,14 @@ std::vector<Tensor> Optimizer::State::params(std::size_t group) const {
   std::vector<Tensor> result;
   for (const std::size_t p : place.places) result.push_back(arena(homes_[place.home]).tensors()[p]);
   return result;
+}
+
+void expect_one_arena(const char* op, const Optimizer& optimizer) {
+  const auto home_of = [&](std::size_t group) { return *Parameters::home_of(optimizer.params(group)[0]); };
+  for (std::size_t group = 1; group < optimizer.groups(); ++group)
+    LUGE_CHECK(ValueError, home_of(group) == home_of(0),
+               "{}: parameter group {} has tensors of another Parameters than group 0; all groups must be of one", op,
+               group);
 }
 
 }  // namespace luge

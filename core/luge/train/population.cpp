@@ -17,6 +17,7 @@
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/train/detail/arena.h>
 #include <luge/train/detail/hyper.h>
+#include <luge/train/detail/one_arena.h>
 
 namespace luge::population {
 
@@ -134,6 +135,7 @@ bool is_near_one(std::string_view name) {
 class Members {
  public:
   Members(const char* op, Optimizer& optimizer) : op_(op), optimizer_(optimizer), parameters_(optimizer.parameters()) {
+    expect_one_arena(op, optimizer);
     const bool follows = std::ranges::any_of(groups(), [&](std::size_t group) { return optimizer.rate(group)->follows; });
     LUGE_CHECK(ValueError, !follows,
                "{}: this optimizer stands for the sets of another one that still go on (stop.train); change those between "

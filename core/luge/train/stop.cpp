@@ -10,6 +10,7 @@
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/train/detail/arena.h>
 #include <luge/train/detail/explain.h>
+#include <luge/train/detail/one_arena.h>
 #include <luge/train/detail/stop_report.h>
 #include <luge/train/detail/stop_rule.h>
 
@@ -226,6 +227,7 @@ void StopRule::restore(const std::vector<std::pair<std::string, Tensor>>& state,
 
 StopRule when(Optimizer& optimizer, const Options& options, SourceLocation location) {
   refuse_capture(kWhen, "makes a rule, which is to outlive the step", location);
+  expect_one_arena(kWhen, optimizer);
   return StopRule(std::make_shared<StopRule::Impl>(optimizer.parameters(), options));
 }
 

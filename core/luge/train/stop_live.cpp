@@ -1,6 +1,6 @@
 // Sets that move to parameters of their own, and back.
 
-#include <map>
+#include <string_view>
 
 #include <luge/autograd/detail/node.h>
 #include <luge/autograd/grad_mode.h>
@@ -11,6 +11,7 @@
 #include <luge/tensor/detail/tensor_impl.h>
 #include <luge/train/detail/arena.h>
 #include <luge/train/detail/hyper.h>
+#include <luge/train/detail/stop_moves.h>
 #include <luge/train/stop_train.h>
 
 namespace luge::stop {
@@ -58,47 +59,68 @@ void move_gradients(const Parameters& whole, const Parameters& params, const Ten
     if (has_gradient(given[p]) && leaves[p].numel() > 0) leaves[p].grad().copy_(chosen(given[p].grad(), sets));
 }
 
+using Groups = std::vector<SettingsGroup>;
+
+/// Makes an optimizer of that kind, if `whole` is one; without groups none.
 template <class Kind>
-bool made_alike(const Optimizer& whole, const Parameters& params, const OptimizerSettings& settings,
-                std::shared_ptr<Optimizer>& result) {
+bool made_alike(const Optimizer& whole, const Groups* groups, std::shared_ptr<Optimizer>& result) {
   if (!dynamic_cast<const Kind*>(&whole)) return false;
-  result = std::make_shared<Kind>(params, settings, std::true_type());
+  if (groups) result = std::make_shared<Kind>(*groups);
   return true;
 }
 
 template <class... Kinds>
-std::shared_ptr<Optimizer> made_alike(const Optimizer& whole, const Parameters& params,
-                                      const OptimizerSettings& settings) {
+std::shared_ptr<Optimizer> made_alike_of(const Optimizer& whole, const Groups* groups) {
   std::shared_ptr<Optimizer> result;
-  const bool is_known = (made_alike<Kinds>(whole, params, settings, result) || ...);
-  LUGE_CHECK(ValueError, is_known, "stop.train: this kind of optimizer does not step by a rule of luge's");
+  const bool is_known = (made_alike<Kinds>(whole, groups, result) || ...);
+  LUGE_CHECK(ValueError, is_known,
+             "stop.train: this kind of optimizer does not step by a rule of luge's, and its sets do not move; set compact to "
+             "false");
   return result;
 }
 
-std::shared_ptr<Optimizer> optimizer_of(const Optimizer& whole, const Parameters& params, const Tensor& sets) {
-  LUGE_CHECK(ValueError, whole.groups() == 1, "stop.train: the optimizer has {} parameter groups; allowed is one",
-             whole.groups());
-  OptimizerSettings settings;
-  for (const std::string& name : whole.flag_names()) settings.flags.emplace_back(name, whole.flag(name));
-  settings.values.emplace_back("weight_decay", 0.0);
-  if (dynamic_cast<const Rprop*>(&whole)) settings.values.clear();
-  for (const auto& [name, values] : whole.hyperparameters()) {
-    std::erase_if(settings.values, [&name = name](const auto& known) { return known.first == name; });
-    settings.values.emplace_back(name, PerSet(chosen(values, sets)));
+std::shared_ptr<Optimizer> made_alike(const Optimizer& whole, const Groups* groups) {
+  return made_alike_of<Sgd, Adam, AdamW, RmsProp, Adagrad, Adadelta, Adamax, NAdam, RAdam, Asgd, Rprop, Lion>(whole, groups);
+}
+
+/// Whether it is a hyperparameter in the named state of a group.
+bool is_hyper(std::string_view name) { return name != "step" && name != "begun" && name.find('.') == name.npos; }
+
+SettingsGroup group_of(const Optimizer& whole, std::size_t number, const std::vector<Tensor>& given,
+                       const std::vector<Tensor>& moved, const Tensor& sets) {
+  SettingsGroup group;
+  for (const Tensor& leaf : whole.params(number))
+    for (std::size_t p = 0; p < given.size(); ++p)
+      if (given[p].impl() == leaf.impl()) group.leaves.push_back(moved[p]);
+  for (const std::string& name : whole.flag_names()) group.settings.flags.emplace_back(name, whole.flag(name, number));
+  auto& values = group.settings.values;
+  values.emplace_back("weight_decay", 0.0);
+  if (dynamic_cast<const Rprop*>(&whole)) values.clear();
+  for (const auto& [name, value] : whole.named_state(number)) {
+    if (!is_hyper(name)) continue;
+    std::erase_if(values, [&name = name](const auto& known) { return known.first == name; });
+    values.emplace_back(name, PerSet(chosen(value, sets)));
   }
-  return made_alike<Sgd, Adam, AdamW, RmsProp, Adagrad, Adadelta, Adamax, NAdam, RAdam, Asgd, Rprop, Lion>(whole, params,
-                                                                                                        settings);
+  return group;
 }
 
-/// What steps of an optimizer change, hyperparameters aside: the count of steps and the moments.
+std::shared_ptr<Optimizer> optimizer_of(Optimizer& whole, const Parameters& params, const Tensor& sets) {
+  const std::vector<Tensor> given = whole.parameters().tensors(), moved = params.tensors();
+  Groups groups;
+  for (std::size_t g = 0; g < whole.groups(); ++g) groups.push_back(group_of(whole, g, given, moved, sets));
+  return made_alike(whole, &groups);
+}
+
+/// What steps of an optimizer change, hyperparameters aside: the counts of steps and the moments.
 PerSetData moments(const Optimizer& optimizer) {
-  PerSetData result = optimizer.named_state();
-  std::erase_if(result,
-                [](const auto& one) { return one.first != "step" && one.first.find('.') == std::string::npos; });
+  PerSetData result;
+  for (std::size_t group = 0; group < optimizer.groups(); ++group)
+    for (auto& one : optimizer.named_state(group))
+      if (one.first != "begun" && !is_hyper(one.first)) result.push_back(std::move(one));
   return result;
 }
 
-std::shared_ptr<Optimizer> moved(const Optimizer& whole, const Parameters& params, const Tensor& sets) {
+std::shared_ptr<Optimizer> moved(Optimizer& whole, const Parameters& params, const Tensor& sets) {
   const NoGrad guard;
   std::shared_ptr<Optimizer> result = optimizer_of(whole, params, sets);
   const PerSetData own = moments(*result), given = moments(whole);
@@ -108,6 +130,8 @@ std::shared_ptr<Optimizer> moved(const Optimizer& whole, const Parameters& param
 }
 
 }  // namespace
+
+void expect_movable(const Optimizer& optimizer) { made_alike(optimizer, nullptr); }
 
 Live::Live(Optimizer& given_optimizer, StopRule& given_rule, PerSetData data)
     : params(given_optimizer.parameters()), optimizer(given_optimizer), rule(given_rule), data_(std::move(data)) {
@@ -141,9 +165,11 @@ Live::Live(Live& whole, const Tensor& numbers)
       sets(numbers) {
   const NoGrad guard;
   move_gradients(whole.params, params, numbers);
-  if (const Tensor& begun = whole.optimizer.begun_so_far(); begun.defined())
-    own_optimizer_->begun().copy_(chosen(begun, numbers));
-  whole.optimizer.lr_->lead(optimizer.lr_, numbers);
+  for (std::size_t group = 0; group < optimizer.groups(); ++group) {
+    if (const Tensor& begun = whole.optimizer.begun_so_far(group); begun.defined())
+      own_optimizer_->begun(group).copy_(chosen(begun, numbers));
+    whole.optimizer.rate(group)->lead(optimizer.rate(group), numbers);
+  }
   for (const auto& [name, values] : whole.data_) data_.emplace_back(name, chosen(values, numbers));
 }
 
@@ -172,7 +198,7 @@ void Live::write_back(Live& whole) const {
   const PerSetData noted = rule.state(), places = whole.rule.state();
   for (std::size_t i = 0; i < noted.size(); ++i) put(places[i].second, sets, noted[i].second);
   whole.rule.settle();
-  whole.optimizer.lr_->lead(nullptr, {});
+  for (std::size_t group = 0; group < optimizer.groups(); ++group) whole.optimizer.rate(group)->lead(nullptr, {});
   whole.params.set_active(index_copy(whole.params.active(), 0, sets, params.active()));
 }
 

@@ -12,6 +12,8 @@
 #include <luge/ops/index.h>
 #include <luge/ops/join.h>
 #include <luge/tensor/detail/tensor_impl.h>
+#include <luge/train/detail/one_arena.h>
+#include <luge/train/detail/stop_moves.h>
 
 namespace luge::stop {
 
@@ -39,6 +41,8 @@ class Trainer {
     LUGE_CHECK(ValueError, options.max_steps.value_or(0) >= 0, "{}: max_steps is {}; it must be 0 or more", kOp,
                *options.max_steps);
     LUGE_CHECK(ValueError, options.min_sets >= 1, "{}: min_sets is {}; it must be 1 or more", kOp, options.min_sets);
+    expect_one_arena(kOp, optimizer);
+    if (options.compact && whole_.params.sets() > 1) expect_movable(optimizer);
     for (std::int64_t set = 0; set < whole_.params.sets(); ++set) numbers_.push_back(set);
     training_.sets = whole_.params.sets();
   }
