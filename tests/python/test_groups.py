@@ -195,6 +195,46 @@ def test_options_of_every_group_must_be_the_same(kind, options, key, strict, gro
     luge.checkpoint.load(tmp_path / "x", optimizer=other, strict=strict)
 
 
+@pytest.mark.parametrize("dampening", [0.5, [0.25, 0.5]], ids=["one", "each"])
+def test_a_checkpoint_keeps_the_dampening_that_was_given(dampening, tmp_path):
+    """Also of a set that steps without it, having no momentum yet."""
+
+    def made(value):
+        params = luge.Parameters(2, dtype=float64)
+        x = params.add("x", (), luge.init.ones())
+        momentum = luge.tensor([0.0, 0.5], dtype=float64)
+        optimizer = luge.optim.SGD([{"params": [x]}], lr=0.125, momentum=momentum, dampening=value)
+
+        def step():
+            optimizer.zero_grad()
+            (x * x).sum().backward()
+            optimizer.step()
+
+        def go_on():
+            step()
+            optimizer.param_groups[0]["momentum"] = luge.tensor([0.5, 0.75], dtype=float64)
+            for _ in range(3):
+                step()
+            return x.tolist()
+
+        return params, optimizer, step, go_on
+
+    each = dampening if isinstance(dampening, float) else luge.tensor(dampening, dtype=float64)
+    params, optimizer, step, go_on = made(each)
+    step()
+    luge.checkpoint.save(tmp_path / "x", params=params, optimizer=optimizer)
+    expected = go_on()
+    others, other, step, go_on = made(0.125 if isinstance(dampening, float) else luge.tensor([0.125, 0.125], dtype=float64))
+    captured = luge.capture(step)
+    captured()
+    luge.checkpoint.load(tmp_path / "x", params=others, optimizer=other)
+    kept = other.param_groups[0]["dampening"]
+    assert (kept if isinstance(dampening, float) else kept.tolist()) == dampening
+    captured()
+    luge.checkpoint.load(tmp_path / "x", params=others, optimizer=other)
+    assert go_on() == expected
+
+
 @pytest.mark.parametrize("sets", [None, 2])
 def test_a_checkpoint_of_several_arenas_has_the_active_sets_of_each(sets, tmp_path):
     def made():

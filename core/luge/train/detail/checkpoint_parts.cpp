@@ -165,6 +165,14 @@ void CheckpointParts::add_group(std::size_t group, const std::string& prefix, bo
   for (const auto& [name, value] : parts_.optimizer->named_state(group)) {
     if (name == "begun") continue;
     const std::size_t dot = name.find('.');
+    if (name == "dampening") {
+      // What was given: sets without momentum step without it, and have it once they are given a momentum.
+      add(prefix + name, parts_.optimizer->value(name, group), Fits::OneOrSets,
+          [optimizer = parts_.optimizer, group](const Tensor& values) {
+            optimizer->set_value("dampening", values, group);
+          });
+      continue;
+    }
     if (dot == std::string::npos) {
       std::function<void(const Tensor&)> put;
       if (name == "lr")
