@@ -10,6 +10,7 @@
 #include <luge/autograd/grad_mode.h>
 #include <luge/base/detail/check.h>
 #include <luge/seam/detail/op_traits.h>
+#include <luge/ops/create.h>
 #include <luge/ops/detail/expression.h>
 #include <luge/ops/detail/sum_to.h>
 #include <luge/tensor/detail/iteration.h>
@@ -495,6 +496,8 @@ Tensor power(const Tensor& x, Scalar exponent) {
   const double value = exponent.to_double();
   if (value == 2 && promote(dtype, exponent.kind()) == dtype && dtype != DType::Bool) return square(x);
   if (value == 0.5 && is_floating(dtype)) return sqrt(x);
+  // A mask has no other power, as in PyTorch 2.15: to false it is true everywhere, to true itself.
+  if (dtype == DType::Bool && exponent.kind() == Scalar::Kind::Bool) return value == 0 ? ones_like(x) : x.clone();
   check_exponent("pow", dtype, exponent);
   return binary(Op::Pow, x, exponent);
 }
