@@ -170,9 +170,10 @@ Tensor over_channels(const char* op, const char* learns, const Tensor& x, const 
   const std::int64_t count = input.x.size(3) * (each_sample ? 1 : input.x.size(1));
   LUGE_CHECK(ValueError, count != 1, "{}: the tensor has shape {}; with {} there must be more than one value per channel", op,
              to_string(x.shape()), learns);
+  const bool follows = (running_mean.defined() || running_var.defined()) && x.numel() > 0;
   const auto [value, moments] = standardized(op, input.x, by_channel(weight), by_channel(bias),
-                                             each_sample ? DimList{3} : DimList{1, 3}, eps);
-  if ((running_mean.defined() || running_var.defined()) && x.numel() > 0) {
+                                             each_sample ? DimList{3} : DimList{1, 3}, eps, true, follows);
+  if (follows) {
     const NoGrad guard;
     const auto over_batch = [&](const Tensor& moment) { return each_sample ? moment.mean(1, true) : moment; };
     follow(running_mean, over_batch(moments.mean), momentum);

@@ -380,6 +380,41 @@ void Convolution::effects(Effects& effects) {
   }
 }
 
+// ---- normalization ------------------------------------------------------------------------------
+
+const char* Normalization::name() const {
+  const bool back = direction == Direction::Backward;
+  if (over_batch) return back ? "batch_norm_backward" : "batch_norm";
+  if (!centred) return back ? "rms_norm_backward" : "rms_norm";
+  if (groups == 1 && inner == 1) return back ? "layer_norm_backward" : "layer_norm";
+  if (channels == 1) return back ? "instance_norm_backward" : "instance_norm";
+  return back ? "group_norm_backward" : "group_norm";
+}
+/// Sum, difference, square, sum, and one more pass with a product and a sum for the weights; about twice that back.
+double Normalization::flops() const {
+  return (direction == Direction::Forward ? 8.0 : 14.0) * static_cast<double>(sets * set_size());
+}
+void Normalization::effects(Effects& effects) {
+  const Extent each = Extent().with(sets);
+  const Extent values = each.with(set_size()), numbers = each.with(rows()), learned = each.with(weights());
+  for (Operand* const operand : {&x, &weight, &bias, &y, &mean, &rstd, &variance, &dy, &dx, &dweight, &dbias})
+    operand->strides[1] = 1;
+  effects.reads(x, values);
+  effects.reads(weight, learned);
+  if (direction == Direction::Forward) {
+    effects.reads(bias, learned);
+    effects.writes(y, values);
+    for (Operand* const number : {&mean, &rstd, &variance}) effects.writes(*number, numbers);
+  } else {
+    effects.reads(dy, values);
+    effects.reads(mean, numbers);
+    effects.reads(rstd, numbers);
+    effects.stores(dx, values, store);
+    effects.stores(dweight, learned, weight_store);
+    effects.stores(dbias, learned, bias_store);
+  }
+}
+
 const char* name_of(const Call& call) {
   return std::visit([](const auto& kind) { return kind.name(); }, call);
 }

@@ -20,6 +20,7 @@
 
 #include <luge/seam/fit.h>
 #include <luge/seam/loss_summary.h>
+#include <luge/seam/normalization.h>
 #include <luge/seam/op.h>
 #include <luge/seam/operand.h>
 #include <luge/seam/update_rule.h>
@@ -45,7 +46,8 @@ namespace luge {
   X(LeastSquares)     \
   X(Covariance)       \
   X(Factorize)        \
-  X(Convolution)
+  X(Convolution)      \
+  X(Normalization)
 
 /// One elementwise formula over broadcast operands.
 ///   Forward   in = the op's inputs (Where: condition, a, b); out[0] = the result (Bool for

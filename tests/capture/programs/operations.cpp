@@ -224,6 +224,15 @@ void add_products_and_indices(Table& table) {
                    return cross_entropy(logits, target, static_cast<luge::Reduction>(s.args[0]));
                  },
              .weight = 3});
+  table.add({.name = "layer_norm", .group = Group::Linear, .inputs = 3, .run = [](Machine& m, const Statement& s) {
+               const Tensor& x = m.at(s.in[0]);
+               if (x.ndim() == 0) throw ShapeError("layer_norm: rows only");
+               return layer_norm(x, {x.shape().back()}, m.at(s.in[1]), m.at(s.in[2]));
+             }});
+  table.one("rms_norm", Group::Linear, [](const Tensor& x) {
+    if (x.ndim() == 0) throw ShapeError("rms_norm: rows only");
+    return rms_norm(x, {x.shape().back()});
+  });
   table.two("mse_loss", Group::Linear, [](const Tensor& a, const Tensor& b) { return mse_loss(a, b); });
   table.add(
       {.name = "index_select",

@@ -29,8 +29,8 @@ LIMIT = 200  # seconds for a suite: a mutant that never ends has been noticed, t
 NEAREST = {
     "arena": "Update ClipNorm", "blocks": "Reduce Record Update", "clip_norm": "ClipNorm", "copy": "Copy",
     "cross_entropy": "CrossEntropy", "elementwise": "Elementwise Copy", "gather": "Gather", "iota": "Iota",
-    "matmul": "MatMul", "random": "Random", "record": "Record", "reduce": "Reduce", "rows": "Softmax CrossEntropy",
-    "scan": "Scan", "softmax": "Softmax", "sort": "Sort", "update": "Update", "walk": "Copy Elementwise Gather",
+    "matmul": "MatMul", "normalization": "Normalization", "random": "Random", "record": "Record", "reduce": "Reduce",
+    "rows": "Softmax CrossEntropy", "scan": "Scan", "softmax": "Softmax", "sort": "Sort", "update": "Update", "walk": "Copy Elementwise Gather",
 }
 BARRIER = re.compile(r"__(syncthreads|threadfence|threadfence_system|syncwarp)\(\);")
 SHARED = re.compile(r"LUGE_SHARED\((.*), (\w+), (.+)\);")

@@ -89,6 +89,17 @@ bool divide_kind(MatMul& call, std::int64_t sets) {
 bool divide_kind(Softmax& call, std::int64_t sets) { return call.rows % sets == 0; }
 bool divide_kind(CrossEntropy& call, std::int64_t sets) { return call.rows % sets == 0; }
 bool divide_kind(Convolution& call, std::int64_t sets) { return call.sets == sets; }
+/// Where nothing is learned, images are as good as sets.
+bool divide_kind(Normalization& call, std::int64_t sets) {
+  if (call.sets == sets) return true;
+  const bool learned = call.weight.is_memory() || call.bias.is_memory() || call.dweight.is_memory() || call.dbias.is_memory();
+  if (call.sets != 1 || call.over_batch || learned || call.batch % sets != 0) return false;
+  call.sets = sets;
+  call.batch /= sets;
+  for (Operand* const values : {&call.x, &call.y, &call.dy, &call.dx}) values->strides[0] = call.set_size();
+  for (Operand* const numbers : {&call.mean, &call.rstd, &call.variance}) numbers->strides[0] = call.rows();
+  return true;
+}
 template <class Other>
 bool divide_kind(Other&, std::int64_t) {
   return false;

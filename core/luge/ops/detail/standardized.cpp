@@ -1,4 +1,5 @@
-// One op with a derivative of its own: the way back needs x and two numbers per row, and passes over x twice.
+// One op with a derivative of its own: the way back needs x and two numbers per row. The call of the seam computes both ways;
+// what has no call of its own, and gradients of gradients, are formulas over other operations.
 
 #include <luge/ops/detail/standardized.h>
 
@@ -9,6 +10,7 @@
 
 #include <luge/autograd/grad_mode.h>
 #include <luge/ops/detail/derivative_node.h>
+#include <luge/ops/detail/normalized.h>
 #include <luge/ops/detail/rounded_once.h>
 #include <luge/ops/elementwise.h>
 #include <luge/seam/observer.h>
@@ -118,12 +120,84 @@ std::vector<Tensor> derivative(const Kept& kept, const Tensor& gradient, std::sp
   return found;
 }
 
+/// What the call of the seam computed. Inputs are x, then weight and bias as far as there are any.
+class NormalizationNode final : public Node {
+ public:
+  NormalizationNode(const char* op, const Normalization& call, Kept kept, RowNumbers numbers, const Tensor& x, const Tensor& weight,
+                    const Tensor& bias)
+      : Node(op), call_(call), kept_(std::move(kept)), numbers_(std::move(numbers)) {
+    add_input(x);
+    x_.save(x);
+    if (weight.defined()) {
+      add_input(weight);
+      weight_.save(weight);
+      slots_.weight_shape = weight.shape();
+    }
+    if (!bias.defined()) return;
+    add_input(bias);
+    bias_.save(bias);
+    slots_.bias_shape = bias.shape();
+    slots_.bias_dtype = bias.dtype();
+  }
+
+  void backward(const Tensor& gradient) override {
+    NormalizationSlots slots = slots_;
+    slots.x = target(0);
+    if (kept_.has_weight) slots.weight = target(1);
+    if (kept_.has_bias) slots.bias = target(inputs() - 1);
+    if (!slots.x && !slots.weight && !slots.bias) return;
+    run_backward(call_, gradient, x_.get(name()), kept_.has_weight ? weight_.get(name()) : Tensor(), numbers_, slots);
+  }
+
+  void differentiable_backward(const Tensor& gradient) override {
+    std::vector<Tensor> all{saved_input(0, x_)};
+    if (kept_.has_weight) all.push_back(saved_input(1, weight_));
+    if (kept_.has_bias) all.push_back(saved_input(inputs() - 1, bias_));
+    const std::vector<Tensor> found = derivative(kept_, gradient, all);
+    for (std::size_t i = 0; i < found.size(); ++i)
+      if (found[i].defined() && wants(static_cast<int>(i))) give(static_cast<int>(i), found[i]);
+  }
+
+  void release_saved() override {
+    for (SavedTensor* const saved : {&x_, &weight_, &bias_}) saved->clear();
+    numbers_ = {};
+  }
+
+ private:
+  Normalization call_;
+  Kept kept_;
+  RowNumbers numbers_;
+  NormalizationSlots slots_;
+  SavedTensor x_, weight_, bias_;
+};
+
+Standardized by_call(const char* op, const Normalization& call, const Tensor& given, const Tensor& weight, const Tensor& bias,
+                     const Kept& kept, bool wants_moments) {
+  const Tensor x = given.contiguous();
+  const bool records = grad_enabled() && (kept.wants_x || kept.wants_weight || kept.wants_bias);
+  const RowNumbers numbers = no_grad([&] { return empty_numbers(call, x, records, wants_moments); });
+  Tensor y = run_forward(call, x, weight, bias, numbers);
+  Standardized result;
+  if (wants_moments) {
+    const NoGrad guard;
+    Shape shape{call.sets, call.over_batch ? 1 : call.batch, call.groups};
+    for (int d = 3; d < x.ndim(); ++d) shape.push_back(1);
+    result.moments.mean = numbers.mean.defined() ? numbers.mean.reshape(shape) : Tensor();
+    result.moments.variance = numbers.variance.reshape(shape);
+  }
+  if (records) record(y, Ref<Node>(new NormalizationNode(op, call, kept, numbers, x, weight, bias)));
+  result.value = std::move(y);
+  return result;
+}
+
 }  // namespace
 
 Standardized standardized(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, const DimList& dims,
-                          double eps, bool centred) {
-  const auto kept = std::make_shared<Kept>(Kept{dims, eps, centred, weight.defined(), bias.defined(), needs_grad(x),
-                                                needs_grad(weight), needs_grad(bias), {}});
+                          double eps, bool centred, bool wants_moments) {
+  const Kept known{dims, eps, centred, weight.defined(), bias.defined(), needs_grad(x), needs_grad(weight), needs_grad(bias), {}};
+  if (const std::optional<Normalization> call = normalization(x, weight, bias, dims, eps, centred))
+    return by_call(op, *call, x, weight, bias, known, wants_moments);
+  const auto kept = std::make_shared<Kept>(known);
   const auto formula = [&] {
     const Tensor wide = widened(x);
     const Moments moments = moments_of(wide, dims, eps, centred);

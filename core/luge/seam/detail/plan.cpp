@@ -58,6 +58,12 @@ void restrict_kind(Convolution& call, std::int64_t, Sets to) {
   call.sets = to.count;
   for (Operand* const operand : {&call.x, &call.w, &call.y, &call.bias}) shift(*operand, to.begin);
 }
+void restrict_kind(Normalization& call, std::int64_t, Sets to) {
+  call.sets = to.count;
+  for (Operand* const operand : {&call.x, &call.weight, &call.bias, &call.y, &call.mean, &call.rstd, &call.variance, &call.dy,
+                                 &call.dx, &call.dweight, &call.dbias})
+    shift(*operand, to.begin);
+}
 template <class Other>
 void restrict_kind(Other&, std::int64_t, Sets) {}
 
