@@ -14,13 +14,19 @@ namespace luge {
 
 namespace {
 
+/// Whether nobody else holds this tensor or its memory.
+bool is_sole_owner(const Tensor& x) { return !x.impl()->is_shared() && !x.impl()->storage->is_shared(); }
+
 /// reshape, squeeze, unsqueeze, flatten: the same elements in the same order.
 class ReshapeNode final : public Node {
  public:
   ReshapeNode(const char* name, const Tensor& input) : Node(name), shape_(input.shape()) { add_input(input); }
 
   void backward(const Tensor& gradient) override {
-    if (GradSlot* const slot = target(0)) slot->add(gradient.reshape(shape_), false);
+    GradSlot* const slot = target(0);
+    if (!slot) return;
+    const bool fresh = is_sole_owner(gradient);
+    slot->add(gradient.reshape(shape_), fresh);
   }
   void differentiable_backward(const Tensor& gradient) override { give(0, gradient.reshape(shape_)); }
 
