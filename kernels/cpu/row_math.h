@@ -52,14 +52,14 @@ double row_dot(const T* a, const T* b, std::int64_t n) {
 /// How the rows of a call are written.
 struct RowStore {
   Store mode;
-  bool past_caches;  ///< outputs far larger than the caches; ask for finish_streams() at the end
+  bool past_caches;  ///< what is read and written does not stay in a cache; ask for finish_streams() at the end
 
   /// Rows shorter than this break too many cache lines at their ends.
   static constexpr std::int64_t kLongStream = 512;
 
   static RowStore of(Store mode, std::int64_t rows, std::int64_t columns, std::size_t element) {
     return {mode, mode == Store::Overwrite && columns >= kLongStream &&
-                      worth_streaming(rows * columns * static_cast<std::int64_t>(element))};
+                      worth_streaming(2 * rows * columns * static_cast<std::int64_t>(element))};
   }
 };
 

@@ -106,7 +106,7 @@ __device__ inline std::int64_t channel_of(const Norm<T>& norm, std::int64_t colu
 
 /// Blocks of a kernel by rows that a multiprocessor should have room for: addresses of weights take registers, too.
 template <class T, int operands, int held, bool by_element>
-inline constexpr int kRowBlocks = operands == 1 ? (sizeof(T) == 4 && !by_element ? 3 : 2) : held == 0 ? 3 : sizeof(T) == 4 && by_element ? 2 : 1;
+[[maybe_unused]] constexpr int kRowBlocks = operands == 1 ? (sizeof(T) == 4 && !by_element ? 3 : 2) : held == 0 ? 3 : sizeof(T) == 4 && by_element ? 2 : 1;
 
 // ---- by rows --------------------------------------------------------------------------------------
 

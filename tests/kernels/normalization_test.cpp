@@ -156,7 +156,9 @@ class NormalizationTest : public BackendTest {
     check("dx", call, all.dx, wanted.dx, options, e * (few ? 64 * scale * steep : 64 * scale + 4 * far));
     if (call.centred) check("mean", call, all.mean, wanted.mean, options, 2 * e);
     check("rstd", call, all.rstd, wanted.rstd, options, 4 * e * scale);
-    check("variance", call, all.variance, wanted.variance, options, 8 * e);
+    // Means of parts of a row, which differ by their deviation, are rounded at the size of x before they are merged.
+    const double apart = call.over_batch ? 1 / std::sqrt(static_cast<double>(call.inner)) : 0;
+    check("variance", call, all.variance, wanted.variance, options, e * (8 + far * apart));
     if (options.weighted) check("dweight", call, all.dweight, wanted.dweight, options, e * (16 * scale + far) * terms);
     if (options.biased) check("dbias", call, all.dbias, wanted.dbias, options, 16 * e * terms);
     if (options.gap == 0) return;

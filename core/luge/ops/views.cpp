@@ -25,8 +25,11 @@ class ReshapeNode final : public Node {
   void backward(const Tensor& gradient) override {
     GradSlot* const slot = target(0);
     if (!slot) return;
-    const bool fresh = is_sole_owner(gradient);
-    slot->add(gradient.reshape(shape_), fresh);
+    // A view would keep its base, and with it the memory has two owners.
+    if (is_sole_owner(gradient) && gradient.is_contiguous())
+      slot->add(window_tensor(gradient, shape_, contiguous_strides(shape_), gradient.storage_offset()), true);
+    else
+      slot->add(gradient.reshape(shape_), false);
   }
   void differentiable_backward(const Tensor& gradient) override { give(0, gradient.reshape(shape_)); }
 
