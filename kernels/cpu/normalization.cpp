@@ -26,6 +26,8 @@ namespace luge::cpu::HWY_NAMESPACE {
 
 /// Elements whose sums are taken in the element type. They stay in the first-level cache.
 inline constexpr std::int64_t kNormBlock = 4096;
+/// Pieces of a row whose elements are added lane by lane: short ones leave lanes empty, and fill the others.
+inline constexpr std::int64_t kNormPieces = 64;
 /// A first element this many variances or less from the mean, squared, costs as many units of the variance's last place.
 inline constexpr double kNear = 4;
 /// Images whose contributions to a weight are added in the element type.
@@ -88,7 +90,7 @@ struct RowPieces {
   template <class Visit>
   HWY_INLINE void each_block(const Visit& visit) const {
     if (length <= kNormBlock) {
-      const std::int64_t together = kNormBlock / length;
+      const std::int64_t together = std::min(kNormBlock / length, kNormPieces);
       for (std::int64_t p = 0; p < pieces; p += together)
         visit(RowPieces{begin + p * step, std::min(together, pieces - p), length, step});
       return;
