@@ -115,7 +115,7 @@ class RMSNorm(_Scaled):
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, whose sizes are `normalized_shape`; sets as in LayerNorm.
 
     >>> luge.nn.RMSNorm(2, elementwise_affine=False)(luge.tensor([[1.0, -1.0]]))
-    tensor([[ 1., -1.]])
+    tensor([[ 1.0000, -1.0000]])
     """
 
     def __init__(
