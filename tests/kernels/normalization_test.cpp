@@ -25,6 +25,7 @@ struct Options {
   Store store = Store::Overwrite;
   std::int64_t gap = 0;
   double level = 0;     ///< added to x
+  double first = 0;     ///< the first element of each row, not over the batch; 0: as any other
   bool shares_x = false;  ///< all sets have the same x
 };
 
@@ -48,6 +49,8 @@ class NormalizationTest : public BackendTest {
                                &all.variance})
       choose.fill(*array, -1, 1);
     for (std::int64_t i = 0; i < all.x.count(); ++i) all.x.set(i, all.x.get(i) + options.level);
+    for (std::int64_t s = 0; options.first != 0 && s < call.sets; ++s)
+      for (std::int64_t r = 0; r < call.rows(); ++r) all.x.set(s * (n + options.gap) + r * call.row_size(), options.first);
     return all;
   }
 
@@ -258,6 +261,16 @@ TEST_P(NormalizationTest, AMeanFarFromZeroCostsNothingButItsRounding) {
         call.over_batch = over_batch;
         compare(call, dtype, {.level = 1000});
       }
+    }
+}
+
+/// Deviations from the first element, which is all but the whole variance here, would lose the digits of the others.
+TEST_P(NormalizationTest, AFirstElementFarFromTheMeanCostsNoDigits) {
+  for (const DType dtype : {float32, float64})
+    for (const std::int64_t n : {64, 768, 4096, 10000}) {
+      Normalization call = layer(2, 3, n);
+      call.eps = 1e-5;
+      compare(call, dtype, {.first = 10000});
     }
 }
 
