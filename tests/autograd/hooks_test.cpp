@@ -15,10 +15,10 @@
 namespace luge::test {
 namespace {
 
-Tensor leaf(std::initializer_list<double> values) { return tensor(values, {.dtype = float64, .requires_grad = true}); }
+Tensor hooked_leaf(std::initializer_list<double> values) { return tensor(values, {.dtype = float64, .requires_grad = true}); }
 
 template <class Action>
-std::string error_of(const Action& action) {
+std::string hook_error_of(const Action& action) {
   try {
     action();
   } catch (const Error& error) {
@@ -28,7 +28,7 @@ std::string error_of(const Action& action) {
 }
 
 TEST(HooksTest, ReplaceTheWholeGradientInOrder) {
-  const Tensor x = leaf({1, 2, 3}), h = x * 2;
+  const Tensor x = hooked_leaf({1, 2, 3}), h = x * 2;
   std::vector<Tensor> seen;
   register_hook(h, [&](const Tensor& gradient) { return seen.push_back(gradient), gradient * 10; });
   register_hook(h, [](const Tensor& gradient) { return gradient + 1; });
@@ -41,7 +41,7 @@ TEST(HooksTest, ReplaceTheWholeGradientInOrder) {
 }
 
 TEST(HooksTest, HandlesRemoveThem) {
-  const Tensor x = leaf({1, 2});
+  const Tensor x = hooked_leaf({1, 2});
   HookHandle handle = register_hook(x, [](const Tensor& gradient) { return gradient * 10; });
   (x * 3).sum().backward();
   handle.remove();
@@ -51,7 +51,7 @@ TEST(HooksTest, HandlesRemoveThem) {
 }
 
 TEST(HooksTest, GradCallsThoseOnTheWayToItsInputs) {
-  const Tensor x = leaf({1, 2}), y = leaf({3, 4}), h = x * y, other = y * 2;
+  const Tensor x = hooked_leaf({1, 2}), y = hooked_leaf({3, 4}), h = x * y, other = y * 2;
   int calls = 0;
   register_hook(other, [&](const Tensor&) { return ++calls, Tensor(); });
   register_hook(x, [](const Tensor& gradient) { return gradient * 2; });
@@ -62,7 +62,7 @@ TEST(HooksTest, GradCallsThoseOnTheWayToItsInputs) {
 }
 
 TEST(HooksTest, AreRecordedWithCreateGraph) {
-  const Tensor x = leaf({1, 2}), h = x * 3;
+  const Tensor x = hooked_leaf({1, 2}), h = x * 3;
   register_hook(h, [](const Tensor& gradient) { return gradient * gradient; });
   const Tensor slope = grad({(h * h).sum()}, {x}, {}, {}, true)[0];  // 3 (2 h)^2 = 108 x^2
   EXPECT_TRUE(has_values(slope, {2}, float64, {108, 432}));
@@ -71,7 +71,7 @@ TEST(HooksTest, AreRecordedWithCreateGraph) {
 }
 
 TEST(HooksTest, CallLeavesWithWhatHasAccumulated) {
-  const Tensor x = leaf({1, 2});
+  const Tensor x = hooked_leaf({1, 2});
   std::vector<Tensor> seen;
   register_post_accumulate_grad_hook(x, [&](const Tensor& of) { seen.push_back(of.grad().clone()); });
   for (int i = 0; i < 2; ++i) (x * 3).sum().backward();
@@ -82,7 +82,7 @@ TEST(HooksTest, CallLeavesWithWhatHasAccumulated) {
 }
 
 TEST(HooksTest, ResultsRetainWhatHooksLeft) {
-  const Tensor x = leaf({1, 2});
+  const Tensor x = hooked_leaf({1, 2});
   Tensor h = x * 2;
   EXPECT_FALSE(retains_grad(h));
   retain_grad(h);
@@ -103,7 +103,7 @@ TEST(HooksTest, GoWithTheGraphAndWithLeaves) {
   const auto held = std::make_shared<int>(0);
   const auto hook = [held](const Tensor&) { return Tensor(); };
   {
-    const Tensor x = leaf({1, 2}), h = x * 2, unused = x * 3;
+    const Tensor x = hooked_leaf({1, 2}), h = x * 2, unused = x * 3;
     register_hook(x, hook);
     register_hook(h, hook);
     register_hook(unused, hook);
@@ -115,13 +115,13 @@ TEST(HooksTest, GoWithTheGraphAndWithLeaves) {
 }
 
 TEST(HooksTest, ErrorsNameWhatIsWrong) {
-  const Tensor x = leaf({1, 2}), h = x * 2, plain = tensor({1.0});
+  const Tensor x = hooked_leaf({1, 2}), h = x * 2, plain = tensor({1.0});
   const auto none = [](const Tensor&) { return Tensor(); };
-  EXPECT_TRUE(has_words(error_of([&] { register_hook(plain, none); }), {"register_hook", "does not require a gradient"}));
-  EXPECT_TRUE(has_words(error_of([&] { retain_grad(plain); }), {"retain_grad", "does not require a gradient"}));
-  EXPECT_TRUE(has_words(error_of([&] { register_post_accumulate_grad_hook(h, [](const Tensor&) {}); }), {"no leaf"}));
+  EXPECT_TRUE(has_words(hook_error_of([&] { register_hook(plain, none); }), {"register_hook", "does not require a gradient"}));
+  EXPECT_TRUE(has_words(hook_error_of([&] { retain_grad(plain); }), {"retain_grad", "does not require a gradient"}));
+  EXPECT_TRUE(has_words(hook_error_of([&] { register_post_accumulate_grad_hook(h, [](const Tensor&) {}); }), {"no leaf"}));
   register_hook(h, [](const Tensor& gradient) { return gradient.sum(); });
-  EXPECT_TRUE(has_words(error_of([&] { h.sum().backward(); }), {"register_hook", "shape ()", "(2,)"}));
+  EXPECT_TRUE(has_words(hook_error_of([&] { h.sum().backward(); }), {"register_hook", "shape ()", "(2,)"}));
 }
 
 }  // namespace
