@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from ._C import Tensor
 from ._C import _functional as _F
 from .nn._named import named as _named
+from .nn._named import named_as as _named_as
 from .nn._packed import packed as _packed
 
 __all__ = ["gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell"]
+
 
 def _tensors(argument: str, given: Any, count: int | None = None) -> list[Tensor]:
     if not isinstance(given, (tuple, list)) or not all(isinstance(one, Tensor) for one in given):
@@ -84,40 +86,25 @@ def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
     return found
 
 
-@_named
-def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """Output and last states of the layers of nn.GRU; arguments as lstm has them, with one tensor for `hx`.
+def _of_layers(name: str, doc: str, gates: int) -> Callable[..., tuple[Tensor, Tensor]]:
+    def states(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = _layers(name.upper(), _ordered(args, kwargs), _NAMES)
+        return found
 
-    >>> params = [luge.zeros(12, 3), luge.zeros(12, 4)]
-    >>> luge.gru(luge.ones(5, 2, 3), luge.zeros(1, 2, 4), params, False, 1, 0.0, False, False, False)[0].shape
+    example = f"""
+
+    >>> params = [luge.zeros({4 * gates}, 3), luge.zeros({4 * gates}, 4)]
+    >>> luge.{name}(luge.ones(5, 2, 3), luge.zeros(1, 2, 4), params, False, 1, 0.0, False, False, False)[0].shape
     (5, 2, 4)
     """
-    found: tuple[Tensor, Tensor] = _layers("GRU", _ordered(args, kwargs), _NAMES)
-    return found
+    return _named_as(name, doc + example, states)
 
 
-@_named
-def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """Output and last states of the layers of nn.RNN; arguments as lstm has them, with one tensor for `hx`.
+_OF_LAYERS = "Output and last states of the layers of nn.{}; arguments as lstm has them, with one tensor for `hx`."
 
-    >>> params = [luge.zeros(4, 3), luge.zeros(4, 4)]
-    >>> luge.rnn_tanh(luge.ones(5, 2, 3), luge.zeros(1, 2, 4), params, False, 1, 0.0, False, False, False)[0].shape
-    (5, 2, 4)
-    """
-    found: tuple[Tensor, Tensor] = _layers("RNN_TANH", _ordered(args, kwargs), _NAMES)
-    return found
-
-
-@_named
-def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """The same with nonlinearity='relu'.
-
-    >>> params = [luge.zeros(4, 3), luge.zeros(4, 4)]
-    >>> luge.rnn_relu(luge.ones(5, 2, 3), luge.zeros(1, 2, 4), params, False, 1, 0.0, False, False, False)[0].shape
-    (5, 2, 4)
-    """
-    found: tuple[Tensor, Tensor] = _layers("RNN_RELU", _ordered(args, kwargs), _NAMES)
-    return found
+gru = _of_layers("gru", _OF_LAYERS.format("GRU"), 3)
+rnn_tanh = _of_layers("rnn_tanh", _OF_LAYERS.format("RNN"), 1)
+rnn_relu = _of_layers("rnn_relu", "The same with nonlinearity='relu'.", 1)
 
 
 _PACKED_NAMES = "data batch_sizes hx params has_biases num_layers dropout train bidirectional".split()
@@ -154,40 +141,27 @@ def lstm_cell(
     return found
 
 
-@_named
-def gru_cell(
-    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
-) -> Tensor:
-    """The state after one step of nn.GRUCell from `hx`.
+class _Cell(Protocol):
+    def __call__(
+        self, input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+    ) -> Tensor: ...
 
-    >>> luge.gru_cell(luge.ones(2, 3), luge.zeros(2, 4), luge.zeros(12, 3), luge.zeros(12, 4)).shape
+
+def _of_cell(name: str, doc: str, gates: int) -> _Cell:
+    def state(
+        input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
+    ) -> Tensor:
+        found: Tensor = _cell(name[: -len("_cell")].upper(), input, hx, w_ih, w_hh, b_ih, b_hh)
+        return found
+
+    example = f"""
+
+    >>> luge.{name}(luge.ones(2, 3), luge.zeros(2, 4), luge.zeros({4 * gates}, 3), luge.zeros({4 * gates}, 4)).shape
     (2, 4)
     """
-    found: Tensor = _cell("GRU", input, hx, w_ih, w_hh, b_ih, b_hh)
-    return found
+    return _named_as(name, doc + example, state)
 
 
-@_named
-def rnn_tanh_cell(
-    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
-) -> Tensor:
-    """The state after one step of nn.RNNCell from `hx`.
-
-    >>> luge.rnn_tanh_cell(luge.ones(2, 3), luge.zeros(2, 4), luge.zeros(4, 3), luge.zeros(4, 4)).shape
-    (2, 4)
-    """
-    found: Tensor = _cell("RNN_TANH", input, hx, w_ih, w_hh, b_ih, b_hh)
-    return found
-
-
-@_named
-def rnn_relu_cell(
-    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
-) -> Tensor:
-    """The same with nonlinearity='relu'.
-
-    >>> luge.rnn_relu_cell(luge.ones(2, 3), luge.zeros(2, 4), luge.zeros(4, 3), luge.zeros(4, 4)).shape
-    (2, 4)
-    """
-    found: Tensor = _cell("RNN_RELU", input, hx, w_ih, w_hh, b_ih, b_hh)
-    return found
+gru_cell = _of_cell("gru_cell", "The state after one step of nn.GRUCell from `hx`.", 3)
+rnn_tanh_cell = _of_cell("rnn_tanh_cell", "The state after one step of nn.RNNCell from `hx`.", 1)
+rnn_relu_cell = _of_cell("rnn_relu_cell", "The same with nonlinearity='relu'.", 1)

@@ -25,3 +25,12 @@ def named(function: _Call) -> _Call:
             raise kind(f"{name}: {error}") from error
 
     return call  # type: ignore[return-value]
+
+
+def named_as(name: str, doc: str, function: _Call) -> _Call:
+    """named() of a function that is made for several names."""
+    made: Any = function
+    made.__name__ = made.__qualname__ = name
+    made.__code__ = made.__code__.replace(co_name=name)  # Python 3.9 has it from here
+    made.__doc__ = doc
+    return named(function)
