@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Union
+from typing import Any, Protocol, TypeVar, Union
 
 from .. import _C
 from .._C import Tensor
+from ._named import named_as
 
 Sizes = Union[int, Sequence[int]]
 Ratios = Union[float, Sequence[float]]
@@ -43,7 +44,7 @@ def _starts(samples: Tensor, size: int, kernel: int, output: int) -> Tensor:
     return _C.cat([places.to(_C.int64) - (drawn * step).to(_C.int64), last], -1)
 
 
-def fractional_max_pool(
+def _pooled(
     name: str,
     dims: int,
     input: Tensor,
@@ -87,3 +88,56 @@ def fractional_max_pool(
     values = input.flatten(-dims).gather(-1, places.flatten(len(lead))).reshape(places.shape)
     largest = values.max(-1, keepdim=True)
     return largest[0].squeeze(-1), places.gather(-1, largest[1]).squeeze(-1)
+
+
+_Result = TypeVar("_Result", covariant=True)
+
+
+class _Pool(Protocol[_Result]):
+    def __call__(
+        self,
+        input: Tensor,
+        kernel_size: int | Sequence[int],
+        output_size: int | Sequence[int] | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> _Result: ...
+
+
+def _made(dims: int, sizes: str, with_indices: bool = False) -> Any:
+    """One of the functions; those with indices give their places whatever `return_indices` says."""
+    plain = f"fractional_max_pool{dims}d"
+    name = f"{plain}_with_indices" if with_indices else plain
+
+    def pool(
+        input: Tensor,
+        kernel_size: int | Sequence[int],
+        output_size: int | Sequence[int] | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        found = _pooled(name, dims, input, kernel_size, output_size, output_ratio, _random_samples)
+        return found if with_indices or return_indices else found[0]
+
+    if with_indices:
+        doc, result = f"{plain} with `return_indices`.", "[1].shape"
+        pool.__annotations__["return"] = "tuple[Tensor, Tensor]"
+    else:
+        result = ".shape"
+        doc = f"""The largest values of windows of x (batch, channels, {sizes}) or without batch, of which there are `output_size`, or
+    `output_ratio` times the size, and with `return_indices` their places. The windows cover x, and where they begin is drawn for
+    each channel of each sample, or follows from `_random_samples` (batch, channels, {dims}) in [0, 1). Raises ShapeError, ValueError."""
+    example = f"""
+
+    >>> luge.nn.functional.{name}(luge.zeros{(1, 1, *(4, 6, 8)[-dims:])}, 2, output_ratio=0.5){result}
+    {(1, 1, *(2, 3, 4)[-dims:])}
+    """
+    return named_as(name, doc + example, pool)
+
+
+fractional_max_pool2d: _Pool[Tensor | tuple[Tensor, Tensor]] = _made(2, "height, width")
+fractional_max_pool3d: _Pool[Tensor | tuple[Tensor, Tensor]] = _made(3, "depth, height, width")
+fractional_max_pool2d_with_indices: _Pool[tuple[Tensor, Tensor]] = _made(2, "height, width", True)
+fractional_max_pool3d_with_indices: _Pool[tuple[Tensor, Tensor]] = _made(3, "depth, height, width", True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._C import (
@@ -119,7 +118,12 @@ from ._dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
-from ._fractional import fractional_max_pool as _fractional_max_pool
+from ._fractional import (
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+)
 from ._grids import affine_grid, grid_sample
 from ._heads import multi_head_attention_forward
 from ._losses import (
@@ -127,10 +131,9 @@ from ._losses import (
     multilabel_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from ._named import named as _named
 from ._resize import interpolate, upsample, upsample_bilinear, upsample_nearest
 from ._tables import embedding, embedding_bag
-from ._unpool import max_unpool as _max_unpool
+from ._unpool import max_unpool1d, max_unpool2d, max_unpool3d
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -259,142 +262,6 @@ __all__ = [
     "upsample_bilinear",
     "upsample_nearest",
 ]
-
-
-@_named
-def max_unpool1d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] | None = None,
-    padding: int | Sequence[int] = 0,
-    output_size: Sequence[int] | None = None,
-) -> Tensor:
-    """Zeros with the input's values at the places that max_pool1d(return_indices=True) gave. Without `output_size` the
-    size is the least that such windows come from. Input (..., channels, length). Raises ShapeError, ValueError for another
-    size, IndexError for places outside.
-
-    >>> x, places = luge.nn.functional.max_pool1d(luge.ones(1, 2), 2, return_indices=True)
-    >>> luge.nn.functional.max_unpool1d(x, places, 2).sum()
-    tensor(1.)
-    """
-    return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
-
-
-@_named
-def max_unpool2d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] | None = None,
-    padding: int | Sequence[int] = 0,
-    output_size: Sequence[int] | None = None,
-) -> Tensor:
-    """Zeros with the input's values at the places that max_pool2d(return_indices=True) gave. Without `output_size` the
-    size is the least that such windows come from. Input (..., channels, height, width). Raises ShapeError, ValueError for another
-    size, IndexError for places outside.
-
-    >>> x, places = luge.nn.functional.max_pool2d(luge.ones(1, 2, 2), 2, return_indices=True)
-    >>> luge.nn.functional.max_unpool2d(x, places, 2).sum()
-    tensor(1.)
-    """
-    return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
-
-
-@_named
-def max_unpool3d(
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: int | Sequence[int],
-    stride: int | Sequence[int] | None = None,
-    padding: int | Sequence[int] = 0,
-    output_size: Sequence[int] | None = None,
-) -> Tensor:
-    """Zeros with the input's values at the places that max_pool3d(return_indices=True) gave. Without `output_size` the
-    size is the least that such windows come from. Input (..., channels, depth, height, width). Raises ShapeError, ValueError for another
-    size, IndexError for places outside.
-
-    >>> x, places = luge.nn.functional.max_pool3d(luge.ones(1, 2, 2, 2), 2, return_indices=True)
-    >>> luge.nn.functional.max_unpool3d(x, places, 2).sum()
-    tensor(1.)
-    """
-    return _max_unpool("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
-
-
-@_named
-def fractional_max_pool2d(
-    input: Tensor,
-    kernel_size: int | Sequence[int],
-    output_size: int | Sequence[int] | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,
-    _random_samples: Tensor | None = None,
-) -> Tensor | tuple[Tensor, Tensor]:
-    """The largest values of windows of x (batch, channels, height, width) or without batch, of which there are `output_size`, or
-    `output_ratio` times the size, and with `return_indices` their places. The windows cover x, and where they begin is drawn for
-    each channel of each sample, or follows from `_random_samples` (batch, channels, 2) in [0, 1). Raises ShapeError, ValueError.
-
-    >>> luge.nn.functional.fractional_max_pool2d(luge.zeros(1, 1, 6, 8), 2, output_ratio=0.5).shape
-    (1, 1, 3, 4)
-    """
-    found = _fractional_max_pool("fractional_max_pool2d", 2, input, kernel_size, output_size, output_ratio, _random_samples)
-    return found if return_indices else found[0]
-
-
-@_named
-def fractional_max_pool2d_with_indices(
-    input: Tensor,
-    kernel_size: int | Sequence[int],
-    output_size: int | Sequence[int] | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,
-    _random_samples: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """fractional_max_pool2d with `return_indices`.
-
-    >>> luge.nn.functional.fractional_max_pool2d_with_indices(luge.zeros(1, 1, 6, 8), 2, output_ratio=0.5)[1].shape
-    (1, 1, 3, 4)
-    """
-    found = _fractional_max_pool("fractional_max_pool2d_with_indices", 2, input, kernel_size, output_size, output_ratio, _random_samples)
-    return found
-
-
-@_named
-def fractional_max_pool3d(
-    input: Tensor,
-    kernel_size: int | Sequence[int],
-    output_size: int | Sequence[int] | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,
-    _random_samples: Tensor | None = None,
-) -> Tensor | tuple[Tensor, Tensor]:
-    """The largest values of windows of x (batch, channels, depth, height, width) or without batch, of which there are `output_size`, or
-    `output_ratio` times the size, and with `return_indices` their places. The windows cover x, and where they begin is drawn for
-    each channel of each sample, or follows from `_random_samples` (batch, channels, 3) in [0, 1). Raises ShapeError, ValueError.
-
-    >>> luge.nn.functional.fractional_max_pool3d(luge.zeros(1, 1, 4, 6, 8), 2, output_ratio=0.5).shape
-    (1, 1, 2, 3, 4)
-    """
-    found = _fractional_max_pool("fractional_max_pool3d", 3, input, kernel_size, output_size, output_ratio, _random_samples)
-    return found if return_indices else found[0]
-
-
-@_named
-def fractional_max_pool3d_with_indices(
-    input: Tensor,
-    kernel_size: int | Sequence[int],
-    output_size: int | Sequence[int] | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,
-    _random_samples: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
-    """fractional_max_pool3d with `return_indices`.
-
-    >>> luge.nn.functional.fractional_max_pool3d_with_indices(luge.zeros(1, 1, 4, 6, 8), 2, output_ratio=0.5)[1].shape
-    (1, 1, 2, 3, 4)
-    """
-    found = _fractional_max_pool("fractional_max_pool3d_with_indices", 3, input, kernel_size, output_size, output_ratio, _random_samples)
-    return found
 
 
 if not TYPE_CHECKING:
