@@ -88,6 +88,10 @@ class _LazyNorm(_Lazy):
         return input.shape[2 if input.ndim - 1 in ndims and input.shape[0] == sets else 1]
 
 
+class _LazyInstanceNorm(_LazyNorm):
+    _defaults = {"affine": True, "track_running_stats": True}
+
+
 class LazyLinear(_Lazy, Linear):
     """A Linear whose `in_features` is the last size of the first input. Its parameters are made then, in the arena that it was
     made for: before, whatever asks for them raises ValueError, an optimizer among them.
@@ -193,7 +197,7 @@ class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
     _becomes = BatchNorm3d
 
 
-class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
+class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):
     """An InstanceNorm1d whose `num_features` is the channels of the first input; see LazyLinear. In PyTorch
     it has weights and running statistics where nothing else is said, and so here.
 
@@ -202,10 +206,9 @@ class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
     """
 
     _becomes = InstanceNorm1d
-    _defaults = {"affine": True, "track_running_stats": True}
 
 
-class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
+class LazyInstanceNorm2d(_LazyInstanceNorm, InstanceNorm2d):
     """An InstanceNorm2d whose `num_features` is the channels of the first input; see LazyLinear. In PyTorch
     it has weights and running statistics where nothing else is said, and so here.
 
@@ -214,10 +217,9 @@ class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
     """
 
     _becomes = InstanceNorm2d
-    _defaults = {"affine": True, "track_running_stats": True}
 
 
-class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
+class LazyInstanceNorm3d(_LazyInstanceNorm, InstanceNorm3d):
     """An InstanceNorm3d whose `num_features` is the channels of the first input; see LazyLinear. In PyTorch
     it has weights and running statistics where nothing else is said, and so here.
 
@@ -226,4 +228,3 @@ class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     """
 
     _becomes = InstanceNorm3d
-    _defaults = {"affine": True, "track_running_stats": True}
