@@ -165,3 +165,4 @@ def test_gradients_at_a_bound():
     ]:  # fmt: skip
         assert gradients(luge.clamp, *map(float, values)) == list(wanted), values
     assert gradients(lambda x, low: luge.clamp(x, min=low), 1.0, 1.0) == [0.5, 0.5]
+    assert gradients(lambda x, high: luge.clamp(x, max=high), 1.0, 1.0) == [0.5, 0.5]

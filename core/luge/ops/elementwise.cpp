@@ -555,8 +555,8 @@ Tensor clamp(const Tensor& x, const Tensor& low, const Tensor& high) {
   const Tensor raised = low.defined() ? maximum(x, low) : x;
   if (!high.defined()) return raised;
   const Tensor within = minimum(raised, high);
-  const bool trains = grad_enabled() && (x.requires_grad() || low.requires_grad() || high.requires_grad());
-  if (!low.defined() || !is_floating(dtype) || !trains) return within;
+  if (!low.defined() || !is_floating(dtype)) return within;
+  if (!grad_enabled() || !(x.requires_grad() || low.requires_grad() || high.requires_grad())) return within;
   // Which of the three gets the gradient, as in PyTorch 2.15: equal ones share it, but x has it alone between equal bounds.
   const Tensor point = where(x < low, low, where(x > high, high, x));
   const Tensor number = where(low < high, within, where(low == high, point, where(low > high, high, kNan)));
