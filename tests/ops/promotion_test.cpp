@@ -109,8 +109,9 @@ TEST_P(PromotionTest, ArithmeticOfBoolsIsLogic) {
                  LUGE_ERROR(DTypeError, "neg: bool has no such operation", -a),
                  LUGE_ERROR(DTypeError, "abs: bool has no such operation", a.abs()),
                  LUGE_ERROR(DTypeError, "relu: bool has no such operation", a.relu()),
-                 LUGE_ERROR(DTypeError, "pow: bool has no such operation", pow(a, b)),
-                 LUGE_ERROR(DTypeError, "pow: bool has no such operation", pow(a, true))});
+                 LUGE_ERROR(DTypeError, "pow: bool has no such operation", pow(a, b))});
+  EXPECT_TRUE(has_values(pow(a, true), {4}, boolean, {0, 0, 1, 1}));
+  EXPECT_TRUE(has_values(pow(a, false), {4}, boolean, {1, 1, 1, 1}));
 }
 
 TEST_P(PromotionTest, BitsAreThoseOfIntegers) {
