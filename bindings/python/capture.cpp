@@ -1,5 +1,6 @@
 // Captured steps and the monitor.
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -85,6 +86,53 @@ class Structure {
   std::vector<nb::object> keys_;
 };
 
+/// How often a module has begun or stopped to train, so that steps look at theirs only where any has.
+std::int64_t training_changes = 0;
+
+/// The modules that a captured function calls, and whether each of them trained then: others are another step.
+class Modes {
+ public:
+  /// While it lives, modules that are called are listed.
+  class Listing {
+   public:
+    Listing() : all_(nb::module_::import_("luge.nn._hooked").attr("recorded")) { all_.append(modules_); }
+    ~Listing() { PyList_SetSlice(all_.ptr(), static_cast<Py_ssize_t>(all_.size()) - 1, static_cast<Py_ssize_t>(all_.size()), nullptr); }
+    Listing(const Listing&) = delete;
+    Listing& operator=(const Listing&) = delete;
+    const nb::list& modules() const { return modules_; }
+
+   private:
+    nb::list all_, modules_;
+  };
+
+  /// A function that itself lets modules train and stops them depends on no mode.
+  void take(const Listing& listing, std::int64_t changes_before) {
+    trained_.clear();
+    if (training_changes == changes_before)
+      for (const nb::handle module : listing.modules()) {
+        const auto same = [&](const std::pair<nb::object, bool>& known) { return known.first().is(module); };
+        if (std::none_of(trained_.begin(), trained_.end(), same)) trained_.emplace_back(nb::weakref(module), trains(module));
+      }
+    seen_ = training_changes;
+  }
+
+  bool hold() {
+    if (seen_ == training_changes) return true;
+    for (const auto& [reference, trained] : trained_) {
+      const nb::object module = reference();
+      if (!module.is_none() && trains(module) != trained) return false;
+    }
+    seen_ = training_changes;
+    return true;
+  }
+
+ private:
+  static bool trains(nb::handle module) { return nb::cast<bool>(nb::bool_(module.attr("training"))); }
+
+  std::vector<std::pair<nb::object, bool>> trained_;  ///< weak references
+  std::int64_t seen_ = -1;
+};
+
 class PyStep {
  public:
   PyStep(nb::object function, bool keep_gradients, SourceLocation location)
@@ -164,20 +212,34 @@ class PyStep {
     return result;
   }
 
-  /// One for each order of the names.
+  struct Variant {
+    Modes modes;
+    std::unique_ptr<CapturedStep> step;
+  };
+  static constexpr std::size_t kMostVariants = 16;
+
+  /// One for each order of the names, and for modules that train and that do not.
   CapturedStep& step_for(const nb::kwargs& named) {
     std::vector<std::string> names;
     for (const auto& [key, value] : named) names.push_back(nb::cast<std::string>(key));
-    std::unique_ptr<CapturedStep>& step = steps_[names];
-    if (!step)
-      step = std::make_unique<CapturedStep>(
-          [this, names](const std::vector<Tensor>& inputs) { return call(inputs, names); },
+    std::vector<std::unique_ptr<Variant>>& variants = steps_[names];
+    auto variant = std::find_if(variants.begin(), variants.end(), [](const auto& one) { return one->modes.hold(); });
+    if (variant == variants.end()) {
+      if (variants.size() == kMostVariants)
+        throw CaptureError(fmt::format("step: its modules have been in {} different combinations of train() and eval(); allowed are {}, each "
+                                       "of which has a plan of its own",
+                                       kMostVariants + 1, kMostVariants));
+      variants.push_back(std::make_unique<Variant>());
+      variant = variants.end() - 1;
+      (*variant)->step = std::make_unique<CapturedStep>(
+          [this, names, modes = &(*variant)->modes](const std::vector<Tensor>& inputs) { return call(inputs, names, *modes); },
           CaptureOptions{.keep_gradients = keep_gradients_}, location_);
-    last_ = step.get();
-    return *step;
+    }
+    last_ = (*variant)->step.get();
+    return *(*variant)->step;
   }
 
-  StepResults call(const std::vector<Tensor>& inputs, const std::vector<std::string>& names) const {
+  StepResults call(const std::vector<Tensor>& inputs, const std::vector<std::string>& names, Modes& modes) const {
     const nb::gil_scoped_acquire locked;
     nb::list positional;
     nb::dict named;
@@ -185,8 +247,11 @@ class PyStep {
     for (std::size_t i = 0; i < before; ++i) positional.append(wrap(inputs[i]));
     for (std::size_t i = 0; i < names.size(); ++i) named[names[i].c_str()] = wrap(inputs[before + i]);
     const auto structure = std::make_shared<Structure>();
+    const Modes::Listing listing;
+    const std::int64_t changes = training_changes;
     StepResults results;
     results.tensors = structure->take(function_(*positional, **named));
+    modes.take(listing, changes);
     results.form = structure;
     return results;
   }
@@ -198,7 +263,7 @@ class PyStep {
   nb::object function_;
   bool keep_gradients_;
   SourceLocation location_;
-  std::map<std::vector<std::string>, std::unique_ptr<CapturedStep>> steps_;
+  std::map<std::vector<std::string>, std::vector<std::unique_ptr<Variant>>> steps_;
   const CapturedStep* last_ = nullptr;
 };
 
@@ -394,6 +459,7 @@ void bind_summary(nb::module_& m) {
 }  // namespace
 
 void bind_capture(nb::module_& m) {
+  m.def("_training_changed", [] { ++training_changes; }, "A module begins or stops to train: captured steps look at theirs.");
   bind_summary(m);
   bind_step(m);
   bind_monitor(m);

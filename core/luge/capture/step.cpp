@@ -1,7 +1,10 @@
 #include <luge/capture/step.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
+#include <luge/autograd/detail/autocast.h>
 #include <luge/capture/detail/describe.h>
 #include <luge/capture/detail/recordings.h>
 #include <luge/base/detail/check.h>
@@ -10,7 +13,21 @@
 
 namespace luge {
 
-/// Recordings for each signature of the arguments.
+namespace {
+
+/// The dtypes in which a region of autocast computes on either kind of device; none where it leaves them as they are.
+using Precision = std::array<std::optional<DType>, 2>;
+
+Precision precision() {
+  Precision now;
+  for (std::size_t i = 0; i < now.size(); ++i)
+    if (autocast_mode.enabled[i]) now[i] = autocast_mode.dtype[i];
+  return now;
+}
+
+}  // namespace
+
+/// Recordings for each signature of the arguments, and for each precision of the region in which the step is called.
 class CapturedStep::Impl {
  public:
   Impl(Body body, CaptureOptions options, SourceLocation location)
@@ -20,7 +37,8 @@ class CapturedStep::Impl {
     LUGE_CHECK(ValueError, steps >= 1, "run: steps is {}; it must be 1 or more", steps);
     LUGE_CHECK(CaptureError, !observer, "{}: a captured step runs within another one; call the function itself",
                named("capture", location_));
-    if (arguments.empty() && current_ && current_->inputs.empty()) return current_->recordings->run(steps);
+    if (arguments.empty() && current_ && current_->inputs.empty() && current_->precision == precision())
+      return current_->recordings->run(steps);
     for (std::size_t i = 0; i < arguments.size(); ++i) check(i, arguments[i]);
     const auto known = std::find_if(signatures_.begin(), signatures_.end(), [&](const std::unique_ptr<Signature>& one) {
       return one->takes(arguments);
@@ -61,7 +79,8 @@ class CapturedStep::Impl {
       recordings.emplace([this, &step] { return step.body_(inputs); }, step.options_, step.location_);
     }
     bool takes(const std::vector<Tensor>& arguments) const {
-      return std::equal(inputs.begin(), inputs.end(), arguments.begin(), arguments.end(),
+      return precision == luge::precision() &&
+             std::equal(inputs.begin(), inputs.end(), arguments.begin(), arguments.end(),
                         [](const Tensor& input, const Tensor& argument) {
                           return input.shape() == argument.shape() && input.dtype() == argument.dtype() &&
                                  input.device() == argument.device();
@@ -74,6 +93,7 @@ class CapturedStep::Impl {
       }
     }
 
+    const Precision precision = luge::precision();
     std::vector<Tensor> inputs;
     std::optional<Recordings> recordings;
   };

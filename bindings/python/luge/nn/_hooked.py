@@ -9,6 +9,9 @@ from .. import _C
 from .._C import Tensor
 from ._hooks import RemovableHandle, add_hook
 
+#: The modules that are called while a captured step is recorded, a list for each such step.
+recorded: list[list[Any]] = []
+
 
 def _joint(tensors: list[Tensor], visit: Callable[[list[Tensor]], list[Tensor]]) -> list[Tensor]:
     """The tensors as results of one node, on whose way back `visit` gets the gradients of all and gives others."""
@@ -47,6 +50,8 @@ class Hooked:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         own = self.__dict__  # without hooks before __init__
+        if recorded:
+            recorded[-1].append(self)
         if own.get("_backward_hooks") or own.get("_backward_pre_hooks"):
             return self._called_back(args, kwargs)
         if own.get("_forward_hooks") or own.get("_forward_pre_hooks"):

@@ -49,6 +49,8 @@ class Module(_Hooked):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "training":
+            _C._training_changed()
         parameters, modules = self.__dict__.get("_parameters", {}), self.__dict__.get("_modules", {})
         if isinstance(value, Tensor) and _C._is_parameter(value):
             self.register_parameter(name, value)
