@@ -297,3 +297,16 @@ def test_places_of_reports_are_checked(tmp_path):
     for wrong, kind in (("", ValueError), ("a\0b", ValueError), (3, TypeError)):
         with pytest.raises(kind, match="^write_tensorboard: logdir "):
             monitor.write_tensorboard(wrong)
+
+
+def test_load_has_the_options_of_pytorch(tmp_path):
+    path = tmp_path / "x.safetensors"
+    luge.save({"x": luge.ones(2)}, path)
+    for options in ({"map_location": "cpu"}, {"map_location": luge.device("cpu"), "weights_only": True}, {"map_location": None}):
+        assert luge.load(path, **options)["x"].tolist() == [1, 1]
+    with pytest.raises(ValueError, match="weights_only is False; it must be True"):
+        luge.load(path, weights_only=False)
+    with pytest.raises(TypeError, match="load: device and map_location are given"):
+        luge.load(path, "cpu", map_location="cpu")
+    with pytest.raises(TypeError, match="map_location is of type int"):
+        luge.load(path, map_location=3)

@@ -46,16 +46,26 @@ def save(obj: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
 
 
 def load(
-    path: str | os.PathLike[str], device: device | str | None = None, *, rename: Rename | None = None
-) -> dict[str, Tensor]:
+    path: str | os.PathLike[str], device: device | str | None = None, *, rename: Rename | None = None,
+    map_location: device | str | None = None, weights_only: bool = True,
+) -> dict[str, Tensor]:  # fmt: skip
     """Names and tensors from a safetensors file, which PyTorch users write with safetensors.torch.save_file.
 
     `rename` gives them other names: a function from name to name, or a dict of names, which also stand for all that begins with
     them and a dot: {"fc1": "hidden"} makes "fc1.weight" into "hidden.weight". None for a name leaves the tensors out.
+    `map_location` is PyTorch's name for `device`. A file holds tensors only, so `weights_only` must be True.
 
     Raises IoError for another kind of file, ValueError where two tensors get one name.
     """
     _checked("load", path)
+    if weights_only is not True:
+        raise ValueError(f"load: weights_only is {weights_only!r}; it must be True, because luge does not run pickles")
+    if map_location is not None:
+        if device is not None:
+            raise TypeError("load: device and map_location are given; allowed is one of them")
+        if not isinstance(map_location, (str, _C.device)):
+            raise TypeError(f"load: map_location is of type {type(map_location).__name__}; it must be a luge.device or a str")
+        device = map_location
     if device is not None and not isinstance(device, (str, _C.device)):
         raise TypeError(f"load: device is of type {type(device).__name__}; it must be a luge.device or a str")
     if rename is not None and not callable(rename) and not isinstance(rename, Mapping):
