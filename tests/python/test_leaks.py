@@ -1,9 +1,13 @@
 """Nothing is left when the interpreter ends: nanobind would report it on stderr."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 import pytest
+
+import luge
 
 PROGRAMS = {
     "functions in the graphs of module variables": """
@@ -141,3 +145,26 @@ def test_after_an_error_that_ends_the_program():
     program = "import luge\nx = luge.ones(2, requires_grad=True)\ny = x * 2\ny.view(3)\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1 and "ShapeError" in done.stderr and "leaked" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["LambdaLR", "MultiplicativeLR", "CyclicLR", "SequentialLR"])
+def test_a_schedule_whose_function_knows_its_optimizer(kind):
+    schedules = luge.optim.lr_scheduler
+    x = luge.ones(3, requires_grad=True)
+    optimizer = luge.optim.SGD([x], lr=0.5)
+
+    def factor(n):
+        return 1.0 if optimizer.lr.item() > 0 else 0.0
+
+    if kind == "CyclicLR":
+        schedule = schedules.CyclicLR(optimizer, 0.1, 1.0, scale_fn=factor, cycle_momentum=False)
+    elif kind == "SequentialLR":
+        schedule = schedules.SequentialLR(optimizer, [schedules.LambdaLR(optimizer, factor), schedules.LambdaLR(optimizer, factor)], [2])
+    else:
+        schedule = getattr(schedules, kind)(optimizer, factor)
+    for _ in range(3):
+        schedule.step()
+    gone = weakref.ref(optimizer), weakref.ref(schedule)
+    del optimizer, schedule, factor
+    gc.collect()
+    assert [one() for one in gone] == [None, None]

@@ -10,6 +10,7 @@ from .._C import Tensor
 from .._C import _lr_scheduler as _made
 from .._C._optim import Optimizer
 from ._schedule import LRScheduler, choice, groups_of, numbers, whole
+from ._schedules import weakly
 
 
 class OneCycleLR(LRScheduler):
@@ -101,7 +102,8 @@ class CyclicLR(LRScheduler):
         name, groups = "CyclicLR", groups_of(optimizer)
         number = 0 if scale_fn is not None and mode not in _MODES else choice(name, "mode", mode, _MODES)
         by_iterations = choice(name, "scale_mode", scale_mode, ("cycle", "iterations")) == 1
-        call = None if scale_fn is None else (lambda x: float(scale_fn(x)))
+        self._scale_fn_custom = scale_fn
+        call = None if scale_fn is None else weakly(self, lambda of: of._scale_fn_custom)
         schedule = partial(
             _made.CyclicLR,
             optimizer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -173,8 +174,16 @@ def _functions(op: str, optimizer: Any, given: Any) -> list[Callable[[int], floa
     return functions
 
 
-def _floats(functions: list[Callable[[int], float]]) -> list[Callable[[int], float]]:
-    return [lambda n, call=function: float(call(n)) for function in functions]  # type: ignore[misc]
+def weakly(schedule: LRScheduler, find: Callable[[Any], Callable[..., Any]]) -> Callable[..., float]:
+    """A function of the schedule as what is compiled keeps it: by the schedule, so that the cycle collector, which does not look into
+    what is compiled, finds a function that knows the schedule or its optimizer."""
+    known = weakref.ref(schedule)
+    return lambda n: float(find(known())(n))
+
+
+def _floats(schedule: _ByFunctions, functions: list[Callable[[int], float]]) -> list[Callable[[int], float]]:
+    schedule.lr_lambdas = functions
+    return [weakly(schedule, lambda of, i=i: of.lr_lambdas[i]) for i in range(len(functions))]  # type: ignore[misc]
 
 
 class _ByFunctions(LRScheduler):
@@ -208,7 +217,7 @@ class LambdaLR(_ByFunctions):
         last_epoch: int = -1,
     ) -> None:
         functions = _functions("LambdaLR", optimizer, lr_lambda)
-        self._begin(optimizer, last_epoch, partial(_made.LambdaLR, optimizer, _floats(functions)), lr_lambdas=functions)
+        self._begin(optimizer, last_epoch, partial(_made.LambdaLR, optimizer, _floats(self, functions)))
 
 
 class MultiplicativeLR(_ByFunctions):
@@ -229,4 +238,4 @@ class MultiplicativeLR(_ByFunctions):
         last_epoch: int = -1,
     ) -> None:
         functions = _functions("MultiplicativeLR", optimizer, lr_lambda)
-        self._begin(optimizer, last_epoch, partial(_made.MultiplicativeLR, optimizer, _floats(functions)), lr_lambdas=functions)
+        self._begin(optimizer, last_epoch, partial(_made.MultiplicativeLR, optimizer, _floats(self, functions)))
