@@ -3,6 +3,7 @@
 import pytest
 
 import luge
+from luge import nn
 
 
 @pytest.mark.parametrize("kind, base", [
@@ -49,3 +50,26 @@ def test_results_have_types():
     assert isinstance(luge.memory_stats(), luge.MemoryStats) and isinstance(luge.init.ones(), luge.Init)
     assert luge.bool_ is luge.bool and isinstance(luge.autograd.FunctionContext((True,)), luge.autograd.FunctionContext)
     assert luge.nn.Module().extra_repr() == ""
+
+
+@pytest.mark.parametrize(("make", "argument", "kind"), [
+    (lambda n: nn.Linear(n, 3), "in_features", "Linear"), (lambda n: nn.Bilinear(2, n, 3), "in2_features", "Bilinear"),
+    (lambda n: nn.Embedding(3, n), "embedding_dim", "Embedding"), (lambda n: nn.Conv2d(n, 2, 3), "in_channels", "Conv2d"),
+    (lambda n: nn.Conv2d(1, 2, n), "kernel_size", "Conv2d"), (lambda n: nn.Conv1d(2, 2, 3, stride=n), "stride", "Conv1d"),
+    (lambda n: nn.BatchNorm2d(n), "num_features", "BatchNorm2d"), (lambda n: nn.LayerNorm(n), "normalized_shape", "LayerNorm"),
+    (lambda n: nn.GroupNorm(n, 4), "num_groups", "GroupNorm"), (lambda n: nn.PReLU(n), "num_parameters", "PReLU"),
+    (lambda n: nn.LSTM(3, n), "hidden_size", "LSTM"), (lambda n: nn.GRUCell(n, 3), "input_size", "GRUCell"),
+    (lambda n: nn.MultiheadAttention(n, 2), "embed_dim", "MultiheadAttention"),
+])  # fmt: skip
+@pytest.mark.parametrize("given", [None, 2.5, [2.5]])
+def test_sizes_of_layers_are_integers(make, argument, kind, given):
+    with pytest.raises(TypeError, match=rf"{kind}: {argument} is of type (NoneType|float|list); it must be an int"):
+        make(given)
+
+
+@pytest.mark.parametrize("make", [nn.Dropout, nn.Dropout2d, lambda p: nn.MultiheadAttention(4, 2, dropout=p), lambda p: nn.LSTM(3, 4, 2, dropout=p)])
+def test_probabilities_of_layers_are_numbers(make):
+    with pytest.raises(TypeError, match="is of type NoneType; it must be a number from 0 to 1"):
+        make(None)
+    with pytest.raises(ValueError, match="is 1.5; it must be from 0 to 1"):
+        make(1.5)

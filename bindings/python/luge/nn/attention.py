@@ -8,6 +8,7 @@ from .. import init
 from .._C import Init, Parameters, Tensor
 from .._C._functional import _multi_head_attention
 from ._arena import added, arena
+from ._sizes import probability, whole
 from .linear import Linear
 from .module import Module
 
@@ -48,15 +49,16 @@ class MultiheadAttention(Module):
         out_proj_init: Init | None = None,
     ) -> None:
         super().__init__()
+        whole("MultiheadAttention", embed_dim=embed_dim, num_heads=num_heads)
         if embed_dim < 1 or num_heads < 1 or embed_dim % num_heads:
             raise ValueError(
                 f"MultiheadAttention: embed_dim is {embed_dim} and num_heads is {num_heads}; both must be 1 or more, and num_heads "
                 "must divide embed_dim"
             )
-        if not 0 <= dropout <= 1:
-            raise ValueError(f"MultiheadAttention: dropout is {dropout}; it must be from 0 to 1")
+        probability("MultiheadAttention", "dropout", dropout)
         self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
+        whole("MultiheadAttention", kdim=self.kdim, vdim=self.vdim)
         if self.kdim < 1 or self.vdim < 1:
             raise ValueError(f"MultiheadAttention: kdim is {kdim} and vdim is {vdim}; both must be 1 or more")
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn

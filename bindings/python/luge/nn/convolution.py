@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Union
 
 from .. import _C, init
 from .._C import Init, Parameters, Tensor, dtype
 from .._C._functional import fold, unfold
 from ._arena import added
+from ._sizes import whole
 from .module import Module
 
 _Numbers = Union[int, Sequence[int]]
@@ -17,7 +18,9 @@ _Numbers = Union[int, Sequence[int]]
 
 def _each(kind: str, what: str, given: _Numbers, dims: int, least: int) -> tuple[int, ...]:
     """One number for each spatial dimension."""
-    numbers = (given,) * dims if isinstance(given, int) else tuple(given)
+    numbers = tuple(given) if isinstance(given, Iterable) else (given,) * dims
+    for number in numbers:
+        whole(kind, **{what: number})
     if len(numbers) == 1:
         numbers *= dims
     if len(numbers) != dims:
@@ -56,6 +59,7 @@ class _Convolution(Module):
     ) -> None:
         super().__init__()
         kind, dims = type(self).__name__, self._dims
+        whole(kind, in_channels=in_channels, out_channels=out_channels, groups=groups)
         if in_channels < 1 or out_channels < 1 or groups < 1:
             raise ValueError(
                 f"{kind}: in_channels is {in_channels}, out_channels {out_channels} and groups {groups}; "

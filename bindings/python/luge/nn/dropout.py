@@ -5,6 +5,7 @@ from __future__ import annotations
 from .._C import Parameters, Tensor
 from ._arena import arena
 from ._dropout import dropped
+from ._sizes import probability
 from .module import Module
 
 
@@ -14,8 +15,7 @@ class _Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False, *, params: Parameters | None = None) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p is {p}; it must be from 0 to 1")
+        probability(type(self).__name__, "p", p)
         self.p, self.inplace = p, inplace
         home = arena(params)
         self._sets = (home.sets, home.first_set) if home is not None and home.batched else None

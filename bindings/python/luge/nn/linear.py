@@ -8,6 +8,7 @@ from typing import Any
 from .. import _C, init
 from .._C import Init, Parameters, Tensor, dtype
 from ._arena import added
+from ._sizes import whole
 from .module import Module
 
 
@@ -39,6 +40,7 @@ class Linear(Module):
         bias_init: Init | None = None,
     ) -> None:
         super().__init__()
+        whole("Linear", in_features=in_features, out_features=out_features)
         if in_features < 1 or out_features < 1:
             raise ValueError(
                 f"Linear: in_features is {in_features} and out_features is {out_features}; both must be 1 or more"
@@ -81,6 +83,7 @@ class Bilinear(Module):
         name: str | None = None,
     ) -> None:
         super().__init__()
+        whole("Bilinear", in1_features=in1_features, in2_features=in2_features, out_features=out_features)
         if min(in1_features, in2_features, out_features) < 1:
             raise ValueError(
                 f"Bilinear: the numbers of features are {in1_features}, {in2_features} and {out_features}; they must be 1 or more"

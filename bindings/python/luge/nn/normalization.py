@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .. import _C
 from .._C import Parameters, ShapeError, Tensor
 from ..autograd import no_grad
 from ._scaled import Scaled as _Scaled
+from ._sizes import whole
 from .functional import (
     batch_norm,
     group_norm,
@@ -114,6 +115,7 @@ class GroupNorm(_Scaled):
         name: str | None = None,
     ) -> None:
         super().__init__()
+        whole("GroupNorm", num_groups=num_groups, num_channels=num_channels)
         if num_groups < 1 or num_channels % num_groups != 0:
             raise ValueError(f"GroupNorm: num_groups is {num_groups}; it must divide num_channels, {num_channels}")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
@@ -154,6 +156,7 @@ class _ByChannel(_Scaled):
         name: str | None,
     ) -> None:
         super().__init__()
+        whole(type(self).__name__, num_features=num_features)
         if num_features < 0:
             raise ValueError(f"{type(self).__name__}: num_features is {num_features}; it must be 0 or more")
         self.num_features, self.eps, self.momentum, self.affine = num_features, eps, momentum, affine
@@ -362,7 +365,9 @@ class LocalResponseNorm(Module):
 
 
 def _shape(kind: str, given: int | Sequence[int]) -> tuple[int, ...]:
-    shape = (given,) if isinstance(given, int) else tuple(given)
+    shape = tuple(given) if isinstance(given, Iterable) else (given,)
+    for size in shape:
+        whole(kind, normalized_shape=size)
     if not shape or any(size < 1 for size in shape):
         raise ValueError(f"{kind}: normalized_shape is {given}; it must have one size or more, each 1 or more")
     return shape

@@ -8,6 +8,7 @@ from .. import _C
 from .._C import Parameters, Tensor, dtype
 from . import functional as F
 from ._arena import added
+from ._sizes import whole
 from .module import Module
 
 
@@ -30,6 +31,7 @@ class PReLU(Module):
         name: str | None = None,
     ) -> None:
         super().__init__()
+        whole("PReLU", num_parameters=num_parameters)
         if num_parameters < 1:
             raise ValueError(f"PReLU: num_parameters is {num_parameters}; it must be 1 or more")
         self.num_parameters, self.init = num_parameters, init

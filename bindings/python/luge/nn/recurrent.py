@@ -10,6 +10,7 @@ from .._C import Init, Parameters, Tensor
 from .._C._functional import _recurrent, _recurrent_cell
 from ._arena import added, arena
 from ._packed import packed
+from ._sizes import probability, whole
 from .module import Module
 from .utils.rnn import PackedSequence
 
@@ -63,13 +64,11 @@ class RNNBase(Module):
         own = type(self).__name__
         if mode not in _GATES:
             raise ValueError(f"{own}: mode is {mode!r}; allowed are {', '.join(map(repr, _GATES))}")
+        whole(own, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, proj_size=proj_size)
         for argument, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if isinstance(size, bool) or not isinstance(size, int):
-                raise TypeError(f"{own}: {argument} is of type {type(size).__name__}; it must be an int")
             if size < 1:
                 raise ValueError(f"{own}: {argument} is {size}; it must be 1 or more")
-        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
-            raise ValueError(f"{own}: dropout is {dropout}; it must be from 0 to 1")
+        probability(own, "dropout", dropout)
         if proj_size < 0 or proj_size >= hidden_size or (proj_size and mode != "LSTM"):
             raise ValueError(f"{own}: proj_size is {proj_size}; only an LSTM has one, which must be below hidden_size, {hidden_size}")
         self.mode, self.input_size, self.hidden_size, self.num_layers = mode, input_size, hidden_size, num_layers
@@ -256,6 +255,7 @@ class _Cell(Module):
     ) -> None:
         super().__init__()
         own = type(self).__name__
+        whole(own, input_size=input_size, hidden_size=hidden_size)
         if input_size < 1 or hidden_size < 1:
             raise ValueError(f"{own}: input_size is {input_size} and hidden_size is {hidden_size}; both must be 1 or more")
         self._mode, self.input_size, self.hidden_size, self.bias = mode, input_size, hidden_size, bias

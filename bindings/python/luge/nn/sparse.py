@@ -9,6 +9,7 @@ from .._C import Init, Parameters, Tensor, dtype
 from ..autograd import no_grad
 from . import functional as F
 from ._arena import added, arena
+from ._sizes import whole
 from .module import Module
 
 
@@ -20,6 +21,7 @@ def _options(
     sparse: bool,
 ) -> int | None:
     """Checks them; returns padding_idx counted from the front."""
+    whole(kind, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
     if num_embeddings < 1 or embedding_dim < 1:
         raise ValueError(
             f"{kind}: num_embeddings is {num_embeddings} and embedding_dim is {embedding_dim}; both must be 1 or more"

@@ -12,6 +12,7 @@ from .._C import float32 as _float32
 from ..autograd import no_grad
 from . import functional
 from ._arena import arena
+from ._sizes import whole
 from .attention import MultiheadAttention
 from .containers import ModuleList
 from .dropout import Dropout
@@ -86,6 +87,7 @@ class _Layer(Module):
     ) -> None:
         super().__init__()
         own = type(self).__name__
+        whole(own, dim_feedforward=dim_feedforward)
         if dim_feedforward < 1:
             raise ValueError(f"{own}: dim_feedforward is {dim_feedforward}; it must be 1 or more")
         home = arena(params)
@@ -207,8 +209,7 @@ class TransformerDecoderLayer(_Layer):
 
 def _layers(name: str, layer: Module, count: int) -> ModuleList:
     """As many copies of the layer. In an arena, which cannot lose parameters, it is the first of them itself."""
-    if isinstance(count, bool) or not isinstance(count, int):
-        raise TypeError(f"{name}: num_layers is of type {type(count).__name__}; it must be an int")
+    whole(name, num_layers=count)
     if count < 0:
         raise ValueError(f"{name}: num_layers is {count}; it must be 0 or more")
     if isinstance(layer, _Layer) and layer._home is not None:
