@@ -182,6 +182,7 @@ ERRORS = [
     (lambda: nn.LSTM(0, 4), ValueError, "LSTM: input_size is 0"),
     (lambda: nn.LSTM(3, 0), ValueError, "LSTM: hidden_size is 0"),
     (lambda: nn.GRU(3, 4, 0), ValueError, "GRU: num_layers is 0"),
+    (lambda: nn.LSTM(3, 4, 2**40), ValueError, "LSTM: num_layers is 1099511627776; it must be from 1 to 10000"),
     (lambda: nn.GRU(3, 4.0), TypeError, "GRU: hidden_size is of type float"),
     (lambda: nn.LSTM(3, 4, dropout=2), ValueError, "LSTM: dropout is 2"),
     (lambda: nn.LSTM(3, 4, proj_size=4), ValueError, "LSTM: proj_size is 4"),

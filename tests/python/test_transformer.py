@@ -232,6 +232,10 @@ ERRORS = [
     (lambda: nn.TransformerEncoderLayer(4, 2, activation="x"), ValueError, "TransformerEncoderLayer: activation is 'x'"),
     (lambda: nn.TransformerEncoderLayer(4, 2, 0), ValueError, "TransformerEncoderLayer: dim_feedforward is 0"),
     (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2), -1), ValueError, "TransformerEncoder: num_layers is -1"),
+    (lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2), 2**40), ValueError,
+     "TransformerEncoder: num_layers is 1099511627776; it must be from 0 to 10000"),
+    (lambda: nn.TransformerDecoder(int, 2), TypeError, "TransformerDecoder: the layer is of type type; it must be a Module"),
+    (lambda: nn.Transformer(4, 2, 2**40), ValueError, "Transformer: num_encoder_layers is 1099511627776; it must be from 0 to 10000"),
     (lambda: nn.Transformer(4, 2, 1, 1)(luge.zeros(X), luge.zeros(3, 2, 5)), luge.ShapeError, "Transformer: tgt has shape"),
 ]  # fmt: skip
 

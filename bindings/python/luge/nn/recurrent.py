@@ -10,6 +10,7 @@ from .._C import Init, Parameters, Tensor
 from .._C._functional import _recurrent, _recurrent_cell
 from ._arena import added, arena
 from ._packed import packed
+from ._sizes import layer_count as _layer_count
 from ._sizes import probability, whole
 from .module import Module
 from .utils.rnn import PackedSequence
@@ -64,8 +65,9 @@ class RNNBase(Module):
         own = type(self).__name__
         if mode not in _GATES:
             raise ValueError(f"{own}: mode is {mode!r}; allowed are {', '.join(map(repr, _GATES))}")
-        whole(own, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, proj_size=proj_size)
-        for argument, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
+        whole(own, input_size=input_size, hidden_size=hidden_size, proj_size=proj_size)
+        _layer_count(own, "num_layers", num_layers, 1)
+        for argument, size in (("input_size", input_size), ("hidden_size", hidden_size)):
             if size < 1:
                 raise ValueError(f"{own}: {argument} is {size}; it must be 1 or more")
         probability(own, "dropout", dropout)

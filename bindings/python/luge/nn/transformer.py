@@ -12,6 +12,7 @@ from .._C import float32 as _float32
 from ..autograd import no_grad
 from . import functional
 from ._arena import arena
+from ._sizes import layer_count as _layer_count
 from ._sizes import whole
 from .attention import MultiheadAttention
 from .containers import ModuleList
@@ -209,9 +210,9 @@ class TransformerDecoderLayer(_Layer):
 
 def _layers(name: str, layer: Module, count: int) -> ModuleList:
     """As many copies of the layer. In an arena, which cannot lose parameters, it is the first of them itself."""
-    whole(name, num_layers=count)
-    if count < 0:
-        raise ValueError(f"{name}: num_layers is {count}; it must be 0 or more")
+    if not isinstance(layer, Module):
+        raise TypeError(f"{name}: the layer is of type {type(layer).__name__}; it must be a Module")
+    _layer_count(name, "num_layers", count)
     if isinstance(layer, _Layer) and layer._home is not None:
         return ModuleList([layer if i == 0 else layer.again() for i in range(count)])
     return ModuleList([copy.deepcopy(layer) for _ in range(count)])
@@ -331,6 +332,7 @@ class Transformer(Module):
             ("decoder", custom_decoder, TransformerDecoderLayer, num_decoder_layers),
         ):
             if custom is None:
+                _layer_count("Transformer", f"num_{part}_layers", count)
                 custom = (TransformerEncoder if part == "encoder" else TransformerDecoder)(Module(), 0)
                 custom.layers, custom.num_layers = stack(kind, part, count), count
                 where: dict[str, Any] = {"params": params, "name": None if home is None else f"{prefix}.{part}.norm"}
