@@ -92,17 +92,20 @@ std::int64_t training_changes = 0;
 /// The modules that a captured function calls, and whether each of them trained then: others are another step.
 class Modes {
  public:
-  /// While it lives, modules that are called are listed.
+  /// While it lives, modules that this thread calls are listed.
   class Listing {
    public:
-    Listing() : all_(nb::module_::import_("luge.nn._hooked").attr("recorded")) { all_.append(modules_); }
-    ~Listing() { PyList_SetSlice(all_.ptr(), static_cast<Py_ssize_t>(all_.size()) - 1, static_cast<Py_ssize_t>(all_.size()), nullptr); }
+    Listing() : recorded_(nb::module_::import_("luge.nn._hooked").attr("recorded")) { recorded_.attr("modules") = modules_; }
+    ~Listing() {
+      if (PyObject_SetAttrString(recorded_.ptr(), "modules", Py_None) != 0) PyErr_Clear();
+    }
     Listing(const Listing&) = delete;
     Listing& operator=(const Listing&) = delete;
     const nb::list& modules() const { return modules_; }
 
    private:
-    nb::list all_, modules_;
+    nb::object recorded_;
+    nb::list modules_;
   };
 
   /// A function that itself lets modules train and stops them depends on no mode.

@@ -1,6 +1,7 @@
 """Captured steps whose modules begin and stop to train, and that are called in regions of autocast."""
 
 import gc
+import threading
 import weakref
 
 import pytest
@@ -108,3 +109,26 @@ def test_a_step_has_a_plan_for_each_precision():
             for found in (step(x), step(x), alone(), alone()):
                 assert found.dtype == eager.dtype == (dtype or luge.float32)
                 assert found.tolist() == eager.tolist()
+
+
+def test_steps_recorded_by_two_threads_know_their_own_modules():
+    other_began, this_ended = threading.Event(), threading.Event()
+    x, module = luge.randn(8, 2), network()
+
+    def late(x):
+        other_began.set()
+        assert this_ended.wait(60)
+        return module(x)
+
+    def early(x):
+        assert other_began.wait(60)
+        return x * 2
+
+    step = luge.capture(late)
+    other = threading.Thread(target=step, args=(x,))
+    begun = luge.capture(lambda x: (other.start(), early(x))[1])
+    begun(x)
+    this_ended.set()
+    other.join()
+    module.eval()
+    assert step(x).tolist() == module(x).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +10,14 @@ from .. import _C
 from .._C import Tensor
 from ._hooks import RemovableHandle, add_hook
 
-#: The modules that are called while a captured step is recorded, a list for each such step.
-recorded: list[list[Any]] = []
+
+class _Recorded(threading.local):
+    """The modules that this thread calls while it records a captured step; None: it records none."""
+
+    modules: list[Any] | None = None
+
+
+recorded = _Recorded()
 
 
 def _joint(tensors: list[Tensor], visit: Callable[[list[Tensor]], list[Tensor]]) -> list[Tensor]:
@@ -50,8 +57,8 @@ class Hooked:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         own = self.__dict__  # without hooks before __init__
-        if recorded:
-            recorded[-1].append(self)
+        if recorded.modules is not None:
+            recorded.modules.append(self)
         if own.get("_backward_hooks") or own.get("_backward_pre_hooks"):
             return self._called_back(args, kwargs)
         if own.get("_forward_hooks") or own.get("_forward_pre_hooks"):
