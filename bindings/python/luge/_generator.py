@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from ._C import Tensor, _sampling
+from ._numbers import whole
 
 #: PyTorch's seed of a generator that was given none.
 _START = 67280421310721
@@ -23,9 +24,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Starts anew from this seed."""
-        if isinstance(seed, bool) or not isinstance(seed, int):
-            raise TypeError(f"Generator.manual_seed: seed is of type {type(seed).__name__}; it must be an int")
-        self._seed, self._drawn = seed % 2**64, 0
+        self._seed, self._drawn = whole("Generator.manual_seed", "seed", seed, -(2**63), 2**64 - 1) % 2**64, 0
         return self
 
     def seed(self) -> int:

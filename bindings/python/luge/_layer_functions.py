@@ -22,6 +22,7 @@ from ._C._functional import (
     rms_norm,
 )
 from ._C._functional import adaptive_max_pool1d_with_indices as adaptive_max_pool1d
+from ._numbers import whole as _whole
 from .nn._named import named as _named
 
 __all__ = [
@@ -144,9 +145,7 @@ def embedding(
     """
     from .nn.functional import embedding as rows
 
-    if isinstance(padding_idx, bool) or not isinstance(padding_idx, int):
-        raise TypeError(f"embedding: padding_idx is of type {type(padding_idx).__name__}; it must be an int")
-    padding = None if padding_idx < 0 else padding_idx
+    padding = None if _whole("embedding", "padding_idx", padding_idx) < 0 else padding_idx
     return rows(indices, weight, padding, scale_grad_by_freq=scale_grad_by_freq, sparse=sparse)
 
 

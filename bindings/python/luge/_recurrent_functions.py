@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ._C import Tensor
 from ._C import _functional as _F
+from ._numbers import probability as _probability
 from .nn._named import named as _named
 from .nn._named import named_as as _named_as
 from .nn._packed import packed as _packed
@@ -56,8 +57,7 @@ def _layers(kind: str, given: Sequence[Any], names: Sequence[str]) -> Any:
     hidden, cell = _tensors("hx", states, 2) if kind == "LSTM" else (_tensor("hx", states), None)
     projected = cell is not None and hidden.shape[-1:] != cell.shape[-1:]
     weights = _weights(params, has_biases, layers, bidirectional, projected)
-    if isinstance(dropout, bool) or not 0 <= dropout <= 1:
-        raise ValueError(f"dropout is {dropout}; it must be from 0 to 1")
+    _probability(kind.lower(), "dropout", dropout)
     if is_packed:
         found = _packed(kind, _tensor("data", data), counts.tolist(), hidden, cell, weights, bidirectional, dropout, train)
     else:

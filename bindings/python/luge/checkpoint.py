@@ -26,6 +26,7 @@ from ._C._data import BatchStream as _BatchStream
 from ._C._optim import Optimizer as _Optimizer
 from ._monitor import Monitor as _Monitor
 from ._names import missing as _missing
+from ._numbers import whole as _whole
 from ._optimizer_state import NAME as _STATE
 from ._optimizer_state import check as _check_state
 from ._optimizer_state import is_kept_in_python as _is_kept_in_python
@@ -131,15 +132,6 @@ class _Parts:
 def _checked_path(op: str, path: _Any) -> None:
     if not isinstance(path, (str, bytes, _os.PathLike)):
         raise TypeError(f"{op}: path is of type {type(path).__name__}; it must be a str or an os.PathLike")
-
-
-def _whole(op: str, name: str, given: _Any) -> int:
-    if isinstance(given, bool) or not hasattr(given, "__index__"):
-        raise TypeError(f"{op}: {name} is of type {type(given).__name__}; it must be an int")
-    value = int(given.__index__())
-    if not -(2**63) <= value < 2**63:
-        raise ValueError(f"{op}: {name} is {value}; it must fit into 64 bits")
-    return value
 
 
 def _flag(op: str, name: str, given: _Any) -> bool:

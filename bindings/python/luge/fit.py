@@ -9,7 +9,6 @@ One set is the ordinary case: `popt, pcov = luge.fit.curve_fit(model, x, y, p0)`
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union, cast
 
@@ -18,6 +17,7 @@ from ._C import Tensor
 from ._fit_model import Model, as_tensor, model
 from ._fit_plan import FitPlan, FitReceipt
 from ._fit_result import FitError, FitResult
+from ._numbers import whole as _whole
 
 __all__ = ["FitError", "FitPlan", "FitReceipt", "FitResult", "Model", "curve_fit", "model", "plan"]
 
@@ -97,20 +97,6 @@ def _start(model: Model, lower: Tensor | None, upper: Tensor | None) -> Tensor:
     if lower is None or upper is None:
         return start
     return start.maximum(lower.to(_C.float64)).minimum(upper.to(_C.float64))
-
-
-_LONGEST = 2**63 - 1
-
-
-def _whole(op: str, argument: str, value: Any, least: int, most: int = _LONGEST) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{op}: {argument} is of type {type(value).__name__}; it must be an int") from None
-    if not least <= number <= most:
-        allowed = f"at least {least}" if most == _LONGEST and number < least else f"from {least} to {most}"
-        raise ValueError(f"{op}: {argument} is {number}; it must be {allowed}")
-    return number
 
 
 class _Problem:

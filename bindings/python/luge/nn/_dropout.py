@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import _C
 from .._C import Tensor
+from .._numbers import probability
 from ._named import named
 
 
@@ -21,8 +22,7 @@ def dropped(
     `sets`: how many, and the number of the first; x's first dimension is theirs if it is as large."""
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}: input is of type {type(input).__name__}; it must be a tensor")
-    if isinstance(p, bool) or not 0 <= p <= 1:
-        raise ValueError(f"{name}: p is {p}; it must be from 0 to 1")
+    probability(name, "p", p)
     ndim = input.ndim
     first_set = None
     if sets is not None and ndim > 0 and input.shape[0] == sets[0] and not (dims and ndim <= min(dims)):

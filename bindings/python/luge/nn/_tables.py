@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from .. import _C
 from .._C import Tensor
+from .._numbers import whole
 from ._named import named
 
 
 def _checked(name: str, weight: Tensor, padding_idx: int | None, sparse: bool) -> None:
     if sparse:
         raise ValueError(f"{name}: sparse is True; gradients are dense, so it must be False")
-    if padding_idx is not None and (isinstance(padding_idx, bool) or not isinstance(padding_idx, int)):
-        raise TypeError(f"{name}: padding_idx is of type {type(padding_idx).__name__}; it must be an int")
+    if padding_idx is not None:
+        whole(name, "padding_idx", padding_idx)
 
 
 @named

@@ -7,8 +7,9 @@ from typing import Any
 from .. import init
 from .._C import Init, Parameters, Tensor
 from .._C._functional import _multi_head_attention
+from .._numbers import probability
 from ._arena import added, arena
-from ._sizes import probability, whole
+from ._sizes import whole
 from .linear import Linear
 from .module import Module
 

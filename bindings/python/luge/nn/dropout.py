@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .._C import Parameters, Tensor
+from .._numbers import probability
 from ._arena import arena
 from ._dropout import dropped
-from ._sizes import probability
 from .module import Module
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from .. import init
 from .._C import Init, Parameters, Tensor
 from .._C._functional import _recurrent, _recurrent_cell
+from .._numbers import probability
 from ._arena import added, arena
 from ._packed import packed
 from ._sizes import layer_count as _layer_count
-from ._sizes import probability, whole
+from ._sizes import whole
 from .module import Module
 from .utils.rnn import PackedSequence
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import _C
 from .._C import Tensor
+from .._numbers import whole as _whole
 from . import functional as F
 from .module import Module
 
@@ -52,10 +53,7 @@ class Unflatten(Module):
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
-        if isinstance(dim, bool) or not isinstance(dim, int):
-            raise TypeError(
-                f"Unflatten: dim is of type {type(dim).__name__}; it must be an int, as dimensions have no names"
-            )
+        _whole("Unflatten", "dim", dim)  # dimensions have no names
         sizes = tuple(unflattened_size) if isinstance(unflattened_size, Sequence) else (unflattened_size,)
         if not all(isinstance(size, int) for size in sizes) or not isinstance(unflattened_size, Sequence):
             raise TypeError(f"Unflatten: unflattened_size is {unflattened_size}; it must be a tuple of ints")
