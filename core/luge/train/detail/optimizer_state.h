@@ -26,6 +26,7 @@ class Optimizer::State {
 
   /// Nothing of the parameters has changed if it throws.
   State(std::shared_ptr<const OptimizerKind> kind, std::vector<Draft> drafts);
+  static std::vector<Draft> drafts_of(const std::vector<SettingsGroup>& groups);
 
   void step();
   void zero_grad();
