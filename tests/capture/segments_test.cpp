@@ -187,6 +187,37 @@ TEST_P(SegmentTest, ThreadsDoNotChangeABit) {
   }
 }
 
+/// The losses of some sets need no more than a hundredth of the activations' memory, and do not cut a training in two.
+TEST_P(SegmentTest, ATrainingIsOneSegment) {
+  if (!device().is_cpu()) GTEST_SKIP() << "without a compiler of kernels a GPU has no segments";
+  constexpr std::int64_t kSets = 160;
+  Parameters params({.sets = kSets, .seed = 3});
+  const nn::Linear first(params, "first", 4, 64), second(params, "second", 64, 64), third(params, "third", 64, 1);
+  Adam optimizer(params, {.lr = 0.01});
+  const Tensor x = randn({256, 4}), y = randn({256, 1});
+  const auto loss_of = [&] {  // the backward pass finds nothing but what it needs
+    Tensor h = x;
+    for (const nn::Linear* const layer : {&first, &second}) {
+      h = (*layer)(h);
+      h = relu(h);
+    }
+    return (third(h) - y).square().mean({1, 2}).sum();
+  };
+  auto step = capture([&] {
+    optimizer.zero_grad();
+    const Tensor loss = loss_of();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  }, {.keep_gradients = false});
+  step();
+  const std::string plan = step.plan();
+  const auto is_of_sets = [&](std::size_t from) { return plan.find("set by set", from); };
+  const std::size_t found = is_of_sets(0);
+  ASSERT_NE(found, std::string::npos) << plan;
+  EXPECT_EQ(is_of_sets(found + 1), std::string::npos) << plan;
+}
+
 /// What every set reads and one of them writes keeps sets together.
 TEST_P(SegmentTest, SetsThatMeetAreNotTakenApart) {
   constexpr std::int64_t kSets = 12;

@@ -18,8 +18,8 @@ namespace luge {
 
 namespace {
 
-/// What a step may take beyond the memory of the eager one.
-constexpr std::size_t kSpareBytes = std::size_t{1} << 16;
+/// What a step may take beyond the memory of the eager one: buffers of a segment share places only where they are alike.
+constexpr std::size_t spare_bytes(std::size_t eager) { return std::max(std::size_t{1} << 16, eager / 64); }
 
 bool in_step_memory(const void* data) { return reinterpret_cast<std::uintptr_t>(data) >= StepBuffer::kBase; }
 
@@ -128,7 +128,7 @@ void StepVersion::lay_out(const std::vector<Call>& calls, bool fused, const Capt
   const bool by_set = fused && by_sets(plan.items);
   std::vector<std::ptrdiff_t> offsets;
   const std::vector<SetSegment> segments = fused ? set_segments(plan.items) : std::vector<SetSegment>();
-  const std::size_t most = recording.eager_peak + kSpareBytes;
+  const std::size_t most = recording.eager_peak + spare_bytes(recording.eager_peak);
   std::size_t bytes = 0;
   const auto place = [&](const std::vector<SetSegment>& cut, Sharing sharing) {
     bytes = plan_memory(plan.items, cut, recording.buffers, sharing, offsets);
