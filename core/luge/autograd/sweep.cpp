@@ -4,16 +4,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include <luge/autograd/detail/at_work.h>
 #include <luge/autograd/detail/autocast.h>
+#include <luge/autograd/detail/collect.h>
 #include <luge/autograd/detail/hooks.h>
 #include <luge/autograd/detail/node.h>
 #include <luge/autograd/grad.h>
@@ -25,190 +24,13 @@ namespace luge {
 
 namespace {
 
-/// Where gradients go instead of into leaves.
-class Collector {
- public:
-  virtual ~Collector() = default;
-  /// The slot of a leaf; null: nobody asks for it.
-  virtual GradSlot* slot(TensorImpl& leaf) = 0;
-  /// The whole gradient of a node's result.
-  virtual void pass(const Node* node, const Tensor& gradient) = 0;
-  /// The tensors whose gradients are asked for; null: all leaves.
-  virtual const std::vector<Tensor>* asked() const { return nullptr; }
-};
-
-/// The gradients that grad() is asked for.
-class Collected final : public Collector {
- public:
-  Collected(const std::vector<Tensor>& inputs, bool recorded)
-      : inputs_(inputs), slots_(inputs.size()), recorded_(recorded) {}
-
-  GradSlot* slot(TensorImpl& leaf) override {
-    for (std::size_t i = 0; i < inputs_.size(); ++i)
-      if (inputs_[i].impl() == &leaf) return &slots_[i];
-    return nullptr;
-  }
-  void pass(const Node* node, const Tensor& gradient) override {
-    for (std::size_t i = 0; i < inputs_.size(); ++i)
-      if (inputs_[i].impl()->grad_fn.get() == node) add(slots_[i], gradient);
-  }
-  const std::vector<Tensor>* asked() const override { return &inputs_; }
-  void add(GradSlot& slot, const Tensor& gradient) {
-    if (recorded_)
-      slot.add_recorded(gradient);
-    else
-      slot.add(gradient, false);
-  }
-  /// A tensor that is asked for twice is collected once.
-  std::vector<Tensor> take() {
-    std::vector<Tensor> gradients;
-    for (std::size_t i = 0; i < inputs_.size(); ++i) {
-      const auto first =
-          std::find_if(inputs_.begin(), inputs_.end(), [&](const Tensor& x) { return x.impl() == inputs_[i].impl(); });
-      const auto at = static_cast<std::size_t>(first - inputs_.begin());
-      gradients.push_back(at < i && !inputs_[i].impl()->grad_fn ? gradients[at] : hooked(*inputs_[i].impl(), slots_[i].take()));
-    }
-    return gradients;
-  }
-
- private:
-  /// The hooks of a node's result have had their turn.
-  Tensor hooked(const TensorImpl& input, Tensor gradient) const {
-    if (!gradient.defined() || input.grad_fn || !hooks_exist()) return gradient;
-    const std::shared_ptr<Hooks> hooks = hooks_of(input);
-    return hooks ? through(*hooks, gradient, recorded_) : gradient;
-  }
-
-  const std::vector<Tensor>& inputs_;
-  std::vector<GradSlot> slots_;
-  bool recorded_;
-};
-
-/// Gradients with a history on their way to all leaves, which change when all are known.
-class ForLeaves final : public Collector {
- public:
-  GradSlot* slot(TensorImpl& leaf) override {
-    const auto [found, fresh] = places_.emplace(&leaf, slots_.size());
-    if (fresh) {
-      leaf.leaf->check_records();
-      slots_.emplace_back(&leaf, GradSlot());
-    }
-    return &slots_[found->second].second;
-  }
-  void pass(const Node*, const Tensor&) override {}
-  /// In the order of the first contributions. `seed` is the gradient that the sweep began with.
-  void hand_over(const Tensor& seed);
-
- private:
-  std::unordered_map<const TensorImpl*, std::size_t> places_;
-  std::vector<std::pair<Ref<TensorImpl>, GradSlot>> slots_;
-};
-
-/// The gradients of leaves with hooks, which get them when all are known.
-class HookedLeaves {
- public:
-  HookedLeaves();
-  ~HookedLeaves();
-  HookedLeaves(const HookedLeaves&) = delete;
-  HookedLeaves& operator=(const HookedLeaves&) = delete;
-
-  /// The slot of a leaf; null: it has no hooks.
-  GradSlot* slot(TensorImpl& leaf) {
-    const auto known = places_.find(&leaf);
-    if (known != places_.end()) return &slots_[known->second].gradient;
-    std::shared_ptr<Hooks> hooks = hooks_of(leaf);
-    if (!hooks) return nullptr;
-    places_.emplace(&leaf, slots_.size());
-    slots_.push_back({Ref<TensorImpl>(&leaf), std::move(hooks), {}});
-    return &slots_.back().gradient;
-  }
-  /// In the order of the first contributions.
-  void hand_over() {
-    for (Place& place : slots_) {
-      const Tensor gradient = place.gradient.take();
-      if (!gradient.defined()) continue;
-      const Tensor found = through(*place.hooks, gradient, false);
-      if (observer) [[unlikely]]
-        observer->uses_gradient(*place.leaf);
-      place.leaf->leaf->slot().add(found, false);
-      call_after(*place.hooks, Tensor(place.leaf));
-    }
-  }
-
- private:
-  struct Place {
-    Ref<TensorImpl> leaf;
-    std::shared_ptr<Hooks> hooks;
-    GradSlot gradient;
-  };
-  std::unordered_map<const TensorImpl*, std::size_t> places_;
-  std::deque<Place> slots_;  ///< nodes keep pointers to slots while they run
-  HookedLeaves* before_;
-};
-
-/// Of this thread's sweep; null where gradients go into leaves.
-thread_local Collector* collector = nullptr;
-/// Of this thread's sweep into leaves.
-thread_local HookedLeaves* hooked_leaves = nullptr;
-
-HookedLeaves::HookedLeaves() : before_(std::exchange(hooked_leaves, this)) {}
-HookedLeaves::~HookedLeaves() { hooked_leaves = before_; }
-
-struct Collecting {
-  explicit Collecting(Collector* to) : before(std::exchange(collector, to)) {}
-  ~Collecting() { collector = before; }
-  Collector* before;
-};
-
 struct AtWork {
   explicit AtWork(const Node* node) : before(std::exchange(node_at_work, node)) {}
   ~AtWork() { node_at_work = before; }
   const Node* before;
 };
 
-/// Recorded gradients as their owner may have them: contiguous, and in memory that is neither another one's nor that
-/// of `others`, however they came to share it.
-void separate(std::vector<Tensor>& gradients, const std::vector<Tensor>& others) {
-  std::vector<const Storage*> taken;
-  for (const Tensor& other : others) taken.push_back(other.storage().get());
-  for (Tensor& gradient : gradients) {
-    if (!gradient.defined()) continue;
-    const bool shares = std::find(taken.begin(), taken.end(), gradient.storage().get()) != taken.end();
-    if (shares || gradient.storage_offset() != 0 || !gradient.is_contiguous()) gradient = gradient.clone();
-    taken.push_back(gradient.storage().get());
-  }
-}
-
-void ForLeaves::hand_over(const Tensor& seed) {
-  std::vector<Tensor> gradients, others{seed};
-  std::vector<std::shared_ptr<Hooks>> hooks;
-  for (auto& [leaf, slot] : slots_) {
-    gradients.push_back(slot.take());
-    others.emplace_back(leaf);
-    hooks.push_back(hooks_exist() && gradients.back().defined() ? hooks_of(*leaf) : nullptr);
-    if (hooks.back()) gradients.back() = through(*hooks.back(), gradients.back(), true);
-  }
-  separate(gradients, others);
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    TensorImpl& leaf = *slots_[i].first;
-    if (!gradients[i].defined()) continue;
-    if (observer) [[unlikely]]
-      observer->uses_gradient(leaf);
-    leaf.leaf->add_recorded(gradients[i]);
-    if (hooks[i]) call_after(*hooks[i], Tensor(slots_[i].first));
-  }
-}
-
 }  // namespace
-
-GradSlot* leaf_slot(TensorImpl& leaf) {
-  if (collector) return collector->slot(leaf);
-  if (hooked_leaves && hooks_exist()) [[unlikely]]
-    if (GradSlot* const slot = hooked_leaves->slot(leaf)) return slot;
-  if (observer) [[unlikely]]
-    observer->uses_gradient(leaf);
-  return &leaf.leaf->slot();
-}
 
 class Sweep {
  public:
@@ -273,6 +95,7 @@ class Sweep {
   /// What the hooks of a node's result make of its gradient, if it is on the way to a tensor that is asked for.
   Tensor hooked(Node* node, Tensor gradient) const {
     const std::shared_ptr<Hooks> hooks = hooks_of(*node);
+    const Collector* const collector = current_collector();
     const std::vector<Tensor>* const asked = collector ? collector->asked() : nullptr;
     if (!hooks || (asked && !leads_to(node, *asked))) return gradient;
     return through(*hooks, gradient, recorded_);
@@ -309,6 +132,7 @@ class Sweep {
     Tensor gradient = node->slot().take();
     if (hooks_exist()) [[unlikely]]
       gradient = hooked(node.get(), std::move(gradient));
+    Collector* const collector = current_collector();
     if (collector) collector->pass(node.get(), gradient);
     if (node->sequence() == first) return;
     LUGE_CHECK(AutogradError, !node->used(),
