@@ -1,13 +1,13 @@
-"""save and load: one tensor, or names and tensors, in the formats that other programs read."""
+"""save and load: state as a safetensors file, which other programs read."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Union
+from typing import Any, Union
 
-from . import _C
+from . import _C, _nested
 from ._C import Tensor, device
 
 Rename = Union[Mapping[str, Union[str, None]], Callable[[str], Union[str, None]]]
@@ -27,35 +27,46 @@ def _checked(name: str, path: object) -> None:
         raise TypeError(f"{name}: path is of type {type(path).__name__}; it must be a str or an os.PathLike")
 
 
-def save(obj: Mapping[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """Writes names and tensors, for instance model.state_dict(), as a safetensors file.
+def save(obj: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
+    """Writes names and tensors, for instance model.state_dict(), as a safetensors file. Nested state works, too: dicts with
+    keys of str or int, lists and tuples of tensors, None, bools, ints, floats and str; luge.load gives it back as it was, and other
+    programs see its tensors as "optimizer.state.0.exp_avg".
 
-    The file appears whole or not at all. For a whole training see luge.checkpoint.
+    The file appears whole or not at all. luge.checkpoint keeps a whole training, with random numbers and checksums. Raises
+    TypeError, with the place, for anything else.
 
     >>> import tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
     >>> luge.save(luge.nn.Linear(2, 3).state_dict(), path)
     >>> luge.load(path)["weight"].shape
     (3, 2)
+    >>> luge.save({"model": luge.nn.Linear(2, 3).state_dict(), "epoch": 3}, path)
+    >>> luge.load(path)["epoch"]
+    3
     """
     if not isinstance(obj, Mapping):
         raise TypeError(f"save: obj is of type {type(obj).__name__}; it must be a dict of tensors, such as model.state_dict()")
     _checked("save", path)
+    tensors, metadata = dict(obj), None
+    if not _nested.is_flat(obj):
+        tensors, text = _nested.taken_apart("save", obj)
+        metadata = {_nested.KEY: text}
     with _as("save", "save_file"):
-        _C.save_file(dict(obj), path)
+        _C.save_file(tensors, path, metadata)
 
 
 def load(
     path: str | os.PathLike[str], device: device | str | None = None, *, rename: Rename | None = None,
     map_location: device | str | None = None, weights_only: bool = True,
-) -> dict[str, Tensor]:  # fmt: skip
-    """Names and tensors from a safetensors file, which PyTorch users write with safetensors.torch.save_file.
+) -> dict[Any, Any]:  # fmt: skip
+    """Names and tensors from a safetensors file, which PyTorch users write with safetensors.torch.save_file, or the nested state
+    that luge.save has written.
 
     `rename` gives them other names: a function from name to name, or a dict of names, which also stand for all that begins with
     them and a dot: {"fc1": "hidden"} makes "fc1.weight" into "hidden.weight". None for a name leaves the tensors out.
-    `map_location` is PyTorch's name for `device`. A file holds tensors only, so `weights_only` must be True.
+    `map_location` is PyTorch's name for `device`. A file holds no code, so `weights_only` must be True.
 
-    Raises IoError for another kind of file, ValueError where two tensors get one name.
+    Raises IoError for another kind of file, ValueError where two tensors get one name, and for `rename` with nested state.
     """
     _checked("load", path)
     if weights_only is not True:
@@ -73,8 +84,14 @@ def load(
     try:
         with _as("load", "load_file"):
             tensors = _C.load_file(path, device)
+            with _C.safe_open(path) as file:
+                text = file.metadata().get(_nested.KEY)
     except _C.IoError as error:
         raise _C.IoError(_other_format(path) or str(error)) from None
+    if text is not None:
+        if rename is not None:
+            raise ValueError(f"load: rename is given and '{os.fsdecode(path)}' holds nested state, whose parts are in its dicts")
+        return _nested.put_together("load", os.fsdecode(path), text, tensors)
     return tensors if rename is None else _renamed(tensors, rename)
 
 
