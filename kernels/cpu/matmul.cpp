@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include <luge/base/detail/dispatch.h>
 
@@ -78,34 +79,43 @@ void join_members(Products<T>& all) {
   }
 }
 
-/// Rows of c that are computed at a time: few enough for a cache to keep theirs of a while the columns go by, and for
-/// several threads to have some.
+/// Rows of c of one part. What a cache holds of b is read for each row; a thread's parts share no packed b with another's.
 template <class T>
-std::int64_t chain_rows(const Product<T>& p) {
-  constexpr std::int64_t kStep = 6, kLeast = 48, kKept = std::int64_t{1} << 17, kWork = std::int64_t{1} << 21;
-  const std::int64_t most = p.n > kChainLanes ? kKept / p.k : kWork / (p.n * p.k);
-  return std::max(most / kStep * kStep, kLeast);
+std::int64_t chain_rows(const Product<T>& p, std::int64_t panels) {
+  constexpr std::int64_t kStep = 12, kLeast = 48, kKept = std::int64_t{1} << 17, kWork = std::int64_t{1} << 21,
+                         kPacked = 256, kParts = 24;
+  const std::int64_t most = p.n > kChainLanes ? kKept / p.k : kWork / (p.n * p.k), even = p.m * panels / kParts;
+  const std::int64_t rows = p.b.column == 1 ? std::min(most, even) : std::max(most, kPacked);
+  return std::max(rows, kLeast) / kStep * kStep;
 }
 
 template <class T>
 void by_chains(Products<T> all) {
   join_members(all);
   const Product<T>& whole = all.first;
-  const std::int64_t rows = std::min(chain_rows(whole), whole.m), columns = std::min(kChainLanes, whole.n);
-  const std::int64_t down = (whole.m + rows - 1) / rows, across = (whole.n + columns - 1) / columns;
+  const std::int64_t columns = std::min(kChainLanes, whole.n), across = (whole.n + columns - 1) / columns;
+  const std::int64_t rows = std::min(chain_rows(whole, across * all.batch.count()), whole.m);
+  const std::int64_t down = (whole.m + rows - 1) / rows;
+  // Neighbours are one product, which packs b once.
+  constexpr std::int64_t kNear = std::int64_t{1} << 20;
+  const std::int64_t together = std::max<std::int64_t>(kNear / std::max<std::int64_t>(rows * whole.k, 1), 1);
   const std::int64_t work = std::max<std::int64_t>(rows * columns * whole.k / 8, 1);
-  parallel_for(all.batch.count() * down * across, work, [&](std::int64_t begin, std::int64_t end) {
-    Scratch<T> working(kChainLanes * whole.k);
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t row = i / across % down * rows, column = i % across * columns;
+  const std::int64_t wanted = chain_working(whole);
+  parallel_for(all.batch.count() * across * down, work, [&](std::int64_t begin, std::int64_t end) {
+    std::optional<Scratch<T>> working;
+    if (wanted > 0) working.emplace(wanted);
+    for (std::int64_t i = begin, next; i < end; i = next) {
+      next = std::min({end, i - i % down + down, i + together});
+      const std::int64_t row = i % down * rows, column = i / down % across * columns;
       Product<T> p = all.member(i / (across * down));
-      p.m = std::min(rows, whole.m - row);
+      p.m = std::min((next - i) * rows, whole.m - row);
       p.n = std::min(columns, whole.n - column);
       p.a.data += row * p.a.row;
       p.b.data += column * p.b.column;
       p.c.data += row * p.c.row + column * p.c.column;
       if (p.before.data) p.before.data += row * p.before.row + column * p.before.column;
-      chain_product(p, working.data());
+      if (p.y.data) p.y.data += row * p.y.row + column * p.y.column;
+      chain_product(p, working ? working->data() : nullptr);
     }
   });
 }

@@ -47,6 +47,7 @@ struct ChainCase {
   Placement a = Placement::Rows, b = Placement::Rows, c = Placement::Rows;
   bool accumulate = false, has_specials = false;
   Bias bias = Bias::None;
+  cpu::Epilogue epilogue = cpu::Epilogue::None;
 };
 
 template <class T>
@@ -54,6 +55,7 @@ void expect_chains(const ChainCase& x, const char* target) {
   std::mt19937 engine(static_cast<unsigned>(x.m * 131 + x.n * 17 + x.k));
   std::uniform_real_distribution<T> uniform(-1, 1);
   Laid<T> a = laid<T>(x.a, x.m, x.k), b = laid<T>(x.b, x.k, x.n), c = laid<T>(x.c, x.m, x.n);
+  Laid<T> y(x.m, x.n, x.c == Placement::Columns ? 1 : x.n + 5, x.c == Placement::Columns ? x.m + 5 : 1);
   for (std::int64_t i = 0; i < x.m; ++i)
     for (std::int64_t q = 0; q < x.k; ++q) a.at(i, q) = uniform(engine);
   for (std::int64_t q = 0; q < x.k; ++q)
@@ -73,16 +75,22 @@ void expect_chains(const ChainCase& x, const char* target) {
       for (std::int64_t q = 0; q < x.k; ++q) sum = std::fma(a.at(i, q), b.at(q, j), sum);
       if (x.accumulate) sum = c.at(i, j) + sum;
       if (x.bias != Bias::None) sum = bias[static_cast<std::size_t>(x.bias == Bias::Row ? j : i)] + sum;
+      if (x.epilogue == cpu::Epilogue::Relu) sum = sum < 0 ? 0 : sum;  // NaN stays
+      if (x.epilogue == cpu::Epilogue::ReluBackward) {
+        y.at(i, j) = std::max(uniform(engine), T(0));
+        sum = y.at(i, j) <= 0 ? 0 : sum;
+      }
       expected.push_back(sum);
     }
   const std::vector<T> before = c.memory;
-  std::vector<T> working(static_cast<std::size_t>(cpu::kChainLanes * x.k));
   const auto read = [](const cpu::Matrix<T>& m) { return cpu::Matrix<const T>{m.data, m.row, m.column}; };
   cpu::Matrix<const T> onto{};
   if (x.accumulate) onto = read(c.matrix);
   if (x.bias == Bias::Row) onto = {bias.data(), 0, 1};
   if (x.bias == Bias::Column) onto = {bias.data(), 1, 0};
-  cpu::chain_product(cpu::Product<T>{x.m, x.n, x.k, read(a.matrix), read(b.matrix), c.matrix, onto}, working.data());
+  const cpu::Product<T> product{x.m, x.n, x.k, read(a.matrix), read(b.matrix), c.matrix, onto, x.epilogue, read(y.matrix)};
+  std::vector<T> working(static_cast<std::size_t>(cpu::chain_working(product)));
+  cpu::chain_product(product, working.data());
   std::size_t at = 0;
   for (std::int64_t i = 0; i < x.m; ++i)
     for (std::int64_t j = 0; j < x.n; ++j, ++at) {
@@ -138,6 +146,31 @@ TEST(Chains, OntoARowOrAColumnThatRepeats) {
           expect_chains_of_both({.m = m, .n = n, .k = k, .c = c, .bias = bias}, target);
           if (::testing::Test::HasFatalFailure()) return;
         }
+  });
+}
+
+TEST(Chains, RelusAndTheirGradients) {
+  for_every_target([](const char* target) {
+    for (const cpu::Epilogue epilogue : {cpu::Epilogue::Relu, cpu::Epilogue::ReluBackward})
+      for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{3, 4, 5}, {1, 90, 37}, {90, 1, 37}, {29, 67, 41}, {33, 64, 1}})
+        for (const Placement c : {Placement::Rows, Placement::Columns})
+          for (const bool has_specials : {false, true}) {
+            expect_chains_of_both({.m = m, .n = n, .k = k, .c = c, .has_specials = has_specials, .epilogue = epilogue}, target);
+            expect_chains_of_both({.m = m, .n = n, .k = k, .c = c, .bias = Bias::Row, .epilogue = epilogue}, target);
+            expect_chains_of_both({.m = m, .n = n, .k = k, .c = c, .accumulate = true, .epilogue = epilogue}, target);
+            if (::testing::Test::HasFatalFailure()) return;
+          }
+  });
+}
+
+/// Columns of b are packed a vector of them at a time, in squares, then in blocks, then one by one.
+TEST(Chains, EdgesOfPackedColumns) {
+  for_every_target([](const char* target) {
+    for (const std::int64_t n : {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 20, 47, 63, 64, 65})
+      for (const std::int64_t k : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 20, 22, 31, 33, 48}) {
+        expect_chains_of_both({.m = 35, .n = n, .k = k, .b = Placement::Columns}, target);
+        if (::testing::Test::HasFatalFailure()) return;
+      }
   });
 }
 
