@@ -11,7 +11,7 @@
 #include "kernels.h"
 #include "matmul/blas.h"
 #include "matmul/chains.h"
-#include "matmul/onto.h"
+#include "matmul/fusion.h"
 #include "scratch.h"
 #include "threads.h"
 
@@ -24,7 +24,7 @@ template <class T>
 struct Products {
   Product<T> first;
   Extent batch;
-  std::array<std::int64_t, kMaxDims> a, b, c, before;  ///< from one member to the next, by dimension of the batch
+  std::array<std::int64_t, kMaxDims> a, b, c, before, y;  ///< from one member to the next, by dimension of the batch
 
   void turn() {
     first = first.transposed();
@@ -40,6 +40,7 @@ struct Products {
       p.b.data += index * b[at];
       p.c.data += index * c[at];
       if (p.before.data) p.before.data += index * before[at];
+      if (p.y.data) p.y.data += index * y[at];
     }
     return p;
   }
@@ -70,8 +71,9 @@ void join_members(Products<T>& all) {
     if (all.batch.sizes[d] > 1) {
       if (all.b[d] != 0) return;
       if (p.m == 1)
-        p.a.row = all.a[d], p.c.row = all.c[d], p.before.row = all.before[d];
-      else if (all.a[d] != p.m * p.a.row || all.c[d] != p.m * p.c.row || (p.before.data && all.before[d] != p.m * p.before.row))
+        p.a.row = all.a[d], p.c.row = all.c[d], p.before.row = all.before[d], p.y.row = all.y[d];
+      else if (all.a[d] != p.m * p.a.row || all.c[d] != p.m * p.c.row ||
+               (p.before.data && all.before[d] != p.m * p.before.row) || (p.y.data && all.y[d] != p.m * p.y.row))
         return;
       p.m *= all.batch.sizes[d];
     }
@@ -150,26 +152,30 @@ void by_blas(const Products<T>& all) {
   });
 }
 
-/// The products of a call, onto `before` with c's strides: the rows of c contiguous, or, of one column, the other way
-/// round where that is so.
+/// The products of a call: the rows of c contiguous, or, of one column, the other way round where that is so.
 template <class T>
-Products<T> products_of(const MatMul& call, const Operand& before) {
+Products<T> products_of(const MatMul& call, const ProductFusion& fusion) {
   const auto row = static_cast<std::size_t>(call.batch.ndim), column = row + 1;
   const auto readable = [&](const Operand& x) {
-    return Matrix<const T>{static_cast<const T*>(x.data), x.strides[row], x.strides[column]};
+    return x.is_memory() ? Matrix<const T>{static_cast<const T*>(x.data), x.strides[row], x.strides[column]} : Matrix<const T>{};
   };
+  const auto steps_of = [](const Operand& x) { return x.is_memory() ? x.strides : std::array<std::int64_t, kMaxDims>{}; };
+  const Operand& before = fusion.before.is_absent() && call.store == Store::Accumulate ? call.c : fusion.before;
   Products<T> all{.first = {.m = call.m,
                             .n = call.n,
                             .k = call.k,
                             .a = readable(call.a),
                             .b = readable(call.b),
                             .c = {static_cast<T*>(call.c.data), call.c.strides[row], call.c.strides[column]},
-                            .before = before.is_memory() ? readable(before) : Matrix<const T>{}},
+                            .before = readable(before),
+                            .epilogue = fusion.epilogue,
+                            .y = readable(fusion.y)},
                   .batch = call.batch,
                   .a = call.a.strides,
                   .b = call.b.strides,
                   .c = call.c.strides,
-                  .before = before.strides};
+                  .before = steps_of(before),
+                  .y = steps_of(fusion.y)};
   const Product<T>& p = all.first;
   if (p.n == 1 ? p.m > 1 && p.c.row == 1 : p.c.column != 1) all.turn();
   return all;
@@ -177,20 +183,17 @@ Products<T> products_of(const MatMul& call, const Operand& before) {
 
 }  // namespace
 
-bool takes_before(const MatMul& call) {
-  return with_floating(call.c.dtype, [&]<class T>() { return suits_chains(products_of<T>(call, Operand()).first); });
+bool takes_fusion(const MatMul& call) {
+  return with_floating(call.c.dtype, [&]<class T>() { return suits_chains(products_of<T>(call, {}).first); });
 }
 
-void run_onto(const MatMul& call, const Operand& before) {
-  with_floating(call.c.dtype, [&]<class T>() { by_chains(products_of<T>(call, before)); });
+void run_fused(const MatMul& call, const ProductFusion& fusion) {
+  with_floating(call.c.dtype, [&]<class T>() { by_chains(products_of<T>(call, fusion)); });
 }
 
 void run(const MatMul& call) {
   with_floating(call.c.dtype, [&]<class T>() {
-    Operand before;
-    before.strides.fill(0);
-    if (call.store == Store::Accumulate) before = call.c;
-    const Products<T> all = products_of<T>(call, before);
+    const Products<T> all = products_of<T>(call, {});
     suits_chains(all.first) ? by_chains(all) : by_blas(all);
   });
 }

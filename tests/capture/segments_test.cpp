@@ -29,6 +29,7 @@ struct NetworkCase {
   bool has_own_rows = false;  ///< each set of its own, not of the same as all
   bool records = false, clips = false;
   DType dtype = float32;
+  bool has_relu = false;  ///< not tanh
 };
 
 /// Results of all steps, then parameters and gradients, set after set, and what the monitor has.
@@ -57,7 +58,7 @@ TrainedNetworks train_networks(const NetworkCase& of, Device device, bool captur
   Monitor monitor({.keep_sets = 3, .capacity = 64, .progress = false});
   const auto body = [&] {
     optimizer.zero_grad();
-    const Tensor z = output(tanh(hidden(x)));
+    const Tensor z = output(of.has_relu ? relu(hidden(x)) : tanh(hidden(x)));
     const Tensor loss = of.loss == NetworkLoss::Mse            ? mse_loss(z, y, Reduction::PerSet)
                         : of.loss == NetworkLoss::CrossEntropy ? cross_entropy(z, labels, Reduction::PerSet)
                                                         : (softmax(z, -1) * y).mean({1, 2});
@@ -123,7 +124,11 @@ std::vector<NetworkCase> network_cases() {
           {.sets = 2, .in = 1, .hidden = 1, .out = 1, .batch = 1},
           {.sets = 1, .in = 8, .hidden = 9, .out = 3, .batch = 5, .loss = NetworkLoss::CrossEntropy},
           {.sets = 40, .in = 6, .hidden = 16, .out = 3, .batch = 20,
-           .loss = NetworkLoss::Softmax, .records = true, .dtype = float64}};
+           .loss = NetworkLoss::Softmax, .records = true, .dtype = float64},
+          {.sets = 60, .in = 16, .hidden = 64, .out = 1, .batch = 70, .has_relu = true},
+          {.sets = 50, .in = 5, .hidden = 19, .out = 3, .batch = 37,
+           .loss = NetworkLoss::CrossEntropy, .has_own_rows = true, .has_relu = true},
+          {.sets = 20, .in = 3, .hidden = 9, .out = 2, .batch = 11, .dtype = float64, .has_relu = true}};
 }
 
 TEST_P(SegmentTest, EagerStepsAndReplaysHaveTheSameBits) {

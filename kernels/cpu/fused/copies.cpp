@@ -1,30 +1,13 @@
-#include "copies.h"
+// Copies that a matrix product of the same segment adds to: a layer's bias, laid out for every row.
+
+#include "set_parts.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <optional>
-
-#include "../matmul/onto.h"
 
 namespace luge::cpu {
 
 namespace {
-
-/// Bytes of memory. Signed: strides lead either way.
-struct Bytes {
-  std::intptr_t low, high;
-
-  bool overlaps(const Bytes& other) const { return low < other.high && other.low < high; }
-};
-
-Bytes bytes_of_effect(const Effect& effect) {
-  const auto data = reinterpret_cast<std::intptr_t>(*effect.data);
-  return {data + effect.low, data + effect.high};
-}
-
-Bytes bytes_of_window(Operand window, const Extent& extent) {
-  return bytes_of_effect(window_effect(window, extent, true, true));
-}
 
 /// A copy of `in` to `out`.
 struct SetCopy {
@@ -77,21 +60,6 @@ Operand before_of(const MatMul& call, const SetCopy& copy) {
   return before;
 }
 
-/// Whether a part touches the first, or writes the second.
-bool disturbs(const SetPart& part, const Bytes& touched, const Bytes& written) {
-  bool found = false;
-  auto work = part.work;
-  std::visit(
-      [&](auto& either) {
-        for_each_effect(either, [&](const Effect& effect) {
-          const Bytes bytes = bytes_of_effect(effect);
-          found |= bytes.overlaps(touched) || (effect.writes && bytes.overlaps(written));
-        });
-      },
-      work);
-  return found;
-}
-
 /// Takes the copy out of its part; true where nothing is left of that.
 bool remove_copy(SetPart& part, const void* data) {
   auto* const chain = std::get_if<Chain>(&part.work);
@@ -130,22 +98,19 @@ std::optional<std::size_t> copy_before(const std::vector<SetPart>& parts, std::s
 
 }  // namespace
 
-std::vector<SetPart> without_copies(const SetSegment& segment) {
-  std::vector<SetPart> parts;
-  for (const auto& work : segment.parts) parts.push_back({work, Operand()});
+void remove_copies(std::vector<SetPart>& parts) {
   for (std::size_t to = 0; to < parts.size(); ++to) {
     const auto* const call = std::get_if<Call>(&parts[to].work);
     const auto* const product = call ? std::get_if<MatMul>(call) : nullptr;
-    if (!product || product->store != Store::Accumulate || !takes_before(*product)) continue;
+    if (!product || product->store != Store::Accumulate || !takes_fusion(*product)) continue;
     Operand before;
     const std::optional<std::size_t> from = copy_before(parts, to, *product, before);
     if (!from) continue;
-    parts[to].before = before;
+    parts[to].fusion.before = before;
     if (!remove_copy(parts[*from], product->c.data)) continue;
     parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(*from));
     --to;
   }
-  return parts;
 }
 
 }  // namespace luge::cpu

@@ -7,7 +7,7 @@
 
 #include "chain_walk.h"
 #include "../kernels.h"
-#include "../matmul/onto.h"
+#include "../matmul/fusion.h"
 #include "../scratch.h"
 #include "../threads.h"
 
@@ -26,12 +26,24 @@ std::int64_t work_of(const Call& call) {
   return static_cast<std::int64_t>(std::max(cost.flops / 16, cost.bytes / 8));
 }
 
+void run_part(const SetPart& part) {
+  const Call& call = std::get<Call>(part.work);
+  if (part.fusion.is_some())
+    run_fused(std::get<MatMul>(call), part.fusion);
+  else
+    std::visit([](const auto& kind) { cpu::run(kind); }, call);
+}
+
 }  // namespace
 
 SetBlocks::SetBlocks(const SetSegment& segment)
     : sets_(segment.sets),
       together_(std::clamp(kBlockBytes / std::max<std::int64_t>(segment.set_bytes, 1), std::int64_t{1}, segment.sets)) {
-  for (SetPart& what : without_copies(segment)) {
+  std::vector<SetPart> fused;
+  for (const auto& work : segment.parts) fused.push_back({work, {}});
+  remove_copies(fused);
+  fuse_activations(fused, segment.locals, sets_);
+  for (SetPart& what : fused) {
     Part& part = parts_.emplace_back();
     part.what = std::move(what);
     if (const Chain* const chain = part.chain()) {
@@ -65,23 +77,36 @@ void SetBlocks::find_locals(const SetSegment& segment) {
 }
 
 /// A call for some sets, with what is local in working memory.
-void SetBlocks::run_call(const Part& part, std::int64_t begin, std::int64_t end, std::byte* working) const {
-  Call call = part_of(std::get<Call>(part.what.work), sets_, begin, end);
-  const auto in_working = [&](void* address) -> void* {
-    auto* const data = static_cast<std::byte*>(address);
+SetPart SetBlocks::part_for(const Part& part, std::int64_t begin, std::int64_t end, std::byte* working) const {
+  SetPart some{part_of(std::get<Call>(part.what.work), sets_, begin, end), part.what.fusion};
+  for (Operand* const operand : {&some.fusion.before, &some.fusion.y})
+    if (operand->is_memory())
+      operand->data = static_cast<std::byte*>(operand->data) + bytes_of(operand->dtype, begin * operand->strides[0]);
+  if (locals_.empty()) return some;
+  for_each_effect(some, [&](const Effect& effect) {
+    auto* const data = static_cast<std::byte*>(*effect.data);
     for (const Local& local : locals_)
-      if (data >= local.data && data < local.data + local.all_bytes)
-        return working + local.offset + (data - local.data - begin * local.set_bytes);
-    return address;
-  };
-  if (!locals_.empty()) for_each_effect(call, [&](const Effect& effect) { *effect.data = in_working(*effect.data); });
-  if (part.what.before.is_memory()) {
-    Operand before = part.what.before;
-    before.data = in_working(static_cast<std::byte*>(before.data) + bytes_of(before.dtype, begin * before.strides[0]));
-    run_onto(std::get<MatMul>(call), before);
-  } else {
-    std::visit([](const auto& kind) { cpu::run(kind); }, call);
-  }
+      if (data >= local.data && data < local.data + local.all_bytes) {
+        *effect.data = working + local.offset + (data - local.data - begin * local.set_bytes);
+        return;
+      }
+  });
+  return some;
+}
+
+/// For the sets of a whole block, behind which there is another.
+void SetBlocks::make_ready(Ready& ready, const Part& part, std::int64_t begin, std::byte* working) const {
+  ready.part = part_for(part, begin, begin + together_, working);
+  SetPart next = part_for(part, begin + together_, begin + 2 * together_, working);
+  std::vector<const std::byte*> to;
+  for_each_effect(next, [&](const Effect& effect) { to.push_back(static_cast<const std::byte*>(*effect.data)); });
+  auto then = to.begin();
+  for_each_effect(ready.part, [&](const Effect& effect) {
+    const std::int64_t bytes = *then++ - static_cast<const std::byte*>(*effect.data);
+    const auto is_known = [&](const Ready::Address& address) { return address.place == effect.data; };
+    if (bytes != 0 && std::none_of(ready.moving.begin(), ready.moving.end(), is_known))
+      ready.moving.push_back({effect.data, bytes});
+  });
 }
 
 bool SetBlocks::suits_threads() const { return num_threads() == 1 || sets_ >= kSetsPerThread * num_threads(); }
@@ -102,16 +127,26 @@ void SetBlocks::run() {
 void SetBlocks::run_sets(std::int64_t begin, std::int64_t end) {
   Scratch<std::byte> working(local_bytes_);
   std::deque<ChainLoop::Walk> walks;  // which stay where they are
+  std::deque<Ready> calls;
+  const std::int64_t whole = begin + (end - begin) / together_ * together_;
   for (const Part& part : parts_)
-    if (part.loop) walks.emplace_back(*part.loop, kTile, 1);
+    if (part.loop)
+      walks.emplace_back(*part.loop, kTile, 1);
+    else if (whole - begin > together_)
+      make_ready(calls.emplace_back(), part, begin, working.data());
   for (std::int64_t first = begin; first < end; first += together_) {
     const std::int64_t last = std::min(first + together_, end);
     auto walk = walks.begin();
+    auto ready = calls.begin();
     for (const Part& part : parts_) {
-      if (part.loop)
+      if (part.loop) {
         (walk++)->part(0, first * part.per_set, last * part.per_set);
-      else
-        run_call(part, first, last, working.data());
+      } else if (last <= whole && !calls.empty()) {
+        run_part(ready->part);
+        for (const auto& [place, bytes] : (ready++)->moving) *place = static_cast<std::byte*>(*place) + bytes;
+      } else {
+        run_part(part_for(part, first, last, working.data()));
+      }
     }
   }
 }

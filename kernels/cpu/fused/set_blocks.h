@@ -8,7 +8,7 @@
 #include <luge/seam/detail/plan.h>
 
 #include "chain.h"
-#include "copies.h"
+#include "set_parts.h"
 
 namespace luge::cpu {
 
@@ -37,9 +37,19 @@ class SetBlocks {
     std::int64_t offset;  ///< in the working memory
   };
 
-  void find_locals(const SetSegment& segment);
-  void run_call(const Part& part, std::int64_t begin, std::int64_t end, std::byte* working) const;
+  /// A call for some sets, and how its addresses go on from them to the next as many.
+  struct Ready {
+    struct Address {
+      void** place;
+      std::int64_t bytes;
+    };
+    SetPart part;
+    std::vector<Address> moving;
+  };
 
+  void find_locals(const SetSegment& segment);
+  SetPart part_for(const Part& part, std::int64_t begin, std::int64_t end, std::byte* working) const;
+  void make_ready(Ready& ready, const Part& part, std::int64_t begin, std::byte* working) const;
   void run_sets(std::int64_t begin, std::int64_t end);
 
   const std::int64_t sets_;

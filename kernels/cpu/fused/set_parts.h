@@ -1,0 +1,46 @@
+#pragma once
+// The parts of a segment, fused: products that read a bias where it lies, and that end in an activation.
+
+#include <cstdint>
+#include <functional>
+#include <variant>
+#include <vector>
+
+#include <luge/seam/detail/plan.h>
+
+#include "../matmul/fusion.h"
+
+namespace luge::cpu {
+
+/// A part of a segment.
+struct SetPart {
+  std::variant<Call, Chain> work;
+  ProductFusion fusion;  ///< of a MatMul
+};
+
+/// Calls visit(effect) for everything that a part touches, what a product is fused with too. *effect.data may be changed.
+void for_each_effect(SetPart& part, const Effects::Visit& visit);
+
+/// Bytes of memory. Signed: strides lead either way.
+struct Bytes {
+  std::intptr_t low, high;
+
+  bool overlaps(const Bytes& other) const { return low < other.high && other.low < high; }
+  bool contains(const Bytes& other) const { return low <= other.low && other.high <= high; }
+};
+
+Bytes bytes_of_effect(const Effect& effect);
+Bytes bytes_of_window(Operand window, const Extent& extent);
+
+/// Whether a part touches the first, or writes the second.
+bool disturbs(const SetPart& part, const Bytes& touched, const Bytes& written);
+
+/// Takes out copies into memory that a product alone goes on from, such as a layer's bias laid out for every row: the
+/// product reads what was copied.
+void remove_copies(std::vector<SetPart>& parts);
+
+/// Takes out a relu, or its gradient, of all that a product makes, where nobody else reads that: the product does it to
+/// what is in registers. `locals`: memory that nobody reads after the segment.
+void fuse_activations(std::vector<SetPart>& parts, const std::vector<SetSegment::Local>& locals, std::int64_t sets);
+
+}  // namespace luge::cpu
