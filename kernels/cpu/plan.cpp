@@ -28,8 +28,7 @@ class CpuExecutable final : public Executable {
   }
 
   void run(std::int64_t steps) override {
-    if (steps > 1 && plan_.items.size() == 1 && std::holds_alternative<Chain>(plan_.items[0]))
-      return repeated().run(steps);
+    if (steps > 1 && plan_.repeated) return run_chain(*plan_.repeated, steps);
     if (steps > 1 && plan_.sets && plan_.sets->sets > 1) return run_by_sets(steps);
     for (std::int64_t step = 0; step < steps; ++step) run_once();
   }
@@ -59,11 +58,17 @@ class CpuExecutable final : public Executable {
       make_ready(item).run(1);
   }
 
-  /// The one chain that there is, for many steps at once.
-  ChainLoop& repeated() {
-    ChainLoop& once = make_ready(0);
+  void run_chain(const ChainPlan& plan, std::int64_t steps) {
+    for (const std::size_t item : plan.before) run_item(item);
+    repeated(plan.chain).run(steps);
+    for (const std::size_t item : plan.after) run_item(item);
+  }
+
+  /// The chain of an item, for many steps at once.
+  ChainLoop& repeated(std::size_t item) {
+    ChainLoop& once = make_ready(item);
     if (!once.streams()) return once;
-    if (!repeated_) repeated_.emplace(std::get<Chain>(plan_.items[0]), false);
+    if (!repeated_) repeated_.emplace(std::get<Chain>(plan_.items[item]), false);
     return *repeated_;
   }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -66,7 +67,7 @@ class CudaExecutable final : public Executable {
   /// Whether there is one kernel for many steps; it is made when it is wanted first.
   bool repeated() {
     if (std::exchange(tried_, true)) return repeated_ != nullptr;
-    const Chain* const chain = plan_.items.size() == 1 ? std::get_if<Chain>(plan_.items.data()) : nullptr;
+    const Chain* const chain = plan_.repeated ? &std::get<Chain>(plan_.items[plan_.repeated->chain]) : nullptr;
     if (chain && can_repeat(*chain))
       repeated_ = make_chain_item(gpu_, [&](unsigned* finished, const Allocate& allocate) {
         return generate(*chain, Steps::Many, finished, allocate);
@@ -79,10 +80,11 @@ class CudaExecutable final : public Executable {
   }
 
   void queue_many(std::int64_t steps) const {
-    if (!plan_.sets) return repeated_->queue(steps);
-    for (const std::size_t item : plan_.sets->before) items_[item]->queue();
+    const auto& [before, after] = plan_.repeated ? std::tie(plan_.repeated->before, plan_.repeated->after)
+                                                 : std::tie(plan_.sets->before, plan_.sets->after);
+    for (const std::size_t item : before) items_[item]->queue();
     repeated_->queue(steps);
-    for (const std::size_t item : plan_.sets->after) items_[item]->queue();
+    for (const std::size_t item : after) items_[item]->queue();
   }
 
   void queue() const {

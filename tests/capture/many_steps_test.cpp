@@ -3,9 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <luge/capture/detail/sets.h>
 
 #include "devices.h"
 #include "expect.h"
@@ -73,6 +76,81 @@ TEST_P(ManyStepsTest, OfOneKernelAsOneByOne) {
             }
             if (HasFailure()) return;
           }
+}
+
+/// What makes the same at every step, and what no step reads, stands around the kernel and counts once.
+TEST_P(ManyStepsTest, OfAKernelAmongCallsAsOneByOne) {
+  const auto run = [&](std::int64_t sets, bool is_captured) {
+    manual_seed(3);
+    Parameters params({.sets = sets, .device = device()});
+    const Tensor x = params.add("x", {}, init::uniform(-2, 2)), table = linspace(0.5, 1.5, 7, on());
+    Sgd optimizer(params, {.lr = 0.01, .momentum = 0.5});
+    Tensor kept = zeros({}, on());
+    const auto once = [&] {
+      optimizer.zero_grad();
+      const Tensor loss = (3 * x * x * table.prod() - 2 * x).sum();
+      loss.backward();
+      optimizer.step();
+      kept.copy_(loss.detach() * 2);
+      return loss / static_cast<double>(sets);
+    };
+    auto step = capture(once);
+    Tensor result;
+    for (const std::int64_t steps : {1, 1, 5, 9}) {
+      if (is_captured) result = step.run(steps);
+      for (std::int64_t i = 0; !is_captured && i < steps; ++i) result = once();
+    }
+    return std::vector<Tensor>{result, kept, x.detach().clone(), x.grad().clone()};
+  };
+  for (const std::int64_t sets : {1, 64, 1000, 20000}) {
+    SCOPED_TRACE(sets);
+    const std::vector<Tensor> expected = run(sets, false), got = run(sets, true);
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(same(got[i], expected[i])) << i;
+  }
+}
+
+/// Items of a plan over ten floats each.
+struct Items {
+  std::vector<float> a = std::vector<float>(10), b = a, x = a, result = a;
+
+  static Operand memory(std::vector<float>& of) {
+    Operand operand;
+    operand.kind = Operand::Kind::Memory;
+    operand.dtype = float32;
+    operand.data = of.data();
+    operand.strides[0] = 1;
+    return operand;
+  }
+  static Extent extent() { return Extent{}.with(10); }
+  static Plan::Item copy(std::vector<float>& from, std::vector<float>& to) {
+    return Call(Copy{.extent = extent(), .in = memory(from), .out = memory(to)});
+  }
+  /// Goes on from x, and reads b.
+  Plan::Item chain() {
+    Chain chain;
+    chain.extent = extent();
+    chain.values = {float32, float32};
+    chain.loads = {{0, memory(x)}, {1, memory(b)}};
+    chain.stores = {{1, memory(x)}};
+    return chain;
+  }
+};
+
+TEST(ChainPlanTest, LeavesOutWhatCountsOnce) {
+  Items all;
+  const std::optional<ChainPlan> plan =
+      by_chain({Items::copy(all.a, all.b), all.chain(), Items::copy(all.x, all.result)});
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->before, std::vector<std::size_t>{0});
+  EXPECT_EQ(plan->chain, 1u);
+  EXPECT_EQ(plan->after, std::vector<std::size_t>{2});
+}
+TEST(ChainPlanTest, IsNoneWhereAnotherItemTakesPart) {
+  Items all;
+  EXPECT_TRUE(by_chain({all.chain()}));
+  EXPECT_FALSE(by_chain({Items::copy(all.a, all.b)}));
+  EXPECT_FALSE(by_chain({all.chain(), Items::copy(all.x, all.b)}));
+  EXPECT_FALSE(by_chain({Items::copy(all.x, all.b), all.chain()}));
 }
 
 }  // namespace

@@ -364,6 +364,26 @@ std::vector<SetSegment::Local> locals_of(const SetSegment& segment, const std::v
   return locals;
 }
 
+std::optional<ChainPlan> by_chain(const std::vector<Plan::Item>& items) {
+  if (items.empty() || items.size() > kMostItems) return std::nullopt;
+  std::optional<ChainPlan> plan;
+  if (items.size() == 1) {  // with nothing to be left out
+    plan.emplace(ChainPlan{{}, 0, {}});
+  } else {
+    const Once once(items);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (once.is_once(i)) continue;
+      if (plan) return std::nullopt;
+      plan.emplace(ChainPlan{once.before(), i, once.after()});
+    }
+  }
+  const auto* const chain = plan ? std::get_if<Chain>(&items[plan->chain]) : nullptr;
+  const auto accumulates = [](const Chain::Reduction& sum) { return sum.call.store == Store::Accumulate; };
+  const bool only_last_counts =
+      chain && (items.size() == 1 || std::none_of(chain->reductions.begin(), chain->reductions.end(), accumulates));
+  return only_last_counts ? plan : std::nullopt;
+}
+
 std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items) {
   if (items.size() < 2 || items.size() > kMostItems) return std::nullopt;
   SetPlan plan;

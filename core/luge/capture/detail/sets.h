@@ -13,6 +13,9 @@ namespace luge {
 /// there is no update, where a call is none that a chain can be made of, and where there is one item, or very many.
 std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items);
 
+/// The same where one chain alone takes part in every step, whatever its sets do.
+std::optional<ChainPlan> by_chain(const std::vector<Plan::Item>& items);
+
 /// Runs of items that act on each set alone, as their addresses are.
 std::vector<SetSegment> set_segments(const std::vector<Plan::Item>& items);
 

@@ -124,8 +124,8 @@ void StepVersion::lay_out(const std::vector<Call>& calls, bool fused, const Capt
   } else {
     plan.items.assign(calls.begin(), calls.end());
   }
-  // Sets keep apart only where memory of several shapes is not shared; the eager step's is enough for that.
-  const bool by_set = fused && by_sets(plan.items);
+  // Sets and steps keep apart only where memory of several shapes is not shared; the eager step's is enough for that.
+  const bool apart = fused && plan.items.size() > 1 && (by_chain(plan.items) || by_sets(plan.items));
   std::vector<std::ptrdiff_t> offsets;
   const std::vector<SetSegment> segments = fused ? set_segments(plan.items) : std::vector<SetSegment>();
   const std::size_t most = recording.eager_peak + spare_bytes(recording.eager_peak);
@@ -134,14 +134,15 @@ void StepVersion::lay_out(const std::vector<Call>& calls, bool fused, const Capt
     bytes = plan_memory(plan.items, cut, recording.buffers, sharing, offsets);
     return bytes <= most;
   };
-  if (!(by_set && place(segments, Sharing::Apart)) && !place(segments, Sharing::Shared)) place({}, Sharing::Shared);
+  if (!(apart && place(segments, Sharing::Apart)) && !place(segments, Sharing::Shared)) place({}, Sharing::Shared);
   figures = count(recording.calls, plan);
   figures.recorded_peak = static_cast<std::int64_t>(recording.eager_peak);
   figures.peak = static_cast<std::int64_t>(bytes);
   block_ = Storage::allocate(*recording.backend, bytes);
   const std::vector<Life> lives = lives_of(plan.items, recording.buffers);
   relocate(plan.items, recording.buffers, offsets, block_->data());
-  if (by_set) plan.sets = by_sets(plan.items);
+  if (fused) plan.repeated = by_chain(plan.items);
+  if (fused && !plan.repeated) plan.sets = by_sets(plan.items);
   if (fused) plan.segments = set_segments(plan.items);  // as far as the addresses allow
   for (SetSegment& segment : plan.segments) segment.locals = locals_of(segment, temporaries_of(segment, lives, offsets));
   executable_ = recording.backend->compile(plan);

@@ -97,6 +97,14 @@ struct SetPlan {
   std::vector<std::size_t> after;   ///< items whose results no step reads: the last step's are those that stay
 };
 
+/// A plan of which one chain alone takes part in every step, for many steps at once: `before` once, then the chain at
+/// every step, then `after` once leaves what as many runs of the plan leave.
+struct ChainPlan {
+  std::vector<std::size_t> before;  ///< items of the plan that make the same at every step
+  std::size_t chain;                ///< the item that is a chain
+  std::vector<std::size_t> after;   ///< items whose results no step reads: the last step's are those that stay
+};
+
 /// Items of a plan, one after the other, that act on each parameter set alone: few sets at a time may go through all of
 /// them, in any order and at the same time, so that a set's data stays in a cache, or in a block of threads.
 ///   The first dimension of every chain's extent is that of the sets, and so is the first that its reductions keep.
@@ -124,8 +132,9 @@ Call part_of(const Call& call, std::int64_t sets, std::int64_t begin, std::int64
 struct Plan {
   using Item = std::variant<Call, Chain>;
   std::vector<Item> items;
-  std::optional<SetPlan> sets;  ///< of several items, where it is possible
-  std::vector<SetSegment> segments;  ///< in order, apart from each other
+  std::optional<ChainPlan> repeated;  ///< where it is possible
+  std::optional<SetPlan> sets;        ///< of several items, where it is possible and `repeated` is not
+  std::vector<SetSegment> segments;   ///< in order, apart from each other
 };
 
 /// Calls visit(effect) for everything that an item touches. *effect.data may be changed.
