@@ -12,6 +12,9 @@ namespace luge::cpu {
 
 namespace {
 
+/// Memory of so many bytes is asked for ahead where blocks of sets begin in it anew: the processor does not look so far.
+constexpr std::int64_t kFarBytes = std::int64_t{1} << 17;
+
 std::int64_t row_length(const Reduce& call) {
   std::int64_t length = 1;
   for (int d = call.extent.ndim - call.reduced; d < call.extent.ndim; ++d)
@@ -131,7 +134,8 @@ void ChainLoop::find_accesses() {
     const Access access = is_constant(chain_.extent, window.strides) && count_ > 1 ? Access::Constant
                           : whole                                                  ? Access::Whole
                                                                                    : Access::Gather;
-    const bool far = worth_streaming(count_ * static_cast<std::int64_t>(size_of(window.dtype)));
+    const std::int64_t bytes = bytes_of(window.dtype, count_);
+    const bool far = worth_streaming(bytes) || (!may_stream_ && bytes >= kFarBytes);
     loads_.push_back({access, far, load.value, window});
     if (access == Access::Whole)
       places_[static_cast<std::size_t>(load.value)].memory = static_cast<std::byte*>(window.data);
