@@ -75,7 +75,7 @@ void Code::emit_elements() {
   ja(tail, T_NEAR);
   align(32);
   L(loop);
-  body(false, 0);
+  body({.displacement = 0, .number = 0});
   add(rax, vector_bytes());
   at_end();
   jbe(loop, T_NEAR);
@@ -94,7 +94,7 @@ void Code::emit_elements() {
     mov(rax, rdx);
     add(rax, r11);
   }
-  body(true, 0);
+  body({.displacement = 0, .number = 0, .masked = true});
   L(done);
   end_step(step);
   leave();
@@ -163,7 +163,7 @@ void Code::emit_vectors() {
   each([&](const Vector& sum, const Xbyak::Address& at) { vmovupd(sum, at); });
   align(32);
   L(loop);
-  body(false, 0);
+  body({.displacement = 0, .number = 0});
   for (const LoopShape::Product& product : products_) {
     const Vector sum = vector(first_sum_register_ + product.accumulator), a = value(product.a), b = value(product.b);
     vfmadd231pd(sum, a, b);
@@ -186,21 +186,32 @@ void Code::clear_sums() {
     for (int q = 0; q < sum_vectors(); ++q) flip(lanes(s, q), lanes(s, q), lanes(s, q));
 }
 
-/// The values of vector number `number` of a run, or of those that the mask names.
-void Code::add_to_sums(int number, bool masked) {
+void Code::add_to_lanes(std::size_t sum, const Vector& lanes, const Xbyak::Operand& x) {
+  const Vector from = vector(lanes.getIdx());
+  if (negated_[sum])
+    single_ ? vsubps(lanes, from, x) : vsubpd(lanes, from, x);
+  else
+    single_ ? vaddps(lanes, from, x) : vaddpd(lanes, from, x);
+}
+
+/// The value of an operation, where it is summed; of the last elements of several rows, to memory instead.
+void Code::add_to_sums(int operation, const Elements& elements) {
   for (std::size_t s = 0; s < sums_.size(); ++s) {
-    const Vector to = lanes(s, number % sum_vectors()), x = value(sums_[s]);
-    if (masked && wide_) {
-      single_ ? vaddps(to | k7, to, x) : vaddpd(to | k7, to, x);
-    } else {
-      if (masked) vandps(x, x, ymm15);
-      single_ ? vaddps(to, to, x) : vaddpd(to, to, x);
+    if (sums_[s] != operation) continue;
+    half_ = false;
+    const Vector x = value(operation);
+    if (in_tails_) {
+      vmovups(ptr[pointer(pointers() - 1) + (tail_rows_ - 1) * row_lane_bytes() + static_cast<int>(s) * vector_bytes()], x);
+      continue;
     }
+    const Vector to = lanes(s, elements.number % sum_vectors());
+    if (elements.masked && !wide_) vandps(x, x, ymm15);
+    add_to_lanes(s, elements.masked && wide_ ? to | k7 : to, x);
   }
 }
 
 void Code::emit_sums() {
-  const int run_bytes = static_cast<int>(kSumRun) * element_bytes(), together = std::max(sum_vectors(), 2);
+  const int run_bytes = static_cast<int>(kSumRun) * element_bytes(), together = std::max(sum_vectors(), 4);
   Xbyak::Label step, run, round;
   begin_step(step);
   align(32);
@@ -209,10 +220,7 @@ void Code::emit_sums() {
   lea(r11, ptr[rax + run_bytes]);
   align(32);
   L(round);
-  for (int v = 0; v < together; ++v) {
-    body(false, v * vector_bytes());
-    add_to_sums(v, false);
-  }
+  emit_side_by_side(together, false);
   add(rax, together * vector_bytes());
   cmp(rax, r11);
   jb(round, T_NEAR);
@@ -264,64 +272,167 @@ void Code::add_to_memory(std::size_t sum) {
 
 // ---- rows
 
+/// Bytes of the lanes of a row's sums.
+int Code::row_lane_bytes() const { return static_cast<int>(sums_.size()) * sum_vectors() * vector_bytes(); }
+
+/// Elements behind the last whole vector of a row.
+int Code::rest() const { return static_cast<int>(row_length_) % (vector_bytes() / element_bytes()); }
+
 void Code::emit_rows() {
-  Xbyak::Label step, row, data;
+  Xbyak::Label step, row, done, data;
   begin_step(step);
-  const int lanes = vector_bytes() / element_bytes(), rest = static_cast<int>(row_length_) % lanes;
-  if (rest != 0 && wide_) {
-    mov(r11d, (1u << rest) - 1);
-    kmovw(k7, r11d);
-  } else if (rest != 0) {
-    vmovups(ymm15, ptr[rip + data + (32 - rest * element_bytes())]);
+  if (tail_rows_ > 1) {
+    emit_tails();
+    emit_groups();
+    test(rdx, rdx);
+    jz(done, T_NEAR);
+  } else if (rest() != 0 && wide_) {
+    lowest_lanes(rest());
+  } else if (rest() != 0) {
+    vmovups(ymm15, ptr[rip + data + (32 - rest() * element_bytes())]);
   }
   align(32);
   L(row);
-  emit_row();
-  for (std::size_t i = 0; i < walks_.size(); ++i)
-    if (walks_[i].row_bytes != 0) add(pointer(i), static_cast<std::uint32_t>(walks_[i].row_bytes));
+  emit_row(true);
+  next_rows(1);
   dec(rdx);
   jnz(row, T_NEAR);
+  L(done);
   leave();
   mask_data(data);
+  if (tail_rows_ == 1) return;
+  const int lanes = vector_bytes() / element_bytes();
+  for (const bool of_rows : {true, false}) {
+    align(64);
+    L(of_rows ? tail_row_data_ : tail_column_data_);
+    for (int i = 0; i < lanes; ++i) {
+      const auto at = static_cast<std::uint32_t>(of_rows ? i / rest() % tail_rows_ : i % rest());
+      single_ ? dd(at) : dq(at);
+    }
+  }
 }
 
-void Code::emit_row() {
+/// k7: so many lanes, from the first on.
+void Code::lowest_lanes(int count) {
+  constexpr int kBits = 16;
+  kxnorw(k7, k7, k7);
+  kshiftrw(k7, k7, static_cast<std::uint8_t>(kBits - count));
+}
+
+void Code::next_rows(int rows) {
+  for (std::size_t i = 0; i < walks_.size(); ++i)
+    if (walks_[i].row_bytes != 0) add(pointer(i), static_cast<std::uint32_t>(rows * walks_[i].row_bytes));
+}
+
+/// Vectors of elements from position rax on, and what is behind the last whole one of a row.
+void Code::emit_side_by_side(int count, bool with_tail) {
+  std::vector<Elements> all;
+  for (int v = 0; v < count; ++v) all.push_back({.displacement = v * vector_bytes(), .number = v});
+  if (with_tail)
+    all.push_back({.displacement = count * vector_bytes(),
+                   .number = count,
+                   .masked = true,
+                   .half = wide_ && 2 * rest() * element_bytes() <= vector_bytes()});
+  const std::size_t most = copies_.size();
+  for (std::size_t done = 0; done < all.size(); done += most)
+    body(std::span(all).subspan(done, std::min(most, all.size() - done)));
+}
+
+/// A row; `with_tail` false: its last elements have been computed, and are at r11.
+void Code::emit_row(bool with_tail) {
   constexpr int kMostInLine = 8;  ///< vectors
-  const int bytes = static_cast<int>(row_length_) * element_bytes(), whole = bytes / vector_bytes();
+  const int whole = static_cast<int>(row_length_) * element_bytes() / vector_bytes();
   emit_level(Level::Row);
   clear_sums();
   xor_(eax, eax);
-  const auto vectors = [&](int count) {
-    for (int v = 0; v < count; ++v) {
-      body(false, v * vector_bytes());
-      add_to_sums(v, false);
-    }
-  };
   int done = 0;
   if (whole > kMostInLine) {
-    const int together = std::max(sum_vectors(), 2);
+    const int together = std::max(sum_vectors(), 4);
     done = whole / together * together;
     Xbyak::Label loop;
     align(32);
     L(loop);
-    vectors(together);
+    emit_side_by_side(together, false);
     add(rax, together * vector_bytes());
     cmp(rax, done * vector_bytes());
     jb(loop, T_NEAR);
   }
-  vectors(whole - done);
-  if (const int rest = bytes % vector_bytes(); rest != 0) {
-    half_ = wide_ && 2 * rest <= vector_bytes();
-    body(true, (whole - done) * vector_bytes());
-    half_ = false;
-    add_to_sums(whole, true);
-  }
+  emit_side_by_side(whole - done, with_tail && rest() != 0);
   if (sums_.empty()) return;
+  for (std::size_t s = 0; s < sums_.size() && !with_tail; ++s)
+    add_to_lanes(s, lanes(s, whole % sum_vectors()) | k7, ptr[r11 + static_cast<int>(s) * vector_bytes()]);
   const Reg64 to = pointer(pointers() - 1);
   for (std::size_t s = 0; s < sums_.size(); ++s)
     for (int q = 0; q < sum_vectors(); ++q)
-      vmovups(ptr[to + (static_cast<int>(s) * sum_vectors() + q) * vector_bytes()], Code::lanes(s, q));
-  add(to, static_cast<std::uint32_t>(static_cast<int>(sums_.size()) * sum_vectors() * vector_bytes()));
+      vmovups(ptr[to + (static_cast<int>(s) * sum_vectors() + q) * vector_bytes()], lanes(s, q));
+  add(to, static_cast<std::uint32_t>(row_lane_bytes()));
+}
+
+/// The last elements of all groups of rows. What is summed of a group goes to where the lanes of its last row will be.
+void Code::emit_tails() {
+  Xbyak::Label group, done;
+  mov(r11, rdx);
+  align(32);
+  L(group);
+  sub(r11, tail_rows_);
+  jb(done, T_NEAR);
+  in_tails_ = true;
+  std::swap(levels_, tail_levels_);
+  std::swap(locations_, tail_locations_);
+  body({.displacement = 0, .number = 0});
+  std::swap(levels_, tail_levels_);
+  std::swap(locations_, tail_locations_);
+  in_tails_ = false;
+  next_rows(tail_rows_);
+  add(pointer(pointers() - 1), static_cast<std::uint32_t>(tail_rows_ * row_lane_bytes()));
+  jmp(group, T_NEAR);
+  L(done);
+  for (std::size_t i = 0; i < pointers(); ++i) mov(pointer(i), ptr[rdi + static_cast<int>(8 * i)]);
+}
+
+/// Rows of groups whose last elements have been computed. On the stack: rows that are left of a group.
+void Code::emit_groups() {
+  Xbyak::Label group, row, done;
+  lowest_lanes(rest());
+  L(group);
+  cmp(rdx, tail_rows_);
+  jb(done, T_NEAR);
+  lea(r11, ptr[pointer(pointers() - 1) + (tail_rows_ - 1) * row_lane_bytes()]);
+  mov(qword[rsp], tail_rows_);
+  align(32);
+  L(row);
+  emit_row(false);
+  next_rows(1);
+  add(r11, rest() * element_bytes());
+  dec(qword[rsp]);
+  jnz(row, T_NEAR);
+  sub(rdx, tail_rows_);
+  jmp(group, T_NEAR);
+  L(done);
+}
+
+/// An input of the last elements of several rows, one row behind the other.
+void Code::load_tails(const Vector& to, int input) {
+  const LoopShape::Walk& walk = walks_[static_cast<std::size_t>(input)];
+  const Reg64 from = pointer(static_cast<std::size_t>(input));
+  const Xbyak::Zmm all(to.getIdx()), loaded(tail_register_);
+  const int first = walk.repeats ? 0 : static_cast<int>(row_length_) * element_bytes() / vector_bytes() * vector_bytes();
+  if (walk.repeats && walk.row_bytes == 0) {
+    single_ ? vbroadcastss(all, ptr[from]) : vbroadcastsd(all, ptr[from]);
+  } else if (walk.repeats || walk.row_bytes == 0) {
+    lowest_lanes(walk.repeats ? tail_rows_ : rest());
+    single_ ? vmovups(loaded | k7 | T_z, ptr[from + first]) : vmovupd(loaded | k7 | T_z, ptr[from + first]);
+    vmovups(all, ptr[rip + (walk.repeats ? tail_row_data_ : tail_column_data_)]);
+    single_ ? vpermps(all, all, loaded) : vpermpd(all, all, loaded);
+  } else {
+    lowest_lanes(rest());
+    for (int row = 0; row < tail_rows_; ++row) {
+      const int at = first + row * static_cast<int>(walk.row_bytes - rest() * element_bytes());
+      const Xbyak::Zmm part = row == 0 ? all | k7 | T_z : all | k7;
+      single_ ? vmovups(part, ptr[from + at]) : vmovupd(part, ptr[from + at]);
+      if (row + 1 < tail_rows_) kshiftlw(k7, k7, static_cast<std::uint8_t>(rest()));
+    }
+  }
 }
 
 // ---- the result ---------------------------------------------------------------------------------

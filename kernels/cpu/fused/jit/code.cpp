@@ -14,6 +14,7 @@ constexpr Xbyak::Operand::Code kPointers[] = {Xbyak::Operand::RCX, Xbyak::Operan
                                               Xbyak::Operand::R12, Xbyak::Operand::R13, Xbyak::Operand::R14,
                                               Xbyak::Operand::R15, Xbyak::Operand::RDI};
 constexpr int kAhead = 8192;  ///< bytes from use to request
+constexpr int kRowsAhead = 64;  ///< that a call takes
 
 }  // namespace
 
@@ -38,7 +39,13 @@ Code::Code(const LoopShape& shape)
       next_inputs_(shape.next_inputs),
       row_bytes_(shape.row_bytes),
       accumulators_(shape.accumulators),
-      products_(shape.products) {}
+      products_(shape.products) {
+  for (int& sum : sums_) {
+    const bool is_negation = operation(sum).primitive == Primitive::Neg;
+    negated_.push_back(is_negation);
+    if (is_negation) sum = operation(sum).args[0];
+  }
+}
 
 bool Code::make(std::vector<std::byte>& pool) {
   const Xbyak::util::Cpu& cpu = processor();
@@ -96,26 +103,46 @@ void Code::emit_level(Level wanted) {
     if (alive(i) && !is_constant(operation(i).primitive) && level(i) == wanted) emit_operation(i, false, 0);
 }
 
-/// Computes the vector of elements `displacement` bytes behind position rax, and stores its outputs.
-void Code::body(bool masked, int displacement) {
+/// Computes vectors of elements operation by operation, so that each waits while the others go on; adds what is summed
+/// and stores the outputs.
+void Code::body(std::span<const Elements> side_by_side) {
+  const auto each = [&](const auto& emit) {
+    for (std::size_t c = 0; c < side_by_side.size(); ++c) {
+      if (side_by_side.size() > 1) locations_ = copies_[c];
+      half_ = side_by_side[c].half;
+      emit(side_by_side[c]);
+    }
+    half_ = false;
+  };
   for (int i = 0; i < static_cast<int>(operations_.size()); ++i)
     if (alive(i) && !is_constant(operation(i).primitive) && level(i) == Level::Element)
-      emit_operation(i, masked, displacement);
-  for (std::size_t o = 0; o < outputs_.size(); ++o) {
-    const Vector from = value(outputs_[o].operation);
-    const Xbyak::Address to = ptr[pointer(static_cast<std::size_t>(inputs_) + o) + rax + displacement];
-    if (masked && wide_)
-      single_ ? vmovups(to | k7, from) : vmovupd(to | k7, from);
-    else if (masked)
-      single_ ? vmaskmovps(to, ymm15, from) : vmaskmovpd(to, ymm15, from);
-    else if (outputs_[o].streams)
-      vmovntps(to, from);
-    else
-      vmovups(to, from);
-  }
+      each([&](const Elements& elements) {
+        emit_operation(i, elements.masked, elements.displacement);
+        add_to_sums(i, elements);
+      });
+  each([&](const Elements& elements) {
+    for (const int sum : sums_)
+      if (is_constant(operation(sum).primitive) || level(sum) != Level::Element) add_to_sums(sum, elements);
+    for (std::size_t o = 0; o < outputs_.size(); ++o) store(o, elements);
+  });
+  if (side_by_side.size() > 1) locations_ = copies_.front();
+}
+
+void Code::store(std::size_t output, const Elements& elements) {
+  const Vector from = value(outputs_[output].operation);
+  const Xbyak::Address to = ptr[pointer(static_cast<std::size_t>(inputs_) + output) + rax + elements.displacement];
+  if (elements.masked && wide_)
+    single_ ? vmovups(to | k7, from) : vmovupd(to | k7, from);
+  else if (elements.masked)
+    single_ ? vmaskmovps(to, ymm15, from) : vmaskmovpd(to, ymm15, from);
+  else if (outputs_[output].streams)
+    vmovntps(to, from);
+  else
+    vmovups(to, from);
 }
 
 void Code::load(const Vector& to, int input, bool masked, int displacement) {
+  if (in_tails_) return load_tails(to, input);
   const Reg64 from = pointer(static_cast<std::size_t>(input));
   if (row_length_ != 0 && walks_[static_cast<std::size_t>(input)].repeats)
     return single_ ? vbroadcastss(to, ptr[from])
@@ -129,7 +156,11 @@ void Code::load(const Vector& to, int input, bool masked, int displacement) {
             : vmaskmovpd(to, ymm15, ptr[from + rax + displacement]);
   else
     vmovups(to, ptr[from + rax + displacement]);
-  if (!masked && far_[static_cast<std::size_t>(input)]) prefetcht0(ptr[from + rax + displacement + kAhead]);
+  const bool is_shared = row_length_ != 0 && walks_[static_cast<std::size_t>(input)].row_bytes == 0;
+  if (masked || is_shared || !far_[static_cast<std::size_t>(input)]) return;
+  // The last elements of many rows are read before the others.
+  const int ahead = kAhead + (tail_rows_ > 1 ? kRowsAhead * static_cast<int>(row_length_) * element_bytes() : 0);
+  prefetcht0(ptr[from + rax + displacement + ahead]);
 }
 
 void Code::emit_operation(int i, bool masked, int displacement) {

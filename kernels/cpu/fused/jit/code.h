@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -51,9 +52,12 @@ class Code : protected Xbyak::CodeGenerator {
   void find_live();
   void find_levels();
   void keep_levels();
+  void keep_sums();
   void balance();
   bool place();
   bool place_steps();
+  void place_copies(int most, int total);
+  void place_tails();
   bool place_elements_of_steps(Registers& vectors, Registers& masks);
   bool keep_constants(int most, int total);
   void shift_inputs(int by);
@@ -86,7 +90,14 @@ class Code : protected Xbyak::CodeGenerator {
   using Argument = std::variant<Vector, Xbyak::Address>;
   Argument argument(int i);
   void emit_level(Level level);
-  void body(bool masked, int displacement);
+  /// A vector of elements that is computed: so many bytes behind position rax, number `number` of a run.
+  struct Elements {
+    int displacement, number;
+    bool masked = false, half = false;
+  };
+  void body(std::span<const Elements> side_by_side);
+  void body(const Elements& elements) { body(std::span(&elements, 1)); }
+  void store(std::size_t output, const Elements& elements);
   void load(const Vector& to, int input, bool masked, int displacement);
   void emit_operation(int i, bool masked, int displacement);
   void emit_round(const Vector& to, const Vector& x);
@@ -107,10 +118,19 @@ class Code : protected Xbyak::CodeGenerator {
   void emit_steps();
   void emit_vectors();
   void emit_rows();
-  void emit_row();
+  void emit_row(bool with_tail);
+  void emit_tails();
+  void emit_groups();
+  void load_tails(const Vector& to, int input);
+  void emit_side_by_side(int count, bool with_tail);
+  void lowest_lanes(int count);
+  int row_lane_bytes() const;
+  int rest() const;
+  void next_rows(int rows);
   void emit_sums();
   void clear_sums();
-  void add_to_sums(int vector, bool masked);
+  void add_to_sums(int operation, const Elements& elements);
+  void add_to_lanes(std::size_t sum, const Vector& lanes, const Xbyak::Operand& x);
   void add_to_memory(std::size_t sum);
   Vector lanes(std::size_t sum, int q) const;
 
@@ -120,7 +140,8 @@ class Code : protected Xbyak::CodeGenerator {
   const int inputs_, uniforms_;
   const std::vector<bool> far_;
   const std::vector<LoopShape::Output> outputs_;
-  const std::vector<int> sums_;
+  std::vector<int> sums_;
+  std::vector<bool> negated_;  ///< by sum: the values are subtracted
   const std::int64_t row_length_;
   const std::vector<LoopShape::Walk> walks_;
   const std::vector<int> next_inputs_;
@@ -129,6 +150,12 @@ class Code : protected Xbyak::CodeGenerator {
   std::vector<int> last_use_;
   std::vector<Level> levels_;
   std::vector<Location> locations_;
+  std::vector<std::vector<Location>> copies_;  ///< the same for vectors of elements that are computed side by side
+  /// The last elements of so many rows make a vector; 1: each row has its own. And their levels and locations.
+  int tail_rows_ = 1, tail_register_ = -1;
+  std::vector<Level> tail_levels_;
+  std::vector<Location> tail_locations_;
+  Xbyak::Label tail_row_data_, tail_column_data_;  ///< which row, and which element of it, each lane has
   std::vector<double> numbers_;
   std::vector<std::pair<int, int>> kept_constants_;  ///< pool entry, register
   std::vector<bool> as_product_;  ///< by operation: a sum that is computed by a fused multiply-add
@@ -136,7 +163,8 @@ class Code : protected Xbyak::CodeGenerator {
   int first_sum_register_ = 0;  ///< or that of the accumulators
   int first_input_register_ = 0, together_ = 0;  ///< of steps in registers: the inputs of so many vectors of elements
   std::size_t pool_bytes_ = 0;
-  bool half_ = false;  ///< instructions on the lower halves of 64 bytes, which take half of the time
+  bool in_tails_ = false;  ///< the last elements of several rows are computed
+  bool half_ = false;      ///< instructions on the lower halves of 64 bytes, which take half of the time
 };
 
 }  // namespace luge::cpu::jit

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "code.h"
 
@@ -35,7 +36,7 @@ void Code::find_live() {
   last_use_.assign(operations_.size(), -1);
   const int end = static_cast<int>(operations_.size());
   for (const LoopShape::Output& output : outputs_) last_use_[static_cast<std::size_t>(output.operation)] = end;
-  for (const int sum : sums_) last_use_[static_cast<std::size_t>(sum)] = end;
+  for (const int sum : sums_) last_use_[static_cast<std::size_t>(sum)] = std::max(last_use_[static_cast<std::size_t>(sum)], sum);
   for (const LoopShape::Product& product : products_)
     for (const int factor : {product.a, product.b}) last_use_[static_cast<std::size_t>(factor)] = end;
   for (int i = end - 1; i >= 0; --i) {
@@ -64,6 +65,13 @@ void Code::keep_levels() {
     for (const int arg : operations_[i].args)
       if (arg >= 0 && last_use_[i] >= 0 && levels_[static_cast<std::size_t>(arg)] < levels_[i])
         last_use_[static_cast<std::size_t>(arg)] = static_cast<int>(operations_.size());
+}
+
+/// What is summed and the same for all elements of a row stays until the end; all else is added when it is made.
+void Code::keep_sums() {
+  for (const int sum : sums_)
+    if (levels_[static_cast<std::size_t>(sum)] != Level::Element)
+      last_use_[static_cast<std::size_t>(sum)] = static_cast<int>(operations_.size());
 }
 
 int Code::pool_entry(const Operation& constant) {
@@ -113,6 +121,7 @@ bool Code::place() {
         if (level == Level::Step) level = row_length_ != 0 ? Level::Row : Level::Element;
     last_use_ = last_use;
     keep_levels();
+    keep_sums();
     locations_.assign(operations_.size(), {});
     Registers vectors(0, total), masks(1, 6);
     const int temporaries[kTemporaries] = {vectors.take(), vectors.take()};
@@ -120,9 +129,80 @@ bool Code::place() {
     for (const int reg : temporaries) vectors.give_back(reg);
     placed = placed && place(Level::Element, vectors, masks);
     if (!placed) continue;
-    if (keep_constants(std::max(vectors.most(), kTemporaries), total)) return true;
+    int most = std::max(vectors.most(), kTemporaries);
+    if (!keep_constants(most, total)) continue;
+    place_copies(most, total);
+    if (row_length_ != 0) place_tails();
+    return true;
   }
   return false;
+}
+
+/// Vectors of elements side by side: of each, what the first has in registers is in registers of its own. They take
+/// those of constants, which instructions then read from memory.
+void Code::place_copies(int most, int total) {
+  constexpr int kMostCopies = 4, kMostMasks = 6;
+  std::vector<int> registers;
+  int masks = 0;
+  for (int i = 0; i < static_cast<int>(operations_.size()); ++i) {
+    const int reg = locations_[static_cast<std::size_t>(i)].reg;
+    if (!alive(i) || reg < 0 || level(i) != Level::Element) continue;
+    if (in_mask_register(i))
+      masks = std::max(masks, reg);
+    else if (std::find(registers.begin(), registers.end(), reg) == registers.end())
+      registers.push_back(reg);
+  }
+  const int own = static_cast<int>(registers.size());
+  int copies = kMostCopies;
+  while (copies > 1 && (masks * copies > kMostMasks || most + (copies - 1) * own + kScratch > total)) --copies;
+  copies_.assign(static_cast<std::size_t>(copies), locations_);
+  for (int c = 1; c < copies; ++c)
+    for (int i = 0; i < static_cast<int>(operations_.size()); ++i) {
+      int& reg = copies_[static_cast<std::size_t>(c)][static_cast<std::size_t>(i)].reg;
+      if (!alive(i) || reg < 0 || level(i) != Level::Element) continue;
+      if (in_mask_register(i)) {
+        reg += c * masks;
+      } else {
+        const auto at = std::find(registers.begin(), registers.end(), reg) - registers.begin();
+        reg = most + (c - 1) * own + static_cast<int>(at);
+      }
+    }
+  if (!keep_constants(most + (copies - 1) * own, total)) {
+    copies_.resize(1);
+    keep_constants(most, total);
+  }
+}
+
+/// The last elements of rows, if they fill less than half of a vector: those of several rows are computed together, by
+/// registers below the constants'. What rows have one of is then an element's.
+void Code::place_tails() {
+  const int lanes = vector_bytes() / element_bytes(), rest = static_cast<int>(row_length_) % lanes;
+  constexpr std::size_t kMostPointers = 10;  // rdi is read twice
+  const auto is_dense = [&](const LoopShape::Walk& walk) {
+    return walk.repeats ? walk.row_bytes == 0 || walk.row_bytes == element_bytes() : walk.row_bytes <= INT32_MAX / lanes;
+  };
+  if (!wide_ || rest == 0 || 2 * rest > lanes || !outputs_.empty() || sums_.empty() || pointers() > kMostPointers ||
+      !std::all_of(walks_.begin(), walks_.end(), is_dense))
+    return;
+  const std::vector<Level> levels = levels_;
+  const std::vector<Location> locations = locations_;
+  const std::vector<int> last_use = last_use_;
+  Registers vectors(0, scratch_ - static_cast<int>(kept_constants_.size())), masks(1, 6);
+  for (std::size_t i = 0; i < operations_.size(); ++i) {
+    if (!alive(static_cast<int>(i)) || is_constant(operations_[i].primitive)) continue;
+    if (levels_[i] == Level::Step && !in_mask_register(static_cast<int>(i))) vectors.take(locations_[i].reg);
+    if (levels_[i] == Level::Step && in_mask_register(static_cast<int>(i))) masks.take(locations_[i].reg);
+    if (levels_[i] == Level::Row) levels_[i] = Level::Element;
+  }
+  find_live();
+  keep_levels();
+  keep_sums();
+  tail_register_ = vectors.take();
+  const bool placed = tail_register_ >= 0 && place(Level::Element, vectors, masks);
+  tail_levels_ = std::exchange(levels_, levels);
+  tail_locations_ = std::exchange(locations_, locations);
+  last_use_ = last_use;
+  if (placed) tail_rows_ = lanes / rest;
 }
 
 /// Gives constants the registers from `most` to `total`.
@@ -214,6 +294,8 @@ bool Code::place(Level wanted, Registers& vectors, Registers& masks) {
           preferred = locations_[static_cast<std::size_t>(arg)].reg;
     location.reg = in_mask_register(i) ? masks.take() : vectors.take(preferred);
     if (location.reg < 0) return false;
+    // Nobody reads it again: it has been added to a sum.
+    if (last_use_[static_cast<std::size_t>(i)] == i && !in_mask_register(i)) vectors.give_back(location.reg);
   }
   return true;
 }

@@ -81,6 +81,19 @@ int Graph::apply(Primitive primitive, int a, int b, int c) {
       return number(*value);
   // Either order of a sum or a product is the same; one of them is written down.
   if ((primitive == Primitive::Add || primitive == Primitive::Mul) && a > b) std::swap(a, b);
+  // A sign moves to where it is added, and so becomes a difference: the roundings are the same.
+  const auto negated = [&](int at) {
+    const bool is_negation = at >= 0 && operations_[static_cast<std::size_t>(at)].primitive == Primitive::Neg;
+    return is_negation ? operations_[static_cast<std::size_t>(at)].args[0] : -1;
+  };
+  if (primitive == Primitive::Neg && negated(a) >= 0) return negated(a);
+  if (primitive == Primitive::Mul || primitive == Primitive::Div) {
+    if (negated(a) >= 0) return apply(Primitive::Neg, apply(primitive, negated(a), b));
+    if (negated(b) >= 0) return apply(Primitive::Neg, apply(primitive, a, negated(b)));
+  }
+  if (primitive == Primitive::Add && negated(a) >= 0) return apply(Primitive::Sub, b, negated(a));
+  if (primitive == Primitive::Add && negated(b) >= 0) return apply(Primitive::Sub, a, negated(b));
+  if (primitive == Primitive::Sub && negated(b) >= 0) return apply(Primitive::Add, a, negated(b));
   if (primitive == Primitive::Mul && is(a, 1)) return b;
   if ((primitive == Primitive::Mul || primitive == Primitive::Div) && is(b, 1)) return a;
   if (primitive == Primitive::Add && is(a, -0.0)) return b;
