@@ -10,18 +10,26 @@
 #include "fused/chain.h"
 #include "fused/set_blocks.h"
 #include "fused/set_loop.h"
+#include "fused/set_parts.h"
 
 namespace luge::cpu {
 namespace {
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(Backend& backend, const Plan& plan) : backend_(backend), plan_(plan), chains_(plan.items.size()) {
+  CpuExecutable(Backend& backend, const Plan& plan) : backend_(backend), plan_(plan) {
+    for (const Plan::Item& item : plan.items) items_.push_back({item, {}});
+    // Nobody else counts the items.
+    if (plan.segments.empty() && !plan.sets && !plan.repeated) {
+      remove_copies(items_);
+      fuse_activations(items_, {{plan.memory, plan.memory_bytes}}, 1);
+    }
+    chains_.resize(items_.size());
     // Chains of segments are made as such when they are needed: by runs of many steps, and on many threads.
     for (const SetSegment& segment : plan.segments) segments_.emplace_back(segment);
     auto segment = plan.segments.begin();
-    for (std::size_t i = 0; i < plan.items.size(); ++i) {
-      if (!std::holds_alternative<Chain>(plan.items[i])) continue;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (!is_chain(i)) continue;
       while (segment != plan.segments.end() && segment->last <= i) ++segment;
       if (segment == plan.segments.end() || i < segment->first) make_ready(i);
     }
@@ -42,20 +50,24 @@ class CpuExecutable final : public Executable {
       segments_[s].run();
       item = plan_.segments[s].last;
     }
-    while (item < plan_.items.size()) run_item(item++);
+    while (item < items_.size()) run_item(item++);
   }
+
+  bool is_chain(std::size_t item) const { return std::holds_alternative<Chain>(items_[item].work); }
 
   ChainLoop& make_ready(std::size_t item) {
     std::optional<ChainLoop>& loop = chains_[item];
-    if (!loop) loop.emplace(std::get<Chain>(plan_.items[item]), true);
+    if (!loop) loop.emplace(std::get<Chain>(items_[item].work), true);
     return *loop;
   }
 
   void run_item(std::size_t item) {
-    if (const auto* const call = std::get_if<Call>(&plan_.items[item]))
-      std::visit([&](const auto& kind) { backend_.execute(kind); }, *call);
+    if (is_chain(item)) return make_ready(item).run(1);
+    const Call& call = std::get<Call>(items_[item].work);
+    if (items_[item].fusion.is_some())
+      run_fused(std::get<MatMul>(call), items_[item].fusion);
     else
-      make_ready(item).run(1);
+      std::visit([&](const auto& kind) { backend_.execute(kind); }, call);
   }
 
   void run_chain(const ChainPlan& plan, std::int64_t steps) {
@@ -68,7 +80,7 @@ class CpuExecutable final : public Executable {
   ChainLoop& repeated(std::size_t item) {
     ChainLoop& once = make_ready(item);
     if (!once.streams()) return once;
-    if (!repeated_) repeated_.emplace(std::get<Chain>(plan_.items[item]), false);
+    if (!repeated_) repeated_.emplace(std::get<Chain>(items_[item].work), false);
     return *repeated_;
   }
 
@@ -81,6 +93,7 @@ class CpuExecutable final : public Executable {
 
   Backend& backend_;
   const Plan& plan_;
+  std::vector<SetPart> items_;                    ///< the plan's, fewer where products take others along
   std::vector<std::optional<ChainLoop>> chains_;  ///< by item; none of a call
   std::deque<SetBlocks> segments_;                ///< as the plan's; they stay where they are
   std::optional<ChainLoop> repeated_;

@@ -317,8 +317,9 @@ void with_rule(const Update& call, F&& f) {
 void update(const Update& call) {
   const std::int64_t step = *call.steps + 1;
   with_rule(call, [&]<class T, class Rule>() {
+    constexpr std::int64_t kTouched = 3 + 2 * Rule::kStates;  // value and states twice, the gradient once
     parallel_for(
-        call.layout.size, 2,
+        call.layout.size, kTouched,
         [&](std::int64_t begin, std::int64_t end) { update_range<T, Rule>(call, step, begin, end); }, kTile);
   });
   *call.steps = step;

@@ -128,7 +128,9 @@ std::vector<NetworkCase> network_cases() {
           {.sets = 60, .in = 16, .hidden = 64, .out = 1, .batch = 70, .has_relu = true},
           {.sets = 50, .in = 5, .hidden = 19, .out = 3, .batch = 37,
            .loss = NetworkLoss::CrossEntropy, .has_own_rows = true, .has_relu = true},
-          {.sets = 20, .in = 3, .hidden = 9, .out = 2, .batch = 11, .dtype = float64, .has_relu = true}};
+          {.sets = 20, .in = 3, .hidden = 9, .out = 2, .batch = 11, .dtype = float64, .has_relu = true},
+          {.sets = 1, .in = 8, .hidden = 19, .out = 3, .batch = 21, .loss = NetworkLoss::CrossEntropy, .has_relu = true},
+          {.sets = 1, .in = 70, .hidden = 130, .out = 1, .batch = 1, .records = true, .has_relu = true}};
 }
 
 TEST_P(SegmentTest, EagerStepsAndReplaysHaveTheSameBits) {
@@ -221,6 +223,36 @@ TEST_P(SegmentTest, ATrainingIsOneSegment) {
   const std::size_t found = is_of_sets(0);
   ASSERT_NE(found, std::string::npos) << plan;
   EXPECT_EQ(is_of_sets(found + 1), std::string::npos) << plan;
+}
+
+/// A relu that a product takes along leaves what the product itself makes where somebody wants it.
+TEST_P(SegmentTest, WhatARelusProductMakesMayBeReturned) {
+  for (const std::int64_t sets : {1, 6}) {
+    const auto train = [&](bool captured) {
+      Parameters params({.sets = sets, .device = device(), .seed = 3});
+      const nn::Linear hidden(params, "hidden", 4, 19), output(params, "output", 19, 2);
+      Sgd optimizer(params, {.lr = 0.1});
+      manual_seed(7);
+      const Tensor x = randn({11, 4}, {.device = device()});
+      const auto body = [&] {
+        optimizer.zero_grad();
+        const Tensor z = hidden(x);
+        output(relu(z)).square().sum().backward();
+        optimizer.step();
+        return z;
+      };
+      auto step = capture(body);
+      std::vector<double> made;
+      for (int i = 0; i < 3; ++i) {
+        const std::vector<double> values = (captured ? step() : body()).to_vector<double>();
+        made.insert(made.end(), values.begin(), values.end());
+      }
+      return made;
+    };
+    const std::vector<double> eager = train(false);
+    EXPECT_TRUE(std::any_of(eager.begin(), eager.end(), [](double value) { return value < 0; }));
+    expect_equal(train(true), eager, "before the relu");
+  }
 }
 
 /// What every set reads and one of them writes keeps sets together.

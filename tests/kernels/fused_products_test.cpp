@@ -162,6 +162,30 @@ TEST_F(FusedProducts, ReluIntoAFactorStays) {
   EXPECT_EQ(parts.size(), 2u);
 }
 
+/// Items of a plan have no dimension of sets: here the first set alone.
+TEST_F(FusedProducts, BiasAndReluWithoutSets) {
+  const auto row = [](SetMemory& of, std::int64_t first, std::int64_t second) { return of.operand({first, second}); };
+  SetPart bias = copy(row(other, 0, 1), row(c, kColumnsOfC, 1)), first = product(Store::Accumulate);
+  std::get<Copy>(std::get<Call>(bias.work)).extent = Extent().with(kRowsOfC).with(kColumnsOfC);
+  auto& call = std::get<MatMul>(std::get<Call>(first.work));
+  call.batch = Extent();
+  call.a = row(a, kTerms, 1);
+  call.b = row(b, kColumnsOfC, 1);
+  call.c = row(c, kColumnsOfC, 1);
+  SetPart last = relu_backward(row(c, 1, 0), row(y, 1, 0), row(out, 1, 0));
+  std::get<Elementwise>(std::get<Call>(last.work)).extent = Extent().with(kRowsOfC * kColumnsOfC);
+  std::vector<SetPart> parts{bias, first, last};
+  run(parts);
+  const std::vector<float> expected = out.data;
+  std::fill(out.data.begin(), out.data.begin() + out.set, 0.0F);
+  cpu::remove_copies(parts);
+  EXPECT_EQ(parts.size(), 2u);
+  cpu::fuse_activations(parts, {c.local()}, 1);
+  EXPECT_EQ(parts.size(), 1u);
+  run(parts);
+  EXPECT_EQ(std::memcmp(out.data.data(), expected.data(), expected.size() * sizeof(float)), 0);
+}
+
 TEST_F(FusedProducts, OtherOpsStay) {
   SetPart tanh = relu(c.flat(), out.flat());
   std::get<Elementwise>(std::get<Call>(tanh.work)).op = Op::Tanh;

@@ -17,6 +17,11 @@ struct SetRelu {
   const Operand *in, *out, *y;
 };
 
+/// Whether blocks begin at the same place, and so do the next sets'.
+bool lies_like(const Operand& a, const Operand& b, const MatMul& product) {
+  return a.data == b.data && (product.batch.ndim == 0 || a.strides[0] == b.strides[0]);
+}
+
 /// The part as a relu of a product's c; nothing where it is another, or where its windows are not one block of c's rows
 /// in each set.
 std::optional<SetRelu> relu_of(const SetPart& part, const MatMul& product) {
@@ -27,24 +32,19 @@ std::optional<SetRelu> relu_of(const SetPart& part, const MatMul& product) {
   const SetRelu relu{forward ? Epilogue::Relu : Epilogue::ReluBackward, call->in.data(), call->out.data(),
                      forward ? nullptr : &call->in[2]};
   const Extent& extent = call->extent;
-  if (extent.ndim != 2 || extent.sizes[0] != product.batch.sizes[0] || extent.sizes[1] != product.m * product.n) return {};
+  const auto sets = static_cast<std::size_t>(product.batch.ndim);
+  if (extent.ndim != product.batch.ndim + 1 || extent.sizes[sets] != product.m * product.n) return {};
+  if (sets == 1 && extent.sizes[0] != product.batch.sizes[0]) return {};
   for (const Operand* const window : {relu.in, relu.out, relu.y})
-    if (window && (!window->is_memory() || window->dtype != product.c.dtype || window->strides[1] != 1)) return {};
-  const bool same = relu.in->data == product.c.data && relu.in->strides[0] == product.c.strides[0];
-  return same ? std::optional(relu) : std::nullopt;
-}
-
-/// Whether c is one block of rows in each set.
-bool is_block(const MatMul& product) {
-  const Operand& c = product.c;
-  return product.batch.ndim == 1 && (product.n == 1 || c.strides[2] == 1) && (product.m == 1 || c.strides[1] == product.n);
+    if (window && (!window->is_memory() || window->dtype != product.c.dtype || window->strides[sets] != 1)) return {};
+  return lies_like(*relu.in, product.c, product) ? std::optional(relu) : std::nullopt;
 }
 
 /// A window of a relu with the dimensions of c.
 Operand as_rows(const Operand& window, const MatMul& product) {
   Operand rows = window;
-  rows.strides[1] = product.n;
-  rows.strides[2] = 1;
+  rows.strides[static_cast<std::size_t>(product.batch.ndim)] = product.n;
+  rows.strides[static_cast<std::size_t>(product.batch.ndim + 1)] = 1;
   return rows;
 }
 
@@ -80,9 +80,7 @@ bool may_fuse(const std::vector<SetPart>& parts, std::size_t at, std::size_t rel
   const Extent extent = product.batch.with(product.m).with(product.n);
   const auto bytes = [&](const Operand& window) { return bytes_of_window(as_rows(window, product), extent); };
   const Bytes c = bytes_of_window(product.c, extent), out = bytes(*relu.out), y = relu.y ? bytes(*relu.y) : kNowhere;
-  const auto is_same = [&](const Operand& other) {
-    return relu.out->data == other.data && relu.out->strides[0] == other.strides[0];
-  };
+  const auto is_same = [&](const Operand& other) { return lies_like(*relu.out, other, product); };
   if (!is_same(product.c) && (out.overlaps(c) || !is_within(locals, sets, c) || !is_dead(parts, relu_at + 1, c))) return false;
   if (relu.y && y.overlaps(out) && !is_same(*relu.y)) return false;
   if (relu.y && y.overlaps(c) && !is_same(product.c)) return false;

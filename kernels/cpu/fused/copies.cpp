@@ -1,4 +1,4 @@
-// Copies that a matrix product of the same segment adds to: a layer's bias, laid out for every row.
+// Copies that a matrix product adds to: a layer's bias, laid out for every row.
 
 #include "set_parts.h"
 
@@ -33,30 +33,30 @@ std::optional<SetCopy> copy_to(const SetPart& part, const void* data) {
 
 /// What a product's c = `copy.out` was copied from, with the strides of c; nothing where they do not say it.
 Operand before_of(const MatMul& call, const SetCopy& copy) {
-  if (call.batch.ndim != 1 || copy.in->dtype != call.c.dtype || copy.out->dtype != call.c.dtype) return {};
+  if (!is_block(call) || copy.in->dtype != call.c.dtype || copy.out->dtype != call.c.dtype) return {};
   const Extent& extent = *copy.extent;
-  const auto inner = [&](const Operand& x, int d) { return x.strides[static_cast<std::size_t>(d)]; };
-  const auto size = [&](int d) { return extent.sizes[static_cast<std::size_t>(d)]; };
+  const int sets = call.batch.ndim;  // the dimension of the sets, if there is one
+  const auto inner = [&](const Operand& x, int d) { return x.strides[static_cast<std::size_t>(sets + d)]; };
+  const auto size = [&](int d) { return extent.sizes[static_cast<std::size_t>(sets + d)]; };
   const std::int64_t m = call.m, n = call.n;
-  // c is one block of rows in each set, and the copy fills it in that order.
-  const bool whole = extent.sizes[0] == call.batch.sizes[0] && copy.out->strides[0] == call.c.strides[0] &&
-                     (n == 1 || call.c.strides[2] == 1) && (m == 1 || call.c.strides[1] == n);
-  if (!whole) return {};
+  // The copy fills all of c, in the order in which it lies.
+  if (sets == 1 && (extent.sizes[0] != call.batch.sizes[0] || copy.out->strides[0] != call.c.strides[0])) return {};
   std::int64_t row = 0, column = 0;
-  if (extent.ndim == 3 && size(1) == m && size(2) == n && inner(*copy.out, 1) == n && inner(*copy.out, 2) == 1) {
-    row = inner(*copy.in, 1);
-    column = inner(*copy.in, 2);
-  } else if (extent.ndim == 2 && size(1) == m * n && inner(*copy.out, 1) == 1 && (n == 1 || m == 1 || inner(*copy.in, 1) == 0)) {
-    row = n == 1 ? inner(*copy.in, 1) : 0;
-    column = n == 1 ? 0 : inner(*copy.in, 1);
+  if (extent.ndim == sets + 2 && size(0) == m && size(1) == n && inner(*copy.out, 0) == n && inner(*copy.out, 1) == 1) {
+    row = inner(*copy.in, 0);
+    column = inner(*copy.in, 1);
+  } else if (extent.ndim == sets + 1 && size(0) == m * n && inner(*copy.out, 0) == 1 &&
+             (n == 1 || m == 1 || inner(*copy.in, 0) == 0)) {
+    row = n == 1 ? inner(*copy.in, 0) : 0;
+    column = n == 1 ? 0 : inner(*copy.in, 0);
   } else {
     return {};
   }
   // Along c's contiguous direction it is contiguous, too, or repeats.
   if ((row != 0 && row != 1) || (column != 0 && column != 1) || (row == 1 && n > 1)) return {};
   Operand before = *copy.in;
-  before.strides[1] = row;
-  before.strides[2] = column;
+  before.strides[static_cast<std::size_t>(sets)] = row;
+  before.strides[static_cast<std::size_t>(sets + 1)] = column;
   return before;
 }
 
@@ -74,9 +74,10 @@ bool remove_copy(SetPart& part, const void* data) {
     };
     return std::none_of(chain->stores.begin(), chain->stores.end(), is_value) &&
            std::none_of(chain->reductions.begin(), chain->reductions.end(), is_value) &&
+           std::none_of(chain->recordings.begin(), chain->recordings.end(), is_value) &&
            std::none_of(chain->links.begin(), chain->links.end(), reads);
   });
-  return chain->stores.empty() && chain->links.empty() && chain->reductions.empty();
+  return chain->stores.empty() && chain->links.empty() && chain->reductions.empty() && chain->recordings.empty();
 }
 
 /// The part that fills c of the product `to` by a copy, which nobody reads in between.

@@ -12,6 +12,12 @@ void for_each_effect(SetPart& part, const Effects::Visit& visit) {
     if (operand->is_memory()) visit(window_effect(*operand, extent, true, false));
 }
 
+bool is_block(const MatMul& product) {
+  const auto row = static_cast<std::size_t>(product.batch.ndim);
+  const Operand& c = product.c;
+  return row <= 1 && (product.n == 1 || c.strides[row + 1] == 1) && (product.m == 1 || c.strides[row] == product.n);
+}
+
 Bytes bytes_of_effect(const Effect& effect) {
   const auto data = reinterpret_cast<std::intptr_t>(*effect.data);
   return {data + effect.low, data + effect.high};

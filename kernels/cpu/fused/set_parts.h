@@ -1,5 +1,6 @@
 #pragma once
-// The parts of a segment, fused: products that read a bias where it lies, and that end in an activation.
+// The parts of a segment, or the items of a plan, fused: products that read a bias where it lies, and that end in an
+// activation.
 
 #include <cstdint>
 #include <functional>
@@ -12,7 +13,7 @@
 
 namespace luge::cpu {
 
-/// A part of a segment.
+/// A part of a segment, whose first dimension is that of the sets, or an item of a plan.
 struct SetPart {
   std::variant<Call, Chain> work;
   ProductFusion fusion;  ///< of a MatMul
@@ -20,6 +21,9 @@ struct SetPart {
 
 /// Calls visit(effect) for everything that a part touches, what a product is fused with too. *effect.data may be changed.
 void for_each_effect(SetPart& part, const Effects::Visit& visit);
+
+/// Whether c is one block of rows, in each of the sets if there are some.
+bool is_block(const MatMul& product);
 
 /// Bytes of memory. Signed: strides lead either way.
 struct Bytes {
@@ -40,7 +44,7 @@ bool disturbs(const SetPart& part, const Bytes& touched, const Bytes& written);
 void remove_copies(std::vector<SetPart>& parts);
 
 /// Takes out a relu, or its gradient, of all that a product makes, where nobody else reads that: the product does it to
-/// what is in registers. `locals`: memory that nobody reads after the segment.
+/// what is in registers. `locals`: memory that nobody reads behind the parts; of so many sets.
 void fuse_activations(std::vector<SetPart>& parts, const std::vector<SetSegment::Local>& locals, std::int64_t sets);
 
 }  // namespace luge::cpu

@@ -141,6 +141,8 @@ void StepVersion::lay_out(const std::vector<Call>& calls, bool fused, const Capt
   block_ = Storage::allocate(*recording.backend, bytes);
   const std::vector<Life> lives = lives_of(plan.items, recording.buffers);
   relocate(plan.items, recording.buffers, offsets, block_->data());
+  plan.memory = static_cast<std::byte*>(block_->data());
+  plan.memory_bytes = static_cast<std::int64_t>(bytes);
   if (fused) plan.repeated = by_chain(plan.items);
   if (fused && !plan.repeated) plan.sets = by_sets(plan.items);
   if (fused) plan.segments = set_segments(plan.items);  // as far as the addresses allow

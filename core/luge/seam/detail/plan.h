@@ -135,6 +135,8 @@ struct Plan {
   std::optional<ChainPlan> repeated;  ///< where it is possible
   std::optional<SetPlan> sets;        ///< of several items, where it is possible and `repeated` is not
   std::vector<SetSegment> segments;   ///< in order, apart from each other
+  std::byte* memory = nullptr;        ///< that nobody reads after the step
+  std::int64_t memory_bytes = 0;
 };
 
 /// Calls visit(effect) for everything that an item touches. *effect.data may be changed.
