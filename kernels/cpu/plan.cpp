@@ -1,6 +1,7 @@
 // Plans: each item is a call of the backend or a chain made ready.
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -72,7 +73,10 @@ class CpuExecutable final : public Executable {
 
   void run_chain(const ChainPlan& plan, std::int64_t steps) {
     for (const std::size_t item : plan.before) run_item(item);
-    repeated(plan.chain).run(steps);
+    const auto each = [&] {
+      for (const std::size_t item : plan.each) run_item(item);
+    };
+    repeated(plan.chain).run(steps, plan.each.empty() ? std::function<void()>() : each);
     for (const std::size_t item : plan.after) run_item(item);
   }
 

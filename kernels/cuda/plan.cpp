@@ -64,10 +64,13 @@ class CudaExecutable final : public Executable {
   }
 
  private:
+  /// Whether nothing but a chain takes part in every step.
+  bool is_alone() const { return plan_.repeated && plan_.repeated->each.empty(); }
+
   /// Whether there is one kernel for many steps; it is made when it is wanted first.
   bool repeated() {
     if (std::exchange(tried_, true)) return repeated_ != nullptr;
-    const Chain* const chain = plan_.repeated ? &std::get<Chain>(plan_.items[plan_.repeated->chain]) : nullptr;
+    const Chain* const chain = is_alone() ? &std::get<Chain>(plan_.items[plan_.repeated->chain]) : nullptr;
     if (chain && can_repeat(*chain))
       repeated_ = make_chain_item(gpu_, [&](unsigned* finished, const Allocate& allocate) {
         return generate(*chain, Steps::Many, finished, allocate);
@@ -80,8 +83,8 @@ class CudaExecutable final : public Executable {
   }
 
   void queue_many(std::int64_t steps) const {
-    const auto& [before, after] = plan_.repeated ? std::tie(plan_.repeated->before, plan_.repeated->after)
-                                                 : std::tie(plan_.sets->before, plan_.sets->after);
+    const auto& [before, after] = is_alone() ? std::tie(plan_.repeated->before, plan_.repeated->after)
+                                             : std::tie(plan_.sets->before, plan_.sets->after);
     for (const std::size_t item : before) items_[item]->queue();
     repeated_->queue(steps);
     for (const std::size_t item : after) items_[item]->queue();

@@ -78,20 +78,28 @@ TEST_P(ManyStepsTest, OfOneKernelAsOneByOne) {
           }
 }
 
-/// What makes the same at every step, and what no step reads, stands around the kernel and counts once.
+/// Around the kernel stand calls that make the same at every step, calls whose results no step reads, and calls that go on
+/// from its sum at every step.
 TEST_P(ManyStepsTest, OfAKernelAmongCallsAsOneByOne) {
+  struct Outcome {
+    std::vector<Tensor> tensors;
+    std::vector<double> losses;
+  };
   const auto run = [&](std::int64_t sets, bool is_captured) {
     manual_seed(3);
     Parameters params({.sets = sets, .device = device()});
     const Tensor x = params.add("x", {}, init::uniform(-2, 2)), table = linspace(0.5, 1.5, 7, on());
     Sgd optimizer(params, {.lr = 0.01, .momentum = 0.5});
-    Tensor kept = zeros({}, on());
+    Tensor kept = zeros({}, on()), total = zeros({}, on());
+    Monitor monitor({.progress = false});
     const auto once = [&] {
       optimizer.zero_grad();
       const Tensor loss = (3 * x * x * table.prod() - 2 * x).sum();
       loss.backward();
       optimizer.step();
       kept.copy_(loss.detach() * 2);
+      total.mul_(0.5).add_(loss.detach());
+      monitor.record(loss);
       return loss / static_cast<double>(sets);
     };
     auto step = capture(once);
@@ -100,12 +108,18 @@ TEST_P(ManyStepsTest, OfAKernelAmongCallsAsOneByOne) {
       if (is_captured) result = step.run(steps);
       for (std::int64_t i = 0; !is_captured && i < steps; ++i) result = once();
     }
-    return std::vector<Tensor>{result, kept, x.detach().clone(), x.grad().clone()};
+    monitor.finish();
+    Outcome outcome{{result, kept, total, x.detach().clone(), x.grad().clone()}, {}};
+    for (const HistoryRow& row : monitor.history()) outcome.losses.push_back(row.mean);
+    EXPECT_EQ(outcome.losses.size(), 16u);
+    return outcome;
   };
   for (const std::int64_t sets : {1, 64, 1000, 20000}) {
     SCOPED_TRACE(sets);
-    const std::vector<Tensor> expected = run(sets, false), got = run(sets, true);
-    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(same(got[i], expected[i])) << i;
+    const Outcome expected = run(sets, false), got = run(sets, true);
+    EXPECT_EQ(got.losses, expected.losses);
+    for (std::size_t i = 0; i < expected.tensors.size(); ++i)
+      EXPECT_TRUE(same(got.tensors[i], expected.tensors[i])) << i;
   }
 }
 
@@ -144,6 +158,12 @@ TEST(ChainPlanTest, LeavesOutWhatCountsOnce) {
   EXPECT_EQ(plan->before, std::vector<std::size_t>{0});
   EXPECT_EQ(plan->chain, 1u);
   EXPECT_EQ(plan->after, std::vector<std::size_t>{2});
+}
+TEST(ChainPlanTest, LetsItemsFollowThatTouchNothingOfTheChain) {
+  Items all;
+  const std::optional<ChainPlan> plan = by_chain({all.chain(), Items::copy(all.a, all.a)});
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->each, std::vector<std::size_t>{1});
 }
 TEST(ChainPlanTest, IsNoneWhereAnotherItemTakesPart) {
   Items all;

@@ -3,6 +3,7 @@
 // a segment in machine code, or one link by the same tile function that the single call uses.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,8 +23,9 @@ class ChainLoop {
   ChainLoop(ChainLoop&&) = default;
 
   /// `steps` steps, tile by tile: an element depends on nothing but itself, so a tile takes all of its steps
-  /// while it is in the first-level cache.
-  void run(std::int64_t steps);
+  /// while it is in the first-level cache. `each`, if given, is called once for each step when its sums are in memory,
+  /// step after step; all else of the chain may then be steps ahead.
+  void run(std::int64_t steps, const std::function<void()>& each = {});
   bool streams() const { return streams_; }
 
   /// For those who walk it themselves: to be called before `steps` steps.
@@ -89,12 +91,13 @@ class ChainLoop {
   bool is_one_segment() const;
   bool is_recorded(int value) const;
   std::int64_t elements_together() const;
+  std::int64_t unseen_steps(std::int64_t steps, const std::function<void()>& each) const;
   template <class One>
-  void take_steps(Walk& walk, std::int64_t steps, std::int64_t position, std::int64_t n, const One& one);
-  void run_block(std::int64_t steps);
+  void take_steps(Walk& walk, std::int64_t unseen, std::int64_t steps, std::int64_t position, std::int64_t n, const One& one);
+  void run_block(std::int64_t steps, const std::function<void()>& each);
   void run_flat(std::int64_t steps);
   void run_rows(std::int64_t steps);
-  void run_chunks(std::int64_t steps);
+  void run_chunks(std::int64_t steps, const std::function<void()>& each);
 
   Chain chain_;
   std::int64_t count_ = 0, row_ = 0;  ///< elements; elements of a row of the reductions (0: none)

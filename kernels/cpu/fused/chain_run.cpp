@@ -1,6 +1,8 @@
 // In which order a chain's tiles are walked, and what becomes of its reductions.
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 
 #include "chain_walk.h"
 #include "../losses.h"
@@ -13,8 +15,8 @@ constexpr std::int64_t kChunksTogether = 16;
 
 static_assert(kSumChunk == kLossChunk && kSumChunk % kTile == 0);
 
-void ChainLoop::run(std::int64_t steps) {
-  for (std::int64_t done = 0; done < steps; done += kMostSteps) run_block(std::min(kMostSteps, steps - done));
+void ChainLoop::run(std::int64_t steps, const std::function<void()>& each) {
+  for (std::int64_t done = 0; done < steps; done += kMostSteps) run_block(std::min(kMostSteps, steps - done), each);
 }
 
 /// Elements that take many steps while all that is stored of them is in the first-level cache.
@@ -28,22 +30,29 @@ void ChainLoop::prepare(std::int64_t steps) {
     if (job.segment) job.segment->prepare(steps);
 }
 
-void ChainLoop::run_block(std::int64_t steps) {
+void ChainLoop::run_block(std::int64_t steps, const std::function<void()>& each) {
   prepare(steps);
   if (row_ == 0)
     run_flat(steps);
-  else if (row_ <= kTile && chain_.recordings.empty())
+  else if (row_ <= kTile && chain_.recordings.empty() && !each)
     run_rows(steps);
   else
-    run_chunks(steps);
+    run_chunks(steps, each);
+  if (row_ == 0 && each)
+    for (std::int64_t step = 0; step < steps; ++step) each();
   for (const Chain::UpdatePart& part : chain_.updates)
     if (part.counts_step) *part.call.steps += steps;
 }
 
+/// Steps whose sums nobody sees.
+std::int64_t ChainLoop::unseen_steps(std::int64_t steps, const std::function<void()>& each) const {
+  return carries_ && chain_.recordings.empty() && !each ? steps - 1 : 0;
+}
+
 /// The steps of a tile: one(step) is the last one, where nothing that the others compute is seen, or each.
 template <class One>
-void ChainLoop::take_steps(Walk& walk, std::int64_t steps, std::int64_t position, std::int64_t n, const One& one) {
-  const std::int64_t unseen = carries_ && chain_.recordings.empty() ? steps - 1 : 0;
+void ChainLoop::take_steps(Walk& walk, std::int64_t unseen, std::int64_t steps, std::int64_t position, std::int64_t n,
+                           const One& one) {
   if (unseen > 0) walk.carry(0, unseen, position, n);
   for (std::int64_t step = unseen; step < steps; ++step) one(step);
 }
@@ -58,7 +67,7 @@ void ChainLoop::run_flat(std::int64_t steps) {
         Walk walk(*this, std::min(part, end - begin), steps);
         for (std::int64_t p = begin; p < end; p += part) {
           const std::int64_t n = std::min(part, end - p);
-          take_steps(walk, steps, p, n, [&](std::int64_t step) { walk.tile(step, p, n); });
+          take_steps(walk, unseen_steps(steps, {}), steps, p, n, [&](std::int64_t step) { walk.tile(step, p, n); });
         }
       },
       kTile);
@@ -80,12 +89,12 @@ void ChainLoop::run_rows(std::int64_t steps) {
 }
 
 /// Rows in chunks, as single reductions cut them.
-void ChainLoop::run_chunks(std::int64_t steps) {
+void ChainLoop::run_chunks(std::int64_t steps, const std::function<void()>& each) {
   const auto& sums = chain_.reductions;
   const auto& recordings = chain_.recordings;
   const std::int64_t rows = count_ / row_, chunks = (row_ + kSumChunk - 1) / kSumChunk;
   const auto each_sum = static_cast<std::int64_t>(sums.size()), each_loss = static_cast<std::int64_t>(recordings.size());
-  const std::int64_t unseen = carries_ && recordings.empty() ? steps - 1 : 0, seen = steps - unseen;
+  const std::int64_t unseen = unseen_steps(steps, each), seen = steps - unseen;
   // By chunk, step that is seen, and sum.
   Scratch<double> totals(rows * chunks * seen * each_sum);
   Scratch<math::Summary> losses(rows * chunks * seen * each_loss);
@@ -96,25 +105,26 @@ void ChainLoop::run_chunks(std::int64_t steps) {
   const std::int64_t work = std::min(row_, kSumChunk) * static_cast<std::int64_t>(chain_.links.size()) * steps;
   parallel_for(rows * chunks, work, [&](std::int64_t begin, std::int64_t end) {
     Walk walk(*this, std::min(kTile, row_), steps);
-    std::vector<ChunkSum> chunk_sums(static_cast<std::size_t>(std::max(seen, kChunksTogether) * each_sum));
-    std::vector<LossChunk> chunk_losses(static_cast<std::size_t>(seen * each_loss));
+    const std::int64_t chunk_sum_count = std::max(seen, kChunksTogether) * each_sum, chunk_loss_count = seen * each_loss;
+    Scratch<ChunkSum> chunk_sums(chunk_sum_count);
+    Scratch<LossChunk> chunk_losses(chunk_loss_count);
     for (std::int64_t c = begin, together; c < end; c += together) {
       const std::int64_t first = c % chunks * kSumChunk, n = std::min(kSumChunk, row_ - first),
                          position = c / chunks * row_ + first;
       together = sums_ && steps == 1 ? std::min({(row_ - first) / kSumChunk, end - c, kChunksTogether}) : 0;
       if (together > 0) {
-        std::fill_n(chunk_sums.begin(), together * each_sum, ChunkSum());
+        std::uninitialized_fill_n(chunk_sums.data(), together * each_sum, ChunkSum());
         walk.tile(0, position, together * kSumChunk, chunk_sums.data());
         for (std::int64_t i = 0; i < together * each_sum; ++i)
-          sums_at(c, 0)[i] = chunk_sums[static_cast<std::size_t>(i)].total();
+          sums_at(c, 0)[i] = chunk_sums[i].total();
         continue;
       }
       together = 1;
-      std::fill(chunk_sums.begin(), chunk_sums.end(), ChunkSum());
-      std::fill(chunk_losses.begin(), chunk_losses.end(), LossChunk());
+      std::uninitialized_fill_n(chunk_sums.data(), chunk_sum_count, ChunkSum());
+      std::uninitialized_fill_n(chunk_losses.data(), chunk_loss_count, LossChunk());
       for (std::int64_t done = 0; done < n; done += most) {
         const std::int64_t part = std::min(most, n - done);
-        take_steps(walk, steps, position + done, part, [&](std::int64_t step) {
+        take_steps(walk, unseen, steps, position + done, part, [&](std::int64_t step) {
           if (carries_ && sums.empty() && step < steps - 1)
             walk.carry(step, 1, position + done, part);
           else
@@ -123,14 +133,13 @@ void ChainLoop::run_chunks(std::int64_t steps) {
             const Chain::Recording& recording = recordings[static_cast<std::size_t>(r)];
             const DType dtype = walk.dtype(recording.value);
             keep_losses(recording.call, step, dtype, walk.value(recording.value), first + done, part);
-            chunk_losses[static_cast<std::size_t>((step - unseen) * each_loss + r)].add(
-                dtype, walk.value(recording.value), part);
+            chunk_losses[(step - unseen) * each_loss + r].add(dtype, walk.value(recording.value), part);
           }
         });
       }
       for (std::int64_t i = 0; i < seen * each_sum; ++i)
-        sums_at(c, 0)[i] = chunk_sums[static_cast<std::size_t>(i)].total();
-      for (std::size_t i = 0; i < chunk_losses.size(); ++i) losses_at(c, 0)[i] = chunk_losses[i].total();
+        sums_at(c, 0)[i] = chunk_sums[i].total();
+      for (std::int64_t i = 0; i < chunk_loss_count; ++i) losses_at(c, 0)[i] = chunk_losses[i].total();
     }
   });
   for (std::int64_t at = 0; at < seen; ++at) {
@@ -145,6 +154,7 @@ void ChainLoop::run_chunks(std::int64_t steps) {
       for (std::int64_t c = 1; c < chunks; ++c) all = math::Summarize::merge(all, losses_at(c, at)[r]);
       record(recordings[static_cast<std::size_t>(r)].call, all);
     }
+    if (each) each();
   }
 }
 

@@ -84,6 +84,26 @@ class Once {
   std::vector<std::size_t> before_, after_;
 };
 
+/// Whether an item that comes after a chain touches of it single sums alone, and the chain nothing that it writes.
+bool goes_on_from_sums(const Plan::Item& item, const Chain& chain) {
+  const std::vector<RangeEffect> of_chain = effects_of(chain);
+  std::vector<Range> sums;
+  for (const Chain::Reduction& sum : chain.reductions) {
+    Extent kept = sum.call.extent;
+    kept.ndim -= sum.call.reduced;
+    if (kept.count() != 1) return false;
+    Operand out = sum.call.out;
+    sums.push_back(range_of(window_effect(out, kept, false, true)));
+  }
+  for (const RangeEffect& own : effects_of(item))
+    for (const RangeEffect& other : of_chain) {
+      const auto is_it = [&](const Range& sum) { return sum.low == other.range.low && sum.high == other.range.high; };
+      const bool is_sum = std::any_of(sums.begin(), sums.end(), is_it);
+      if (own.range.overlaps(other.range) && (own.writes || (other.writes && !is_sum))) return false;
+    }
+  return true;
+}
+
 // ---- calls as chains ----------------------------------------------------------------------------
 
 /// A chain that loads a window, as its value 0.
@@ -366,22 +386,26 @@ std::vector<SetSegment::Local> locals_of(const SetSegment& segment, const std::v
 
 std::optional<ChainPlan> by_chain(const std::vector<Plan::Item>& items) {
   if (items.empty() || items.size() > kMostItems) return std::nullopt;
+  const auto is_chain = [](const Plan::Item& item) { return std::holds_alternative<Chain>(item); };
+  if (items.size() == 1)  // nothing is left out
+    return is_chain(items[0]) ? std::optional(ChainPlan{{}, 0, {}, {}}) : std::nullopt;
+  const Once once(items);
   std::optional<ChainPlan> plan;
-  if (items.size() == 1) {  // with nothing to be left out
-    plan.emplace(ChainPlan{{}, 0, {}});
-  } else {
-    const Once once(items);
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (once.is_once(i)) continue;
-      if (plan) return std::nullopt;
-      plan.emplace(ChainPlan{once.before(), i, once.after()});
-    }
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (once.is_once(i)) continue;
+    if (plan)
+      plan->each.push_back(i);
+    else if (is_chain(items[i]))
+      plan.emplace(ChainPlan{once.before(), i, {}, once.after()});
+    else
+      return std::nullopt;
   }
-  const auto* const chain = plan ? std::get_if<Chain>(&items[plan->chain]) : nullptr;
+  if (!plan) return std::nullopt;
+  const Chain& chain = std::get<Chain>(items[plan->chain]);
   const auto accumulates = [](const Chain::Reduction& sum) { return sum.call.store == Store::Accumulate; };
-  const bool only_last_counts =
-      chain && (items.size() == 1 || std::none_of(chain->reductions.begin(), chain->reductions.end(), accumulates));
-  return only_last_counts ? plan : std::nullopt;
+  if (std::any_of(chain.reductions.begin(), chain.reductions.end(), accumulates)) return std::nullopt;
+  const auto follows = [&](std::size_t item) { return goes_on_from_sums(items[item], chain); };
+  return std::all_of(plan->each.begin(), plan->each.end(), follows) ? plan : std::nullopt;
 }
 
 std::optional<SetPlan> by_sets(const std::vector<Plan::Item>& items) {

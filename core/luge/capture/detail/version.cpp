@@ -144,7 +144,7 @@ void StepVersion::lay_out(const std::vector<Call>& calls, bool fused, const Capt
   plan.memory = static_cast<std::byte*>(block_->data());
   plan.memory_bytes = static_cast<std::int64_t>(bytes);
   if (fused) plan.repeated = by_chain(plan.items);
-  if (fused && !plan.repeated) plan.sets = by_sets(plan.items);
+  if (fused && (!plan.repeated || !plan.repeated->each.empty())) plan.sets = by_sets(plan.items);
   if (fused) plan.segments = set_segments(plan.items);  // as far as the addresses allow
   for (SetSegment& segment : plan.segments) segment.locals = locals_of(segment, temporaries_of(segment, lives, offsets));
   executable_ = recording.backend->compile(plan);

@@ -99,9 +99,12 @@ struct SetPlan {
 
 /// A plan of which one chain alone takes part in every step, for many steps at once: `before` once, then the chain at
 /// every step, then `after` once leaves what as many runs of the plan leave.
+///   With `each`, the chain's reductions make one number each. They are to be in memory after every step when the items
+/// run; these may be steps behind the rest of the chain, of which they touch nothing.
 struct ChainPlan {
   std::vector<std::size_t> before;  ///< items of the plan that make the same at every step
   std::size_t chain;                ///< the item that is a chain
+  std::vector<std::size_t> each;    ///< items that go on from its reductions, such as a record of the sum of losses
   std::vector<std::size_t> after;   ///< items whose results no step reads: the last step's are those that stay
 };
 
@@ -133,7 +136,7 @@ struct Plan {
   using Item = std::variant<Call, Chain>;
   std::vector<Item> items;
   std::optional<ChainPlan> repeated;  ///< where it is possible
-  std::optional<SetPlan> sets;        ///< of several items, where it is possible and `repeated` is not
+  std::optional<SetPlan> sets;        ///< of several items, where it is possible
   std::vector<SetSegment> segments;   ///< in order, apart from each other
   std::byte* memory = nullptr;        ///< that nobody reads after the step
   std::int64_t memory_bytes = 0;

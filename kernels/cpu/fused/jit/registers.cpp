@@ -228,7 +228,7 @@ bool Code::place_steps() {
   };
   if (!std::all_of(outputs_.begin(), outputs_.end(), is_made)) return false;
   keep_levels();
-  for (const int together : {8, 6, 4, 3}) {
+  for (const int together : {16, 12, 8, 6, 4, 3}) {
     first_input_register_ = total - together * inputs_;
     if (first_input_register_ < 1) continue;
     locations_.assign(operations_.size(), {});
