@@ -107,7 +107,7 @@ def rows():
     add("demo 1e7, gradient not kept / JAX without the loss", "demo", [demo], ("jax", "demo", [demo, 1, False]), ">=", 1.8)
     add("demo 1e7, gradient not kept / MLX", "demo", [demo], ("mlx",), None, None)
     add("demo 1e7, gradient not kept / by hand", "demo", [demo], ("luge_bench", f"demo/by_hand/8_bytes/{demo}"), "<=", 1.1)
-    add("demo, run(80), 1e6 sets / JAX's loop, no loss", "demo", [1_000_000, 80], ("jax",), ">=", 1, steps=80)
+    add("demo, run(80), 1e6 sets, losses recorded / JAX's loop, no loss", "demo", [1_000_000, 80], ("jax",), ">=", 1, steps=80)
     add("the same without losses / JAX's loop", "demo", [1_000_000, 80, False], ("jax",), ">=", 1.5, steps=80)
     members = f"{inputs.MEMBERS} MLPs {'-'.join(map(str, inputs.WIDTHS))}, batch {inputs.BATCH}, Adam"
     add(f"{members} / torch.compile", "ensemble", [], ("torch",), ">=", 2)
@@ -139,7 +139,8 @@ def rows():
             add(f"{name} {shape} / {peer}", name, [], (peer,), None, None)
         add(f"{name} {shape} / exp alone", name, [], (BESIDE, "exp_matrix", []), "<=", 1.25)
     if len(os.sched_getaffinity(0)) > 1:
-        for what, case, arguments in (("curve fits", "curve_fit", []), ("demo, run(80), 1e6 sets", "demo", [1_000_000, 80]),
+        for what, case, arguments in (("curve fits", "curve_fit", []), ("demo, run(80), 1e6 sets, losses recorded", "demo", [1_000_000, 80]),
+                                      ("demo, run(80), 1e6 sets", "demo", [1_000_000, 80, False]),
                                       ("MLPs", "ensemble", []), ("logistic regressions", "regressions", []),
                                       ("MLP, batch 512", "mlp", [512]), ("tanh", "function", ["tanh"]),
                                       ("softmax", "softmax", []), ("cross_entropy", "cross_entropy", [])):

@@ -47,15 +47,20 @@ def adam_step(params, loss_of):
 
 
 def demo(sets, steps=1, returned=True):
+    """With `returned`, run(steps) records the mean loss of every step."""
     params, (x,) = parameters([inputs.demo(sets)], sets)
     optimizer = luge.optim.SGD(params, lr=inputs.DEMO_RATE)
+    monitor = luge.Monitor(progress=False) if returned and steps > 1 else None
 
     def step():
         optimizer.zero_grad()
         loss = (3 * x * x - 2 * x + 3).sum()
         loss.backward()
         optimizer.step()
-        return loss / sets if returned else None
+        mean = loss / sets
+        if monitor is not None:
+            monitor.record(mean)
+        return mean if returned else None
 
     if returned:
         step, first = captured(step, keep_gradients=False)
