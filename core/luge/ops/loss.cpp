@@ -206,13 +206,11 @@ Tensor of_probabilities(const Classified& given, const CrossEntropyOptions& opti
 }
 
 Tensor of_labels(const Classified& given, const CrossEntropyOptions& options) {
-  Tensor ignored, labels = given.target;
-  if (options.ignore_index) {
-    ignored = labels.eq(*options.ignore_index);
-    labels = where(ignored, 0, labels);
-    ignored = ignored.expand(given.samples);
-  }
-  labels = checked_labels("cross_entropy", labels, given.classes).expand(given.samples).contiguous();
+  const KeptLabels kept = options.ignore_index
+                              ? kept_labels("cross_entropy", given.target, given.classes, *options.ignore_index)
+                              : KeptLabels{checked_labels("cross_entropy", given.target, given.classes), {}};
+  const Tensor ignored = kept.ignored.defined() ? kept.ignored.expand(given.samples) : Tensor();
+  const Tensor labels = kept.labels.expand(given.samples).contiguous();
   Tensor losses = sample_losses(given.logits, labels), weights;
   if (given.weight.defined()) {
     weights = given.weight.gather(0, labels.reshape({labels.numel()})).reshape(given.samples);

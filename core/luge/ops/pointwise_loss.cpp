@@ -208,11 +208,10 @@ Tensor nll_loss(const Tensor& given, const Tensor& target, const NllOptions& opt
   Shape samples = shape;
   samples.erase(dim);
   check_goes_with("nll_loss", "target", target, "the samples", samples, options.reduction);
-  const Tensor ignored = target.eq(options.ignore_index);
-  const Tensor labels =
-      checked_labels("nll_loss", where(ignored, 0, target.dtype() == DType::UInt8 ? target.to(DType::Int64) : target),
-                     classes)
-          .expand(samples);
+  LUGE_CHECK(DTypeError, is_index(target.dtype()) || target.dtype() == DType::UInt8,
+             "nll_loss: target is {}; allowed are int32, int64 and uint8", name(target.dtype()));
+  const auto [kept, ignored] = kept_labels("nll_loss", target, classes, options.ignore_index);
+  const Tensor labels = kept.expand(samples);
   const DType wide = arithmetic_dtype(input.dtype());
   Tensor losses = -input.to(wide).gather(dim, labels.unsqueeze(dim)).squeeze(dim);
   Tensor weights;

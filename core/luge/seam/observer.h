@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <luge/seam/call.h>
@@ -31,6 +32,12 @@ struct HostEffect {
   std::int64_t times = 1;  ///< in one step
 };
 
+/// Labels or indices that are allowed: [low, size), and perhaps one number more, which stands for none.
+struct LabelRange {
+  std::int64_t low = 0, size = 0;
+  std::optional<std::int64_t> none;
+};
+
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -52,8 +59,8 @@ class Observer {
   virtual void has_effect(HostEffect effect) = 0;
   /// The global generator begins anew with this seed.
   virtual void seeds(std::uint64_t seed) = 0;
-  /// `op` has found the labels of `index` to be in [low, size). A replay finds out anew.
-  virtual void has_checked(const char* op, const TensorImpl& index, std::int64_t low, std::int64_t size) = 0;
+  /// `op` has found the labels of `index` to be allowed. A replay finds out anew.
+  virtual void has_checked(const char* op, const TensorImpl& index, const LabelRange& allowed) = 0;
   /// Throws CaptureError: values pass between host and device, which a replay cannot repeat.
   [[noreturn]] virtual void refuse(const char* op, const char* why, SourceLocation location) = 0;
 };

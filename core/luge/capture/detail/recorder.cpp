@@ -169,7 +169,7 @@ void Recorder::seeds(std::uint64_t seed) {
   recording_.seeded_draws = 0;
 }
 
-void Recorder::has_checked(const char* op, const TensorImpl& index, std::int64_t low, std::int64_t size) {
+void Recorder::has_checked(const char* op, const TensorImpl& index, const LabelRange& allowed) {
   if (is_of_step(*index.storage)) return;
   uses(*index.storage);
   index.storage->pin();
@@ -180,8 +180,7 @@ void Recorder::has_checked(const char* op, const TensorImpl& index, std::int64_t
                                .strides = index.strides,
                                .offset = index.offset,
                                .numel = index.numel,
-                               .low = low,
-                               .size = size});
+                               .allowed = allowed});
 }
 
 void Recorder::keep_labels() {

@@ -58,7 +58,8 @@ struct Recording {
     DType dtype;
     Shape shape;
     Strides strides;
-    std::int64_t offset, numel, low, size;
+    std::int64_t offset, numel;
+    LabelRange allowed;
     Tensor tensor() const;
   };
 
@@ -98,7 +99,7 @@ class Recorder final : public Observer {
   void forgets_gradient(TensorImpl& leaf) override;
   void has_effect(HostEffect effect) override;
   void seeds(std::uint64_t seed) override;
-  void has_checked(const char* op, const TensorImpl& index, std::int64_t low, std::int64_t size) override;
+  void has_checked(const char* op, const TensorImpl& index, const LabelRange& allowed) override;
   [[noreturn]] void refuse(const char* op, const char* why, SourceLocation location) override;
 
   /// What has been recorded so far.

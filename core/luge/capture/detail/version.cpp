@@ -199,7 +199,7 @@ std::int64_t StepVersion::replay(std::int64_t most, const CaptureOptions& option
   if (!recording.labels.empty()) {
     const NoGrad guard;
     for (const Recording::Labels& labels : recording.labels)
-      checked_labels(labels.op, labels.tensor(), labels.size, labels.low);
+      check_labels(labels.op, labels.tensor(), labels.allowed);
   }
   std::int64_t steps = may_repeat(options) ? most : 1;
   for (const HostEffect& effect : recording.effects)

@@ -60,7 +60,7 @@ class Tracer final : public Observer {
   void forgets_gradient(TensorImpl&) override {}
   void has_effect(HostEffect) override {}
   void seeds(std::uint64_t) override {}
-  void has_checked(const char*, const TensorImpl&, std::int64_t, std::int64_t) override {}
+  void has_checked(const char*, const TensorImpl&, const LabelRange&) override {}
   [[noreturn]] void refuse(const char* op, const char* why, SourceLocation) override {
     raise<ValueError>("model: the function's {} {}; a model works element by element", op, why);
   }

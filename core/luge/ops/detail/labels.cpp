@@ -32,22 +32,36 @@ bool within(const std::int64_t* labels, std::int64_t count, std::int64_t low, st
 
 }  // namespace
 
-Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size, std::int64_t low, std::optional<int> dim) {
-  const TensorImpl& impl = checked(index, op, "index");
-  LUGE_CHECK(DTypeError, is_index(impl.dtype), "{}: the index is {}; allowed are int32 and int64", op,
-             name(impl.dtype));
-  const Tensor labels = index.to(DType::Int64);
-  if (!labels.device().is_cpu() || labels.numel() == 0) return labels;
+void check_labels(const char* op, const Tensor& given, const LabelRange& allowed, std::optional<int> dim) {
+  if (!given.device().is_cpu() || given.numel() == 0) return;
   if (observer) [[unlikely]]
-    observer->has_checked(op, impl, low, size);
+    observer->has_checked(op, *given.impl(), allowed);
   const Unobserved apart;
+  const NoGrad guard;
+  Tensor labels = given.to(DType::Int64);
+  if (allowed.none && (*allowed.none < allowed.low || *allowed.none >= allowed.size))
+    labels = where(labels.eq(*allowed.none), allowed.low, labels);
   // Every element once: a dimension that repeats them says nothing new.
   Tensor once = labels;
   for (int d = 0; d < once.ndim(); ++d)
     if (once.strides()[d] == 0 && once.shape()[d] > 1) once = once.slice(d, 0, 1);
   once = once.contiguous();
-  if (!within(static_cast<const std::int64_t*>(once.data()), once.numel(), low, size)) refuse(op, labels, size, low, dim);
-  return labels;
+  if (!within(static_cast<const std::int64_t*>(once.data()), once.numel(), allowed.low, allowed.size))
+    refuse(op, labels, allowed.size, allowed.low, dim);
+}
+
+Tensor checked_labels(const char* op, const Tensor& index, std::int64_t size, std::int64_t low, std::optional<int> dim) {
+  const TensorImpl& impl = checked(index, op, "index");
+  LUGE_CHECK(DTypeError, is_index(impl.dtype), "{}: the index is {}; allowed are int32 and int64", op,
+             name(impl.dtype));
+  check_labels(op, index, {low, size, {}}, dim);
+  return index.to(DType::Int64);
+}
+
+KeptLabels kept_labels(const char* op, const Tensor& target, std::int64_t size, std::int64_t ignore_index) {
+  check_labels(op, target, {0, size, ignore_index});
+  const Tensor ignored = target.eq(ignore_index);
+  return {where(ignored, 0, target.to(DType::Int64)), ignored};
 }
 
 Tensor wrapped_labels(const char* op, const Tensor& index, std::int64_t size, std::optional<int> dim) {

@@ -112,8 +112,8 @@ class Witness final : public Observer {
   void forgets_gradient(TensorImpl& leaf) override { recorder_.forgets_gradient(leaf); }
   void has_effect(HostEffect effect) override { recorder_.has_effect(std::move(effect)); }
   void seeds(std::uint64_t seed) override { recorder_.seeds(seed); }
-  void has_checked(const char* op, const TensorImpl& index, std::int64_t low, std::int64_t size) override {
-    recorder_.has_checked(op, index, low, size);
+  void has_checked(const char* op, const TensorImpl& index, const LabelRange& allowed) override {
+    recorder_.has_checked(op, index, allowed);
   }
   [[noreturn]] void refuse(const char* op, const char* why, SourceLocation location) override {
     raise<CaptureError>(
