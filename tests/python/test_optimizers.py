@@ -380,3 +380,38 @@ def record():
 if __name__ == "__main__":
     record()
     sys.exit()
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_a_parameter_whose_first_gradient_comes_later_begins_with_the_learning_rate(captured):
+    torch = pytest.importorskip("torch")
+    ends = {}
+    for T in (torch, luge):
+        a, b = (T.tensor([1.0, 2.0], dtype=T.float64, requires_grad=True) for _ in range(2))
+        optimizer = T.optim.Rprop([a, b], lr=0.1)
+
+        def early():
+            optimizer.zero_grad()
+            a.square().sum().backward()
+            optimizer.step()
+
+        def both():
+            optimizer.zero_grad()
+            (a.square() + b.square()).sum().backward()
+            optimizer.step()
+
+        steps = [luge.capture(step) if captured and T is luge else step for step in (early, both)]
+        for number in range(12):
+            steps[number >= 8]()
+        ends[T] = a.tolist() + b.tolist()
+    assert ends[luge] == pytest.approx(ends[torch], rel=1e-12)
+
+
+def test_an_average_whose_first_gradient_comes_later_moves_at_once():
+    a, b = (luge.tensor([1.0, 2.0], dtype=luge.float64, requires_grad=True) for _ in range(2))
+    optimizer = luge.optim.ASGD([a, b], lr=0.1)
+    for late in (False, False, True):
+        optimizer.zero_grad()
+        (a.square().sum() + (b.square().sum() if late else 0)).backward()
+        optimizer.step()
+    assert b.tolist() == pytest.approx([1.0 * (1 - 0.1e-4) - 0.1 * 2, 2.0 * (1 - 0.1e-4) - 0.1 * 4], rel=1e-12)

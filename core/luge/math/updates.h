@@ -336,7 +336,7 @@ struct Asgd {
     const V rate = n[0], lambda = n[2], next = n[3], weight = n[4], is_first = n[5];
     V &eta = states[0], &average = states[1];
     g = decayed(decays, g, V(n[1]), p);
-    eta = select(is_first == V(0.0), eta, rate);
+    eta = select(is_first == V(0.0), select(eta == V(0.0), rate, eta), rate);  // 0: the first gradient came later
     p = p * (V(1.0) - lambda * eta);
     p = p - eta * g;
     average = select(weight == V(1.0), p, average + (p - average) * weight);
@@ -358,7 +358,7 @@ struct Rprop {
     V &before = states[0], &size = states[1];
     const V turn = g * before;
     const V factor = select(turn > zero, larger, select(turn < zero, smaller, select(turn == zero, V(1.0), turn)));
-    size = select(is_first == zero, size, rate) * factor;
+    size = select(is_first == zero, select(size == zero, rate, size), rate) * factor;  // 0: the first gradient came later
     size = select(size < least, least, select(size > most, most, size));
     g = select(turn < zero, zero, g);
     p = p - select(g > zero, size, select(g < zero, -size, g * size));
