@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from . import _C
@@ -15,6 +17,42 @@ __all__ = ["Function", "FunctionContext", "backward", "enable_grad", "grad", "gr
            "inference_mode", "no_grad", "set_grad_enabled"]  # fmt: skip
 
 _Call = TypeVar("_Call", bound=Callable[..., Any])
+
+
+def _steps(made: Generator[Any, Any, Any], again: Callable[[], AbstractContextManager[Any]]) -> Generator[Any, Any, Any]:
+    """The generator, each of whose steps runs within a context of its own; between them its caller's is in force."""
+    step: Callable[[], Any] = functools.partial(next, made)
+    while True:
+        try:
+            with again():
+                found = step()
+        except StopIteration as stop:
+            return stop.value
+        try:
+            sent = yield found
+        except GeneratorExit:
+            with again():
+                made.close()
+            raise
+        except BaseException as error:  # noqa: BLE001  the generator may catch it
+            step = functools.partial(made.throw, error)
+        else:
+            step = functools.partial(made.send, sent)
+
+
+def _within(function: _Call, again: Callable[[], AbstractContextManager[Any]]) -> _Call:
+    """The function, whose calls run within a context; of a generator every step does."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with again():
+            return function(*args, **kwargs)
+
+    @functools.wraps(function)
+    def generated(*args: Any, **kwargs: Any) -> Any:
+        return _steps(function(*args, **kwargs), again)
+
+    return generated if inspect.isgeneratorfunction(function) else wrapped  # type: ignore[return-value]
 
 
 class set_grad_enabled:
@@ -36,6 +74,10 @@ class set_grad_enabled:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> None:
         _C._set_grad_enabled(self._previous.pop())
+
+    def __call__(self, function: _Call) -> _Call:
+        _C._set_grad_enabled(self._previous.pop())  # it is meant for the calls
+        return _within(function, functools.partial(set_grad_enabled, self._mode))
 
 
 class _Recording:
@@ -59,12 +101,7 @@ class _Recording:
         _C._set_grad_enabled(self._previous.pop())
 
     def __call__(self, function: _Call) -> _Call:
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self._again():
-                return function(*args, **kwargs)
-
-        return wrapped  # type: ignore[return-value]
+        return _within(function, self._again)
 
 
 class no_grad(_Recording):
@@ -155,11 +192,15 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    allow_unused: bool | None = None,
+    *,
+    only_inputs: bool = True,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The sum of the gradients of `outputs` with respect to each of `inputs`; no .grad changes.
 
-    Raises AutogradError for an input that the outputs do not depend on, unless `allow_unused`: then None. With
+    Raises AutogradError for an input that the outputs do not depend on, unless `allow_unused`: then None, or zeros where
+    `materialize_grads`. `only_inputs` is PyTorch's and must be True. With
     `create_graph` the gradients are recorded operations and can be differentiated in turn. The graph is freed unless
     `retain_graph`, which is `create_graph` where it is None.
 
@@ -175,7 +216,15 @@ def grad(
         given = []
     else:
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
-    found = _C._grad(_tensors(outputs), _tensors(inputs), given, retain_graph, create_graph, allow_unused)
+    if not only_inputs:
+        raise ValueError("grad: only_inputs is False; it must be True: use backward() for the gradients of all leaves")
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads is True and allow_unused False; zeros stand for the gradients of unused inputs")
+    unused = materialize_grads if allow_unused is None else allow_unused
+    asked = _tensors(inputs)
+    found = _C._grad(_tensors(outputs), asked, given, retain_graph, create_graph, unused)
+    if materialize_grads:
+        found = tuple(_C.zeros_like(x) if gradient is None else gradient for x, gradient in zip(asked, found))
     return cast("tuple[Tensor | None, ...]", found)
 
 
@@ -240,12 +289,24 @@ class FunctionContext:
         self.needs_input_grad = needs_input_grad
         self._saved: tuple[tuple[Tensor, int, int | None], ...] = ()
         self._arguments: list[Tensor] = []
+        self._constants: tuple[Tensor, ...] = ()
         self._given: tuple[tuple[Tensor, int], ...] = ()
         self._in_graph: Callable[[Tensor, int], Tensor] | None = None
 
     def save_for_backward(self, *tensors: Tensor) -> None:
         """Keeps tensors for backward()."""
         self._given = tuple((tensor, tensor._version) for tensor in tensors)
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Changes nothing: the one result always has a gradient where backward() runs."""
+
+    def mark_non_differentiable(self, *tensors: Tensor) -> None:
+        """Says that the result, if it is one of these, has no gradient."""
+        self._constants = tensors
+
+    def mark_dirty(self, *tensors: Tensor) -> None:
+        """Raises AutogradError: forward() may not change its arguments."""
+        raise AutogradError("Function: mark_dirty says that forward() changes an argument in place; return a new tensor")
 
     def _keep(self, result: Tensor) -> None:
         """Turns what was given into what may outlive the call: memory without a graph, and its place in this one."""
@@ -275,7 +336,8 @@ class FunctionContext:
 class Function:
     """An operation with a forward() and a backward() of one's own, called by `apply`.
 
-    forward(ctx, *args) returns one tensor; operations within are not recorded. backward(ctx, grad) returns, for each
+    forward(ctx, *args) returns one tensor; operations within are not recorded. Where setup_context(ctx, inputs, output) is defined,
+    forward takes the arguments alone. backward(ctx, grad) returns, for each
     argument of forward, a gradient of its shape, or None; a single one need not be a tuple. With `create_graph` its
     operations are recorded, so that it has a derivative if it is made of luge's operations.
 
@@ -300,6 +362,10 @@ class Function:
         raise NotImplementedError("a luge.autograd.Function must define forward(ctx, *args)")
 
     @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keeps for backward() what it needs of the arguments and the result, if it is defined."""
+
+    @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         """The gradients of the arguments, from that of the result. To be defined."""
         raise NotImplementedError("a luge.autograd.Function must define backward(ctx, grad)")
@@ -310,11 +376,14 @@ class Function:
         needs = tuple(isinstance(arg, Tensor) and arg.requires_grad for arg in args)
         ctx = FunctionContext(needs)
         ctx._arguments = [arg for arg in args if isinstance(arg, Tensor)]
+        apart = cls.setup_context is not Function.setup_context
         with no_grad():
-            result = cls.forward(ctx, *args)
-        if not isinstance(result, Tensor):
-            raise TypeError(f"{cls.__name__}.forward returned a {type(result).__name__}; it must return one tensor")
-        if not any(needs) or not _C.is_grad_enabled():
+            result = cls.forward(*args) if apart else cls.forward(ctx, *args)
+            if not isinstance(result, Tensor):
+                raise TypeError(f"{cls.__name__}.forward returned a {type(result).__name__}; it must return one tensor")
+            if apart:
+                cls.setup_context(ctx, args, result)
+        if not any(needs) or not _C.is_grad_enabled() or any(tensor is result for tensor in ctx._constants):
             return result
         places = [number for number, arg in enumerate(args) if isinstance(arg, Tensor)]
         ctx._keep(result)
