@@ -92,6 +92,29 @@ def test_plain_state_is_a_plain_file(tmp_path):
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        luge.arange(3), [luge.ones(1), luge.zeros(2)], (luge.ones(1), 3), {"w": luge.ones(1), "b": luge.zeros(1)},
+        {"b": luge.ones(1, dtype=luge.int8), "w": luge.zeros(1), "x": luge.ones(2, dtype=luge.float64)},
+    ],
+)  # fmt: skip
+def test_tensors_lists_and_the_order_of_names_come_back(tmp_path, state):
+    luge.save(state, tmp_path / "x")
+    assert same(luge.load(tmp_path / "x"), state)
+
+
+def test_names_out_of_order_can_be_renamed(tmp_path):
+    luge.save({"w": luge.ones(1), "b": luge.zeros(1)}, tmp_path / "x")
+    assert list(luge.load(tmp_path / "x", rename={"w": "weight"})) == ["weight", "b"]
+
+
+def test_numbers_of_numpy_come_back_as_pythons(tmp_path):
+    np = pytest.importorskip("numpy")
+    luge.save({"a": np.float32(0.5), "b": np.int64(3), "c": np.bool_(True)}, tmp_path / "x")
+    assert same(luge.load(tmp_path / "x"), {"a": 0.5, "b": 3, "c": True})
+
+
 def test_names_of_nested_state_are_its_own(tmp_path):
     luge.save({"model": {"w": luge.ones(2)}}, tmp_path / "x")
     with pytest.raises(ValueError, match="load: rename is given and '.*x' holds nested state"):
@@ -100,7 +123,7 @@ def test_names_of_nested_state_are_its_own(tmp_path):
 
 @pytest.mark.parametrize(
     "told",
-    ["", "{", "3", "[]", {"tensor": "w"}, {"dict": [["a", {"tensor": "other"}]]}, {"dict": [["a"]]}, {"dict": [[[], 1]]}, {"dict": 3},
+    ["", "{", "3", "[]", {"tensor": "other"}, {"dict": [["a", {"tensor": "other"}]]}, {"dict": [["a"]]}, {"dict": [[[], 1]]}, {"dict": 3},
      {"dict": [["a", {"float": "x"}]]}, {"dict": [["a", {"float": 1}]]}, {"dict": [["a", {"list": None}]]}, {"dict": [["a", {"code": 1}]]},
      {"dict": [["a", [1]]]}, {"dict": [["a", {}]]}, {"dict": [["a", 1.5]]}],
 )  # fmt: skip

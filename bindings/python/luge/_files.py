@@ -27,10 +27,10 @@ def _checked(name: str, path: object) -> None:
         raise TypeError(f"{name}: path is of type {type(path).__name__}; it must be a str or an os.PathLike")
 
 
-def save(obj: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
-    """Writes names and tensors, for instance model.state_dict(), as a safetensors file. Nested state works, too: dicts with
-    keys of str or int, lists and tuples of tensors, None, bools, ints, floats and str; luge.load gives it back as it was, and other
-    programs see its tensors as "optimizer.state.0.exp_avg".
+def save(obj: Any, path: str | os.PathLike[str]) -> None:
+    """Writes names and tensors, for instance model.state_dict(), as a safetensors file. A tensor and nested state work, too: dicts
+    with keys of str or int, lists and tuples of tensors, None, bools, ints, floats and str; luge.load gives it back as it was, and
+    other programs see its tensors as "optimizer.state.0.exp_avg". NumPy's numbers come back as Python's.
 
     The file appears whole or not at all. luge.checkpoint keeps a whole training, with random numbers and checksums. Raises
     TypeError, with the place, for anything else.
@@ -44,11 +44,15 @@ def save(obj: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
     >>> luge.load(path)["epoch"]
     3
     """
-    if not isinstance(obj, Mapping):
-        raise TypeError(f"save: obj is of type {type(obj).__name__}; it must be a dict of tensors, such as model.state_dict()")
+    if not isinstance(obj, (Mapping, list, tuple, Tensor)):
+        raise TypeError(
+            f"save: obj is of type {type(obj).__name__}; it must be a dict of tensors, such as model.state_dict(), a tensor, or a list"
+        )
     _checked("save", path)
-    tensors, metadata = dict(obj), None
-    if not _nested.is_flat(obj):
+    metadata = None
+    if _nested.is_plain(obj):
+        tensors = dict(obj)
+    else:
         tensors, text = _nested.taken_apart("save", obj)
         metadata = {_nested.KEY: text}
     with _as("save", "save_file"):
@@ -58,7 +62,7 @@ def save(obj: Mapping[Any, Any], path: str | os.PathLike[str]) -> None:
 def load(
     path: str | os.PathLike[str], device: device | str | None = None, *, rename: Rename | None = None,
     map_location: device | str | None = None, weights_only: bool = True,
-) -> dict[Any, Any]:  # fmt: skip
+) -> Any:  # fmt: skip
     """Names and tensors from a safetensors file, which PyTorch users write with safetensors.torch.save_file, or the nested state
     that luge.save has written.
 
@@ -89,9 +93,12 @@ def load(
     except _C.IoError as error:
         raise _C.IoError(_other_format(path) or str(error)) from None
     if text is not None:
-        if rename is not None:
+        state = _nested.put_together("load", os.fsdecode(path), text, tensors)
+        if rename is None:
+            return state
+        if not _nested.is_flat(state):
             raise ValueError(f"load: rename is given and '{os.fsdecode(path)}' holds nested state, whose parts are in its dicts")
-        return _nested.put_together("load", os.fsdecode(path), text, tensors)
+        tensors = state
     return tensors if rename is None else _renamed(tensors, rename)
 
 

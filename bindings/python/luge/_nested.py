@@ -15,9 +15,16 @@ KEY = "luge.nested"
 _DEEPEST = 100
 
 
-def is_flat(given: Mapping[Any, Any]) -> bool:
+def is_flat(given: Any) -> bool:
     """Whether it is names and tensors alone."""
-    return all(isinstance(name, str) and isinstance(value, Tensor) for name, value in given.items())
+    return isinstance(given, Mapping) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in given.items()
+    )
+
+
+def is_plain(given: Any) -> bool:
+    """Whether a file of tensors gives it back as it was: they come in the order of their names."""
+    return is_flat(given) and list(given) == sorted(given)
 
 
 class _Taken:
@@ -28,7 +35,7 @@ class _Taken:
         self.tensors: dict[str, Tensor] = {}
 
     def _name(self, way: tuple[Any, ...]) -> str:
-        name = wanted = ".".join(map(str, way))
+        name = wanted = ".".join(map(str, way)) or "tensor"
         number = 2
         while name in self.tensors:  # {"a.b": x, "a": {"b": y}}
             name, number = f"{wanted}#{number}", number + 1
@@ -48,6 +55,8 @@ class _Taken:
             return int(value)
         if isinstance(value, float):
             return {"float": float(value).hex()}
+        if hasattr(value, "dtype") and getattr(value, "shape", None) == () and hasattr(value, "item"):
+            return self.told(value.item(), way)  # a number of NumPy's comes back as one of Python's
         if isinstance(value, Mapping):
             return {"dict": [[self._key(key, way), self.told(part, (*way, key))] for key, part in value.items()]}
         if isinstance(value, (list, tuple)):
@@ -66,7 +75,7 @@ class _Taken:
         return key
 
 
-def taken_apart(op: str, given: Mapping[Any, Any]) -> tuple[dict[str, Tensor], str]:
+def taken_apart(op: str, given: Any) -> tuple[dict[str, Tensor], str]:
     """Its tensors, by names, and the text. Raises TypeError, with the place, for what cannot be kept."""
     taken = _Taken(op)
     text = json.dumps(taken.told(given, ()))
@@ -90,11 +99,11 @@ def _built(told: Any, tensors: Mapping[str, Tensor]) -> Any:
     raise ValueError
 
 
-def put_together(op: str, path: str, text: str, tensors: Mapping[str, Tensor]) -> dict[Any, Any]:
+def put_together(op: str, path: str, text: str, tensors: Mapping[str, Tensor]) -> Any:
     """The state of which taken_apart() made these. Raises IoError for a text that it did not write."""
     try:
         built = _built(json.loads(text), tensors)
-        if isinstance(built, dict):
+        if isinstance(built, (dict, list, tuple, Tensor)):
             return built
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         pass
