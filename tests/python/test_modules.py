@@ -1,5 +1,6 @@
 """What belongs to a module: registering, tied weights, state dicts, other dtypes."""
 
+import collections
 import copy
 import pickle
 
@@ -360,3 +361,13 @@ def test_loading_under_an_optimizer_and_a_captured_step():
     step()
     net.load_state_dict({"weight": luge.ones(1, 2), "bias": luge.zeros(1)})
     assert step().item() == 2 and net.weight.tolist() == [[0.5, 0.5]]
+
+
+def test_a_dict_names_the_modules_of_a_sequential():
+    layers = {"hidden": luge.nn.Linear(2, 3), "act": luge.nn.ReLU(), "out": luge.nn.Linear(3, 1)}
+    model = luge.nn.Sequential(collections.OrderedDict(layers))
+    assert list(model.state_dict()) == ["hidden.weight", "hidden.bias", "out.weight", "out.bias"]
+    assert model.hidden is layers["hidden"] and model[1] is layers["act"] and len(model) == 3
+    assert model(input=luge.zeros(4, 2)).shape == (4, 1)
+    with pytest.raises(TypeError):
+        luge.nn.Sequential({"a": 3})

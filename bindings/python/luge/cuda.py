@@ -33,6 +33,11 @@ def _gpu(which: device | str | int | None) -> device:
     return device("cuda", which) if isinstance(which, int) else device(which) if isinstance(which, str) else which
 
 
+def _asks(which: device | str | int | None) -> bool:
+    """Whether a GPU is named, or there is one: programs ask for the memory of the GPU that they may not have."""
+    return which is not None or is_available()
+
+
 def manual_seed(seed: int) -> None:
     """luge.manual_seed: one generator is that of the CPU and of all GPUs, so that both draw the same numbers.
 
@@ -56,18 +61,18 @@ def synchronize(device: device | str | int | None = None) -> None:
 
 
 def memory_allocated(device: device | str | int | None = None) -> int:
-    """Bytes in tensors on a GPU."""
-    return _C.memory_stats(_gpu(device)).allocated
+    """Bytes in tensors on a GPU; 0 where there is none."""
+    return _C.memory_stats(_gpu(device)).allocated if _asks(device) else 0
 
 
 def max_memory_allocated(device: device | str | int | None = None) -> int:
-    """The most bytes that ever were in tensors on a GPU."""
-    return _C.memory_stats(_gpu(device)).peak
+    """The most bytes that ever were in tensors on a GPU; 0 where there is none."""
+    return _C.memory_stats(_gpu(device)).peak if _asks(device) else 0
 
 
 def memory_reserved(device: device | str | int | None = None) -> int:
-    """Bytes held from the driver."""
-    return _C.memory_stats(_gpu(device)).reserved
+    """Bytes held from the driver; 0 where there is no GPU."""
+    return _C.memory_stats(_gpu(device)).reserved if _asks(device) else 0
 
 
 def reset_peak_memory_stats(device: device | str | int | None = None) -> None:
@@ -76,8 +81,9 @@ def reset_peak_memory_stats(device: device | str | int | None = None) -> None:
 
 
 def empty_cache(device: device | str | int | None = None) -> None:
-    """Gives memory that is cached for later tensors back to the driver."""
-    _C.release_cache(_gpu(device))
+    """Gives memory that is cached for later tensors back to the driver; nothing where there is no GPU."""
+    if _asks(device):
+        _C.release_cache(_gpu(device))
 
 
 if not TYPE_CHECKING:

@@ -70,15 +70,28 @@ class Sequential(ModuleList):
     >>> model = luge.nn.Sequential(luge.nn.Linear(2, 3), luge.nn.ReLU(), luge.nn.Linear(3, 1))
     >>> model(luge.zeros(4, 2)).shape
     (4, 1)
+    >>> luge.nn.Sequential({"hidden": luge.nn.Linear(2, 3), "act": luge.nn.ReLU()}).hidden.weight.shape
+    (3, 2)
+
+    A dict, as PyTorch's programs give an OrderedDict, names the modules.
     """
 
-    def __init__(self, *modules: Module) -> None:
-        super().__init__(modules)
+    @overload
+    def __init__(self, *modules: Module) -> None: ...
+    @overload
+    def __init__(self, modules: Mapping[str, Module], /) -> None: ...
+    def __init__(self, *modules: Any) -> None:
+        super().__init__()
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            for name, module in modules[0].items():
+                self.add_module(name, module)
+        else:
+            self.extend(modules)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         for module in self:
-            x = module(x)
-        return x
+            input = module(input)
+        return input
 
 
 class ModuleDict(Module):

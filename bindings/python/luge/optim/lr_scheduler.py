@@ -18,6 +18,8 @@ from ._schedules import (
     StepLR,
 )
 
+_LRScheduler = LRScheduler  # as PyTorch called it once; programs import it still
+
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",

@@ -13,7 +13,7 @@ from ...autograd import no_grad
 def clip_grad_norm_(
     parameters: Parameters | Tensor | Iterable[Tensor],
     max_norm: float | Tensor,
-    norm_type: float = 2.0,
+    norm_type: float | str = 2.0,
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
@@ -28,7 +28,8 @@ def clip_grad_norm_(
     >>> luge.nn.clip_grad_norm_([w], 1.0)
     tensor(5.)
     """
-    plain = float(norm_type) == 2.0 and not error_if_nonfinite
+    norm_type = float(norm_type)
+    plain = norm_type == 2.0 and not error_if_nonfinite
     if isinstance(parameters, Parameters):
         if plain:
             return parameters.clip_grad_norm_(max_norm)
@@ -70,7 +71,7 @@ def clip_grad_value_(
 
 def get_total_norm(
     tensors: Tensor | Iterable[Tensor],
-    norm_type: float = 2.0,
+    norm_type: float | str = 2.0,
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
@@ -81,6 +82,7 @@ def get_total_norm(
     tensor(5.)
     """
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    norm_type = float(norm_type)
     norms = [_C._linalg.vector_norm(tensor, norm_type) for tensor in given]
     total = _C._linalg.vector_norm(_C.stack(norms), norm_type) if norms else _C.tensor(0.0)
     if error_if_nonfinite and not math.isfinite(total.item()):
