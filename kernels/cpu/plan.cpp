@@ -19,12 +19,10 @@ namespace {
 class CpuExecutable final : public Executable {
  public:
   CpuExecutable(Backend& backend, const Plan& plan) : backend_(backend), plan_(plan) {
-    for (const Plan::Item& item : plan.items) items_.push_back({item, {}});
-    // Nobody else counts the items.
-    if (plan.segments.empty() && !plan.sets && !plan.repeated) {
-      remove_copies(items_);
-      fuse_activations(items_, {{plan.memory, plan.memory_bytes}}, 1);
-    }
+    if (plan.segments.empty() && !plan.sets && !plan.repeated)  // nobody else counts the items
+      items_ = fused_parts(plan.items, {{plan.memory, plan.memory_bytes}}, 1);
+    else
+      for (const Plan::Item& item : plan.items) items_.push_back({item, {}});
     chains_.resize(items_.size());
     // Chains of segments are made as such when they are needed: by runs of many steps, and on many threads.
     for (const SetSegment& segment : plan.segments) segments_.emplace_back(segment);

@@ -1,7 +1,5 @@
 #include "blas.h"
 
-#include <utility>
-
 #include "context.h"
 #include "memory.h"
 
@@ -31,10 +29,11 @@ class Owned {
   cublasStatus_t (*destroy_)(Handle);
 };
 
-/// What a product is, in descriptors.
+/// What a product is, in descriptors. It is added to c, or to a matrix that lies otherwise.
 class Description {
  public:
-  Description(const BlasProduct& product, std::int64_t count, const char* op) : op_(op) {
+  Description(const BlasProduct& product, const BlasMatrix& before, std::int64_t count, const char* op)
+      : op_(op), in_place_(before == product.c) {
     const Cublas& library = cublas();
     const cudaDataType_t type = product.wide ? CUDA_R_64F : CUDA_R_32F;
     const cublasComputeType_t compute = product.wide         ? CUBLAS_COMPUTE_64F
@@ -46,11 +45,13 @@ class Description {
     open(a_, type, product.a, product.m, product.k, count);
     open(b_, type, product.b, product.k, product.n, count);
     open(c_, type, product.c, product.m, product.n, count);
+    if (!in_place_) open(before_, type, before, product.m, product.n, count);
   }
 
   cublasLtMatmulDesc_t operation() const { return operation_.get(); }
   cublasLtMatrixLayout_t a() const { return a_.get(); }
   cublasLtMatrixLayout_t b() const { return b_.get(); }
+  cublasLtMatrixLayout_t before() const { return in_place_ ? c_.get() : before_.get(); }
   cublasLtMatrixLayout_t c() const { return c_.get(); }
 
  private:
@@ -78,8 +79,10 @@ class Description {
   }
 
   const char* op_;
+  bool in_place_;
   Owned<cublasLtMatmulDesc_t> operation_{cublas().destroy_operation};
-  Layout a_{cublas().destroy_layout}, b_{cublas().destroy_layout}, c_{cublas().destroy_layout};
+  Layout a_{cublas().destroy_layout}, b_{cublas().destroy_layout}, before_{cublas().destroy_layout},
+      c_{cublas().destroy_layout};
 };
 
 /// What an algorithm may ask for.
@@ -116,59 +119,93 @@ void Blas::open(const char* op) {
   check(library.create(&handle_), op, "cublasLtCreate");
 }
 
+/// Whether the algorithm computes so many of the products in one call.
+bool Blas::runs(const Choice& choice, const BlasProduct& product, const BlasMatrix& before, std::int64_t count,
+                const char* op) const {
+  const Description all(product, before, count, op);
+  cublasLtMatmulHeuristicResult_t needs{};
+  return cublas().check_algorithm(handle_, all.operation(), all.a(), all.b(), all.before(), all.c(), &choice.algorithm,
+                                  &needs) == CUBLAS_STATUS_SUCCESS &&
+         needs.state == CUBLAS_STATUS_SUCCESS && needs.workspaceSize <= workspace_bytes_;
+}
+
 /// An algorithm is looked for as if there were one matrix, so that each has the bits it has alone.
 Blas::Choice Blas::choose(const BlasProduct& product, const char* op) const {
-  const Cublas& library = cublas();
-  const Description one(product, 1, op);
+  const Description one(product, product.c, 1, op);
   const Preference preference(product, workspace_bytes_, op);
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  const cublasStatus_t status = library.find_algorithms(handle_, one.operation(), one.a(), one.b(), one.c(), one.c(),
-                                                        preference.get(), 1, &result, &found);
+  const cublasStatus_t status = cublas().find_algorithms(handle_, one.operation(), one.a(), one.b(), one.c(), one.c(),
+                                                         preference.get(), 1, &result, &found);
   Choice choice;
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return choice;
   check(status, op, "cublasLtMatmulAlgoGetHeuristic");
   if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS) return choice;
   choice.found = true;
   choice.algorithm = result.algo;
-  if (product.count == 1) return choice;
-  const Description all(product, product.count, op);
-  cublasLtMatmulHeuristicResult_t needs{};
-  choice.at_once = library.check_algorithm(handle_, all.operation(), all.a(), all.b(), all.c(), all.c(),
-                                           &choice.algorithm, &needs) == CUBLAS_STATUS_SUCCESS &&
-                   needs.state == CUBLAS_STATUS_SUCCESS && needs.workspaceSize <= workspace_bytes_;
+  choice.at_once = product.count > 1 && runs(choice, product, product.c, product.count, op);
   return choice;
+}
+
+Blas::Choice Blas::choice(const Context& context, const BlasProduct& product) {
+  const std::scoped_lock lock(mutex_);
+  open(context.op());
+  auto place = choices_.find(product);
+  if (place == choices_.end()) {
+    if (choices_.size() == kMostChoices) choices_.clear();
+    place = choices_.emplace(product, choose(product, context.op())).first;
+  }
+  return place->second;
+}
+
+/// The algorithm is that of the product itself, so that its bits are those of a copy to c and an accumulating product.
+Blas::Choice Blas::choice(const Context& context, const BlasProduct& product, const BlasMatrix& before) {
+  if (before.alignment < product.c.alignment) return {};
+  Choice result = choice(context, product);
+  const std::scoped_lock lock(mutex_);
+  const std::pair key(product, before);
+  if (const auto place = onto_.find(key); place != onto_.end()) return place->second;
+  if (result.found) {
+    result.at_once = result.at_once && runs(result, product, before, product.count, context.op());
+    result.found = result.at_once || runs(result, product, before, 1, context.op());
+  }
+  if (onto_.size() == kMostChoices) onto_.clear();
+  return onto_.emplace(key, result).first->second;
+}
+
+void Blas::queue(const Context& context, const Choice& choice, const BlasProduct& product, const std::byte* a,
+                 const std::byte* b, const Addend& addend, std::byte* c) const {
+  const std::int64_t at_once = choice.at_once ? product.count : 1;
+  const std::int64_t width = product.wide ? 8 : 4;
+  const Description description(product, addend.lies, at_once, context.op());
+  const float one_float = 1, beta_float = addend.counts ? 1.0F : 0.0F;
+  const double one_double = 1, beta_double = addend.counts ? 1.0 : 0.0;
+  const void* const alpha = product.wide ? static_cast<const void*>(&one_double) : &one_float;
+  const void* const beta = product.wide ? static_cast<const void*>(&beta_double) : &beta_float;
+  for (std::int64_t i = 0; i < product.count; i += at_once) {
+    check(cublas().matmul(handle_, description.operation(), alpha, a + i * product.a.step * width, description.a(),
+                          b + i * product.b.step * width, description.b(), beta,
+                          addend.data + i * addend.lies.step * width, description.before(),
+                          c + i * product.c.step * width, description.c(), &choice.algorithm, workspace_,
+                          workspace_bytes_, context.stream()),
+          context.op(), "cublasLtMatmul");
+  }
 }
 
 bool Blas::multiply(const Context& context, const BlasProduct& product, const std::byte* a, const std::byte* b,
                     std::byte* c, bool accumulate) {
-  Choice choice;
-  {
-    const std::scoped_lock lock(mutex_);
-    open(context.op());
-    auto place = choices_.find(product);
-    if (place == choices_.end()) {
-      if (choices_.size() == kMostChoices) choices_.clear();
-      place = choices_.emplace(product, choose(product, context.op())).first;
-    }
-    choice = place->second;
-  }
-  if (!choice.found) return false;
-  const std::int64_t at_once = choice.at_once ? product.count : 1;
-  const std::int64_t width = product.wide ? 8 : 4;
-  const Description description(product, at_once, context.op());
-  const float one_float = 1, beta_float = accumulate ? 1.0F : 0.0F;
-  const double one_double = 1, beta_double = accumulate ? 1.0 : 0.0;
-  const void* const alpha = product.wide ? static_cast<const void*>(&one_double) : &one_float;
-  const void* const beta = product.wide ? static_cast<const void*>(&beta_double) : &beta_float;
-  for (std::int64_t i = 0; i < product.count; i += at_once) {
-    std::byte* const place = c + i * product.c.step * width;
-    check(cublas().matmul(handle_, description.operation(), alpha, a + i * product.a.step * width, description.a(),
-                          b + i * product.b.step * width, description.b(), beta, place, description.c(), place,
-                          description.c(), &choice.algorithm, workspace_, workspace_bytes_, context.stream()),
-          context.op(), "cublasLtMatmul");
-  }
-  return true;
+  const Choice chosen = choice(context, product);
+  if (chosen.found) queue(context, chosen, product, a, b, {product.c, c, accumulate}, c);
+  return chosen.found;
+}
+
+bool Blas::takes_before(const Context& context, const BlasProduct& product, const BlasMatrix& before) {
+  return choice(context, product, before).found;
+}
+
+void Blas::multiply_onto(const Context& context, const BlasProduct& product, const std::byte* a, const std::byte* b,
+                         const BlasMatrix& before, const std::byte* before_data, std::byte* c) {
+  queue(context, choice(context, product, before), product, a, b, {before, before_data, true}, c);
 }
 
 }  // namespace luge::cuda

@@ -5,11 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include <luge/base/detail/check.h>
 
 #include "blas.h"
 #include "kernels.h"
+#include "onto.h"
 #include "tiled_matmul.h"
 
 namespace luge::cuda {
@@ -35,13 +37,26 @@ Leading leading(std::int64_t rows, std::int64_t columns, MatrixStrides strides) 
   return {};
 }
 
+/// For a matrix that is only read, and may have one column for all of them.
+Leading leading_of_before(std::int64_t rows, std::int64_t columns, MatrixStrides strides) {
+  if ((strides.row != 1 && rows > 1) || (strides.column != 0 && strides.column < rows && columns > 1)) return {};
+  return {true, false, columns == 1 ? rows : strides.column};
+}
+
+MatrixStrides transposed(MatrixStrides strides) { return {strides.column, strides.row}; }
+
+/// Whether cuBLAS cannot read an operand's strides, row-major matrices of `rows` x `columns`.
+bool needs_packing(const MatMul& call, const Operand& operand, std::int64_t rows, std::int64_t columns) {
+  return !leading(rows, columns, matrix_strides(call, operand)).possible;
+}
+
 /// An operand of the product, row-major matrices of `rows` x `columns`; packed into scratch memory
 /// where cuBLAS cannot read its strides.
 class Factor {
  public:
   Factor(const Context& context, const MatMul& call, const Operand& operand, std::int64_t rows, std::int64_t columns)
       : operand_(operand),
-        packs_(!leading(rows, columns, matrix_strides(call, operand)).possible),
+        packs_(needs_packing(call, operand, rows, columns)),
         memory_(context, packs_ ? layout(call, rows, columns) * static_cast<std::int64_t>(size_of(operand.dtype)) : 0) {
     if (!packs_) return;
     packed_.data = memory_.as<void>();
@@ -85,60 +100,113 @@ std::uint32_t alignment(const MatMul& call, const Operand& operand, std::int64_t
   return static_cast<std::uint32_t>(bits & -bits);
 }
 
-/// The innermost batch dimension goes to cuBLAS, the ones before are walked here.
+BlasMatrix blas_matrix(const MatMul& call, const Operand& operand, const Leading& lies) {
+  const int inner = call.batch.ndim - 1;
+  return {lies.transposed, lies.leading, inner < 0 ? 0 : operand.strides[static_cast<std::size_t>(inner)],
+          alignment(call, operand, lies.leading)};
+}
+
+/// A call as cuBLAS sees it, with factors that it can read. It thinks in columns: c = a b is computed as it is where c's
+/// columns are contiguous, and as transposed(c) = transposed(b) transposed(a) where its rows are. The innermost batch
+/// dimension goes to cuBLAS, the ones before are walked here.
+class InColumns {
+ public:
+  InColumns(const MatMul& call, const Operand& a, const Operand& b) : call_(call), a_(a), b_(b), outer_(call.batch) {
+    const MatrixStrides c = matrix_strides(call, call.c), as = matrix_strides(call, a), bs = matrix_strides(call, b);
+    const Leading by_columns = leading(call.m, call.n, c);
+    swapped_ = !by_columns.possible || by_columns.transposed;
+    const Leading first = swapped_ ? leading(call.n, call.k, transposed(bs)) : leading(call.m, call.k, as);
+    const Leading second = swapped_ ? leading(call.k, call.m, transposed(as)) : leading(call.k, call.n, bs);
+    const Leading result = swapped_ ? leading(call.n, call.m, transposed(c)) : by_columns;
+    const bool batched = call.batch.ndim > 0;
+    product_ = {.wide = call.c.dtype == DType::Float64,
+                .allow_tf32 = call.allow_tf32 && call.c.dtype == DType::Float32,
+                .m = swapped_ ? call.n : call.m,
+                .n = swapped_ ? call.m : call.n,
+                .k = call.k,
+                .count = batched ? call.batch.sizes[static_cast<std::size_t>(call.batch.ndim - 1)] : 1,
+                .a = blas_matrix(call, left(), first),
+                .b = blas_matrix(call, right(), second),
+                .c = blas_matrix(call, call.c, result)};
+    if (batched) --outer_.ndim;
+  }
+
+  const BlasProduct& product() const { return product_; }
+  const Operand& left() const { return swapped_ ? b_ : a_; }
+  const Operand& right() const { return swapped_ ? a_ : b_; }
+
+  /// What the product is added to, if cuBLAS can read it.
+  std::optional<BlasMatrix> before(const Operand& operand) const {
+    const MatrixStrides strides = matrix_strides(call_, operand);
+    const Leading lies = leading_of_before(product_.m, product_.n, swapped_ ? transposed(strides) : strides);
+    if (!lies.possible) return {};
+    return blas_matrix(call_, operand, lies);
+  }
+
+  /// queue(at) for each of the outer batch, until one gives false; at(operand) is where its matrices begin.
+  template <class Queue>
+  bool for_each(const Queue& queue) const {
+    std::array<std::int64_t, kMaxDims> index{};
+    const auto at = [&](const Operand& operand) {
+      std::int64_t offset = 0;
+      for (std::size_t d = 0; d < static_cast<std::size_t>(outer_.ndim); ++d) offset += index[d] * operand.strides[d];
+      return static_cast<std::byte*>(operand.data) + offset * static_cast<std::int64_t>(size_of(operand.dtype));
+    };
+    for (std::int64_t i = 0; i < outer_.count(); ++i) {
+      if (!queue(at)) return false;
+      for (auto d = static_cast<std::size_t>(outer_.ndim); d-- > 0;) {
+        if (++index[d] < outer_.sizes[d]) break;
+        index[d] = 0;
+      }
+    }
+    return true;
+  }
+
+ private:
+  const MatMul& call_;
+  const Operand &a_, &b_;
+  Extent outer_;
+  bool swapped_;
+  BlasProduct product_;
+};
+
 void blas_matmul(const Context& context, const MatMul& call) {
   const Factor a(context, call, call.a, call.m, call.k), b(context, call, call.b, call.k, call.n);
-  // cuBLAS thinks in columns: c = a b is computed as it is where c's columns are contiguous, and as
-  // transposed(c) = transposed(b) transposed(a) where its rows are.
-  const MatrixStrides c = matrix_strides(call, call.c), as = matrix_strides(call, a.operand()),
-                      bs = matrix_strides(call, b.operand());
-  const Leading by_columns = leading(call.m, call.n, c);
-  const bool swapped = !by_columns.possible || by_columns.transposed;
-  const auto transposed = [](MatrixStrides strides) { return MatrixStrides{strides.column, strides.row}; };
-  const Leading first = swapped ? leading(call.n, call.k, transposed(bs)) : leading(call.m, call.k, as);
-  const Leading second = swapped ? leading(call.k, call.m, transposed(as)) : leading(call.k, call.n, bs);
-  const Leading result = swapped ? leading(call.n, call.m, transposed(c)) : by_columns;
-
-  Extent outer = call.batch;
-  const auto inner = static_cast<std::size_t>(call.batch.ndim - 1);
-  const bool batched = call.batch.ndim > 0;
-  if (batched) --outer.ndim;
-  const Operand &left = swapped ? b.operand() : a.operand(), &right = swapped ? a.operand() : b.operand();
-  const auto matrix = [&](const Leading& lies, const Operand& operand) {
-    return BlasMatrix{lies.transposed, lies.leading, batched ? operand.strides[inner] : 0,
-                      alignment(call, operand, lies.leading)};
-  };
-  const BlasProduct product{.wide = call.c.dtype == DType::Float64,
-                            .allow_tf32 = call.allow_tf32 && call.c.dtype == DType::Float32,
-                            .m = swapped ? call.n : call.m,
-                            .n = swapped ? call.m : call.n,
-                            .k = call.k,
-                            .count = batched ? call.batch.sizes[inner] : 1,
-                            .a = matrix(first, left),
-                            .b = matrix(second, right),
-                            .c = matrix(result, call.c)};
-  std::array<std::int64_t, kMaxDims> index{};
-  const auto at = [&](const Operand& operand) {
-    std::int64_t offset = 0;
-    for (std::size_t d = 0; d < static_cast<std::size_t>(outer.ndim); ++d) offset += index[d] * operand.strides[d];
-    return static_cast<std::byte*>(operand.data) + offset * static_cast<std::int64_t>(size_of(operand.dtype));
-  };
-  Blas& blas = context.gpu().blas();
-  for (std::int64_t i = 0; i < outer.count(); ++i) {
-    if (!blas.multiply(context, product, at(left), at(right), at(call.c), call.store == Store::Accumulate)) {
-      LUGE_CHECK(ShapeError, std::max({call.m, call.n, call.k}) < kMostTiled,
-                 "{}: cuBLASLt has no algorithm for ({}, {}) x ({}, {}), and luge's own kernel takes sizes below {}",
-                 context.op(), call.m, call.k, call.k, call.n, kMostTiled);
-      return tiled_matmul(context, call);  // told by the first: all of them are of one kind
-    }
-    for (auto d = static_cast<std::size_t>(outer.ndim); d-- > 0;) {
-      if (++index[d] < outer.sizes[d]) break;
-      index[d] = 0;
-    }
-  }
+  const InColumns seen(call, a.operand(), b.operand());
+  const bool found = seen.for_each([&](const auto& at) {
+    return context.gpu().blas().multiply(context, seen.product(), at(seen.left()), at(seen.right()), at(call.c),
+                                         call.store == Store::Accumulate);
+  });
+  if (found) return;
+  LUGE_CHECK(ShapeError, std::max({call.m, call.n, call.k}) < kMostTiled,
+             "{}: cuBLASLt has no algorithm for ({}, {}) x ({}, {}), and luge's own kernel takes sizes below {}",
+             context.op(), call.m, call.k, call.k, call.n, kMostTiled);
+  tiled_matmul(context, call);  // told by the first: all of them are of one kind
 }
 
 }  // namespace
+
+// ---- onto something else -------------------------------------------------------------------------
+
+bool takes_before(const Context& context, const MatMul& call, const Operand& before) {
+  if (is_small(call) || needs_packing(call, call.a, call.m, call.k) || needs_packing(call, call.b, call.k, call.n))
+    return false;
+  const InColumns seen(call, call.a, call.b);
+  const std::optional<BlasMatrix> lies = seen.before(before);
+  return lies && context.gpu().blas().takes_before(context, seen.product(), *lies);
+}
+
+void run_onto(const Context& context, const MatMul& call, const Operand& before) {
+  const InColumns seen(call, call.a, call.b);
+  const BlasMatrix lies = seen.before(before).value();
+  seen.for_each([&](const auto& at) {
+    context.gpu().blas().multiply_onto(context, seen.product(), at(seen.left()), at(seen.right()), lies, at(before),
+                                       at(call.c));
+    return true;
+  });
+}
+
+// ---- the call -------------------------------------------------------------------------------------
 
 void run(const Context& context, const MatMul& call) {
   is_small(call) ? tiled_matmul(context, call) : blas_matmul(context, call);

@@ -13,11 +13,13 @@
 #include <fmt/format.h>
 
 #include <luge/base/error.h>
+#include <luge/seam/detail/copies.h>
 
 #include "backend.h"
 #include "fused/chain_item.h"
 #include "graph.h"
 #include "item.h"
+#include "onto.h"
 
 namespace luge::cuda {
 namespace {
@@ -43,6 +45,25 @@ class CallItem final : public Item {
  private:
   Backend& backend_;
   Call call_;
+};
+
+/// A product that reads its layer's bias where that lies.
+class OntoItem final : public Item {
+ public:
+  OntoItem(Gpu& gpu, const MatMul& call, const Operand& before) : gpu_(gpu), call_(call), before_(before) {}
+
+  void queue() const override { run_onto(Context(gpu_, call_.name()), call_, before_); }
+
+ private:
+  Gpu& gpu_;
+  MatMul call_;
+  Operand before_;
+};
+
+/// Keeps the place of an item that has nothing left to do.
+class EmptyItem final : public Item {
+ public:
+  void queue() const override {}
 };
 
 class CudaExecutable final : public Executable {
@@ -107,13 +128,23 @@ class CudaExecutable final : public Executable {
 bool CudaBackend::fuses() const { return can_fuse(); }
 
 std::unique_ptr<Executable> CudaBackend::compile(const Plan& plan) {
+  // A plan for many steps runs its items in another order.
+  const Context context(gpu_, kOp);
+  const std::vector<PlanPart> parts = without_copies(plan.items, [&](const MatMul& call, const Operand& before) {
+    return !plan.sets && takes_before(context, call, before);
+  });
   std::vector<std::unique_ptr<const Item>> items;
-  for (const Plan::Item& item : plan.items) {
-    if (const auto* const call = std::get_if<Call>(&item))
+  for (const PlanPart& part : parts) {
+    const auto* const call = std::get_if<Call>(&part.work);
+    if (part.is_empty)
+      items.push_back(std::make_unique<EmptyItem>());
+    else if (part.before.is_memory())
+      items.push_back(std::make_unique<OntoItem>(gpu_, std::get<MatMul>(*call), part.before));
+    else if (call)
       items.push_back(std::make_unique<CallItem>(*this, *call));
     else
       items.push_back(make_chain_item(gpu_, [&](unsigned* finished, const Allocate& allocate) {
-        return generate(std::get<Chain>(item), Steps::One, finished, allocate);
+        return generate(std::get<Chain>(part.work), Steps::One, finished, allocate);
       }));
     if (!items.back()) return nullptr;
   }

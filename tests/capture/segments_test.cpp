@@ -108,7 +108,8 @@ void expect_equal(const TrainedNetworks& actual, const TrainedNetworks& expected
   expect_equal(actual.recorded, expected.recorded, "recorded");
 }
 
-/// Small enough for a block of several sets, larger than a block, fewer sets than threads; odd sizes throughout.
+/// Small enough for a block of several sets, larger than a block, fewer sets than threads, of one set and beyond
+/// CUDA's own products; odd sizes throughout.
 std::vector<NetworkCase> network_cases() {
   return {{.sets = 50, .in = 3, .hidden = 5, .out = 2, .batch = 7, .records = true},
           {.sets = 50, .in = 3, .hidden = 17, .out = 1, .batch = 33, .has_own_rows = true},
@@ -121,6 +122,7 @@ std::vector<NetworkCase> network_cases() {
           {.sets = 300, .in = 4, .hidden = 16, .out = 8, .batch = 48,
            .loss = NetworkLoss::Softmax, .has_own_rows = true, .clips = true},
           {.sets = 3, .in = 70, .hidden = 130, .out = 4, .batch = 129, .records = true, .clips = true},
+          {.sets = 1, .in = 140, .hidden = 150, .out = 131, .batch = 150, .loss = NetworkLoss::CrossEntropy},
           {.sets = 2, .in = 1, .hidden = 1, .out = 1, .batch = 1},
           {.sets = 1, .in = 8, .hidden = 9, .out = 3, .batch = 5, .loss = NetworkLoss::CrossEntropy},
           {.sets = 40, .in = 6, .hidden = 16, .out = 3, .batch = 20,

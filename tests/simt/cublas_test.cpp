@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <functional>
 #include <random>
 #include <vector>
 
@@ -23,6 +25,8 @@ struct Product {
   std::int64_t m, n, k, lda, ldb, ldc;
   std::int64_t step_a, step_b, step_c;
   std::int32_t count;
+  bool onto = false;  ///< added to a matrix of its own, as follows, not to what it overwrites
+  std::int64_t ld_onto = 0, step_onto = 0;
 };
 
 class CublasTest : public ::testing::Test {
@@ -46,16 +50,18 @@ class CublasTest : public ::testing::Test {
     return memory;
   }
 
-  /// Finds an algorithm for single matrices and runs it for all; the first status that is no success.
+  /// Finds an algorithm for single matrices and runs it for all; the first status that is no success. `onto`: the
+  /// elements of data_[2] behind which what the product is added to begins, where it is not in data_[3].
   cublasStatus_t run(const Product& p, std::uint32_t alignment = 8, std::size_t workspace = kWorkspace,
-                     std::int64_t shift = 0) {
+                     std::int64_t shift = 0, std::int64_t onto = -1) {
     cublasLtMatmulDesc_t operation = nullptr;
-    cublasLtMatrixLayout_t layouts[2][3] = {};
+    cublasLtMatrixLayout_t layouts[2][4] = {};
     cublasLtMatmulPreference_t preference = nullptr;
     const bool turn_a = p.op_a != CUBLAS_OP_N, turn_b = p.op_b != CUBLAS_OP_N;
-    const std::int64_t rows[] = {turn_a ? p.k : p.m, turn_b ? p.n : p.k, p.m};
-    const std::int64_t columns[] = {turn_a ? p.m : p.k, turn_b ? p.k : p.n, p.n};
-    const std::int64_t leading[] = {p.lda, p.ldb, p.ldc}, steps[] = {p.step_a, p.step_b, p.step_c};
+    const std::int64_t rows[] = {turn_a ? p.k : p.m, turn_b ? p.n : p.k, p.m, p.m};
+    const std::int64_t columns[] = {turn_a ? p.m : p.k, turn_b ? p.k : p.n, p.n, p.n};
+    const std::int64_t leading[] = {p.lda, p.ldb, p.ldc, p.ld_onto};
+    const std::int64_t steps[] = {p.step_a, p.step_b, p.step_c, p.step_onto};
     cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
     const auto then = [&status](cublasStatus_t next) {
       if (status == CUBLAS_STATUS_SUCCESS) status = next;
@@ -65,7 +71,7 @@ class CublasTest : public ::testing::Test {
     then(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSA, &p.op_a, sizeof p.op_a));
     then(cublasLtMatmulDescSetAttribute(operation, CUBLASLT_MATMUL_DESC_TRANSB, &p.op_b, sizeof p.op_b));
     for (int batched = 0; batched < 2; ++batched) {
-      for (int i = 0; i < 3; ++i) {
+      for (int i = 0; i < (p.onto ? 4 : 3); ++i) {
         cublasLtMatrixLayout_t& layout = layouts[batched][i];
         if (!then(cublasLtMatrixLayoutCreate(&layout, CUDA_R_64F, static_cast<std::uint64_t>(rows[i]),
                                              static_cast<std::uint64_t>(columns[i]), leading[i])) ||
@@ -89,10 +95,11 @@ class CublasTest : public ::testing::Test {
       then(cublasLtMatmulAlgoGetHeuristic(handle_, operation, layouts[0][0], layouts[0][1], layouts[0][2],
                                           layouts[0][2], preference, 1, &result, &found));
     const double alpha = 2, beta = 0.5;
+    const double* const added = !p.onto ? data_[2] : onto < 0 ? data_[3] : data_[2] + onto;
     if (status == CUBLAS_STATUS_SUCCESS)
       then(cublasLtMatmul(handle_, operation, &alpha, data_[0] + shift, layouts[1][0], data_[1], layouts[1][1], &beta,
-                          data_[2], layouts[1][2], data_[2], layouts[1][2], &result.algo, workspace_, workspace,
-                          stream_));
+                          added, layouts[1][p.onto ? 3 : 2], data_[2], layouts[1][2], &result.algo, workspace_,
+                          workspace, stream_));
     for (auto& some : layouts)
       for (cublasLtMatrixLayout_t layout : some)
         if (layout) cublasLtMatrixLayoutDestroy(layout);
@@ -104,7 +111,7 @@ class CublasTest : public ::testing::Test {
   static constexpr std::size_t kElements = 1000, kWorkspace = std::size_t{4} << 20;
   cudaStream_t stream_ = nullptr;
   cublasLtHandle_t handle_ = nullptr;
-  double* data_[3] = {};
+  double* data_[4] = {};
   void* workspace_ = nullptr;
 };
 
@@ -145,6 +152,22 @@ TEST_F(CublasTest, MultipliesInEveryLayout) {
   }
 }
 
+/// Out of place, with one column for all, as a layer's bias.
+TEST_F(CublasTest, AddsAColumnToAllColumns) {
+  std::vector<double> column(kElements), zeros(kElements), result(kElements);
+  for (std::size_t i = 0; i < column.size(); ++i) column[i] = static_cast<double>(i);
+  for (int i = 0; i < 4; ++i)
+    cudaMemcpyAsync(data_[i], i == 3 ? column.data() : zeros.data(), kElements * sizeof(double), cudaMemcpyHostToDevice,
+                    stream_);
+  ASSERT_EQ(run({kN, kN, 3, 4, 5, 3, 5, 3, 20, 20, 20, 2, true, 0, 7}), CUBLAS_STATUS_SUCCESS);
+  cudaMemcpyAsync(result.data(), data_[2], kElements * sizeof(double), cudaMemcpyDeviceToHost, stream_);
+  ASSERT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
+  for (std::size_t matrix = 0; matrix < 2; ++matrix)
+    for (std::size_t j = 0; j < 4; ++j)
+      for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_EQ(result[matrix * 20 + j * 3 + i], 0.5 * static_cast<double>(matrix * 7 + i)) << matrix << i << j;
+}
+
 TEST_F(CublasTest, RefusesWhatTheRealOneRefuses) {
   const auto with = [](auto change) {
     Product p{kN, kN, 3, 4, 5, 3, 5, 3, 20, 20, 20, 2};
@@ -157,6 +180,23 @@ TEST_F(CublasTest, RefusesWhatTheRealOneRefuses) {
   EXPECT_EQ(run(with([](Product& p) { p.op_a = kT; })), kRefused) << "lda, transposed";
   EXPECT_EQ(run(with([](Product& p) { p.ldb = 4; })), kRefused);
   EXPECT_EQ(run(with([](Product& p) { p.ldc = 2; })), kRefused);
+  EXPECT_EQ(run(with([](Product& p) { p.lda = 0; })), kRefused) << "one column for all is for c alone";
+  EXPECT_EQ(run(with([](Product& p) { p.ldc = 0; })), kRefused) << "and out of place";
+  EXPECT_EQ(run(with([](Product& p) {
+              p.onto = true;
+              p.ld_onto = 2;
+            })),
+            kRefused)
+      << "columns of c that overlap";
+  const Product out_of_place = with([](Product& p) {
+    p.onto = true;
+    p.ld_onto = 3;
+    p.step_onto = 20;
+  });
+  EXPECT_EQ(run(out_of_place), CUBLAS_STATUS_SUCCESS);
+  EXPECT_EQ(run(out_of_place, 8, kWorkspace, 0, 0), kRefused) << "in place, by another descriptor";
+  EXPECT_EQ(run(out_of_place, 8, kWorkspace, 0, 31), kRefused) << "overlaps the result";
+  EXPECT_EQ(run(out_of_place, 8, kWorkspace, 0, 40), CUBLAS_STATUS_SUCCESS) << "behind the result";
   EXPECT_EQ(run(with([](Product& p) { p.m = 0; })), kRefused);
   EXPECT_EQ(run(with([](Product& p) { p.count = 0; })), kRefused);
   EXPECT_EQ(run(with([](Product& p) { p.step_c = 11; })), kRefused) << "results overlap";
@@ -257,6 +297,150 @@ TEST(LargeProductTest, WithoutAnAlgorithmOurOwnKernelMultiplies) {
   }
 }
 
+// ---- a layer's bias, read by its product ----------------------------------------------------------
+
+/// A layer beyond luge's own kernel, for rows of all sets or of each.
+struct LayerCase {
+  std::int64_t sets, rows, in, out;
+  luge::DType dtype = luge::float32;
+};
+
+/// NaN and the signs of zeros count.
+std::vector<std::uint64_t> bits(const luge::Tensor& tensor) {
+  std::vector<std::uint64_t> result;
+  for (const double value : tensor.detach().flatten().to_vector<double>())
+    result.push_back(std::bit_cast<std::uint64_t>(value));
+  return result;
+}
+
+struct Captured {
+  std::vector<std::uint64_t> eager, replayed;
+  std::uint64_t onto;      ///< products that read the bias where it lies, of a plan
+  std::uint64_t launches;  ///< of a replay
+};
+
+/// relu(linear(x, weight, bias)) into a tensor that stays, captured; `change` is called before the replay.
+Captured capture_layer(const luge::Tensor& x, const luge::Tensor& weight, const luge::Tensor& bias,
+                       const std::function<void()>& change = {}) {
+  luge::Tensor kept = luge::zeros_like(luge::linear(x, weight, bias));
+  auto step = luge::capture([&] { kept.copy_(luge::relu(luge::linear(x, weight, bias))); });
+  const auto before = cublas::statistics();
+  step();
+  Captured result{.eager = {}, .replayed = {}, .onto = cublas::statistics().onto - before.onto, .launches = 0};
+  if (change) change();
+  const auto launches = runtime::statistics().launches;
+  step();
+  result.launches = runtime::statistics().launches - launches;
+  result.replayed = bits(kept);
+  result.eager = bits(luge::relu(luge::linear(x, weight, bias)));
+  return result;
+}
+
+/// Numbers of which some are not finite, some are zeros with a sign.
+luge::Tensor with_specials(luge::Tensor tensor) {
+  const double specials[] = {std::nan(""), HUGE_VAL, -HUGE_VAL, -0.0, 0.0};
+  for (std::int64_t i = 0; i < 5 && 3 * i < tensor.size(-1); ++i) tensor.slice(-1, 3 * i, 3 * i + 1).fill_(specials[i]);
+  return tensor;
+}
+
+/// What a layer reads.
+struct Layer {
+  luge::Tensor x, weight, bias;
+
+  explicit Layer(const LayerCase& of) {
+    const auto shape = [&](std::int64_t rows, std::int64_t columns) {
+      luge::Shape result;
+      if (of.sets > 0) result.push_back(of.sets);
+      if (rows > 0) result.push_back(rows);
+      result.push_back(columns);
+      return result;
+    };
+    const luge::TensorOptions options{.dtype = of.dtype, .device = luge::Device::cuda()};
+    x = luge::randn(shape(of.rows, of.in), options);
+    x.slice(-2, 0, 1).fill_(-0.0);
+    weight = luge::randn(shape(of.out, of.in), options);
+    bias = with_specials(luge::randn(shape(0, of.out), options));
+  }
+};
+
+TEST(LayerTest, ItsProductReadsTheBiasWhereItLies) {
+  for (const LayerCase& of : {LayerCase{0, 150, 140, 131}, {0, 1, 600, 132}, {0, 150, 140, 131, luge::float64},
+                              {3, 140, 150, 132}, {2, 5, 600, 133, luge::float64}}) {
+    SCOPED_TRACE(::testing::Message() << of.sets << " sets, " << of.rows << ", " << of.in << ", " << of.out);
+    Layer layer(of);
+    const Captured one = capture_layer(layer.x, layer.weight, layer.bias, [&] { layer.bias.mul_(-0.5); });
+    EXPECT_GT(one.onto, 0u);
+    EXPECT_EQ(one.replayed, one.eager);
+  }
+}
+
+TEST(LayerTest, WithoutSuchAnAlgorithmTheBiasIsCopiedFirst) {
+  const Layer with({0, 151, 140, 131}), without({0, 152, 140, 131});
+  const Captured onto = capture_layer(with.x, with.weight, with.bias);
+  cublas::set_in_place_only(true);
+  const Captured copied = capture_layer(without.x, without.weight, without.bias);
+  cublas::set_in_place_only(false);
+  EXPECT_EQ(onto.onto, 1u);
+  EXPECT_EQ(copied.onto, 0u);
+  EXPECT_EQ(copied.replayed, copied.eager);
+  EXPECT_EQ(copied.launches, onto.launches + 1) << "the copy";
+}
+
+/// One after the other, where a batch needs more workspace than there is: each begins from its own set's bias.
+TEST(LayerTest, MembersThatAreMultipliedAloneReadTheirOwnBias) {
+  const Layer layer({10, 5, 600, 132});
+  const Captured captured = capture_layer(layer.x, layer.weight, layer.bias);
+  EXPECT_EQ(captured.onto, 10u);
+  EXPECT_EQ(captured.replayed, captured.eager);
+}
+
+TEST(LayerTest, AnotherLayoutOfItsFactorsChangesNothing) {
+  const Layer layer({0, 150, 140, 131}), wide({0, 140, 150, 140});
+  const Captured turned = capture_layer(wide.x.transpose(0, 1), layer.weight, layer.bias);
+  EXPECT_EQ(turned.onto, 1u) << "columns of x are contiguous";
+  EXPECT_EQ(turned.replayed, turned.eager);
+  const luge::Tensor spaced = luge::randn({150, 280}, {.device = luge::Device::cuda()}).slice(1, 0, 280, 2);
+  const Captured packed = capture_layer(spaced, layer.weight, layer.bias);
+  EXPECT_EQ(packed.onto, 0u) << "no element of x is next to another";
+  EXPECT_EQ(packed.replayed, packed.eager);
+}
+
+/// The algorithm was chosen for addresses that are multiples of 16 bytes, and the bias's is none.
+TEST(LayerTest, ABiasOfLessAlignmentIsCopied) {
+  const Layer layer({0, 150, 140, 132}), wider({0, 150, 140, 140});
+  const Captured captured = capture_layer(layer.x, layer.weight, wider.bias.slice(0, 1, 133));
+  EXPECT_EQ(captured.onto, 0u);
+  EXPECT_EQ(captured.replayed, captured.eager);
+}
+
+/// Two layers of one width: one chain copies both biases, and nothing is left of it.
+TEST(LayerTest, SeveralBiasesOfOneStepAreReadByTheirProducts) {
+  const Layer first({0, 150, 140, 131}), second({0, 150, 131, 131});
+  const luge::Tensor rows = luge::randn({150, 131}, {.device = luge::Device::cuda()});
+  luge::Tensor kept = luge::zeros_like(rows);
+  const auto body = [&] {
+    const luge::Tensor hidden = luge::relu(luge::linear(first.x, first.weight, luge::randn_like(first.bias)));
+    return luge::linear(hidden, second.weight, second.bias) * 2 + luge::linear(rows, second.weight, second.bias);
+  };
+  luge::manual_seed(3);
+  for (int i = 0; i < 3; ++i) kept.copy_(body());
+  const auto eager = bits(kept);
+  luge::manual_seed(3);
+  const auto before = cublas::statistics();
+  auto step = luge::capture([&] { kept.copy_(body()); });
+  for (int i = 0; i < 3; ++i) step();
+  EXPECT_EQ(bits(kept), eager);
+  EXPECT_EQ(cublas::statistics().onto - before.onto, 3u);
+}
+
+/// Its one column's rows would have to repeat, which cuBLASLt has no word for.
+TEST(LayerTest, ABiasOfOneOutputIsCopied) {
+  const Layer layer({0, 600, 784, 1});
+  const Captured captured = capture_layer(layer.x, layer.weight, layer.weight.slice(1, 0, 1).select(1, 0));
+  EXPECT_EQ(captured.onto, 0u);
+  EXPECT_EQ(captured.replayed, captured.eager);
+}
+
 /// Restores the precision.
 class PrecisionTest : public ::testing::Test {
  protected:
@@ -289,6 +473,17 @@ TEST_F(PrecisionTest, Tf32IsUsedWhereItIsAllowed) {
   const auto [small, own] = with(luge::MatmulPrecision::High, little, little);
   EXPECT_EQ(small, 0u) << "our own kernel";
   EXPECT_LT(own, kRounding);
+}
+
+TEST_F(PrecisionTest, ALayerThatTakesTf32ReadsItsBiasInPlace) {
+  const Layer layer({0, 150, 140, 131});
+  luge::set_float32_matmul_precision(luge::MatmulPrecision::High);
+  const auto before = cublas::statistics();
+  const Captured captured = capture_layer(layer.x, layer.weight, layer.bias);
+  const auto after = cublas::statistics();
+  EXPECT_EQ(captured.onto, 1u);
+  EXPECT_EQ(after.tf32 - before.tf32, after.products - before.products);
+  EXPECT_EQ(captured.replayed, captured.eager);
 }
 
 /// A half has 11 bits at most, as TF32 has: nothing is lost.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include <luge/base/threads.h>
 
@@ -39,11 +40,7 @@ void run_part(const SetPart& part) {
 SetBlocks::SetBlocks(const SetSegment& segment)
     : sets_(segment.sets),
       together_(std::clamp(kBlockBytes / std::max<std::int64_t>(segment.set_bytes, 1), std::int64_t{1}, segment.sets)) {
-  std::vector<SetPart> fused;
-  for (const auto& work : segment.parts) fused.push_back({work, {}});
-  remove_copies(fused);
-  fuse_activations(fused, segment.locals, sets_);
-  for (SetPart& what : fused) {
+  for (SetPart& what : fused_parts(segment.parts, segment.locals, sets_)) {
     Part& part = parts_.emplace_back();
     part.what = std::move(what);
     if (const Chain* const chain = part.chain()) {

@@ -1,5 +1,7 @@
 #include "set_parts.h"
 
+#include <utility>
+
 namespace luge::cpu {
 
 void for_each_effect(SetPart& part, const Effects::Visit& visit) {
@@ -18,15 +20,6 @@ bool is_block(const MatMul& product) {
   return row <= 1 && (product.n == 1 || c.strides[row + 1] == 1) && (product.m == 1 || c.strides[row] == product.n);
 }
 
-Bytes bytes_of_effect(const Effect& effect) {
-  const auto data = reinterpret_cast<std::intptr_t>(*effect.data);
-  return {data + effect.low, data + effect.high};
-}
-
-Bytes bytes_of_window(Operand window, const Extent& extent) {
-  return bytes_of_effect(window_effect(window, extent, true, true));
-}
-
 bool disturbs(const SetPart& part, const Bytes& touched, const Bytes& written) {
   bool found = false;
   SetPart copy = part;
@@ -35,6 +28,20 @@ bool disturbs(const SetPart& part, const Bytes& touched, const Bytes& written) {
     found |= bytes.overlaps(touched) || (effect.writes && bytes.overlaps(written));
   });
   return found;
+}
+
+std::vector<SetPart> fused_parts(const std::vector<Plan::Item>& items, const std::vector<SetSegment::Local>& locals,
+                                 std::int64_t sets) {
+  const auto takes = [](const MatMul& call, const Operand&) { return takes_fusion(call); };
+  std::vector<SetPart> parts;
+  for (PlanPart& part : without_copies(items, takes)) {
+    if (part.is_empty) continue;
+    SetPart& left = parts.emplace_back();
+    left.work = std::move(part.work);
+    left.fusion.before = part.before;
+  }
+  fuse_activations(parts, locals, sets);
+  return parts;
 }
 
 }  // namespace luge::cpu

@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include <luge/seam/detail/plan.h>
+#include <luge/seam/detail/copies.h>
 
 #include "../matmul/fusion.h"
 
@@ -25,26 +25,15 @@ void for_each_effect(SetPart& part, const Effects::Visit& visit);
 /// Whether c is one block of rows, in each of the sets if there are some.
 bool is_block(const MatMul& product);
 
-/// Bytes of memory. Signed: strides lead either way.
-struct Bytes {
-  std::intptr_t low, high;
-
-  bool overlaps(const Bytes& other) const { return low < other.high && other.low < high; }
-  bool contains(const Bytes& other) const { return low <= other.low && other.high <= high; }
-};
-
-Bytes bytes_of_effect(const Effect& effect);
-Bytes bytes_of_window(Operand window, const Extent& extent);
-
 /// Whether a part touches the first, or writes the second.
 bool disturbs(const SetPart& part, const Bytes& touched, const Bytes& written);
-
-/// Takes out copies into memory that a product alone goes on from, such as a layer's bias laid out for every row: the
-/// product reads what was copied.
-void remove_copies(std::vector<SetPart>& parts);
 
 /// Takes out a relu, or its gradient, of all that a product makes, where nobody else reads that: the product does it to
 /// what is in registers. `locals`: memory that nobody reads behind the parts; of so many sets.
 void fuse_activations(std::vector<SetPart>& parts, const std::vector<SetSegment::Local>& locals, std::int64_t sets);
+
+/// The same items, fused: without copies that products read past (copies.h), then without activations.
+std::vector<SetPart> fused_parts(const std::vector<Plan::Item>& items, const std::vector<SetSegment::Local>& locals,
+                                 std::int64_t sets);
 
 }  // namespace luge::cpu

@@ -36,8 +36,8 @@ constexpr std::uint64_t kMade = 0x6c75676562706173;        // in an algorithm th
 constexpr std::int64_t kSplitFrom = 256;                   // terms
 constexpr std::size_t kSplitBytes = std::size_t{4} << 20;  // of workspace for a matrix, more than its elements need
 
-std::atomic<bool> without_algorithms{false};
-std::atomic<std::uint64_t> searches{0}, products{0}, tf32_products{0};
+std::atomic<bool> without_algorithms{false}, in_place_only{false};
+std::atomic<std::uint64_t> searches{0}, products{0}, tf32_products{0}, onto_products{0};
 
 /// What an algorithm was made for: the fields of cublasLtMatmulAlgo_t.
 struct Algorithm {
@@ -52,11 +52,12 @@ struct Matrices {
   T* data;
   std::int64_t rows, columns, leading, step;
 
+  T* begin(std::int64_t count) const { return data + std::min<std::int64_t>(0, (count - 1) * step); }
+  T* end(std::int64_t count) const {
+    return data + std::max<std::int64_t>(0, (count - 1) * step) + (columns - 1) * leading + rows;
+  }
   bool is_accessible(std::int64_t count) const {
-    const std::int64_t last = (columns - 1) * leading + rows - 1;
-    const std::int64_t low = std::min<std::int64_t>(0, (count - 1) * step);
-    const std::int64_t high = std::max<std::int64_t>(0, (count - 1) * step) + last;
-    return simt::runtime::is_accessible(data + low, static_cast<std::size_t>(high - low + 1) * sizeof(T));
+    return simt::runtime::is_accessible(begin(count), static_cast<std::size_t>(end(count) - begin(count)) * sizeof(T));
   }
   T& at(std::int64_t matrix, std::int64_t row, std::int64_t column) const {
     return data[matrix * step + column * leading + row];
@@ -72,17 +73,22 @@ bool is_aligned(const void* data, const cublasLtMatrixLayoutOpaque_t& layout, st
          (layout.count == 1 || static_cast<std::size_t>(std::llabs(layout.step)) * bytes % alignment == 0);
 }
 
-/// Whether the descriptors fit each other.
+/// Whether the descriptors fit each other. Out of place, c may have one column for all: its leading dimension is 0.
 bool is_valid(const cublasLtMatmulDescOpaque_t& operation, const cublasLtMatrixLayoutOpaque_t& a,
-              const cublasLtMatrixLayoutOpaque_t& b, const cublasLtMatrixLayoutOpaque_t& c) {
+              const cublasLtMatrixLayoutOpaque_t& b, const cublasLtMatrixLayoutOpaque_t& c,
+              const cublasLtMatrixLayoutOpaque_t& d) {
   const bool wide = operation.compute == CUBLAS_COMPUTE_64F;
-  for (const cublasLtMatrixLayoutOpaque_t* const layout : {&a, &b, &c})
+  for (const cublasLtMatrixLayoutOpaque_t* const layout : {&a, &b, &c, &d}) {
     if (layout->type != (wide ? CUDA_R_64F : CUDA_R_32F) || layout->count != a.count) return false;
+    const bool broadcasts = layout == &c && &c != &d && layout->leading == 0;
+    if (layout->leading < layout->rows && !broadcasts) return false;
+  }
   const bool turn_a = operation.a != CUBLAS_OP_N, turn_b = operation.b != CUBLAS_OP_N;
   const std::int64_t k = turn_a ? a.rows : a.columns;
-  const bool overlap = c.count > 1 && std::llabs(c.step) < (c.columns - 1) * c.leading + c.rows;
-  return operation.scale == (wide ? CUDA_R_64F : CUDA_R_32F) && (turn_a ? a.columns : a.rows) == c.rows &&
-         (turn_b ? b.rows : b.columns) == c.columns && (turn_b ? b.columns : b.rows) == k && !overlap;
+  const bool overlap = d.count > 1 && std::llabs(d.step) < (d.columns - 1) * d.leading + d.rows;
+  return operation.scale == (wide ? CUDA_R_64F : CUDA_R_32F) && (turn_a ? a.columns : a.rows) == d.rows &&
+         (turn_b ? b.rows : b.columns) == d.columns && (turn_b ? b.columns : b.rows) == k && c.rows == d.rows &&
+         c.columns == d.columns && !overlap;
 }
 
 std::size_t workspace_of(const Algorithm& algorithm, std::int64_t count) {
@@ -100,16 +106,22 @@ double to_tf32(double x) { return x; }
 template <class T>
 cublasStatus_t multiply(const cublasLtMatmulDescOpaque_t& operation, const Algorithm& algorithm, const void* alpha,
                         const void* a_data, const cublasLtMatrixLayoutOpaque_t& a_layout, const void* b_data,
-                        const cublasLtMatrixLayoutOpaque_t& b_layout, const void* beta, void* c_data,
-                        const cublasLtMatrixLayoutOpaque_t& c_layout, cudaStream_t stream) {
+                        const cublasLtMatrixLayoutOpaque_t& b_layout, const void* beta, const void* c_data,
+                        const cublasLtMatrixLayoutOpaque_t& c_layout, void* d_data,
+                        const cublasLtMatrixLayoutOpaque_t& d_layout, cudaStream_t stream) {
   const auto matrices = [](auto* data, const cublasLtMatrixLayoutOpaque_t& x) {
     return Matrices<std::remove_pointer_t<decltype(data)>>{data, x.rows, x.columns, x.leading, x.step};
   };
   const auto a = matrices(static_cast<const T*>(a_data), a_layout),
              b = matrices(static_cast<const T*>(b_data), b_layout);
-  const auto c = matrices(static_cast<T*>(c_data), c_layout);
-  const std::int64_t count = c_layout.count, m = c_layout.rows, n = c_layout.columns;
-  if (!a.is_accessible(count) || !b.is_accessible(count) || !c.is_accessible(count)) return CUBLAS_STATUS_INVALID_VALUE;
+  const auto c = matrices(static_cast<const T*>(c_data), c_layout);
+  const auto d = matrices(static_cast<T*>(d_data), d_layout);
+  const std::int64_t count = d_layout.count, m = d_layout.rows, n = d_layout.columns;
+  if (!a.is_accessible(count) || !b.is_accessible(count) || !c.is_accessible(count) || !d.is_accessible(count))
+    return CUBLAS_STATUS_INVALID_VALUE;
+  const bool in_place = c_data == d_data;
+  const bool apart = c.end(count) <= d.begin(count) || d.end(count) <= c.begin(count);
+  if (in_place ? &c_layout != &d_layout : !apart) return CUBLAS_STATUS_INVALID_VALUE;
   const bool turn_a = operation.a != CUBLAS_OP_N, turn_b = operation.b != CUBLAS_OP_N;
   const std::int64_t k = turn_a ? a.rows : a.columns, half = algorithm.split != 0 ? k / 2 : k;
   const bool tf32 = operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
@@ -128,13 +140,14 @@ cublasStatus_t multiply(const cublasLtMatmulDescOpaque_t& operation, const Algor
         for (std::int64_t row = 0; row < m; ++row) {
           T total = sum(matrix, row, column, 0, half);
           if (half < k) total += sum(matrix, row, column, half, k);
-          T& place = c.at(matrix, row, column);
-          place = keep == T(0) ? scale * total : scale * total + keep * place;  // beta 0: c is not read
+          // beta 0: c is not read
+          d.at(matrix, row, column) = keep == T(0) ? scale * total : scale * total + keep * c.at(matrix, row, column);
         }
   };
   if (simt::runtime::submit(run, stream) != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
   ++products;
   if (tf32) ++tf32_products;
+  if (!in_place) ++onto_products;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -151,7 +164,8 @@ cublasStatus_t status(bool fits) { return fits ? CUBLAS_STATUS_SUCCESS : CUBLAS_
 namespace simt::cublas {
 
 void set_without_algorithms(bool without) { without_algorithms = without; }
-Statistics statistics() { return {searches, products, tf32_products}; }
+void set_in_place_only(bool in_place) { in_place_only = in_place; }
+Statistics statistics() { return {searches, products, tf32_products, onto_products}; }
 
 }  // namespace simt::cublas
 
@@ -194,7 +208,7 @@ SIMT_API cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t oper
 SIMT_API cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type,
                                                    std::uint64_t rows, std::uint64_t columns, std::int64_t leading) {
   const auto height = static_cast<std::int64_t>(rows);
-  if (rows == 0 || columns == 0 || leading < height) return CUBLAS_STATUS_INVALID_VALUE;
+  if (rows == 0 || columns == 0 || leading < 0) return CUBLAS_STATUS_INVALID_VALUE;
   *layout = new cublasLtMatrixLayoutOpaque_t{type, height, static_cast<std::int64_t>(columns), leading};
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -235,12 +249,12 @@ SIMT_API cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, 
                                                        cublasLtMatmulPreference_t preference, int wanted,
                                                        cublasLtMatmulHeuristicResult_t results[], int* found) {
   if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if (wanted < 1 || c != d || !is_valid(*operation, *a, *b, *c)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (wanted < 1 || !is_valid(*operation, *a, *b, *c, *d)) return CUBLAS_STATUS_INVALID_VALUE;
   ++searches;
   *found = 0;
   if (without_algorithms) return CUBLAS_STATUS_NOT_SUPPORTED;
   const std::int64_t k = operation->a != CUBLAS_OP_N ? a->rows : a->columns;
-  const bool split = c->count == 1 && k >= kSplitFrom && preference->workspace_bytes >= kSplitBytes;
+  const bool split = d->count == 1 && k >= kSplitFrom && preference->workspace_bytes >= kSplitBytes;
   Algorithm algorithm{kMade,
                       split ? 1u : 0u,
                       operation->compute,
@@ -261,7 +275,8 @@ SIMT_API cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t handle, cublasL
                                                 const cublasLtMatmulAlgo_t* algorithm,
                                                 cublasLtMatmulHeuristicResult_t* result) {
   if (!handle) return CUBLAS_STATUS_NOT_INITIALIZED;
-  if (c != d || !is_valid(*operation, *a, *b, *c)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (!is_valid(*operation, *a, *b, *c, *d)) return CUBLAS_STATUS_INVALID_VALUE;
+  if (in_place_only && c != d) return CUBLAS_STATUS_NOT_SUPPORTED;
   const auto made = std::bit_cast<Algorithm>(*algorithm);
   const std::int64_t k = operation->a != CUBLAS_OP_N ? a->rows : a->columns;
   if (made.made != kMade || made.compute != static_cast<std::uint64_t>(operation->compute) ||
@@ -285,13 +300,12 @@ SIMT_API cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDe
   const auto made = std::bit_cast<Algorithm>(*algorithm);
   const bool has_workspace = workspace_bytes == 0 || (reinterpret_cast<std::uintptr_t>(workspace) % 256 == 0 &&
                                                       simt::runtime::is_accessible(workspace, workspace_bytes));
-  if (!has_workspace || needs.workspaceSize > workspace_bytes || c != d ||
+  if (!has_workspace || needs.workspaceSize > workspace_bytes ||
       !is_aligned(a, *a_layout, made.alignment[0]) || !is_aligned(b, *b_layout, made.alignment[1]) ||
       !is_aligned(c, *c_layout, made.alignment[2]) || !is_aligned(d, *d_layout, made.alignment[3]))
     return CUBLAS_STATUS_INVALID_VALUE;
-  return a_layout->type == CUDA_R_32F
-             ? multiply<float>(*operation, made, alpha, a, *a_layout, b, *b_layout, beta, d, *d_layout, stream)
-             : multiply<double>(*operation, made, alpha, a, *a_layout, b, *b_layout, beta, d, *d_layout, stream);
+  const auto run = a_layout->type == CUDA_R_32F ? multiply<float> : multiply<double>;
+  return run(*operation, made, alpha, a, *a_layout, b, *b_layout, beta, c, *c_layout, d, *d_layout, stream);
 }
 
 }  // extern "C"
