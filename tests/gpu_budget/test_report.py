@@ -42,6 +42,14 @@ class Report(unittest.TestCase):
                 row("exp", 1e-3, bytes_per_second=3e12)]
         self.assertIn("75%", next(line for line in self.printed(rows).splitlines() if line.strip().startswith("exp")))
 
+    def test_a_machine_needs_no_git(self):
+        with unittest.mock.patch.object(gpu_report.subprocess, "run", side_effect=FileNotFoundError("git")):
+            with unittest.mock.patch.dict(gpu_report.os.environ, {"LUGE_COMMIT": "abc1234"}):
+                self.assertEqual(gpu_report.commit(), "abc1234")
+            with unittest.mock.patch.dict(gpu_report.os.environ):
+                gpu_report.os.environ.pop("LUGE_COMMIT", None)
+                self.assertEqual(gpu_report.commit(), "unknown")
+
     def summary(self, work, shards):
         for name, ran in shards.items():
             cases = [{"status": "RUN", "result": "COMPLETED"}] * ran
