@@ -3,15 +3,18 @@
 
 summarize() { python3 bench/gpu/report.py summary "$work" "$out"; }
 
+# The last line that a step printed, where it says something.
+last_line() { grep -v '^[[:space:]]*$' "$work/$1.log" 2>/dev/null | tail -n 1 | tr '\t' ' ' | cut -c 1-150; }
+
 # record NAME CODE SECONDS: a line of the table; log and summary are brought up to date, one step at a time.
 record() {
   local name=$1 code=$2 seconds=$3 result
   case $code in
     0) result=ok ;;
-    77) result="skipped: $(tail -n 1 "$work/$name.log")" ;;
+    77) result="skipped: $(last_line "$name")" ;;
     124|137) result='stopped at its limit' ;;
     skipped*) result=$code ;;
-    *) result="exit code $code" ;;
+    *) result="exit code $code: $(last_line "$name")" ;;
   esac
   exec 9>"$work/lock"
   flock 9
@@ -114,12 +117,17 @@ run_tests() {
   wait
 }
 
+# Kernels of luge's. Initcheck looks at all of them: writes of a kernel that it leaves out are unknown to it, so that what
+# cuBLASLt wrote would count as never written.
+sanitizer_filters=(--kernel-name regex=_kernel --kernel-name kns=luge_)
+
 # Whether compute-sanitizer runs here; if not, why. It may be kept from the device where programs are not.
 can_sanitize() {
   command -v compute-sanitizer >/dev/null || { echo 'there is no compute-sanitizer'; return 1; }
   local log=$work/sanitizer_trial.log code=0 demo=("$bin/luge" demo --device cuda --sets 1000 --report "$work/trial")
   "${luge[@]}" "${demo[@]}" >"$log" 2>&1 </dev/null || { echo 'the program itself does not run on the device'; return 1; }
-  timeout -k 5 90 "${luge[@]}" compute-sanitizer --tool memcheck --error-exitcode 9 --report-api-errors no "${demo[@]}" \
+  timeout -k 5 90 "${luge[@]}" compute-sanitizer --tool memcheck --error-exitcode 9 --report-api-errors no \
+    "${sanitizer_filters[@]}" "${demo[@]}" \
     >"$log" 2>&1 </dev/null || code=$?
   [ "$code" -eq 0 ] || [ "$code" -eq 9 ] ||
     { echo "compute-sanitizer does not run here: $(grep -iE 'error|unable|denied|support' "$log" | tail -n 1 | cut -c 1-150)"; return 1; }
@@ -139,9 +147,9 @@ run_sanitizers() {
   wait
   for tool in memcheck racecheck initcheck synccheck; do
     (
+      [ "$tool" != initcheck ] || sanitizer_filters=()
       check=("${luge[@]}" "GTEST_TOTAL_SHARDS=$few" "GTEST_SHARD_INDEX=$((few / 3))"
-             compute-sanitizer --tool "$tool" --error-exitcode 9 --report-api-errors no
-             --kernel-name regex=_kernel --kernel-name kns=luge_)
+             compute-sanitizer --tool "$tool" --error-exitcode 9 --report-api-errors no "${sanitizer_filters[@]}")
       step "$tool" 150 "${check[@]}" "$tests/test_kernels" "$on_device:-*Large*:*ManySizes*" --gtest_brief=1
       step "${tool}_capture" 150 "${check[@]}" "$tests/test_capture" "$on_device" --gtest_brief=1
     ) &
