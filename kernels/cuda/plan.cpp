@@ -128,7 +128,7 @@ class CudaExecutable final : public Executable {
 bool CudaBackend::fuses() const { return can_fuse(); }
 
 std::unique_ptr<Executable> CudaBackend::compile(const Plan& plan) {
-  // A plan for many steps runs its items in another order.
+  // Not where sets may be steps ahead of each other: parts of such a plan are run apart.
   const Context context(gpu_, kOp);
   const std::vector<PlanPart> parts = without_copies(plan.items, [&](const MatMul& call, const Operand& before) {
     return !plan.sets && takes_before(context, call, before);
