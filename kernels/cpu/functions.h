@@ -7,13 +7,15 @@
 //   copy_sign(magnitude, sign)
 //   min(a, b), max(a, b)             a < b ? a : b and a > b ? a : b, so b where either is NaN
 //   round(x)                         to the nearest integer, ties to even
-//   scale(x, k)                      x 2^k rounded once; |x| in [2^-10, 2^10], k an integer, |k| <= 250 in float32 and
-//                                    2000 in float64, else unspecified
+//   scale(x, k)                      x 2^k rounded once; k an integer, |k| <= 250 in float32 and 2000 in float64, and 0 or
+//                                    such that x 2^(k / 2) is neither subnormal nor too large, else unspecified
 //   exponent(x)                      floor(log2 |x|); -inf of 0, +inf of infinities, NaN of NaN; unspecified for x < 0
 //   significand(x)                   x 2^-k in [0.75, 1.5) for the integer k; NaN of NaN and of x < 0, and 1 or -1 of
 //                                    zeros and infinity
 // T, the element type, chooses coefficients; tests/kernels/coefficients.py shows how they are made.
-#include <luge/math/platform.h>
+#include <limits>
+
+#include <luge/math/error_functions.h>
 
 #if defined(LUGE_CPU_FUNCTIONS_H_) == defined(LUGE_TARGET_TOGGLE)
 #ifdef LUGE_CPU_FUNCTIONS_H_
@@ -33,6 +35,15 @@ LUGE_FN V polynomial(const double (&c)[n], V x) {
   return y;
 }
 
+/// The same as an even and an odd part, which do not wait for one another: half of the latency. `square` is x^2.
+template <int n, class V>
+LUGE_FN V polynomial(const double (&c)[n], V x, V square) {
+  V even(c[(n - 1) / 2 * 2]), odd(c[n / 2 * 2 - 1]);
+  for (int k = (n - 1) / 2 * 2 - 2; k >= 0; k -= 2) even = fma(even, square, V(c[k]));
+  for (int k = n / 2 * 2 - 3; k >= 1; k -= 2) odd = fma(odd, square, V(c[k]));
+  return fma(odd, x, even);
+}
+
 template <class T>
 struct Constants;
 template <>
@@ -43,6 +54,8 @@ struct Constants<float> {
   static constexpr double kLn2 = 0.6931471824645996, kLn2Rest = -1.9046542121259336e-09;
   /// Beyond these e^x is infinite, and 0.
   static constexpr double kExpHigh = 104, kExpLow = -104;
+  /// Beyond these 1 + e^x is 1, and x e^x is 0.
+  static constexpr double kOneAndExpLow = -25, kTimesExpLow = -120;
   /// Below this e^x - 1 is -1.
   static constexpr double kExpm1Low = -18;
   /// e^r = 1 + r + r^2 kExp(r) for |r| <= log(2) / 2.
@@ -65,6 +78,20 @@ struct Constants<float> {
                                         -0.0267789178, 0.0050119753, -0.000609042647};
   static constexpr double kErfFar[] = {-0.00183108088, -1.12036479,  -0.650501788,
                                        -0.0912887603,  0.0156408399, -0.00125981192};
+  /// Phi(-x) = e^(-x^2 / 2) (kNormal(t) + t^2 kNormalRest(t)) / (2 + x / 2) with t = 1.25 x / (2 + x / 2) - 1, for
+  /// 0 <= x <= kNormalEnd, beyond which x Phi(-x) is 0.
+  static constexpr double kNormalEnd = 15;
+  static constexpr double kNormal[] = {0.446970463, -0.314847946};
+  static constexpr double kNormalRest[] = {0.164497554,     -0.060726054,   0.0133970296,
+                                           -0.000343362655, -0.000715285656, 0.000114087685,
+                                           4.07232728e-05,  -8.66908795e-06, -2.41924204e-06};
+  /// erfc(x) = e^(-x^2) (kErfc(t) + t^2 kErfcRest(t)) u with u = 2 / (0.8 x + sqrt(5.12)) and t = x u - 1; beyond kErfcEnd
+  /// it is 0. As in kNormal, what rounding does to u it does to the polynomial the other way.
+  static constexpr double kErfcEnd = 10.6;
+  static constexpr double kErfc[] = {0.505689383, -0.356209785};
+  static constexpr double kErfcRest[] = {0.18610774,      -0.0687036887,   0.0151570085,
+                                         -0.000388470507, -0.000809253368, 0.000129075474,
+                                         4.60731244e-05,  -9.80795357e-06, -2.73705996e-06};
 };
 template <>
 struct Constants<double> {
@@ -72,6 +99,7 @@ struct Constants<double> {
   static constexpr double kLog2E = 1.4426950408889634;
   static constexpr double kLn2 = 0.6931471805599453, kLn2Rest = 2.3190468138462996e-17;
   static constexpr double kExpHigh = 750, kExpLow = -750;
+  static constexpr double kOneAndExpLow = -45, kTimesExpLow = -760;
   static constexpr double kExpm1Low = -38;
   static constexpr double kExp[] = {0.50000000000000111,    0.16666666666666424,    0.041666666666530155,
                                     0.0083333333334863653,  0.001388888894365551,   0.00019841269524667951,
@@ -94,6 +122,7 @@ struct Constants<double> {
                           kHalfPiLast = -1.4973849048591698e-33;
   /// As above but for 1 - e^(-x^2) kErfFarTop(x) / kErfFarBottom(x).
   static constexpr double kErfSplit = 1, kErfEnd = 6;
+  static constexpr double kNormalEnd = 39, kErfcEnd = 28;
   static constexpr double kErfNear[] = {0.12837916709551256,     -0.37612638903183521,    0.11283791670944184,
                                         -0.026866170643113054,   0.0052239776061417317,   -0.00085483259308009017,
                                         0.00012055293629863957,  -1.4924713445679977e-05, 1.6447146891093885e-06,
@@ -136,6 +165,44 @@ LUGE_FN V exp(V x) {
   return exp_within<T, true>(max(V(C::kExpLow), min(V(C::kExpHigh), x)));
 }
 
+/// e^r - 1 for |r| <= log(2) / 2.
+template <class T, class V>
+LUGE_FN V expm1_within(V r) {
+  const V square = r * r;
+  return fma(square, polynomial(Constants<T>::kExp, r, square), r);
+}
+
+/// 1 + e^x for -64 <= x as 2^-shift ((1 + 2^shift) + rest), where e^x = 2^-shift (1 + rest). What the first sum loses
+/// is added to the second part, so that the second sum is the one that rounds.
+template <class T, class V>
+struct OneAndExp {
+  V shift, rest, sum;
+
+  LUGE_FN explicit OneAndExp(V x) {
+    const Reduced<T, true, V> part(x);
+    const V one(1.0);
+    shift = -part.k;
+    const V unit = scale(one, shift), head = one + unit;
+    rest = expm1_within<T>(part.r);
+    sum = head + (rest + (unit - (head - one)));
+  }
+};
+
+template <class T, class V>
+LUGE_FN V logistic(V x) {
+  using C = Constants<T>;
+  const OneAndExp<T, V> below(max(V(C::kOneAndExpLow), min(V(-C::kExpLow), -x)));
+  return scale(V(1.0) / below.sum, below.shift);
+}
+/// x / (1 + e^-x); as of x e^x, NaN of -inf.
+template <class T, class V>
+LUGE_FN V silu(V x) {
+  using C = Constants<T>;
+  const V most = max(V(C::kTimesExpLow), x);
+  const OneAndExp<T, V> below(max(V(C::kOneAndExpLow), -most));
+  using Limits = std::numeric_limits<double>;
+  return select(x == V(-Limits::infinity()), V(Limits::quiet_NaN()), scale(most / below.sum, below.shift));
+}
 /// e^x - 1 = 2^k ((1 - 2^-k) + (e^r - 1)), where 1 - 2^-k is 0 for small x.
 template <class T, class V>
 LUGE_FN V expm1(V x) {
@@ -150,7 +217,8 @@ template <class T, class V>
 LUGE_FN V log_of_parts(V f, V k) {
   using C = Constants<T>;
   if constexpr (sizeof(T) == 4) {
-    return fma(k, V(-C::kLn2), fma(f * f, polynomial(C::kLog, f), f));
+    const V square = f * f;
+    return fma(k, V(-C::kLn2), fma(square, polynomial(C::kLog, f, square), f));
   } else {
     // With s = f / (2 + f) the logarithm is 2 s + s z kLogOdd(z), and 2 s = f - s f. Most digits are those of f, which
     // is exact, less f^2 / 2: the arrangement of fdlibm's log.
@@ -164,6 +232,15 @@ LUGE_FN V log_of_parts(V f, V k) {
 template <class V>
 LUGE_FN V shift_to(V m, V x) {
   return exponent(m) - exponent(x);
+}
+
+/// log(1 + e^z) for z <= 0: e^z is f, or 1 + 2 f.
+template <class T, class V>
+LUGE_FN V log1p_exp(V z) {
+  const Reduced<T, true, V> part(max(V(Constants<T>::kExpLow), z));
+  const V power = scale(V(1.0) + expm1_within<T>(part.r), part.k), half(0.5);
+  const auto high = power > half;
+  return log_of_parts<T>(select(high, fma(power, half, -half), power), select(high, V(-1.0), V(0.0)));
 }
 
 template <class T, class V>
@@ -234,6 +311,53 @@ LUGE_FN V erf(V x) {
   else
     erfc = exp_within<T, false>(-(b * b)) * (polynomial(C::kErfFarTop, b) / polynomial(C::kErfFarBottom, b));
   return copy_sign(select(a < V(C::kErfSplit), near, V(1.0) - erfc), x);
+}
+
+/// times e^(y x) for y x <= 0, rounded once: with what the product lost.
+template <class T, class V>
+LUGE_FN V times_exp(V times, V y, V x) {
+  using C = Constants<T>;
+  const V exponent = y * x, lost = fma(y, x, -exponent), k = round(exponent * V(C::kLog2E));
+  const V rest = expm1_within<T>(fma(k, V(-C::kLn2), exponent) + fma(k, V(-C::kLn2Rest), lost));
+  return scale(fma(rest, times, times), k);
+}
+/// first(t) + t^2 rest(t): the first coefficients come one by one, as they cancel in part.
+template <int n, class V>
+LUGE_FN V tail_series(const double (&first)[2], const double (&rest)[n], V t) {
+  return fma(fma(polynomial(rest, t, t * t), t, V(first[1])), t, V(first[0]));
+}
+
+/// x Phi(x). -0 where nothing is left, and NaN of -inf.
+template <class T, class V>
+LUGE_FN V gelu(V x) {
+  using C = Constants<T>;
+  const V half(0.5), size = min(V(C::kNormalEnd), abs(x));
+  V scaled;  // -x Phi(-x) e^(x^2 / 2)
+  if constexpr (sizeof(T) == 4) {
+    const V part = -size / fma(half, size, V(2.0));
+    scaled = part * tail_series(C::kNormal, C::kNormalRest, fma(V(-1.25), part, V(-1.0)));
+  } else {
+    scaled = -size * (half * math::LUGE_DIALECT::scaled_erfc_of<T>(size, 0.70710678118654752440));
+  }
+  const V tail = times_exp<T>(scaled, -half * size, size), positive = half * max(V(-0.0), x);
+  using Limits = std::numeric_limits<double>;
+  return select(x == V(-Limits::infinity()), V(Limits::quiet_NaN()), positive + (positive + tail));
+}
+
+/// 1 - erf(x), with all digits where erf rounds to 1.
+template <class T, class V>
+LUGE_FN V complementary_erf(V x) {
+  using C = Constants<T>;
+  const V size = min(V(C::kErfcEnd), abs(x));
+  V scaled;  // e^(x^2) erfc(|x|)
+  if constexpr (sizeof(T) == 4) {
+    const V part = V(2.0) / fma(V(0.8), size, V(2.2627416997969520781));
+    scaled = part * tail_series(C::kErfc, C::kErfcRest, fma(size, part, V(-1.0)));
+  } else {
+    scaled = math::LUGE_DIALECT::scaled_erfc_of<T>(size);
+  }
+  const V tail = times_exp<T>(scaled, -size, size);
+  return select(x < V(0.0), V(2.0) - tail, tail);
 }
 
 }  // namespace luge::cpu::functions::LUGE_DIALECT

@@ -19,8 +19,7 @@
 #undef LUGE_TARGET_TOGGLE
 #endif
 
-#include <luge/math/error_functions.h>
-#include <luge/math/gamma.h>
+#include <luge/math/activations.h>
 
 #include "functions.h"
 
@@ -295,7 +294,7 @@ HWY_INLINE Vec<T> significand(Vec<T> x) {
 
 // ---- functions ------------------------------------------------------------------------------------
 
-/// Of functions.h; on the fallback target by libm, lane by lane.
+/// Of functions.h; on the fallback target by libm, or by the formulas over it, lane by lane.
 #define LUGE_FUNCTION(function)                                                                \
   template <class T>                                                                           \
   HWY_INLINE Vec<T> function(Vec<T> x) {                                                       \
@@ -310,6 +309,7 @@ LUGE_FUNCTION(log)
 LUGE_FUNCTION(log1p)
 LUGE_FUNCTION(tanh)
 LUGE_FUNCTION(erf)
+LUGE_COMPOSED_FUNCTIONS(LUGE_FUNCTION)
 #undef LUGE_FUNCTION
 
 /// f(lane) in every lane of x where `where` holds, y elsewhere.

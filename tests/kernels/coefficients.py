@@ -126,6 +126,18 @@ def scaled_erfc(a):
     return erfc(a) * exp(a * a)
 
 
+def normal_tail(t):
+    """Phi(-x) = e^(-x^2 / 2) normal_tail(t) / (2 + x / 2) with t = 1.25 x / (2 + x / 2) - 1; its first two are kNormal."""
+    u = (t + 1) / mpf("1.25")
+    x = 2 * u / (1 - u / 2)
+    return scaled_erfc(x / sqrt(mpf(2))) / 2 * (2 + x / 2)
+
+
+def erfc_tail(t):
+    """The same for erfc(x) = 2 e^(-x^2) erfc_tail(t) / (0.8 x + sqrt(5.12)) with t = 2 x / (0.8 x + sqrt(5.12)) - 1."""
+    return normal_tail(t) * sqrt(mpf("1.28"))
+
+
 HALF_LN2 = log(mpf(2)) / 2 * (1 + mpf(2) ** -12)
 NEAR_ONE = (mpf(-1) / 4, mpf(1) / 2)
 TANH_SPLIT = mpf("0.55")
@@ -147,6 +159,9 @@ def main():
     table("ErfNear", False, erf_rest, (0, ERF_SPLIT[False] ** 2), 11, 0, lambda z: sqrt(z) / erf(sqrt(z)))
     table("ErfFar", True, log_erfc, (ERF_SPLIT[True], mpf("3.95")), 5, 0, lambda a: erfc(a) / erf(a))
     table("ErfFar", False, scaled_erfc, (ERF_SPLIT[False], 6), 5, 6, lambda a: exp(-a * a) / erf(a))
+    far = mpf("1.25") * 15 / mpf("9.5") - 1
+    table("NormalRest", True, normal_tail, (-1, far), 10, 0, lambda t: 1 / normal_tail(t))
+    table("ErfcRest", True, erfc_tail, (-1, far), 10, 0, lambda t: 1 / erfc_tail(t))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,12 @@ struct Function {
 long double exact_silu(long double x) { return x / (1 + std::exp(-x)); }
 /// gelu(x) = x / 2 erfc(-x / sqrt 2), whose tail is that of erfc.
 long double exact_gelu(long double x) { return x == 0 ? x : x / 2 * std::erfc(-x / std::sqrt(2.0L)); }
+long double exact_softplus(long double x) { return std::max(x, 0.0L) + std::log1p(std::exp(-std::fabs(x))); }
+long double exact_logistic(long double x) { return 1 / (1 + std::exp(-x)); }
+long double exact_silu_slope(long double x) { return exact_logistic(x) * (1 + x * exact_logistic(-x)); }
+long double exact_gelu_slope(long double x) {
+  return std::erfc(-x / std::sqrt(2.0L)) / 2 + x * std::exp(-x * x / 2) * 0.398942280401432677939946L;
+}
 
 const Function kFunctions[] = {
     {Op::Exp, [](long double x) { return std::exp(x); }, -110, 95, 2},
@@ -65,9 +71,20 @@ const Function kFunctions[] = {
     {Op::Asinh, [](long double x) { return std::asinh(x); }, -100, 100, 2},
     {Op::Acosh, [](long double x) { return std::acosh(x); }, 1, 100, 2},
     {Op::Atanh, [](long double x) { return std::atanh(x); }, -1, 1, 2},
-    {Op::Sigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); }, -110, 40, 2},
+    {Op::Sigmoid, exact_logistic, -110, 40, 2},
     {Op::Silu, exact_silu, -110, 40, 2},
     {Op::Gelu, exact_gelu, -15, 6, 4},
+    {Op::Softplus, exact_softplus, -110, 40, 2},
+};
+
+/// Of those that have parameters: beta of softplus.
+constexpr double kParameters[] = {1};
+
+/// Derivatives, which may cross zero: errors count in units of the last place of the result, or of 1/4 if that is more.
+const Function kSlopes[] = {
+    {Op::Silu, exact_silu_slope, -110, 40, 10},  // x (1 - s) with s near 1; in float64 2.5 times as far out
+    {Op::Gelu, exact_gelu_slope, -15, 15, 6},
+    {Op::Softplus, exact_logistic, -110, 40, 2},
 };
 
 template <class T>
@@ -148,7 +165,7 @@ void check(const cpu::TileTable& table, const char* target) {
     std::vector<T> y(x.size());
     const void* in[] = {x.data()};
     void* out[] = {y.data()};
-    table.forward[static_cast<int>(function.op)][static_cast<int>(kDType)](in, out, nullptr, x.size());
+    table.forward[static_cast<int>(function.op)][static_cast<int>(kDType)](in, out, kParameters, x.size());
     double worst = 0;
     T where = 0;
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -168,8 +185,44 @@ void check(const cpu::TileTable& table, const char* target) {
   }
 }
 
+template <class T>
+void check_slopes(const cpu::TileTable& table, const char* target) {
+  constexpr DType kDType = sizeof(T) == 4 ? float32 : float64;
+  for (const Function& function : kSlopes) {
+    const std::vector<T> x = arguments<T>(function);
+    const std::vector<T> dy(x.size(), T(1));
+    std::vector<T> dx(x.size());
+    const void* in[] = {dy.data(), x.data(), nullptr};
+    void* out[] = {dx.data()};
+    table.backward[static_cast<int>(function.op)][static_cast<int>(kDType)](in, out, kParameters, x.size());
+    double worst = 0;
+    T where = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const long double exact = function.exact(static_cast<long double>(x[i]));
+      if (std::isnan(exact)) {
+        EXPECT_TRUE(std::isnan(dx[i])) << name(function.op) << "'(" << x[i] << ") on " << target;
+        continue;
+      }
+      const int place = std::max(-2, std::ilogb(static_cast<double>(exact)));
+      const double unit = std::ldexp(static_cast<double>(std::numeric_limits<T>::epsilon()), place);
+      const double error = static_cast<double>(std::fabs(static_cast<long double>(dx[i]) - exact)) / unit;
+      if (!(error <= worst)) worst = error, where = x[i];
+    }
+    const double bound = function.bound * (function.op == Op::Silu && sizeof(T) == 8 ? 2.5 : 1);
+    EXPECT_LE(worst, bound) << name(function.op) << "' of " << name(kDType) << " on " << target << " at " << where;
+    if (std::getenv("LUGE_TEST_VERBOSE") != nullptr)
+      std::printf("%-8s %-6s' %s %.2f ulp at %.17g\n", target, name(function.op), sizeof(T) == 4 ? "f32" : "f64", worst,
+                  static_cast<double>(where));
+  }
+}
+
 TEST(VectorMath, Float32WithinItsBoundsEverywhere) { on_every_target(&check<float>); }
 TEST(VectorMath, Float64WithinItsBoundsEverywhere) { on_every_target(&check<double>); }
+
+TEST(VectorMath, DerivativesWithinTheirBoundsEverywhere) {
+  on_every_target(&check_slopes<float>);
+  on_every_target(&check_slopes<double>);
+}
 
 /// The first target's results of functions.h, with which those of the others are compared.
 template <class T>
@@ -185,7 +238,7 @@ void same_on_every_target() {
       std::vector<T> y(x.size());
       const void* in[] = {x.data()};
       void* out[] = {y.data()};
-      table.forward[static_cast<int>(function.op)][static_cast<int>(kDType)](in, out, nullptr, x.size());
+      table.forward[static_cast<int>(function.op)][static_cast<int>(kDType)](in, out, kParameters, x.size());
       if (at == first.size()) first.push_back(y);
       for (std::size_t i = 0; i < x.size(); ++i) {
         const bool same =

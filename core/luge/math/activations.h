@@ -83,6 +83,8 @@ struct Hardshrink : Traits<1, kSavesInputs, 1> {
   }
 };
 
+// Vectors and the machine code of fused chains have some of what follows in fewer operations (kernels/cpu/functions.h).
+
 /// The normal distribution at x: e^(-x^2 / 2), and what Phi(-|x|) has besides as its factor.
 template <class V>
 LUGE_FN GaussianParts<V> normal_parts(V x) {
@@ -91,17 +93,19 @@ LUGE_FN GaussianParts<V> normal_parts(V x) {
   const V argument = within * root;
   return GaussianParts<V>(V(0.5) * within, within, argument, fma(within, rest, fma(within, root, -argument)));
 }
+template <class V>
+LUGE_FN V gelu(V x) {
+  const GaussianParts<V> parts = normal_parts(x);
+  const V half = V(0.5) * parts.scaled, rest = V(0.5) * parts.rest, product = x * half;
+  const V lost = fma(x, rest, fma(x, half, -product));
+  // The exponential comes last: it may be too small to have all digits. -0 where nothing is left.
+  const V tail = -abs(fma(product, parts.density, lost * parts.density));
+  return select(x < V(0.0), tail, x * (V(1.0) - (half + rest) * parts.density));
+}
 /// x Phi(x) with the exact normal distribution function, Hendrycks and Gimpel, arXiv:1606.08415.
 struct Gelu : Traits<1, kSavesInputs> {
   template <class V>
-  LUGE_FN static V forward(V x) {
-    const GaussianParts<V> parts = normal_parts(x);
-    const V half = V(0.5) * parts.scaled, rest = V(0.5) * parts.rest, product = x * half;
-    const V lost = fma(x, rest, fma(x, half, -product));
-    // The exponential comes last: it may be too small to have all digits. -0 where nothing is left.
-    const V tail = -abs(fma(product, parts.density, lost * parts.density));
-    return select(x < V(0.0), tail, x * (V(1.0) - (half + rest) * parts.density));
-  }
+  LUGE_FN static V forward(V x) { return gelu(x); }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V) {
     const V cdf = V(0.5) * complementary_erf(x * V(-0.70710678118654752440));
@@ -110,22 +114,24 @@ struct Gelu : Traits<1, kSavesInputs> {
   }
 };
 
+template <class V>
+LUGE_FN V silu(V x) {
+  // Far out e^-x would overflow and e^x has lost digits: there it is e^(x + shift) e^-shift. The sum is exact, and
+  // these shifts are such that e^-shift is so, too, to a thousandth of a unit in the last place.
+  const auto single = is_single<V>();
+  const V far = select(single, V(-87.0), V(-708.0)), shift = select(single, V(53.328125), V(398.484375));
+  // e^-398.484375 in parts that float32 holds, too: compilers refuse a constant that it does not.
+  const V part = select(single, V(1.0), V(0x1p-126)), parts = part * part;
+  const V factor = select(single, V(6.91655097896963e-24), V(0x1.140225e513e1ap-71)) * parts * parts;
+  const V power = exp(select(x < far, x + shift, -x)), product = x * power, lost = fma(x, power, -product);
+  const V near = over_one_and(x, power);
+  const V tail = -abs(fma(product, factor, lost * factor));  // -0 where nothing is left
+  return select(x < far, tail, select(x > V(90.0), x, select(x == V(0.0), x, near)));
+}
 /// x sigmoid(x), Elfwing et al., arXiv:1702.03118; also called swish.
 struct Silu : Traits<1, kSavesInputs> {
   template <class V>
-  LUGE_FN static V forward(V x) {
-    // Far out e^-x would overflow and e^x has lost digits: there it is e^(x + shift) e^-shift. The sum is exact, and
-    // these shifts are such that e^-shift is so, too, to a thousandth of a unit in the last place.
-    const auto single = is_single<V>();
-    const V far = select(single, V(-87.0), V(-708.0)), shift = select(single, V(53.328125), V(398.484375));
-    // e^-398.484375 in parts that float32 holds, too: compilers refuse a constant that it does not.
-    const V part = select(single, V(1.0), V(0x1p-126)), parts = part * part;
-    const V factor = select(single, V(6.91655097896963e-24), V(0x1.140225e513e1ap-71)) * parts * parts;
-    const V power = exp(select(x < far, x + shift, -x)), product = x * power, lost = fma(x, power, -product);
-    const V near = over_one_and(x, power);
-    const V tail = -abs(fma(product, factor, lost * factor));  // -0 where nothing is left
-    return select(x < far, tail, select(x > V(90.0), x, select(x == V(0.0), x, near)));
-  }
+  LUGE_FN static V forward(V x) { return silu(x); }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V) {
     const V s = logistic(x);
@@ -138,7 +144,7 @@ struct Softplus : Traits<1, kSavesInputs, 1> {
   template <class V>
   LUGE_FN static V forward(V x, V beta) {
     const V z = beta * x;
-    return select(z < V(0.0), V(0.0), x) + log1p(exp(-abs(z))) / beta;
+    return fma(log1p_exp(-abs(z)), V(1.0) / beta, select(z < V(0.0), V(0.0), x));
   }
   template <class V>
   LUGE_FN static V backward(V dy, V x, V, V beta) { return dy * logistic(beta * x); }

@@ -9,6 +9,8 @@
 #ifndef LUGE_VECTOR_FUNCTIONS
 /// Functions of one number that kernels/cpu/vector.h has code for.
 #define LUGE_VECTOR_FUNCTIONS(X) X(exp) X(expm1) X(log) X(log1p) X(sin) X(cos) X(tanh) X(erf) X(floor) X(ceil) X(trunc)
+/// Formulas of activations.h and transcendental.h that it has shorter code for.
+#define LUGE_COMPOSED_FUNCTIONS(X) X(logistic) X(silu) X(gelu) X(complementary_erf) X(log1p_exp)
 /// Those that a vector computes lane by lane: of the C library, for which a word here is all that a new one takes, of
 /// gamma.h and of error_functions.h.
 #define LUGE_LIBRARY_FUNCTIONS(X) \

@@ -15,23 +15,23 @@ namespace luge::math::LUGE_DIALECT {
 
 /// (1 + 2 x) e^(x^2) erfc(x) = 1 + (1 + t) P(t) with t = (x - centre) / (x + centre), which maps x >= 0 to [-1, 1):
 /// after M. Shepherd and J. Laframboise, Mathematics of Computation 36 (1981), but exact at 0 and with less to lose by
-/// rounding, as (1 + t) P(t) is small. `series` is P in powers of t.
+/// rounding, as (1 + t) P(t) is small. `series` is P in powers of t. The argument counts in `unit`.
 template <class T, int n, class V>
-LUGE_FN V scaled_erfc_by(const double (&series)[n], double centre, V x) {
-  const V one(1.0), up = (x + x) / (x + V(static_cast<T>(centre))), t = up - one;
+LUGE_FN V scaled_erfc_by(const double (&series)[n], double centre, V x, double unit) {
+  const V one(1.0), up = (x + x) / (x + V(static_cast<T>(centre / unit))), t = up - one;
   V sum(static_cast<T>(series[n - 1]));
   for (int k = n - 2; k >= 0; --k) sum = fma(sum, t, V(static_cast<T>(series[k])));
-  return fma(up, sum, one) / fma(V(2.0), x, one);
+  return fma(up, sum, one) / fma(V(static_cast<T>(2 * unit)), x, one);
 }
-/// e^(x^2) erfc(x) for 0 <= x <= 42, of element type T: a straight line of operations. P is a Chebyshev series up to
-/// there, made with 60 digits.
+/// e^(y^2) erfc(y) of y = unit x for 0 <= y <= 42, of element type T: a straight line of operations. P is a Chebyshev
+/// series up to there, made with 60 digits.
 template <class T, class V>
-LUGE_FN V scaled_erfc_of(V x) {
+LUGE_FN V scaled_erfc_of(V x, double unit = 1) {
   if constexpr (sizeof(T) == 4) {
     constexpr double kSeries[] = {0.264838189,   -0.387194932,   0.288170576,     -0.130540907,
                                   0.0275710989,  0.00519030914,  -0.00424344791,  -0.00013389322,
                                   0.00058909232, 2.02242209e-05, -6.79004443e-05, -9.24287997e-06};
-    return scaled_erfc_by<T>(kSeries, 2.5, x);
+    return scaled_erfc_by<T>(kSeries, 2.5, x, unit);
   } else {
     constexpr double kSeries[] = {
         0.25300805826972966,     -0.38862916439431067,    0.34106687004085923,    -0.21142171133811799,
@@ -40,7 +40,7 @@ LUGE_FN V scaled_erfc_of(V x) {
         -1.6672718865689119e-05, -3.4261036942786012e-06, 2.6946297899992261e-06, 7.7380495784458967e-07,
         -4.1766804095279247e-07, -1.9306251233507111e-07, 5.3266689384763393e-08, 4.3074734901332969e-08,
         -3.5471988682175168e-09, -6.8354846287538853e-09, -1.843772826513898e-10, 4.9148511102183292e-10};
-    return scaled_erfc_by<T>(kSeries, 3, x);
+    return scaled_erfc_by<T>(kSeries, 3, x, unit);
   }
 }
 LUGE_FN float scaled_erfc(float x) { return scaled_erfc_of<float>(x); }

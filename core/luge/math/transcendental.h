@@ -253,12 +253,18 @@ struct Hypot : Traits<2, kSavesInputs | kSavesOutput> {
   }
 };
 
+/// log(1 + e^z) for z <= 0.
+template <class V>
+LUGE_FN V log1p_exp(V z) {
+  return log1p(exp(z));
+}
+
 /// log(e^a + e^b): the larger one and what the difference adds.
 struct LogAddExp : Traits<2, kSavesInputs> {
   template <class V>
   LUGE_FN static V forward(V a, V b) {
     const V apart = select(a == b, V(0.0), -abs(a - b));
-    return select(a < b, b, a) + log1p(exp(apart));
+    return select(a < b, b, a) + log1p_exp(apart);
   }
   template <class V>
   LUGE_FN static Gradients<V, 2> backward(V dy, V a, V b, V) {

@@ -133,6 +133,14 @@ LUGE_FUNCTION(log1p)
 LUGE_FUNCTION(tanh)
 LUGE_FUNCTION(erf)
 #undef LUGE_FUNCTION
+#define LUGE_FUNCTION(name)                                                               \
+  Traced name(Traced x) {                                                                 \
+    if (!traces_functions || !vectors_have_formulas()) return formula::name<Traced>(x);   \
+    return graph->dtype() == DType::Float32 ? functions::scalar::name<float>(x)           \
+                                            : functions::scalar::name<double>(x);         \
+  }
+LUGE_COMPOSED_FUNCTIONS(LUGE_FUNCTION)
+#undef LUGE_FUNCTION
 Traced scaled_erfc(Traced x) {
   return graph->dtype() == DType::Float32 ? formula::scaled_erfc_of<float>(x) : formula::scaled_erfc_of<double>(x);
 }
