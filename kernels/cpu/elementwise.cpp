@@ -41,12 +41,12 @@ TileFn tile_of(const Elementwise& call) {
   return forward_tile(call.op, call.in[call.op == Op::Where ? 1 : 0].dtype);
 }
 
-/// The tile that writes its only output past the caches by itself; null where there is none.
+/// The tile that fetches ahead, and writes its only output past the caches by itself; null where there is none.
 TileFn streaming_tile_of(const Elementwise& call) {
-  if (call.direction == Direction::Backward || call.inputs != 1 ||
-      reinterpret_cast<std::uintptr_t>(call.out[0].data) % kPastCaches != 0)
-    return nullptr;
-  return tiles().past_caches[static_cast<int>(call.op)][static_cast<int>(call.in[0].dtype)];
+  if (reinterpret_cast<std::uintptr_t>(call.out[0].data) % kPastCaches != 0) return nullptr;
+  const bool forward = call.direction == Direction::Forward;
+  const auto& streaming = forward ? tiles().past_caches : tiles().past_caches_backward;
+  return streaming[static_cast<int>(call.op)][static_cast<int>(call.in[0].dtype)];
 }
 
 /// Brings a run into the first-level cache. Prefetchers follow one stream well and several in turn badly;
@@ -123,7 +123,7 @@ struct Plan {
   std::array<Access, Elementwise::kMaxInputs> in;
   std::array<Access, Elementwise::kMaxOutputs> out;
   std::array<bool, Elementwise::kMaxOutputs> stream{};
-  bool past_caches = false;  ///< `tile` streams by itself
+  bool past_caches = false;  ///< `tile` fetches ahead and streams by itself
   bool cold = false;         ///< the operands come from memory
 
   explicit Plan(const Elementwise& c);
@@ -179,7 +179,7 @@ Plan::Plan(const Elementwise& c) : call(c), tile(tile_of(c)), space(c.extent) {
   if (stream[0] && row == n) {
     if (const TileFn streaming = streaming_tile_of(call); streaming != nullptr) tile = streaming, past_caches = true;
   }
-  segment = cold ? kColdTile : made_up ? kTile : row;
+  segment = past_caches ? kTile : cold ? kColdTile : made_up ? kTile : row;
 }
 
 void Plan::run(std::int64_t begin, std::int64_t end) const {
@@ -220,7 +220,7 @@ void Plan::run(std::int64_t begin, std::int64_t end) const {
         case Access::Constant:
         case Access::Repeated: break;
       }
-      if (cold && (in[u] == Access::Whole || in[u] == Access::Row))
+      if (cold && !past_caches && (in[u] == Access::Whole || in[u] == Access::Row))
         touch(in_data[i], static_cast<std::size_t>(n) * size);
     }
     std::array<std::byte*, Elementwise::kMaxOutputs> target{};  // where it lies, if it lies in one piece

@@ -31,8 +31,10 @@ inline constexpr std::size_t kPastCaches = 64;
 struct TileTable {
   TileFn forward[kOpCount][kDTypeCount] = {};
   TileFn backward[kOpCount][kDTypeCount] = {};
-  /// forward of floating ops with one input, whose output is aligned to kPastCaches bytes and written past the caches.
+  /// Those of floating ops with one input, whose operands are fetched ahead from memory, and whose output is aligned to
+  /// kPastCaches bytes and written past the caches.
   TileFn past_caches[kOpCount][kDTypeCount] = {};
+  TileFn past_caches_backward[kOpCount][kDTypeCount] = {};
 };
 void add_unary_tiles(TileTable& table);
 void add_binary_tiles(TileTable& table);

@@ -77,7 +77,16 @@ struct Parameters {
   }
 };
 
-/// `past_caches` for outputs at multiples of a vector's size that nobody reads soon.
+/// How far ahead of the arithmetic a loop asks for what comes from memory: farther than the prefetchers go, which wait
+/// for the loop as the loop would wait for them.
+inline constexpr std::size_t kAheadBytes = 4096;
+
+template <class T>
+HWY_INLINE void fetch_ahead(const T* from) {
+  __builtin_prefetch(reinterpret_cast<const char*>(from) + kAheadBytes);
+}
+
+/// `past_caches` for inputs that come from memory and outputs, at multiples of a vector's size, that nobody reads soon.
 template <class F, class T, bool past_caches = false>
 struct ForwardLoop : LoopShape<T, F::kInputs, 1, kNone, F::kIsMask> {
   using Result = std::conditional_t<F::kIsMask, bool, T>;
@@ -88,7 +97,10 @@ struct ForwardLoop : LoopShape<T, F::kInputs, 1, kNone, F::kIsMask> {
     Result* const y = static_cast<Result*>(out[0]);
     for (std::size_t at = 0; at < n; at += kLanes<T>) {
       Vec<T> values[F::kInputs];
-      for (int i = 0; i < F::kInputs; ++i) values[i] = load(x[i] + at);
+      for (int i = 0; i < F::kInputs; ++i) {
+        if constexpr (past_caches) fetch_ahead(x[i] + at);
+        values[i] = load(x[i] + at);
+      }
       if constexpr (F::kIsMask)
         store_mask(y + at, formula::invoke_forward<F>(values, parameters.values));
       else if constexpr (past_caches)
@@ -101,7 +113,7 @@ struct ForwardLoop : LoopShape<T, F::kInputs, 1, kNone, F::kIsMask> {
 
 /// Writes the gradients that somebody wants, bit by bit; the compiler drops the arithmetic of the others. What the
 /// formula does not save is not read.
-template <class F, class T, int wanted>
+template <class F, class T, int wanted, bool past_caches = false>
 HWY_INLINE void backward_loop(const void* const* in, void* const* out, const double* from, std::size_t n) {
   constexpr int kIn = F::kInputs + 2;
   constexpr bool kInputs = (F::kSaves & formula::kSavesInputs) != 0, kOutput = (F::kSaves & formula::kSavesOutput) != 0;
@@ -112,16 +124,21 @@ HWY_INLINE void backward_loop(const void* const* in, void* const* out, const dou
   for (int i = 0; i < F::kInputs; ++i) dx[i] = static_cast<T*>(out[i]);
   for (std::size_t at = 0; at < n; at += kLanes<T>) {
     Vec<T> values[kIn];
+    if constexpr (past_caches) {
+      fetch_ahead(x[0] + at);
+      for (int i = 1; i <= F::kInputs && kInputs; ++i) fetch_ahead(x[i] + at);
+      if (kOutput) fetch_ahead(x[kIn - 1] + at);
+    }
     values[0] = load(x[0] + at);
     for (int i = 1; i <= F::kInputs; ++i) values[i] = kInputs ? load(x[i] + at) : Vec<T>(0.0);
     values[kIn - 1] = kOutput ? load(x[kIn - 1] + at) : Vec<T>(0.0);
     const auto gradients = formula::invoke_backward<F>(values, parameters.values);
     for (int i = 0; i < F::kInputs; ++i)
-      if (wanted >> i & 1) store(dx[i] + at, gradients[i]);
+      if (wanted >> i & 1) past_caches ? store_past_caches(dx[i] + at, gradients[i]) : store(dx[i] + at, gradients[i]);
   }
 }
 
-template <class F, class T>
+template <class F, class T, bool past_caches = false>
 struct BackwardLoop : LoopShape<T, F::kInputs + 2, F::kInputs> {
   static HWY_NOINLINE void run(const void* const* in, void* const* out, const double* parameters, std::size_t n) {
     int wanted = 0;
@@ -131,7 +148,7 @@ struct BackwardLoop : LoopShape<T, F::kInputs + 2, F::kInputs> {
   template <int set>
   static HWY_INLINE void pick(int wanted, const void* const* in, void* const* out, const double* parameters,
                               std::size_t n) {
-    if (wanted == set) return backward_loop<F, T, set>(in, out, parameters, n);
+    if (wanted == set) return backward_loop<F, T, set, past_caches>(in, out, parameters, n);
     if constexpr (set > 1) pick<set - 1>(wanted, in, out, parameters, n);
   }
 };
@@ -162,8 +179,10 @@ void add_tiles(TileTable& table, Op op) {
       else if constexpr (std::is_floating_point_v<T>) {
         forward[at] = &tile<ForwardLoop<F, T>>;
         if constexpr (!F::kIsMask) backward[at] = &tile<BackwardLoop<F, T>>;
-        if constexpr (!F::kIsMask && inputs == 1)
+        if constexpr (!F::kIsMask && inputs == 1) {
           table.past_caches[static_cast<int>(op)][at] = &tile<ForwardLoop<F, T, true>>;
+          table.past_caches_backward[static_cast<int>(op)][at] = &tile<BackwardLoop<F, T, true>>;
+        }
       } else if constexpr (std::is_same_v<T, bool> && inputs == 1) {
         forward[at] = &plain<F, unsigned char, unsigned char>;  // g++ 12 does not vectorise the negation of a bool
       } else {
