@@ -96,32 +96,79 @@ HWY_INLINE void write_row(T* out, std::int64_t columns, RowStore how, const F& f
 template <class T>
 inline constexpr std::int64_t kExpBlock = 16384 / sizeof(T);
 
-/// The largest of n elements that is not NaN; -inf if there is none.
+/// The least and the largest of n elements that are not NaN; inf and -inf if there are none.
 template <class T>
-HWY_INLINE T largest_number(const T* x, std::int64_t n) {
-  constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
-  constexpr std::int64_t kChains = 4;
-  const typename Vec<T>::D d;
-  const Vec<T> least(-std::numeric_limits<double>::infinity());
-  Vec<T> best[kChains] = {least, least, least, least};
-  std::int64_t i = 0;
-  for (; i + kChains * kN <= n; i += kChains * kN)
-    for (std::int64_t c = 0; c < kChains; ++c) best[c] = max(load(x + i + c * kN), best[c]);
-  for (; i + kN <= n; i += kN) best[0] = max(load(x + i), best[0]);
-  if (i < n) {
-    const auto rest = static_cast<std::size_t>(n - i);
-    best[0] = max(select(Mask<T>{hn::FirstN(d, rest)}, load_part(x + i, rest), least), best[0]);
+struct NumberRange {
+  T least, largest;
+
+  HWY_INLINE NumberRange(const T* x, std::int64_t n) {
+    constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
+    constexpr std::int64_t kChains = 4;
+    const typename Vec<T>::D d;
+    const Vec<T> infinity(std::numeric_limits<double>::infinity());
+    Vec<T> low[kChains] = {infinity, infinity, infinity, infinity};
+    Vec<T> high[kChains] = {-infinity, -infinity, -infinity, -infinity};
+    const auto include = [&](std::int64_t c, Vec<T> below, Vec<T> above) HWY_ATTR {
+      low[c] = min(below, low[c]);
+      high[c] = max(above, high[c]);
+    };
+    std::int64_t i = 0;
+    for (; i + kChains * kN <= n; i += kChains * kN) {
+      for (std::int64_t c = 0; c < kChains; ++c) {
+        const Vec<T> v = load(x + i + c * kN);
+        include(c, v, v);
+      }
+    }
+    for (; i + kN <= n; i += kN) include(0, load(x + i), load(x + i));
+    if (i < n) {
+      const auto rest = static_cast<std::size_t>(n - i);
+      const Mask<T> is_there{hn::FirstN(d, rest)};
+      const Vec<T> v = load_part(x + i, rest);
+      include(0, select(is_there, v, infinity), select(is_there, v, -infinity));
+    }
+    least = hn::GetLane(hn::MinOfLanes(d, min(min(low[0], low[1]), min(low[2], low[3])).raw));
+    largest = hn::GetLane(hn::MaxOfLanes(d, max(max(high[0], high[1]), max(high[2], high[3])).raw));
   }
-  return hn::GetLane(hn::MaxOfLanes(d, max(max(best[0], best[1]), max(best[2], best[3])).raw));
+};
+
+/// Below this e^x is 0 in any rounding.
+template <class T>
+inline constexpr double kVanishing = sizeof(T) == 4 ? -104 : -746;
+
+/// e^x for x <= 0. What is 0 in any rounding is not computed, if some is: results below the smallest normal number take a
+/// processor ten times as long, and most elements of a masked row are such.
+template <bool some_vanish, class T>
+HWY_INLINE Vec<T> exponential(Vec<T> x) {
+  if constexpr (kUseLibm) {
+    return exp(x);
+  } else if constexpr (some_vanish) {
+    const Vec<T> zero(0.0);
+    const Mask<T> vanishes = x < Vec<T>(kVanishing<T>);
+    return select(vanishes, zero, straight::exp_within<T, true>(select(vanishes, zero, x)));
+  } else {
+    return straight::exp_within<T, true>(x);
+  }
 }
 
-/// e^x. What is 0 in any rounding is not computed: results below the smallest normal number take a processor ten times as
-/// long, and most elements of a masked row are such.
-template <class T>
-HWY_INLINE Vec<T> exponential(Vec<T> x) {
-  const Vec<T> zero(0.0);
-  const Mask<T> vanishes = x < Vec<T>(sizeof(T) == 4 ? -104.0 : -746.0);
-  return select(vanishes, zero, exp(select(vanishes, zero, x)));
+/// lanes[j] += sums[j]
+template <class T, std::int64_t vectors>
+HWY_INLINE void add_to_lanes(const Vec<T> (&sums)[vectors], double* lanes) {
+#if HWY_TARGET == HWY_SCALAR
+  for (std::int64_t q = 0; q < vectors; ++q) lanes[q] += static_cast<double>(hn::GetLane(sums[q].raw));
+#else
+  for (const Vec<T>& v : sums) {
+    if constexpr (sizeof(T) == 8) {
+      store(lanes, load(lanes) + v);
+    } else {
+      const typename Vec<double>::D d;
+      const hn::Half<typename Vec<T>::D> half;
+      store(lanes, load(lanes) + Vec<double>(hn::PromoteTo(d, hn::LowerHalf(half, v.raw))));
+      double* const high = lanes + kLanes<T> / 2;
+      store(high, load(high) + Vec<double>(hn::PromoteTo(d, hn::UpperHalf(half, v.raw))));
+    }
+    lanes += kLanes<T>;
+  }
+#endif
 }
 
 /// The sum of e^(x - largest) over a row, block by block: each block is shifted by its own largest element, and sums
@@ -136,15 +183,18 @@ class RowExponentials {
   HWY_INLINE RowExponentials() : state_(Reducer::identity()) {}
 
   /// Adds the next block. Its elements' e^(x - returned value) go to `out`; what follows it in memory is fetched
-  /// meanwhile. A block of -inf alone is shifted by 0.
-  HWY_INLINE T add(const T* x, std::int64_t n, T* out) {
-    T largest = largest_number(x, n);
+  /// meanwhile, and beside(i) is called for each whole vector, which has the elements from i on: other work that waits for
+  /// memory. A block of -inf alone is shifted by 0.
+  template <class Beside>
+  HWY_INLINE T add(const T* x, std::int64_t n, T* out, const Beside& beside) {
+    const NumberRange<T> range(x, n);
+    T largest = range.largest;
     const T shift = largest == -std::numeric_limits<T>::infinity() ? T(0) : largest;
-    double lanes[kSumLanes] = {};
-    for (std::int64_t s = 0; s < n; s += kRun) {
-      const std::int64_t run = std::min(kRun, n - s);
-      add_run(x + s, run, Vec<T>(static_cast<double>(shift)), out + s, x + n + s, lanes);
-    }
+    HWY_ALIGN double lanes[kSumLanes] = {};
+    if (range.least - shift >= static_cast<T>(kVanishing<T>))
+      add_runs<false>(x, n, shift, out, lanes, beside);
+    else
+      add_runs<true>(x, n, shift, out, lanes, beside);
     for (std::int64_t j = 0; j < kSums; ++j) lanes[j] += lanes[j + kSums];
     const double sum = add_sums(lanes);
     // Of an infinity and a NaN the latter is what counts.
@@ -152,13 +202,27 @@ class RowExponentials {
     state_ = Reducer::merge(state_, {sum, static_cast<double>(largest)});
     return shift;
   }
+  HWY_INLINE T add(const T* x, std::int64_t n, T* out) {
+    return add(x, n, out, [](std::int64_t) HWY_ATTR {});
+  }
 
   double sum() const { return state_.sum; }
   T largest() const { return static_cast<T>(state_.largest); }
   T log() const { return Reducer::total(sum(), largest()); }
 
  private:
-  static HWY_INLINE void add_run(const T* x, std::int64_t n, Vec<T> shift, T* out, const T* ahead, double* lanes) {
+  template <bool some_vanish, class Beside>
+  static HWY_INLINE void add_runs(const T* x, std::int64_t n, T shift, T* out, double* lanes, const Beside& beside) {
+    for (std::int64_t s = 0; s < n; s += kRun) {
+      const std::int64_t run = std::min(kRun, n - s);
+      add_run<some_vanish>(x + s, run, Vec<T>(static_cast<double>(shift)), out + s, x + n + s, lanes,
+                           [&](std::int64_t i) HWY_ATTR { beside(s + i); });
+    }
+  }
+
+  template <bool some_vanish, class Beside>
+  static HWY_INLINE void add_run(const T* x, std::int64_t n, Vec<T> shift, T* out, const T* ahead, double* lanes,
+                                 const Beside& beside) {
     constexpr auto kN = static_cast<std::int64_t>(kLanes<T>);
     constexpr std::int64_t kVectors = kSumLanes / kN, kLine = 64 / sizeof(T);
     Vec<T> acc[kVectors];
@@ -167,22 +231,22 @@ class RowExponentials {
     for (; i + kSumLanes <= n; i += kSumLanes) {
       for (std::int64_t line = 0; line < kSumLanes; line += kLine) __builtin_prefetch(ahead + i + line);
       for (std::int64_t q = 0; q < kVectors; ++q) {
-        const Vec<T> e = exponential(load(x + i + q * kN) - shift);
+        const Vec<T> e = exponential<some_vanish>(load(x + i + q * kN) - shift);
         store(out + i + q * kN, e);
         acc[q] = acc[q] + e;
+        beside(i + q * kN);
       }
     }
     for (std::int64_t q = 0; i < n; i += kN, ++q) {
       const auto rest = static_cast<std::size_t>(std::min(kN, n - i));
       const Part part{rest};
-      Vec<T> e = exponential(load_lanes(x + i, part) - shift);
+      Vec<T> e = exponential<some_vanish>(load_lanes(x + i, part) - shift);
       if (rest != kLanes<T>) e = select(Mask<T>{hn::FirstN(typename Vec<T>::D(), rest)}, e, Vec<T>(0.0));
       rest == kLanes<T> ? store(out + i, e) : store_part(out + i, e, rest);
       acc[q] = acc[q] + e;
+      if (rest == kLanes<T>) beside(i);
     }
-    HWY_ALIGN T sums[kSumLanes];
-    for (std::int64_t q = 0; q < kVectors; ++q) store(sums + q * kN, acc[q]);
-    for (std::int64_t j = 0; j < kSumLanes; ++j) lanes[j] += static_cast<double>(sums[j]);
+    add_to_lanes(acc, lanes);
   }
 
   typename Reducer::State state_;

@@ -25,10 +25,22 @@ class SoftmaxRows {
 
   void add(const T* x, T* out) {
     RowExponentials<T> row;
+    const bool vector_by_vector = waiting_ != nullptr && how_.past_caches && columns_ % kN == 0 &&
+                                  reinterpret_cast<std::uintptr_t>(waiting_) % (kN * sizeof(T)) == 0;
     for (std::int64_t b = 0; b < blocks(); ++b) {
       const std::int64_t at = b * kBlock, n = std::min(kBlock, columns_ - at);
-      shifts(current_)[b] = row.add(x + at, n, exponentials(current_) + at);
-      if (waiting_ != nullptr) write(b);
+      T* const to = exponentials(current_) + at;
+      T& shift = shifts(current_)[b];
+      if (vector_by_vector) {
+        const T* const from = exponentials(current_ ^ 1) + at;
+        const Vec<T> scale = scale_of(b);
+        shift = row.add(x + at, n, to, [&](std::int64_t i) HWY_ATTR {
+          store_past_caches(waiting_ + at + i, load(from + i) * scale);
+        });
+      } else {
+        shift = row.add(x + at, n, to);
+        if (waiting_ != nullptr) write(b);
+      }
     }
     current_ ^= 1;
     waiting_ = out, sum_ = row.sum(), largest_ = row.largest();
@@ -42,17 +54,20 @@ class SoftmaxRows {
   static constexpr std::int64_t kMostColumns = (std::int64_t{1} << 17) / static_cast<std::int64_t>(sizeof(T));
 
  private:
-  static constexpr std::int64_t kBlock = kExpBlock<T>;
+  static constexpr std::int64_t kBlock = kExpBlock<T>, kN = kLanes<T>;
 
   std::int64_t blocks() const { return (columns_ + kBlock - 1) / kBlock; }
   T* exponentials(int row) { return exponentials_.data() + row * columns_; }
   T* shifts(int row) { return shifts_.data() + row * blocks(); }
 
+  /// By which block b of the row that waits is multiplied.
+  Vec<T> scale_of(std::int64_t b) { return Vec<T>(softmax_scale(shifts(current_ ^ 1)[b], largest_, sum_)); }
+
   /// Block b of the row that waits.
   HWY_INLINE void write(std::int64_t b) {
     const std::int64_t at = b * kBlock;
     const T* const from = exponentials(current_ ^ 1) + at;
-    const Vec<T> scale(softmax_scale(shifts(current_ ^ 1)[b], largest_, sum_));
+    const Vec<T> scale = scale_of(b);
     write_row(waiting_ + at, std::min(kBlock, columns_ - at), how_,
               [&](std::size_t i, Part part) HWY_ATTR { return load_lanes(from + i, part) * scale; });
   }
