@@ -17,6 +17,7 @@
 
 #include "backend.h"
 #include "fused/chain_item.h"
+#include "fused/segment_item.h"
 #include "graph.h"
 #include "item.h"
 #include "onto.h"
@@ -134,7 +135,16 @@ std::unique_ptr<Executable> CudaBackend::compile(const Plan& plan) {
     return !plan.sets && takes_before(context, call, before);
   });
   std::vector<std::unique_ptr<const Item>> items;
-  for (const PlanPart& part : parts) {
+  // A plan of many steps at once needs its items one by one. Products of a segment are small, those onto something large.
+  auto segment = plan.sets || plan.repeated ? plan.segments.end() : plan.segments.begin();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (segment != plan.segments.end() && segment->first == i)
+      if (auto whole = make_segment_item(gpu_, *segment++)) {
+        items.push_back(std::move(whole));
+        i = (segment - 1)->last - 1;
+        continue;
+      }
+    const PlanPart& part = parts[i];
     const auto* const call = std::get_if<Call>(&part.work);
     if (part.is_empty)
       items.push_back(std::make_unique<EmptyItem>());

@@ -27,6 +27,7 @@
 
 #include "kernels/cuda/fit/source.h"
 #include "kernels/cuda/fused/nvrtc.h"
+#include "kernels/cuda/fused/segment_source.h"
 #include "kernels/cuda/fused/source.h"
 
 namespace luge {
@@ -69,6 +70,14 @@ class Kernels {
       compile(name + "_many", source(*chains.front(), cuda::Steps::Many));
     else
       compile(name + "_many", cuda::generate(plan.sets.value(), nullptr, allocate_).source);
+  }
+
+  /// The one kernel of a step that goes set by set as a whole.
+  void record_segment(const std::string& name, const std::function<Tensor()>& body) {
+    Recordings recordings([&] { return StepResults{{body()}, nullptr}; }, {}, SourceLocation::current());
+    recordings.run(2);
+    const cuda::SegmentMachine h200{132, 232448, 233472, 1024};
+    compile(name, cuda::generate(recordings.current()->plan.segments.at(0), h200, nullptr).value().source);
   }
 
  private:
@@ -146,6 +155,21 @@ void add_mlp(Kernels& kernels) {
   });
 }
 
+/// All of a step of such an ensemble as one kernel.
+void add_ensemble(Kernels& kernels) {
+  Parameters params({.sets = 256});
+  const nn::Linear first(params, "first", 16, 64), second(params, "second", 64, 64), third(params, "third", 64, 1);
+  Adam adam(params, {.lr = 1e-3});
+  const Tensor x = rand({256, 256, 16}), y = rand({256, 256, 1});
+  kernels.record_segment("ensemble", [&] {
+    adam.zero_grad();
+    const Tensor loss = mse_loss(third(relu(second(relu(first(x))))), y, Reduction::PerSet);
+    loss.sum().backward();
+    adam.step();
+    return loss;
+  });
+}
+
 /// Hands over what a fit is of; the calls run as ever.
 class ModelTaker final : public Observer {
  public:
@@ -194,6 +218,7 @@ int run(const fs::path& folder, const std::string& architecture) {
   add_demo(kernels);
   add_curve_fits(kernels);
   add_mlp(kernels);
+  add_ensemble(kernels);
   add_fits(kernels);
   std::ofstream(folder / "nvrtc.txt") << cuda::nvrtc_version() << '\n';
   return 0;

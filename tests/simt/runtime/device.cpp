@@ -146,6 +146,9 @@ SIMT_API cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute
     case cudaDevAttrMultiProcessorCount: *value = kMultiprocessors; break;
     case cudaDevAttrComputeCapabilityMajor: *value = 9; break;
     case cudaDevAttrComputeCapabilityMinor: *value = 0; break;
+    case cudaDevAttrMaxSharedMemoryPerMultiprocessor: *value = 2 * static_cast<int>(simt::kMaxDynamicShared); break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin: *value = static_cast<int>(simt::kMaxDynamicShared); break;
+    case cudaDevAttrReservedSharedMemoryPerBlock: *value = 1024; break;
     default: *value = 1;
   }
   return cudaSuccess;

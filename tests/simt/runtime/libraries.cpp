@@ -15,6 +15,7 @@ struct CUlib_st {
 };
 struct CUkern_st {
   void (*pack)(void** arguments, std::function<void()>* thread);
+  std::size_t most_shared = 48 * 1024;  ///< dynamic shared memory; more has to be asked for
 };
 
 using namespace simt::runtime;
@@ -68,11 +69,27 @@ SIMT_API cudaError_t cudaLibraryGetKernel(cudaKernel_t* kernel, cudaLibrary_t li
   return cudaSuccess;
 }
 
+/// Of a kernel from a library.
+SIMT_API cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
+  const Call call;
+  if (call.refusal() != cudaSuccess) return call.refusal();
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
+      static_cast<std::size_t>(value) > simt::kMaxDynamicShared)
+    return Call::finish(cudaErrorInvalidValue);
+  const_cast<CUkern_st*>(static_cast<const CUkern_st*>(function))->most_shared = static_cast<std::size_t>(value);
+  return cudaSuccess;
+}
+
 /// Of a kernel from a library; the others are started by simt::enqueue.
 SIMT_API cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** arguments, std::size_t shared,
                                       cudaStream_t stream) {
   std::function<void()> thread;
-  static_cast<const CUkern_st*>(kernel)->pack(arguments, &thread);
+  const auto* const own = static_cast<const CUkern_st*>(kernel);
+  if (shared > own->most_shared) {
+    const std::scoped_lock lock(state().mutex);
+    return Call::finish(cudaErrorInvalidValue);
+  }
+  own->pack(arguments, &thread);
   return launch({grid, block, shared, std::move(thread)}, stream, nullptr);
 }
 

@@ -1,0 +1,38 @@
+#pragma once
+// Where what is local to a segment lies while a block works on a set, and when its threads wait for one another.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <luge/seam/detail/plan.h>
+
+#include "segment_parts.h"
+
+namespace luge::cuda {
+
+struct SegmentLayout {
+  /// One life of a local: from the part that fills it to the last one that reads that.
+  struct Home {
+    const std::byte* data;  ///< of set 0 in global memory
+    std::int64_t bytes;
+    std::size_t first, last;
+    int offset;             ///< in shared memory
+  };
+  std::vector<Home> homes;
+  std::vector<bool> waits;   ///< by part: all threads of the block arrive before it begins
+  int bytes = 0;             ///< of shared memory; what parts themselves need is at its beginning
+  double global_bytes = 0;   ///< that the parts move of a set in global memory
+
+  /// Where the memory at `data`, of set 0, is in shared memory while a part runs; none where it stays as it is.
+  std::optional<int> offset_of(std::size_t part, const void* data) const;
+};
+
+/// As much in shared memory as `budget` bytes take. scratch[p]: bytes that part p needs for itself. None where those do
+/// not fit.
+std::optional<SegmentLayout> lay_out(const std::vector<SegmentPart>& parts,
+                                     const std::vector<SetSegment::Local>& locals, std::int64_t sets,
+                                     const std::vector<int>& scratch, std::int64_t budget);
+
+}  // namespace luge::cuda
