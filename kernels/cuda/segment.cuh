@@ -39,10 +39,12 @@ __device__ inline Pack<T, kRun> load_near(const T* set, int first, int count) {
     if (k < count) run.values[k] = set[first + k];
   return run;
 }
-template <bool whole, class T>
+template <bool whole, bool shared, class T>
 __device__ inline void store_near(T* set, int first, int count, const Pack<T, kRun>& run) {
-  if constexpr (whole) {
+  if constexpr (whole && shared) {
     *reinterpret_cast<Pack<T, kRun>*>(set + first) = run;
+  } else if constexpr (whole) {
+    store_packed(set + first, run);
   } else {
 #pragma unroll
     for (int k = 0; k < kRun; ++k)

@@ -8,6 +8,9 @@ namespace {
 
 /// Of a multiprocessor of an H200: 4.3 TB/s of a copy over 132 of them at 1.98 GHz.
 constexpr double kBytesPerCycle = 16.4;
+/// The same of what the second-level cache holds, as much as it may be.
+constexpr double kCachedPerCycle = 21;
+constexpr double kCache = 40e6;
 /// From one kernel of a graph to the next, with the ramp at both ends: 2 us. An estimate, too.
 constexpr double kLaunch = 4000;
 /// Until what comes from global memory is there, or from shared memory.
@@ -68,10 +71,12 @@ double segment_cycles(const std::vector<SegmentPart>& parts, const std::vector<P
   const auto of_multiprocessor = static_cast<double>(divide_up(sets, machine.multiprocessors));
   busy /= efficiency(static_cast<int>(std::min<double>(blocks, of_multiprocessor)));
   const double turns = static_cast<double>(divide_up(sets, std::int64_t{machine.multiprocessors} * blocks));
-  const double traffic = of_multiprocessor * layout.global_bytes / kBytesPerCycle;
+  const bool is_cached = static_cast<double>(layout.local_bytes) * machine.multiprocessors * blocks <= kCache;
+  const double traffic =
+      layout.moved / kBytesPerCycle + layout.moved_locals / (is_cached ? kCachedPerCycle : kBytesPerCycle);
   // One block alone neither computes while it moves memory, nor the other way round.
-  const double alone = busy + waits + (blocks == 1 ? layout.global_bytes / kBytesPerCycle / 2 : 0);
-  return kLaunch + std::max({of_multiprocessor * busy, turns * alone, traffic});
+  const double alone = busy + waits + (blocks == 1 ? traffic / 2 : 0);
+  return kLaunch + std::max({of_multiprocessor * busy, turns * alone, of_multiprocessor * traffic});
 }
 
 double separate_cycles(const std::vector<SegmentPart>& parts, const std::vector<ProductTile>& tiles, std::int64_t sets,

@@ -10,7 +10,7 @@ namespace {
 using Home = SegmentLayout::Home;
 
 constexpr std::int64_t kAlignment = 128;  // so that no row of banks is begun in the middle
-constexpr int kNowhere = -1;
+constexpr int kNowhere = SegmentLayout::kNowhere;
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 const std::byte* begin_of(const SegmentTouch& touch) { return static_cast<const std::byte*>(touch.window->data); }
@@ -44,7 +44,7 @@ void add_lives(std::vector<Home>& homes, const std::vector<SegmentPart>& parts, 
     });
     if (!touched) continue;
     if (!lives || (fills && !reads))
-      homes.push_back({local.data, local.set_bytes, p, p, kNowhere});
+      homes.push_back({local.data, local.set_bytes, p, p});
     else
       homes.back().last = p;
     lives = true;
@@ -89,6 +89,21 @@ void place(std::vector<Home>& homes, std::size_t which, const std::vector<Segmen
       home.offset = static_cast<int>(at);
       return;
     }
+}
+
+/// The same for what found no place there: memory of the locals as few as possible, so that it stays in a cache.
+void place_far(std::vector<Home>& homes, std::size_t which, const std::vector<SegmentPart>& parts,
+               const std::vector<SetSegment::Local>& locals) {
+  Home& home = homes[which];
+  for (const SetSegment::Local& local : locals) {
+    const bool is_taken = std::any_of(homes.begin(), homes.end(), [&](const Home& other) {
+      return &other != &home && other.far == local.data && other.first <= home.last && home.first <= other.last &&
+             !may_replace(parts, other, home) && !may_replace(parts, home, other);
+    });
+    if (local.set_bytes != home.bytes || is_taken) continue;
+    home.far = local.data;
+    return;
+  }
 }
 
 // ---- barriers -----------------------------------------------------------------------------------
@@ -140,9 +155,9 @@ class Barriers {
     Extent extent = touch.extent;
     extent.sizes[0] = 1;
     const Effect effect = window_effect(window, extent, touch.reads, touch.writes);
-    const std::optional<int> offset = layout_.offset_of(p, window.data);
-    const std::intptr_t at = offset ? *offset : reinterpret_cast<std::intptr_t>(window.data);
-    return {offset.has_value(), at + effect.low, at + effect.high, touch.writes};
+    const SegmentLayout::Place place = layout_.place_of(p, window.data);
+    const std::intptr_t at = place.offset ? *place.offset : reinterpret_cast<std::intptr_t>(place.data);
+    return {place.offset.has_value(), at + effect.low, at + effect.high, touch.writes};
   }
 
   const SegmentLayout& layout_;
@@ -152,11 +167,15 @@ class Barriers {
 
 }  // namespace
 
-std::optional<int> SegmentLayout::offset_of(std::size_t part, const void* data) const {
-  for (const Home& home : homes)
-    if (home.first <= part && part <= home.last && is_in(data, home.data, home.bytes))
-      return home.offset + static_cast<int>(static_cast<const std::byte*>(data) - home.data);
-  return std::nullopt;
+SegmentLayout::Place SegmentLayout::place_of(std::size_t part, const void* data) const {
+  auto* const own = static_cast<std::byte*>(const_cast<void*>(data));
+  for (const Home& home : homes) {
+    if (part < home.first || home.last < part || !is_in(data, home.data, home.bytes)) continue;
+    const std::ptrdiff_t inside = own - home.data;
+    if (home.offset != kNowhere) return {home.offset + static_cast<int>(inside), nullptr, true};
+    return {std::nullopt, home.far + inside, true};
+  }
+  return {std::nullopt, own, false};
 }
 
 std::optional<SegmentLayout> lay_out(const std::vector<SegmentPart>& parts,
@@ -166,25 +185,35 @@ std::optional<SegmentLayout> lay_out(const std::vector<SegmentPart>& parts,
   const std::int64_t base = aligned(*std::max_element(scratch.begin(), scratch.end()));
   if (base > budget) return std::nullopt;
   std::vector<Home> homes;
-  for (const SetSegment::Local& local : apart(locals, sets)) add_lives(homes, parts, local);
+  const std::vector<SetSegment::Local> own = apart(locals, sets);
+  for (const SetSegment::Local& local : own) add_lives(homes, parts, local);
   std::stable_sort(homes.begin(), homes.end(), [](const Home& a, const Home& b) { return a.first < b.first; });
   for (std::size_t i = 0; i < homes.size(); ++i) place(homes, i, parts, base, budget);
   std::int64_t end = base;
-  for (const Home& home : homes) {
-    if (home.offset == kNowhere) continue;
-    layout.homes.push_back(home);
-    end = std::max(end, home.offset + home.bytes);
+  for (std::size_t i = 0; i < homes.size(); ++i) {
+    if (homes[i].offset != kNowhere)
+      end = std::max(end, homes[i].offset + homes[i].bytes);
+    else
+      place_far(homes, i, parts, own);
   }
+  // Lives that do not meet share; as many as do had memory before.
+  if (std::any_of(homes.begin(), homes.end(), [](const Home& h) { return h.offset == kNowhere && !h.far; })) return std::nullopt;
+  layout.homes = std::move(homes);
   layout.bytes = static_cast<int>(end);
   for (std::size_t p = 0; p < parts.size(); ++p)
     for_each_touch(parts[p], [&](const SegmentTouch& touch) {
+      const SegmentLayout::Place place = layout.place_of(p, touch.window->data);
+      if (place.offset) return;
       Operand window = *touch.window;
       Extent extent = touch.extent;
       extent.sizes[0] = 1;
-      const Effect effect = window_effect(window, extent, touch.reads, touch.writes);
-      if (!layout.offset_of(p, window.data))
-        layout.global_bytes += static_cast<double>(effect.bytes) * (touch.reads && touch.writes ? 2 : 1);
+      const double bytes = static_cast<double>(window_effect(window, extent, touch.reads, touch.writes).bytes) *
+                           (touch.reads && touch.writes ? 2 : 1);
+      (place.of_block ? layout.moved_locals : layout.moved) += bytes;
     });
+  for (const SetSegment::Local& local : own)
+    if (std::any_of(layout.homes.begin(), layout.homes.end(), [&](const Home& h) { return h.far == local.data; }))
+      layout.local_bytes += local.set_bytes;
   layout.waits = Barriers(layout, scratch).find(parts);
   return layout;
 }

@@ -106,20 +106,21 @@ class Generator {
   void declare(const std::string& name, const Operand& window, bool writes) {
     const std::string type = type_name(window.dtype);
     const char* const constness = writes ? "" : "const ";
-    if (const std::optional<int> offset = layout_.offset_of(part_, window.data)) {
-      std::string& place = places_[*offset];
-      if (place.empty()) argument("int", place = fmt::format("place{}", places_.size() - 1), *offset);
+    const SegmentLayout::Place at = layout_.place_of(part_, window.data);
+    if (at.offset) {
+      std::string& place = places_[*at.offset];
+      if (place.empty()) argument("int", place = fmt::format("place{}", places_.size() - 1), *at.offset);
       text_ += fmt::format("{0}{1}* const {2} = in_shared<{1}>({3});\n", constness, type, name, place);
       return;
     }
-    std::string& memory = memories_[{window.data, window.strides[0], window.dtype}];
+    std::string& memory = memories_[{at.data, window.strides[0], window.dtype}];
     if (memory.empty()) {
       memory = fmt::format("memory{}", memories_.size() - 1);
       with_dtype(window.dtype, [&]<class T>() {
-        argument(fmt::format("SetMemory<{}>", type), memory, SetMemory<T>{static_cast<T*>(window.data), window.strides[0]});
+        argument(fmt::format("SetMemory<{}>", type), memory, SetMemory<T>{reinterpret_cast<T*>(at.data), window.strides[0]});
       });
     }
-    text_ += fmt::format("{}{}* const {} = {}.of(set);\n", constness, type, name, memory);
+    text_ += fmt::format("{}{}* const {} = {}.of({});\n", constness, type, name, memory, at.of_block ? "blockIdx.x" : "set");
   }
   std::string window_argument(const Extent& extent, const Operand& window) {
     const std::string name = fmt::format("window{}", windows_++);
@@ -127,8 +128,8 @@ class Generator {
     return name;
   }
   std::uintptr_t address_of(const Operand& window) const {
-    const std::optional<int> offset = layout_.offset_of(part_, window.data);
-    return offset ? static_cast<std::uintptr_t>(*offset) : reinterpret_cast<std::uintptr_t>(window.data);
+    const SegmentLayout::Place at = layout_.place_of(part_, window.data);
+    return at.offset ? static_cast<std::uintptr_t>(*at.offset) : reinterpret_cast<std::uintptr_t>(at.data);
   }
 
   // ---- products and sums of columns
@@ -174,8 +175,18 @@ class Generator {
     const std::size_t bytes = size_of(window.dtype) * kRun;
     return bytes <= 16 && address_of(window) % bytes == 0 && window.strides[0] % kRun == 0;
   }
+  /// Whether a run of a window that is not dense is within a row of it, and packed.
+  bool lies_in_packs(const Chain& chain, const Operand& window) const {
+    const SetWindow lines = *set_window(chain.extent, window);
+    return lines.column == 1 && lines.columns % kRun == 0 && lines.row % kRun == 0 && run_length(chain) % kRun == 0 &&
+           is_packed(window);
+  }
+  /// Of the elements that a run may not go beyond.
+  static std::int64_t run_length(const Chain& chain) {
+    return chain.reductions.empty() ? per_set(chain.extent) : rows_of(chain).length;
+  }
   bool all_packed(const Chain& chain) const {
-    const std::int64_t length = chain.reductions.empty() ? per_set(chain.extent) : rows_of(chain).length;
+    const std::int64_t length = run_length(chain);
     const auto packed = [&](const Chain::Window& window) {
       return !is_dense(chain.extent, window.memory) || is_packed(window.memory);
     };
@@ -205,8 +216,10 @@ class Generator {
         to.load += fmt::format("{}[lap] = load_near<kWhole>({}, first, count);\n", held, from);
         if (!layout_.offset_of(part_, window.data)) to.bytes += kRun * size_of(window.dtype);
       } else {
-        to.load += fmt::format("{}[lap] = load_window({}, {}, first, count);\n", held, from,
-                               window_argument(chain.extent, window));
+        const std::string place = window_argument(chain.extent, window);
+        to.load += lies_in_packs(chain, window)
+                       ? fmt::format("{}[lap] = load_near<true>({} + {}.offset(first), 0, kRun);\n", held, from, place)
+                       : fmt::format("{}[lap] = load_window({}, {}, first, count);\n", held, from, place);
       }
       to.element += fmt::format("const {} v{} = {}[lap].values[k];\n", type, value, held);
     }
@@ -221,7 +234,8 @@ class Generator {
       to.run += fmt::format("Pack<{}, kRun> {}{{}};\n", type_name(window.dtype), run);
       to.element += fmt::format("{}.values[k] = v{};\n", run, value);
       to.store += is_dense(chain.extent, window)
-                      ? fmt::format("store_near<kWhole>({}, first, count, {});\n", place, run)
+                      ? fmt::format("store_near<kWhole, {}>({}, first, count, {});\n",
+                                    layout_.offset_of(part_, window.data).has_value(), place, run)
                       : fmt::format("store_far({}, {}, first, count, {});\n", place, window_argument(chain.extent, window), run);
     }
   }
