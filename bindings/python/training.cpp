@@ -171,6 +171,7 @@ void bind_leaves(nb::module_& m) {
       "_as_parameter",
       [](nb::handle x, bool requires_grad) {
         TensorImpl& impl = *self_of(x).impl();
+        if (!impl.leaf && observer) observer->forgets_gradient(impl);  // it begins with none
         if (!impl.leaf) impl.leaf = std::make_unique<LeafGradient>();
         self_of(x).requires_grad_(requires_grad);
         return nb::borrow(x);

@@ -87,6 +87,8 @@ Tensor& Tensor::requires_grad_(bool on) {
              "requires_grad_: the tensor is {}; only floating dtypes can require a gradient", name(impl.dtype));
   if (observer) [[unlikely]]
     observer->uses(*impl.storage);  // as it was before
+  if (observer && on && !impl.leaf) [[unlikely]]
+    observer->forgets_gradient(impl);  // it begins with none
   impl.require_grad(on);
   return *this;
 }

@@ -139,18 +139,31 @@ void Recorder::bumped(Storage& storage) {
 }
 
 Recording::Leaf& Recorder::leaf(TensorImpl& tensor, bool needs) {
-  const auto [found, fresh] = leaves_.emplace(&tensor, LeafBefore{recording_.leaves.size(), {}});
-  if (fresh) {
-    found->second.value = tensor.leaf->value();
-    recording_.leaves.push_back({.tensor = &tensor,
-                                 .needs = needs,
-                                 .written_before = tensor.leaf->written(),
-                                 .written_after = false,
-                                 .found = tensor.leaf->written() ? tensor.leaf->value().data() : nullptr,
-                                 .moves = false,
-                                 .value = {}});
-  }
-  return recording_.leaves[found->second.index];
+  if (const auto known = leaves_.find(&tensor); known != leaves_.end()) return recording_.leaves[known->second.index];
+  forget_own_leaves();
+  const LeafGradient* const gradient = tensor.leaf.get();
+  const bool is_written = gradient && gradient->written();
+  leaves_.emplace(&tensor, LeafBefore{recording_.leaves.size(), gradient ? gradient->value() : Tensor(), !gradient});
+  if (!gradient) new_leaves_.push_back(&tensor);
+  recording_.leaves.push_back({.tensor = &tensor,
+                               .needs = needs,
+                               .written_before = is_written,
+                               .written_after = false,
+                               .found = is_written ? gradient->value().data() : nullptr,
+                               .moves = false,
+                               .value = {}});
+  return recording_.leaves.back();
+}
+
+void Recorder::forget_own_leaves() {
+  std::erase_if(new_leaves_, [&](const TensorImpl* leaf) {
+    const auto known = leaves_.find(leaf);
+    Ref<TensorImpl>& tensor = recording_.leaves[known->second.index].tensor;
+    if (tensor->is_shared()) return false;
+    leaves_.erase(known);
+    tensor = {};
+    return true;
+  });
 }
 
 void Recorder::uses_gradient(TensorImpl& tensor) { leaf(tensor, true); }
@@ -210,6 +223,7 @@ void Recorder::refuse(const char* op, const char* why, SourceLocation location) 
 
 void Recorder::drop_histories() {
   for (const auto& [tensor, before] : leaves_) recording_.leaves[before.index].tensor->leaf->drop_history();
+  forget_own_leaves();
 }
 
 Recording Recorder::finish() {
@@ -221,7 +235,9 @@ Recording Recorder::finish() {
     used.written_after = gradient.written();
     used.value = gradient.value();
     used.moves = used.needs && used.written_before && used.written_after && used.value.data() != before.value.data();
+    used.needs |= before.is_new && !used.tensor->requires_grad;  // one that the program had, thawed and frozen again
   }
+  std::erase_if(recording_.leaves, [](const Recording::Leaf& leaf) { return !leaf.tensor; });
   for (const auto& [real, index] : live_) {
     StepBuffer& buffer = recording_.buffers[index];
     buffer.kept = storages_.at(index);

@@ -104,8 +104,8 @@ class Recorder final : public Observer {
 
   /// What has been recorded so far.
   const Recording& so_far() const { return recording_; }
-  /// Gradients keep values only, as a replay leaves them. While the thread is observed: what their histories kept alive is
-  /// freed as part of the step.
+  /// Gradients keep values only, as a replay leaves them, and leaves that the step has made and let go of are forgotten. While
+  /// the thread is observed: what they kept alive is freed as part of the step.
   void drop_histories();
   /// The step has run and its temporaries are gone. Throws CaptureError for a step that cannot be replayed.
   Recording finish();
@@ -120,6 +120,7 @@ class Recorder final : public Observer {
   struct LeafBefore {
     std::size_t index;
     Tensor value;
+    bool is_new;  ///< it has become a leaf in this step
   };
 
   /// Whether it is memory that the step allocated.
@@ -130,6 +131,8 @@ class Recorder final : public Observer {
   /// Keeps of the labels those that a replay finds as the step will find them.
   void keep_labels();
   Recording::Leaf& leaf(TensorImpl& tensor, bool needs);
+  /// Those that the step has made and nobody else has: a replay needs their memory only.
+  void forget_own_leaves();
 
   std::string name_;
   Recording recording_;
@@ -138,6 +141,7 @@ class Recorder final : public Observer {
   std::map<std::uintptr_t, std::size_t> outside_;       ///< address -> bytes
   std::unordered_set<const Storage*> seen_;
   std::unordered_map<const TensorImpl*, LeafBefore> leaves_;
+  std::vector<const TensorImpl*> new_leaves_;
   std::unordered_map<const Storage*, std::size_t> bumps_;
   KnownNumbers numbers_;
   std::vector<Saved> saved_;

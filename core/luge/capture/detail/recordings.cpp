@@ -52,7 +52,10 @@ StepVersion* Recordings::fitting(bool& alive) const {
 void Recordings::record(StepVersion* last) {
   for (const std::unique_ptr<StepVersion>& version : versions_)
     // compare() finds what `last` worked on and is gone.
-    if (version.get() != last && !version->changes_leaves()) version->check_alive();
+    if (version->changes_leaves())
+      version->forget_leaves();
+    else if (version.get() != last)
+      version->check_alive();
   LUGE_CHECK(CaptureError, last || versions_.size() < kMostVersions,
              "{}: the step was recorded {} times, from different gradients or leaves each time; call zero_grad within "
              "it, and requires_grad_ outside",
@@ -76,9 +79,10 @@ std::unique_ptr<StepVersion> Recordings::recorded(const StepVersion* last) const
   try {
     {
       const Observing observing(recorder);
-      const StepResults results = body_();
+      StepResults results = body_();
       version->results.form = results.form;
       for (const Tensor& result : results.tensors) version->results.tensors.push_back(checked_result(result).detach());
+      results = {};
       recorder.drop_histories();
     }
     if (last) compare(*version, *last, recorder.so_far());

@@ -50,6 +50,12 @@ void StepVersion::take(Recording recorded) {
       outside_results_.push_back(i);
 }
 
+void StepVersion::forget_leaves() {
+  recording.leaves.clear();
+  held.clear();
+  holders.clear();
+}
+
 bool StepVersion::is_abandoned(const Storage& storage) const {
   int own = storage.pins();
   for (const std::size_t i : outside_results_) {

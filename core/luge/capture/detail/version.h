@@ -35,6 +35,8 @@ class StepVersion {
   /// Whether the step itself freezes or thaws leaves, or leaves their gradients in other memory than it found them in:
   /// a replay would not.
   bool changes_leaves() const { return changes_leaves_; }
+  /// Such a step is not replayed. Leaves that it made are gone when the program lets go of them.
+  void forget_leaves();
   /// Takes what was recorded.
   void take(Recording recorded);
   /// Whether gradients are written and leaves require gradients where they did when it was recorded. `alive`: whether
