@@ -141,11 +141,30 @@ SourceLocation location_in(nb::object file, int line) {
   return {text ? text : "", static_cast<std::uint32_t>(line)};
 }
 
-SourceLocation location() {
-  PyFrameObject* const frame = observer ? PyEval_GetFrame() : nullptr;
-  if (!frame) return {};
+namespace {
+
+/// Whether the frame runs a function of the package itself: the user's line is that of whoever called it.
+bool is_of_package(PyFrameObject* frame) {
   const nb::object code = nb::steal(reinterpret_cast<PyObject*>(PyFrame_GetCode(frame)));
-  return location_in(code.attr("co_filename"), PyFrame_GetLineNumber(frame));
+  const std::string file = nb::cast<std::string>(code.attr("co_filename"));
+  const std::string folder = nb::cast<std::string>(nb::module_::import_("luge").attr("__path__")[0]);
+  return file.size() > folder.size() && file.starts_with(folder) && (file[folder.size()] == '/' || file[folder.size()] == '\\');
+}
+
+}  // namespace
+
+SourceLocation location() {
+  PyFrameObject* const innermost = observer ? PyEval_GetFrame() : nullptr;
+  if (!innermost) return {};
+  nb::object frame = nb::borrow(reinterpret_cast<PyObject*>(innermost));
+  const auto as_frame = [](const nb::object& object) { return reinterpret_cast<PyFrameObject*>(object.ptr()); };
+  while (is_of_package(as_frame(frame))) {
+    const nb::object caller = frame.attr("f_back");
+    if (caller.is_none()) break;
+    frame = caller;
+  }
+  const nb::object code = nb::steal(reinterpret_cast<PyObject*>(PyFrame_GetCode(as_frame(frame))));
+  return location_in(code.attr("co_filename"), PyFrame_GetLineNumber(as_frame(frame)));
 }
 
 }  // namespace luge::python

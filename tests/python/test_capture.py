@@ -121,6 +121,20 @@ def test_errors_name_the_lines(read):
     assert x.item() == 1
 
 
+def halve(optimizer):
+    for group in optimizer.param_groups:
+        group["lr"] *= 0.5
+
+
+def test_errors_name_the_programs_line_where_the_call_is_the_packages():
+    optimizer = luge.optim.SGD([luge.ones(2, requires_grad=True)], lr=0.1)
+    lengths, x = luge.tensor([3, 2]), luge.ones(3, 2, 1)
+    for call in (lambda: halve(optimizer), lambda: nn.utils.rnn.pack_padded_sequence(x, lengths)):
+        with pytest.raises(luge.CaptureError) as error:
+            luge.capture(functools.partial(lambda call: (x.mul_(1), call())[0], call))()
+        assert str(error.value).count("test_capture.py") == 2, str(error.value)
+
+
 def test_an_exception_leaves_everything():
     training = Parabola()
     before = training.x.clone()
