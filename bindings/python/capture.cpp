@@ -305,8 +305,8 @@ void bind_step(nb::module_& m) {
       .def("__call__", &PyStep::once, "args"_a, "kwargs"_a,
            nb::sig("def __call__(self, *args: Tensor, **kwargs: Tensor) -> typing.Any"),
            "One step; returns what the function returned.\n\n"
-           "Arguments are tensors. They are copied into those that stand for them in the function; others of another "
-           "shape, "
+           "Arguments are tensors. They are copied into those that stand for them in the function, and what it changes in "
+           "place is copied back; others of another shape, "
            "dtype or device record another plan, up to 16. Raises AutogradError where one requires a gradient.")
       .def(
           "run",

@@ -76,13 +76,14 @@ def capture(function: Callable[..., Any] | None = None, *, keep_gradients: bool 
 
     The first call of what is returned runs the function, records it, and is a step like any other; later calls replay it,
     fused, at the speed of memory. The function takes tensors, or nothing, and returns None, a tensor, or a tuple, list or dict
-    of tensors. Arguments are copied into tensors that stand for them in the function, and so is a step fed; other tensors that
-    it works on are refilled in place (copy_). With `keep_gradients=False` gradients that only the step itself uses need not
-    reach memory.
+    of tensors. Arguments are copied into tensors that stand for them in the function, and so is a step fed; what the function
+    changes in place in an argument is copied back. Other tensors that it works on are refilled in place (copy_). With
+    `keep_gradients=False` gradients that only the step itself uses need not reach memory.
 
     In a class it captures a method: each object has a step of its own.
 
-    Raises CaptureError, with everything as it was, where the function reads values on the host.
+    Raises CaptureError, with everything as it was, where the function reads values on the host or changes an argument that is
+    expanded or shares memory with another tensor of the step.
 
     >>> x = luge.zeros(2)
     >>> step = luge.capture(lambda: x.add_(1))

@@ -5,11 +5,11 @@
 #include <optional>
 
 #include <luge/autograd/detail/autocast.h>
+#include <luge/capture/detail/arguments.h>
 #include <luge/capture/detail/describe.h>
 #include <luge/capture/detail/recordings.h>
 #include <luge/base/detail/check.h>
 #include <luge/tensor/detail/tensor_impl.h>
-#include <luge/tensor/detail/values.h>
 
 namespace luge {
 
@@ -37,23 +37,22 @@ class CapturedStep::Impl {
     LUGE_CHECK(ValueError, steps >= 1, "run: steps is {}; it must be 1 or more", steps);
     LUGE_CHECK(CaptureError, !observer, "{}: a captured step runs within another one; call the function itself",
                named("capture", location_));
-    if (arguments.empty() && current_ && current_->inputs.empty() && current_->precision == precision())
+    if (arguments.empty() && current_ && current_->arguments.inputs().empty() && current_->precision == precision())
       return current_->recordings->run(steps);
     for (std::size_t i = 0; i < arguments.size(); ++i) check(i, arguments[i]);
     const auto known = std::find_if(signatures_.begin(), signatures_.end(), [&](const std::unique_ptr<Signature>& one) {
       return one->takes(arguments);
     });
     if (known != signatures_.end()) {
-      (*known)->refill(arguments);
       current_ = known->get();
-      return current_->recordings->run(steps);
+      return current_->run(steps, arguments);
     }
     LUGE_CHECK(CaptureError, signatures_.size() < kMostSignatures,
                "{}: the step was called with arguments of {} different shapes, dtypes or devices; allowed are {}, each of "
                "which has a plan of its own; pad the arguments to fewer shapes",
                named("capture", location_), signatures_.size() + 1, kMostSignatures);
     auto signature = std::make_unique<Signature>(arguments, *this);
-    const StepResults& results = signature->recordings->run(steps);
+    const StepResults& results = signature->run(steps, arguments);
     signatures_.push_back(std::move(signature));
     current_ = signatures_.back().get();
     return results;
@@ -71,30 +70,30 @@ class CapturedStep::Impl {
 
   /// The tensors that stand for the arguments, and what was recorded with them.
   struct Signature {
-    Signature(const std::vector<Tensor>& arguments, Impl& step) {
-      for (const Tensor& argument : arguments) {
-        inputs.push_back(empty_tensor(argument.shape(), argument.dtype(), argument.storage()->backend()));
-        copy_values(argument, inputs.back(), Store::Overwrite);
-      }
-      recordings.emplace([this, &step] { return step.body_(inputs); }, step.options_, step.location_);
+    Signature(const std::vector<Tensor>& given, Impl& step) : arguments(given, step.location_) {
+      const auto body = [this, &step] {
+        const std::vector<Tensor> handles = arguments.handles();
+        StepResults results = step.body_(handles);
+        arguments.check_leaves(handles);
+        return results;
+      };
+      recordings.emplace(body, step.options_, step.location_, &arguments);
     }
-    bool takes(const std::vector<Tensor>& arguments) const {
-      return precision == luge::precision() &&
-             std::equal(inputs.begin(), inputs.end(), arguments.begin(), arguments.end(),
-                        [](const Tensor& input, const Tensor& argument) {
-                          return input.shape() == argument.shape() && input.dtype() == argument.dtype() &&
-                                 input.device() == argument.device();
-                        });
-    }
-    void refill(const std::vector<Tensor>& arguments) {
-      for (std::size_t i = 0; i < inputs.size(); ++i) {
-        copy_values(arguments[i], inputs[i], Store::Overwrite);
-        inputs[i].storage()->bump_version();
+    bool takes(const std::vector<Tensor>& given) const { return precision == luge::precision() && arguments.take(given); }
+    const StepResults& run(std::int64_t steps, const std::vector<Tensor>& given) {
+      arguments.fill(given);
+      try {
+        const StepResults& results = recordings->run(steps);
+        arguments.give_back();
+        return results;
+      } catch (...) {
+        arguments.give_back();  // of the steps before the one that failed
+        throw;
       }
     }
 
     const Precision precision = luge::precision();
-    std::vector<Tensor> inputs;
+    Arguments arguments;
     std::optional<Recordings> recordings;
   };
 

@@ -72,8 +72,8 @@ class CapturedStep {
 /// are written and were not when it was recorded (or the reverse), the function runs and is recorded anew.
 ///
 /// A function of tensors makes a step of as many: step(images, labels) copies them into tensors that stand for them in the
-/// function, in each of run()'s steps. Arguments of another shape, dtype or device (the smaller last batch) record another
-/// plan, up to 16. An argument must not require a gradient.
+/// function and copies back what it changed. Arguments of another shape, dtype or device (the smaller last batch) record another
+/// plan, up to 16. An argument must not require a gradient. CaptureError for one that is changed and shares memory.
 ///
 /// Throws CaptureError, with parameters, gradients and optimizer state as they were before the call, if the
 /// function reads values on the host or brings some to the device (item, to_vector, from_host, printing),

@@ -33,12 +33,14 @@ const StepResults& Recordings::run(std::int64_t steps) {
     if (version && version->is_settled) {
       if (!alive) version->check_alive();
       if (!options_.keep_gradients) keep_held(*version);
+      if (!version->arguments.empty()) arguments_->check(version->arguments);
       done += version->replay(steps - done, options_);
       current_ = version;
     } else {
       record(version);
       ++done;
     }
+    if (!current_->arguments.empty()) arguments_->took(current_->arguments);
   }
   return current_->results;
 }
@@ -86,6 +88,10 @@ std::unique_ptr<StepVersion> Recordings::recorded(const StepVersion* last) const
       recorder.drop_histories();
     }
     if (last) compare(*version, *last, recorder.so_far());
+    if (arguments_) {
+      version->arguments = arguments_->uses(recorder.so_far().calls);
+      arguments_->check(version->arguments);
+    }
     version->take(recorder.finish());
   } catch (...) {
     version->results = {};

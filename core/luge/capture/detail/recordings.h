@@ -6,14 +6,16 @@
 #include <memory>
 #include <vector>
 
+#include <luge/capture/detail/arguments.h>
 #include <luge/capture/detail/version.h>
 
 namespace luge {
 
 class Recordings {
  public:
-  Recordings(std::function<StepResults()> body, CaptureOptions options, SourceLocation location)
-      : body_(std::move(body)), options_(options), location_(location) {}
+  /// `arguments` are what the body is called with, if it is.
+  Recordings(std::function<StepResults()> body, CaptureOptions options, SourceLocation location, Arguments* arguments = nullptr)
+      : body_(std::move(body)), options_(options), location_(location), arguments_(arguments) {}
 
   /// `steps` steps, recorded or replayed; the results of the last.
   const StepResults& run(std::int64_t steps);
@@ -47,6 +49,7 @@ class Recordings {
   std::function<StepResults()> body_;
   CaptureOptions options_;
   SourceLocation location_;
+  Arguments* arguments_;
   std::vector<std::unique_ptr<StepVersion>> versions_;
   StepVersion* current_ = nullptr;
 };

@@ -48,6 +48,7 @@ void StepVersion::take(Recording recorded) {
           return used.storage == results.tensors[i].storage();
         }))
       outside_results_.push_back(i);
+  for (ArgumentUse& use : arguments) use.keep_off(recording.buffers);
 }
 
 void StepVersion::forget_leaves() {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include <luge/capture/detail/arguments.h>
 #include <luge/capture/detail/memory_plan.h>
 #include <luge/capture/detail/range.h>
 #include <luge/capture/detail/recorder.h>
@@ -22,6 +23,7 @@ class StepVersion {
  public:
   Recording recording;
   StepResults results;
+  std::vector<ArgumentUse> arguments;
   std::vector<bool> held;        ///< of the recording's leaves: whether somebody else has the gradient
   std::vector<Holders> holders;  ///< of the recording's leaves, where gradients may be dropped
   bool is_settled = false;       ///< the step does the same every time
