@@ -22,6 +22,7 @@
 #include <luge/math/activations.h>
 
 #include "functions.h"
+#include "power.h"
 
 #if defined(LUGE_CPU_VECTOR_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LUGE_CPU_VECTOR_H_
@@ -373,7 +374,6 @@ LUGE_FUNCTION(cos, LibmCos)
 LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
 #undef LUGE_FUNCTION
 
-/// pow is needed exactly at its many special cases.
 #define LUGE_FUNCTION(function)                                                              \
   template <class T>                                                                         \
   HWY_INLINE Vec<T> function(Vec<T> x, Vec<T> y) {                                           \
@@ -386,6 +386,14 @@ LUGE_LANE_FUNCTIONS(LUGE_FUNCTION)
   }
 LUGE_LANE_FUNCTIONS_OF_TWO(LUGE_FUNCTION)
 #undef LUGE_FUNCTION
+
+/// Of power.h; libm takes the lanes of zeros, infinities and NaN, where pow has many special cases.
+HWY_INLINE Vec<float> pow(Vec<float> x, Vec<float> y) {
+  if constexpr (kUseLibm) return pow<float>(x, y);
+  const Vec<float> found = straight::power(x, y), zero(0.0), infinity(std::numeric_limits<double>::infinity());
+  const Mask<float> unusual = !((abs(x) > zero) & (abs(x) < infinity) & (abs(y) < infinity));
+  return HWY_UNLIKELY(any(unusual)) ? select(unusual, pow<float>(x, y), found) : found;
+}
 
 template <class T>
 HWY_INLINE Vec<T> scaled_erfc(Vec<T> x) {

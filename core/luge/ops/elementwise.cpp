@@ -178,12 +178,22 @@ void check_exponent(const char* op_name, DType base, Scalar exponent) {
              name(base), exponent.to_int64());
 }
 
-/// x^2 and x^0.5 have formulas of their own, which are faster and round once.
+/// x^2, x^0.5 and 1 / x have formulas of their own, which are faster and round once. Products give the other small powers,
+/// within 2 units in the last place, but not of halves, which each of them would round.
 Tensor power(const Tensor& x, Scalar exponent) {
   const DType dtype = checked(x, "pow", "a").dtype;
   const double value = exponent.to_double();
-  if (value == 2 && promote(dtype, exponent.kind()) == dtype && dtype != DType::Bool) return square(x);
-  if (value == 0.5 && is_floating(dtype)) return sqrt(x);
+  if (promote(dtype, exponent.kind()) == dtype && dtype != DType::Bool) {
+    if (value == 2) return square(x);
+    if (value == 1) return x * 1;
+    if (value == 3 && !is_storage_only(dtype)) return square(x) * x;
+    if (value == 4 && !is_storage_only(dtype)) return square(square(x));
+  }
+  if (is_floating(dtype)) {
+    if (value == 0.5) return sqrt(x);
+    if (value == -1) return reciprocal(x);
+    if (value == -2 && !is_storage_only(dtype)) return square(reciprocal(x));
+  }
   // A mask has no other power, as in PyTorch 2.15: to false it is true everywhere, to true itself.
   if (dtype == DType::Bool && exponent.kind() == Scalar::Kind::Bool) return value == 0 ? ones_like(x) : x.clone();
   check_exponent("pow", dtype, exponent);
