@@ -83,7 +83,10 @@ std::unique_ptr<StepVersion> Recordings::recorded(const StepVersion* last) const
       const Observing observing(recorder);
       StepResults results = body_();
       version->results.form = results.form;
-      for (const Tensor& result : results.tensors) version->results.tensors.push_back(checked_result(result).detach());
+      for (const Tensor& result : results.tensors) {
+        recorder.uses(*checked_result(result).storage());  // though no call does
+        version->results.tensors.push_back(result.detach());
+      }
       results = {};
       recorder.drop_histories();
     }

@@ -99,11 +99,14 @@ void StepVersion::check_alive() const {
                effect.owner_name);
   for (const Recording::Outside& used : recording.outside) {
     if (!is_abandoned(*used.storage)) continue;
-    const std::size_t call = std::min(used.call, recording.calls.size() - 1);
+    const std::size_t calls = recording.calls.size();
+    const std::string user = used.call < calls ? fmt::format("{} (call {} of {}) works on",
+                                                             name_of(recording.calls[used.call]), used.call + 1, calls)
+                                               : "the step returns";
     raise<CaptureError>(
-        "step: a tensor of {} bytes that {} (call {} of {}) works on is gone since the step was "
-        "recorded; refill such a tensor in place (copy_) instead of replacing it",
-        used.storage->bytes(), name_of(recording.calls[call]), call + 1, recording.calls.size());
+        "step: a tensor of {} bytes that {} is gone since the step was recorded; refill such a tensor in place (copy_) "
+        "instead of replacing it",
+        used.storage->bytes(), user);
   }
 }
 
