@@ -78,8 +78,11 @@ gpu-budget:  ## count the kernels' machine code anew: tightens their bars, write
 	@cmake/setup.sh test python
 	@bench/gpu/budget/tools.sh build
 	$(configure_release) -DLUGE_BUILD_BENCHMARKS=ON
-	$(call compile,build) --target luge luge_budget_kernels
-	bench/gpu/budget/budget.py update build $(if $(ACCEPT),--accept $(call quoted,$(ACCEPT)) --because $(call quoted,$(BECAUSE)))
+	$(call compile,build) --target luge luge_budget_kernels luge_budget_sm_100
+	for architecture in sm_90 sm_100; do \
+	  bench/gpu/budget/budget.py update build --arch $$architecture \
+	    $(if $(ACCEPT),--accept $(call quoted,$(ACCEPT)) --because $(call quoted,$(BECAUSE))) || [ $$? -eq 77 ] || exit 1; \
+	done
 
 test-python: test-release  ## the Python package, installed by pip into a virtual environment; a minute of it with random arguments
 	@cmake/setup.sh test python torch

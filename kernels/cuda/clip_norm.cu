@@ -40,18 +40,36 @@ struct Norm {
   __device__ static Result finish(State state, std::int64_t) { return static_cast<T>(math::scalar::sqrt(state)); }
 };
 
-/// A thread per set.
+/// Sets of a thread, whose gradients of the same number are loaded at once.
+constexpr int kSetsAtOnce = 8;
+
+/// The norms of n sets, `apart` from each other.
+template <int n, class T>
+__device__ inline void norms_of(const Arena& arena, const T* grad, T* norm, std::int64_t first, std::int64_t apart) {
+  double sums[n] = {};
+  for (int p = 0; p < arena.parameters; ++p) {
+    const std::int64_t per_set = arena.per_set[p], step = apart * per_set;
+    const T* from = grad + arena.offset[p] + first * per_set;
+    for (std::int64_t i = 0; i < per_set; ++i, ++from) {
+      T values[n];
+#pragma unroll
+      for (int s = 0; s < n; ++s) values[s] = from[s * step];
+#pragma unroll
+      for (int s = 0; s < n; ++s) sums[s] += square(values[s]);
+    }
+  }
+#pragma unroll
+  for (int s = 0; s < n; ++s) norm[first + s * apart] = static_cast<T>(math::scalar::sqrt(sums[s]));
+}
+
+/// A thread per kSetsAtOnce sets; those that are left one by one.
 template <class T>
 __global__ void __launch_bounds__(kThreads) small_norms_kernel(const Arena arena, const T* grad, T* norm) {
-  for (std::int64_t set = grid_thread(); set < arena.sets; set += grid_threads()) {
-    double sum = 0;
-    for (int p = 0; p < arena.parameters; ++p) {
-      const std::int64_t per_set = arena.per_set[p];
-      const T* const from = grad + arena.offset[p] + set * per_set;
-      for (std::int64_t i = 0; i < per_set; ++i) sum += square(from[i]);
-    }
-    norm[set] = static_cast<T>(math::scalar::sqrt(sum));
-  }
+  const std::int64_t threads = grid_threads();
+  std::int64_t set = grid_thread();
+  for (; set + (kSetsAtOnce - 1) * threads < arena.sets; set += kSetsAtOnce * threads)
+    norms_of<kSetsAtOnce>(arena, grad, norm, set, threads);
+  for (; set < arena.sets; set += threads) norms_of<1>(arena, grad, norm, set, threads);
 }
 
 struct Unit {
@@ -138,21 +156,20 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// A thread per pack, whose elements are of sets of few elements. Sets within their limit keep their bits.
+/// A thread per two packs, whose elements are of sets of few elements: an arena has whole packs. Sets within their limit keep their bits.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     scale_packs_kernel(const Arena arena, T* grad, const T* norm, const Setting<T> max_norm) {
   constexpr int n = 16 / sizeof(T);
   std::int64_t current = -1;  // the set that `factor` belongs to
   T factor(1);
-  for (std::int64_t first = grid_thread() * n; first < arena.size; first += grid_threads() * n) {
-    const int count = arena.size - first < n ? static_cast<int>(arena.size - first) : n;
-    Pack<T, n> pack = load<n>(Source<T>{grad, T{}, Access::Packed}, first, count);
+  const auto whole_pack = [&](std::int64_t at) { return reinterpret_cast<Pack<T, n>*>(grad + at); };  // of an arena
+  const auto scale_pack = [&](std::int64_t first, Pack<T, n> pack) {
     bool changes = false;
     ArenaCursor cursor(arena, first);
 #pragma unroll
     for (int i = 0; i < n; ++i, cursor.advance()) {
-      if (i >= count || !cursor.inside()) continue;
+      if (!cursor.inside()) continue;
       if (cursor.set() != current) {
         current = cursor.set();
         factor = math::scalar::clip_factor(norm[current], max_norm.at(current));
@@ -160,8 +177,16 @@ __global__ void __launch_bounds__(kThreads)
       changes = changes || factor != T(1);
       if (factor != T(1)) pack.values[i] *= factor;
     }
-    if (changes) store<n>(Sink<T>{grad, false, Access::Packed}, first, count, pack);
+    if (changes) *whole_pack(first) = pack;
+  };
+  const std::int64_t step = grid_threads() * n;
+  std::int64_t first = grid_thread() * n;
+  for (; first + step < arena.size; first += 2 * step) {
+    const Pack<T, n> pack = *whole_pack(first), next = *whole_pack(first + step);
+    scale_pack(first, pack);
+    scale_pack(first + step, next);
   }
+  if (first < arena.size) scale_pack(first, *whole_pack(first));
 }
 
 template <class T>
@@ -174,7 +199,7 @@ void clip(const Context& context, const ClipNorm& call) {
     units += divide_up(call.layout.per_set[p], kUnit);
   }
   if (per_set <= kFewPerSet) {
-    launch(context, small_norms_kernel<T>, grid_stride(context, arena.sets, kThreads), arena,
+    launch(context, small_norms_kernel<T>, grid_stride(context, arena.sets, kSetsAtOnce * kThreads), arena,
            static_cast<const T*>(grad), norm);
   } else {
     const Scratch partials(context, arena.sets * units * static_cast<std::int64_t>(sizeof(double)));
@@ -190,7 +215,7 @@ void clip(const Context& context, const ClipNorm& call) {
            static_cast<const T*>(norm), Setting<T>(call.max_norm), units);
   else
     launch(context, scale_packs_kernel<T>,
-           grid_stride(context, divide_up(arena.size, static_cast<std::int64_t>(16 / sizeof(T))), kThreads), arena, grad,
+           grid_stride(context, divide_up(arena.size, static_cast<std::int64_t>(16 / sizeof(T))), 2 * kThreads), arena, grad,
            static_cast<const T*>(norm), Setting<T>(call.max_norm));
 }
 

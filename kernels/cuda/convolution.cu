@@ -7,8 +7,7 @@
 
 #include <luge/base/detail/dispatch.h>
 
-#include "blocks.cuh"
-#include "index.cuh"
+#include "columns.cuh"
 #include "kernels.h"
 #include "launch.h"
 
@@ -20,96 +19,6 @@ using Role = Convolution::Role;
 
 /// Elements of columns at a time: scratch memory stays bounded, and some images keep the GPU busy.
 constexpr std::int64_t kMostColumns = std::int64_t{1} << 25;
-
-/// Some sets and images of a call as a kernel gets them.
-struct Part {
-  std::int64_t images, groups, channels;
-  std::int64_t in[3], out[3], kernel[3], stride[3], dilation[3], padding[3];
-  std::int64_t x_set, x_image, bias_set;
-  std::int64_t positions, taps, space;
-
-  explicit Part(const Convolution& call)
-      : images(call.batch),
-        groups(call.groups),
-        channels(call.in_channels),
-        x_set(call.x.strides[0]),
-        x_image(call.x.strides[1]),
-        bias_set(call.bias.is_memory() ? call.bias.strides[0] : 0),
-        positions(Convolution::product(call.out)),
-        taps(Convolution::product(call.kernel)),
-        space(Convolution::product(call.in)) {
-    for (std::size_t d = 0; d < 3; ++d) {
-      in[d] = call.in[d];
-      out[d] = call.out[d];
-      kernel[d] = call.kernel[d];
-      stride[d] = call.stride[d];
-      dilation[d] = call.dilation[d];
-      padding[d] = call.padding[d];
-    }
-  }
-};
-
-/// The last of the coordinates of `position`, which goes on with the ones before.
-__device__ inline std::int64_t take_last(std::int64_t& position, std::int64_t size) {
-  const std::int64_t rest = quick_quotient(position, size), last = position - rest * size;
-  position = rest;
-  return last;
-}
-
-/// A thread per element of the columns.
-template <class T>
-__global__ void __launch_bounds__(kThreads) unfold_kernel(const Part part, const T* x, T* columns, std::int64_t count) {
-  for (std::int64_t at = grid_thread(); at < count; at += grid_threads()) {
-    std::int64_t rest = at;
-    std::int64_t position = take_last(rest, part.positions);
-    const std::int64_t image = take_last(rest, part.images);
-    std::int64_t tap = take_last(rest, part.taps);
-    const std::int64_t channel = take_last(rest, part.channels), group = take_last(rest, part.groups), set = rest;
-    std::int64_t offset = 0, step = 1;
-    bool inside = true;
-#pragma unroll
-    for (int d = 2; d >= 0; --d) {
-      const std::int64_t o = take_last(position, part.out[d]), t = take_last(tap, part.kernel[d]);
-      const std::int64_t i = o * part.stride[d] - part.padding[d] + t * part.dilation[d];
-      inside = inside && i >= 0 && i < part.in[d];
-      offset += i * step;
-      step *= part.in[d];
-    }
-    const T* const plane = x + set * part.x_set + image * part.x_image + (group * part.channels + channel) * part.space;
-    columns[at] = inside ? plane[offset] : T(0);
-  }
-}
-
-/// A thread per element of x.
-template <class T>
-__global__ void __launch_bounds__(kThreads)
-    fold_kernel(const Part part, const T* columns, const T* bias, T* x, std::int64_t count, bool accumulates) {
-  for (std::int64_t at = grid_thread(); at < count; at += grid_threads()) {
-    std::int64_t rest = at;
-    const std::int64_t element = take_last(rest, part.space);
-    const std::int64_t channel = take_last(rest, part.channels), group = take_last(rest, part.groups);
-    const std::int64_t image = take_last(rest, part.images), set = rest;
-    T* const to = x + set * part.x_set + image * part.x_image + (group * part.channels + channel) * part.space + element;
-    const T* const from = columns + (set * part.groups + group) * part.channels * part.taps * part.images * part.positions +
-                          image * part.positions;
-    T sum = T(0);
-    for (std::int64_t t = 0; t < part.taps; ++t) {
-      std::int64_t tap = t, place = element, position = 0, step = 1;
-      bool seen = true;
-#pragma unroll
-      for (int d = 2; d >= 0; --d) {
-        const std::int64_t away = take_last(place, part.in[d]) + part.padding[d] - take_last(tap, part.kernel[d]) * part.dilation[d];
-        const std::int64_t o = away < 0 ? 0 : quick_quotient(away, part.stride[d]);
-        seen = seen && away >= 0 && o * part.stride[d] == away && o < part.out[d];
-        position += o * step;
-        step *= part.out[d];
-      }
-      if (seen) sum += from[(channel * part.taps + t) * part.images * part.positions + position];
-    }
-    if (bias) sum += bias[set * part.bias_set + group * part.channels + channel];
-    *to = accumulates ? *to + sum : sum;
-  }
-}
 
 // ---- products -----------------------------------------------------------------------------------
 
@@ -200,15 +109,28 @@ void spread_bias(const Context& context, const Convolution& call) {
   run(context, copy);
 }
 
-template <class T>
-void unfold(const Context& context, const Convolution& call, T* columns, std::int64_t count) {
-  launch(context, unfold_kernel<T>, grid_stride(context, count, kThreads), Part(call), static_cast<const T*>(call.x.data), columns,
-         count);
+/// use(size) with the type of the sizes that the call's kernels divide by.
+void with_sizes(const Convolution& call, const auto& use) {
+  if (is_narrow(call))
+    use(ShortSize());
+  else
+    use(LongSize());
 }
 
 template <class T>
-void output(const Context& context, const Convolution& call, T* columns, std::int64_t count) {
-  unfold(context, call, columns, count);
+void unfold(const Context& context, const Convolution& call, T* columns) {
+  with_sizes(call, [&]<class Size>(Size) {
+    using Position = typename Size::Position;
+    const std::int64_t line = call.batch * Convolution::product(call.out);
+    const std::int64_t units = call.sets * call.groups * Part<Size>::row_blocks(call) * line;
+    launch(context, unfold_kernel<T, Size>, grid_stride(context, units, kThreads), Part<Size>(call),
+           static_cast<const T*>(call.x.data), columns, static_cast<Position>(units));
+  });
+}
+
+template <class T>
+void output(const Context& context, const Convolution& call, T* columns) {
+  unfold(context, call, columns);
   const Matrices of = matrices_of(call, columns);
   Products products(call);
   products.product.m = call.out_channels;
@@ -233,15 +155,18 @@ void input(const Context& context, const Convolution& call, T* columns) {
   std::swap(turned.row, turned.column);
   products.run(context, turned, of.y, of.columns, true);
   const std::int64_t elements = call.sets * call.batch * call.x_image();
-  launch(context, fold_kernel<T>, grid_stride(context, elements, kThreads), Part(call), static_cast<const T*>(columns),
-         call.bias.is_memory() ? static_cast<const T*>(call.bias.data) : nullptr, static_cast<T*>(call.x.data), elements,
-         call.store == Store::Accumulate);
+  with_sizes(call, [&]<class Size>(Size) {
+    using Position = typename Size::Position;
+    launch(context, fold_kernel<T, Size>, grid_stride(context, elements, kThreads), Part<Size>(call), static_cast<const T*>(columns),
+           call.bias.is_memory() ? static_cast<const T*>(call.bias.data) : nullptr, static_cast<T*>(call.x.data),
+           static_cast<Position>(elements), call.store == Store::Accumulate);
+  });
 }
 
 /// y's images are laid side by side as those of the columns are.
 template <class T>
-void weight(const Context& context, const Convolution& call, T* columns, std::int64_t count, Store store) {
-  unfold(context, call, columns, count);
+void weight(const Context& context, const Convolution& call, T* columns, Store store) {
+  unfold(context, call, columns);
   const Matrices of = matrices_of(call, columns);
   const std::int64_t line = call.batch * of.positions, channels = call.groups * call.out_channels;
   const Scratch scratch(context, bytes_of(call.w.dtype, call.sets * channels * line));
@@ -280,11 +205,10 @@ void run(const Context& context, const Convolution& call) {
     for (std::int64_t s = 0; s < call.sets; s += sets)
       for (std::int64_t n = 0; n < call.batch; n += images) {
         const Convolution some = some_of(call, s, std::min(sets, call.sets - s), n, std::min(images, call.batch - n));
-        const std::int64_t count = some.sets * some.batch * image;
         switch (call.role) {
-          case Role::Output: output(context, some, scratch.as<T>(), count); break;
+          case Role::Output: output(context, some, scratch.as<T>()); break;
           case Role::Input: input(context, some, scratch.as<T>()); break;
-          case Role::Weight: weight(context, some, scratch.as<T>(), count, n == 0 ? call.store : Store::Accumulate); break;
+          case Role::Weight: weight(context, some, scratch.as<T>(), n == 0 ? call.store : Store::Accumulate); break;
         }
       }
   });

@@ -356,8 +356,13 @@ __device__ int svd(const Team& team, const Job<T>& job, std::int64_t matrix, T* 
   return 0;
 }
 
+/// Blocks that a multiprocessor should have room for, 0 for the compiler's choice: left to itself it keeps numbers of the
+/// longer ones in memory.
+template <Kind kind>
+[[maybe_unused]] constexpr int kFactorBlocks = kind == Kind::Qr || kind == Kind::Eigh || kind == Kind::Svd ? 2 : 0;
+
 template <Kind kind, class Team, class T>
-__global__ void __launch_bounds__(kThreads) factor_kernel(const Job<T> job, std::int64_t numbers, T* scratch) {
+__global__ void __launch_bounds__(kThreads, kFactorBlocks<kind>) factor_kernel(const Job<T> job, std::int64_t numbers, T* scratch) {
   LUGE_DYNAMIC_SHARED(T, shared);
   const Team team;
   const std::int64_t in_block = Team::kPerBlock == 1 ? 0 : threadIdx.x / kWarp;

@@ -87,12 +87,18 @@ struct Elements {
 
 // ---- kernels ------------------------------------------------------------------------------------
 
+/// A mean's division of float64 is a function, which takes registers.
+template <class R>
+inline constexpr bool kDivides = false;
+template <class T>
+inline constexpr bool kDivides<Sum<T, true>> = true;
+
 /// Blocks that a multiprocessor must have room for. Where states, elements or walks take many registers, more would keep
 /// some of them in memory.
 template <class R, class Input, class Where>
 inline constexpr int kRowBlocks =
     !std::is_same_v<Where, Line> || sizeof(typename Input::Value) + sizeof(typename R::State) > 16 ? 2
-    : sizeof(typename Input::Value) == 1                                                           ? 3
+    : sizeof(typename Input::Value) == 1 || kDivides<R>                                            ? 3
                                                                                                    : 4;
 template <class R, class Index>
 inline constexpr int kColumnBlocks = std::is_same_v<Index, Line> && sizeof(typename R::Value) < 8 ? 3 : 2;

@@ -88,27 +88,44 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// source[.., label, ..] = what the last of a chain gives. Words are moved as they are. Without a chain every label of a
-/// line is another one.
+/// Long words and walks of any layout take many registers.
 template <class Word, class Walk>
-__global__ void __launch_bounds__(kThreads)
+[[maybe_unused]] constexpr int kScatterBlocks = sizeof(Word) > 4 || !std::is_same_v<Walk, ShortWalk<3>> ? 2 : 5;
+
+/// source[.., label, ..] = what the last of a chain gives. Words are moved as they are; a thread has several in flight.
+/// Without a chain every label of a line is another one.
+template <class Word, class Walk>
+__global__ void __launch_bounds__(kThreads, kScatterBlocks<Word, Walk>)
     scatter_kernel(const Walk walk, const Steps steps, Word* source, const std::int64_t* labels, const Word* out,
                    const std::int64_t* chain, IndexFault* fault) {
   using Position = typename Walk::Position;
+  constexpr int kWords = 4;
   const auto threads = static_cast<Position>(grid_threads()), count = static_cast<Position>(walk.count);
-  for (auto at = static_cast<Position>(grid_thread()); at < count; at += threads) {
-    typename Walk::Index offsets[3];
-    walk.offsets(at, offsets);
-    std::int64_t position = 0;
-    if (chain) {
-      if (link_of(chain[offsets[kLabels] + 1]) != Link::Begins) continue;
-      position = position_of(chain[offsets[kLabels]]);
+  for (auto at = static_cast<Position>(grid_thread()); at < count; at += kWords * threads) {
+    typename Walk::Index offsets[kWords][3];
+    std::int64_t label[kWords], position[kWords];
+    bool is_last[kWords];  // of its chain
+    Word words[kWords];
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) {
+      const Position ahead = at + w * threads;
+      walk.offsets(ahead < count ? ahead : at, offsets[w]);
+      const auto place = offsets[w][kLabels];
+      label[w] = labels[place];
+      position[w] = chain ? position_of(chain[place]) : 0;
+      is_last[w] = ahead < count && (!chain || link_of(chain[place + 1]) == Link::Begins);
     }
-    const std::int64_t label = labels[offsets[kLabels]];
-    if (exists(label, steps.source_size))
-      source[offsets[kSource] + label * steps.source] = out[offsets[kOut] + position * steps.out];
-    else
-      report(fault, label, steps.source_size);
+#pragma unroll
+    for (int w = 0; w < kWords; ++w)
+      if (is_last[w] && exists(label[w], steps.source_size)) words[w] = out[offsets[w][kOut] + position[w] * steps.out];
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) {
+      if (!is_last[w]) continue;
+      if (exists(label[w], steps.source_size))
+        source[offsets[w][kSource] + label[w] * steps.source] = words[w];
+      else
+        report(fault, label[w], steps.source_size);
+    }
   }
 }
 
@@ -174,9 +191,13 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// source[.., label, ..] += the chain's gradients, n neighbours at a time. With six blocks 48 KB are in flight.
+/// Six blocks have 48 KB in flight. Walks of any layout and folds of integers would keep numbers in memory then.
+template <class T, class How, class Walk>
+[[maybe_unused]] constexpr int kFoldBlocks = kFloating<T> && std::is_same_v<How, Summing> && std::is_same_v<Walk, ShortWalk<4>> ? 6 : 3;
+
+/// source[.., label, ..] += the chain's gradients, n neighbours at a time.
 template <class T, int n, class How, class Walk>
-__global__ void __launch_bounds__(kThreads, 6)
+__global__ void __launch_bounds__(kThreads, kFoldBlocks<T, How, Walk>)
     scatter_fold_kernel(const How how, const Walk walk, const Steps steps, Pack<T, n>* source, const Chains chains,
                         const Pack<T, n>* out, const Pack<Carried<T>, n>* folds, std::int64_t columns,
                         IndexFault* fault) {
@@ -292,7 +313,7 @@ void scatter(const Context& context, const Gather& call, const PutBack& back) {
   widen(windows, steps, n);
   with_wide_word(size_of(call.source.dtype) * static_cast<std::size_t>(n), [&]<class Word>() {
     with_walk(windows, windows.is_narrow(), [&]<class Walk>(const Walk& walk) {
-      launch(context, scatter_kernel<Word, Walk>, grid_stride(context, windows.count(), kThreads), walk, steps,
+      launch(context, scatter_kernel<Word, Walk>, grid_stride(context, windows.count(), 4 * kThreads), walk, steps,
              static_cast<Word*>(call.source.data), back.chains.labels, static_cast<const Word*>(call.out.data),
              back.chains.entries, context.gpu().fault());
     });

@@ -58,6 +58,11 @@ template <class Rule>
 [[maybe_unused]] inline constexpr int kBlocksAtOnce =
     static_cast<int>(divide_up(48 * 1024, kThreads * (2 + Rule::kStates) * sizeof(typename Elements<Rule>::Values)));
 
+/// The same where sets differ: of float32, and without what would keep numbers in memory.
+template <class Rule, bool own_steps>
+[[maybe_unused]] inline constexpr int kSetBlocks =
+    own_steps || sizeof(typename Rule::Value) == 8 ? 1 : kBlocksAtOnce<Rule> < 5 ? kBlocksAtOnce<Rule> : 5;
+
 /// All elements of an arena without gaps, whose sets have the same numbers and all move.
 template <class Rule>
 __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<Rule>)
@@ -95,7 +100,7 @@ __device__ inline typename Rule::Numbers numbers_of_set(const Rule& rule, typena
 
 /// The elements of the parameters alone; those of a set with its numbers, if they differ.
 template <class Rule, bool own_steps>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kSetBlocks<Rule, own_steps>)
     update_sets_kernel(const Rule rule, const Arena arena, const Blocks<typename Rule::Value> blocks,
                        std::int64_t* steps, const bool differ, unsigned* finished) {
   constexpr int n = Elements<Rule>::kCount;

@@ -8,6 +8,7 @@ import unittest
 import unittest.mock
 
 import listing  # noqa: F401  (finds bench/gpu/budget)
+from test_report import gpu_report
 
 import budget
 import count
@@ -47,7 +48,7 @@ class Model(unittest.TestCase):
     def test_memory_bound(self):
         seconds, limit = model.predict(counts(in_flight=1024), 1e9, 4)
         self.assertEqual(limit, "memory")
-        self.assertAlmostEqual(seconds, 4e9 / model.COPY + model.START, delta=1e-5)
+        self.assertAlmostEqual(seconds, 4e9 / model.H200.copy + model.START, delta=1e-5)
 
     def test_few_loads_under_way(self):
         many, few = (model.predict(counts(in_flight=b, instructions=1), 1e9, 4)[0] for b in (64, 4))
@@ -58,10 +59,17 @@ class Model(unittest.TestCase):
         whole, half = (model.predict(counts(in_flight=4, threads=t, instructions=0), 1e9, 4)[0] for t in (2048, 1024))
         self.assertAlmostEqual(half / whole, 2, delta=0.02)
 
+    def test_a_gpu_with_more_bandwidth_wants_more_under_way(self):
+        b200 = model.GPUS["sm_100"]
+        bound = {gpu.name: model.predict(counts(in_flight=1024), 1e9, 4, gpu)[0] - model.START for gpu in (model.H200, b200)}
+        self.assertAlmostEqual(bound["H200"] / bound["B200"], b200.copy / model.H200.copy, delta=0.01)
+        self.assertGreater(b200.enough, model.H200.enough)
+        self.assertEqual(model.waves(148 * 8, 8, 8, b200), 1)
+
     def test_instructions(self):
         seconds, limit = model.predict(counts(in_flight=1024, instructions=400), 1e9, 4)
         self.assertEqual(limit, "instructions")
-        self.assertAlmostEqual(seconds, 4e11 / model.ISSUE + model.START)
+        self.assertAlmostEqual(seconds, 4e11 / model.H200.issue + model.START)
 
     def test_tail_of_one_block(self):
         without, with_ = (model.predict(counts(in_flight=1024, tail=tail), 1e8, 4) for tail in (None, {"bytes": 3.1e6, "in_flight": 64}))
@@ -98,6 +106,13 @@ class Bars(unittest.TestCase):
                 code = budget.update(arguments, kernels or [kernel()], whole, before, now, [], "nvcc 1", partial)
                 return code, json.loads(bars.read_text())["sm_90"] if bars.exists() else None
 
+    def test_both_architectures_are_written(self):
+        both = {"compilers": "nvcc 1", "sm_90": {"copy": BAR}, "sm_100": {"copy": BAR | {"in_flight": 60 * 1024}}}
+        text = report.write([kernel()], both)
+        h200, b200 = text.index("## H200, sm_90"), text.index("## B200, sm_100")
+        self.assertNotIn("KB under way", text[text.index("What misses", h200):b200])
+        self.assertIn("- **copy**: 60 KB under way", text[b200:])
+
     def test_bars_tighten(self):
         self.assertEqual(self.update({"copy": BAR}, {"copy": BAR | {"in_flight": 131072}}), (0, {"copy": BAR | {"in_flight": 131072}}))
 
@@ -128,6 +143,25 @@ class Table(unittest.TestCase):
         for one in kernels:
             self.assertIn(one.grid, grids)
             self.assertGreater(one.per_block, 0)
+
+    def test_every_kernel_has_a_row_or_a_reason(self):
+        counted = {one.kernel.split("<")[0] for one in table.load()[0]}
+        not_counted = {name for entry in table.load_not_counted() for name in entry["kernels"]}
+        there = set(gpu_report.kernels())
+        self.assertEqual(there - counted - not_counted, set())
+        self.assertEqual(not_counted - there, set())
+        self.assertEqual(not_counted & counted, set())
+
+    def test_every_kernel_is_named(self):
+        """The pattern that finds them misses none."""
+        marked = sum(file.read_text().count("__global__ void") for file in (table.ROOT / "kernels/cuda").glob("*.cu*"))
+        self.assertEqual(len(gpu_report.kernels()), marked)
+
+    def test_instances_are_of_counted_kernels(self):
+        """What is compiled for sm_100 of templates with a file for each element type."""
+        folder = table.HERE / "instances"
+        sources = {one.source.removeprefix("cuda/") for one in table.load()[0] if one.source.startswith("cuda/")}
+        self.assertEqual({file.name for file in folder.glob("*.cu")}, sources)
 
     def test_grids_are_the_hosts(self):
         self.assertEqual(table.stale_grids(table.load()[1]), [])

@@ -44,6 +44,21 @@ Resource usage:
         self.assertEqual(compare.waits, [2])
         self.assertEqual(first.local_accesses, 1)
 
+    def test_sm_100_has_its_barriers_at_the_same_bits(self):
+        """As cuobjdump prints the softmax's beginning: the product waits for the barrier that the load of its factor opens."""
+        text = """
+	code for sm_100
+		Function : first
+	.headerflags	@"EF_CUDA_64BIT_ADDRESS EF_CUDA_SM100 EF_CUDA_VIRTUAL_SM(EF_CUDA_SM100)"
+        /*0080*/                   LDC.64 R6, c[0x0][0x388] ;                                    /* 0x0000e200ff067b82 */
+                                                                                                 /* 0x000ea20000000a00 */
+        /*0130*/                   IMAD R0, R6.reuse, UR4, RZ ;                                  /* 0x0000000406007c24 */
+                                                                                                 /* 0x044fe4000f8e02ff */
+"""
+        (first,) = sass.parse(text)
+        load, product = first.code
+        self.assertEqual((first.architecture, load.sets, load.waits, product.waits), ("sm_100", 2, [], [2]))
+
     def test_several_functions(self):
         functions = sass.parse(listing("EXIT", name="a", registers=10) + listing("NOP", "EXIT", name="b", registers=20))
         self.assertEqual([(f.name, f.registers, len(f.code)) for f in functions], [("a", 10, 1), ("b", 20, 2)])

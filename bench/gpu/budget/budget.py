@@ -6,9 +6,9 @@
     budget.py document         writes docs/gpu-budget.md from the bars, without machine code; with --check fails if it would change
 
 BUILD is a build folder with CUDA, whose library and luge_budget_kernels are built.
---arch sm_90                   the architecture; sm_100 where the objects have it and bars.json, too
+--arch sm_90                   the architecture: sm_90 or sm_100
 --accept NAME --because TEXT   update only: this kernel's bar, or with "clip: *" the bars of several, becomes what was counted, for this reason
-Exit code 77: there is no cuobjdump, or no NVRTC for what is compiled at run time.
+Exit code 77: there is no cuobjdump, no NVRTC for what is compiled at run time, or no code for the architecture.
 """
 
 import argparse
@@ -35,22 +35,22 @@ def generate(build, architecture):
     program = build / "bench/luge_budget_kernels"
     if not program.exists():
         return f"{program} is not there: build the target luge_budget_kernels"
-    folder = build / "budget/generated"
+    folder = table.generated(build, architecture)
     shutil.rmtree(folder, ignore_errors=True)
     finished = subprocess.run([program, folder, architecture], capture_output=True, text=True)
     return None if finished.returncode == 0 else (finished.stdout + finished.stderr).strip()
 
 
-def compilers(build):
+def compilers(build, architecture):
     """ "nvcc 13.0.88, NVRTC 13.0": of a build folder."""
     found = list((build / "CMakeFiles").glob("*/CMakeCUDACompiler.cmake"))
     version = re.search(r'CMAKE_CUDA_COMPILER_VERSION "([\d.]+)"', found[0].read_text())[1] if found else "unknown"
-    nvrtc = build / "budget/generated/nvrtc.txt"
+    nvrtc = table.generated(build, architecture) / "nvrtc.txt"
     return f"nvcc {version}" + (f", NVRTC {nvrtc.read_text().strip()}" if nvrtc.exists() else "")
 
 
-def as_bar(kernel, counts):
-    seconds, limit = model.predict(counts, kernel.elements, kernel.bytes) if kernel.elements else (0, "")
+def as_bar(kernel, counts, gpu):
+    seconds, limit = model.predict(counts, kernel.elements, kernel.bytes, gpu) if kernel.elements else (0, "")
     return {
         "registers": counts.registers, "stack": counts.stack, "local": counts.local, "threads": counts.threads,
         "in_flight": counts.in_flight, "instructions": [round(row.instructions, 3) for row in counts.rows],
@@ -76,6 +76,12 @@ def worse(bar, now, slack):
     return ways
 
 
+def has_code(tools, folder, architecture):
+    """Whether the objects of a folder have code for an architecture."""
+    one = next(folder.glob("**/copy.cu.o"), None)
+    return one is not None and bool(sass.names_in(tools, one, architecture))
+
+
 def count_all(code, kernels, grids, generated_missing):
     """Kernel -> bar as it is now; problems, one line each; kernels that were not generated."""
     bars, problems, skipped = {}, [], []
@@ -85,7 +91,7 @@ def count_all(code, kernels, grids, generated_missing):
             continue
         try:
             counts = table.measure(code, kernel, grids)
-            bars[kernel.name] = as_bar(kernel, counts)
+            bars[kernel.name] = as_bar(kernel, counts, code.gpu)
         except (LookupError, RuntimeError) as error:
             problems.append(f"{kernel.name}: {error}")
     return bars, problems, skipped
@@ -119,7 +125,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["check", "update", "document"])
     parser.add_argument("build", nargs="?", type=pathlib.Path)
-    parser.add_argument("--arch", default="sm_90")
+    parser.add_argument("--arch", default="sm_90", choices=list(model.GPUS))
     parser.add_argument("--tools", default=[], action="append")
     parser.add_argument("--accept", default=[], action="append")
     parser.add_argument("--because", default="")
@@ -128,7 +134,7 @@ def main():
     kernels, grids = table.load()
     bars = table.load_bars()
     if arguments.command == "document":
-        text = report.write(kernels, bars, arguments.arch)
+        text = report.write(kernels, bars)
         if arguments.check and (not report.DOCUMENT.exists() or report.DOCUMENT.read_text() != text):
             print("docs/gpu-budget.md is not what bench/gpu/budget/budget.py document writes: run it")
             return 1
@@ -143,17 +149,23 @@ def main():
     if not tools:
         print("gpu budget: skipped, there is no cuobjdump: neither the toolkit's nor that of bench/gpu/budget/tools.sh")
         return SKIPPED
+    # The library has its code, or the target luge_budget_sm_100, which is not there where nvcc does not know the architecture.
+    folders = [table.compiled_alone(build, arguments.arch), build / "CMakeFiles/luge.dir"]
+    if not any(has_code(tools, folder, arguments.arch) for folder in folders):
+        print(f"gpu budget: skipped, nothing in {build} is compiled for {arguments.arch}: nvcc 12.8 knows sm_100")
+        return SKIPPED
     missing = generate(build, arguments.arch)
     now, problems, skipped = count_all(table.Code(tools, build, arguments.arch), kernels, grids, missing)
     problems += table.stale_grids(grids)
     own = bars.get(arguments.arch, {})
-    print(f"gpu budget of {arguments.arch}, {compilers(build)}:")
+    versions = compilers(build, arguments.arch)
+    print(f"gpu budget of {arguments.arch}, {versions}:")
     print_counts(now)
     if skipped:
         print(f"not counted: {', '.join(skipped)}: {missing}")
-    same = bars.get("compilers") == compilers(build)
+    same = bars.get("compilers") == versions
     if arguments.command == "update":
-        return update(arguments, kernels, bars, own, now, problems, compilers(build), bool(skipped))
+        return update(arguments, kernels, bars, own, now, problems, versions, bool(skipped))
 
     if not same:
         print(f"bars are of {bars.get('compilers')}: {SLACK['other'] - 1:.0%} more is allowed")
@@ -190,8 +202,7 @@ def update(arguments, kernels, bars, own, now, problems, versions, partial):
         merged[kernel.name] = found | ({"accepted": accepted} if accepted else {})
     bars = bars | {"compilers": versions, arguments.arch: merged}
     table.BARS.write_text(json.dumps(bars, indent=1) + "\n")
-    if arguments.arch == "sm_90":
-        report.DOCUMENT.write_text(report.write(kernels, bars, arguments.arch))
+    report.DOCUMENT.write_text(report.write(kernels, bars))
     for problem in problems:
         print(f"FAILED {problem}")
     if problems:

@@ -145,7 +145,7 @@ def read(tools, path, architecture, names=None):
     return parse(run(tools, "-sass", "-res-usage", *in_architecture(path, architecture), *chosen, path))
 
 
-NOISE = re.compile(r"\(anonymous namespace\)::|luge::cuda::|luge::math::|luge::|scalar::")
+NOISE = re.compile(r"\(anonymous namespace\)::|luge::cuda::|luge::math::|luge::|scalar::|normalization::")
 
 
 def plain_names(names):

@@ -91,14 +91,32 @@ def load():
     return kernels, text["grid"]
 
 
+def load_not_counted():
+    """Kernels without a row: their names, the file that has them, and the reason."""
+    return tomllib.loads(KERNELS.read_text()).get("not_counted", [])
+
+
 def load_bars():
     return json.loads(BARS.read_text()) if BARS.exists() else {}
 
 
-def object_of(build, source):
+def compiled_alone(build, architecture):
+    """The folder of the counted kernels' objects where the library is not compiled for this architecture (bench/CMakeLists.txt)."""
+    return build / f"bench/CMakeFiles/luge_budget_{architecture}.dir"
+
+
+def generated(build, architecture):
+    """The folder of the kernels that luge compiles at run time."""
+    return build / "budget/generated" / architecture
+
+
+def object_of(build, source, architecture):
     if source.startswith("generated/"):
-        return build / "budget" / f"{source}.cubin"
-    return build / "CMakeFiles/luge.dir" / f"{source}.o"
+        return generated(build, architecture) / f"{source.removeprefix('generated/')}.cubin"
+    alone = compiled_alone(build, architecture)
+    if next(alone.glob("**/*.o"), None) is None:
+        return build / "CMakeFiles/luge.dir" / f"{source}.o"
+    return alone / (f"gpu/budget/instances/{source.removeprefix('cuda/')}.o" if source.startswith("cuda/") else f"__/{source}.o")
 
 
 class Code:
@@ -107,9 +125,10 @@ class Code:
     def __init__(self, tools, build, architecture):
         self.tools, self.build, self.architecture = tools, pathlib.Path(build), architecture
         self.names = {}
+        self.gpu = model.GPUS[architecture]
 
     def function(self, source, pattern):
-        path = object_of(self.build, source)
+        path = object_of(self.build, source, self.architecture)
         if not path.exists():
             raise LookupError(f"{path} is not there")
         if source not in self.names:
@@ -139,7 +158,7 @@ def measure(code, kernel, grids):
         rows.append(row)
     resident = model.resident_blocks(function.registers, function.shared)
     per_sm = grids[kernel.grid]["per_sm"]
-    waves = model.waves(kernel.elements / kernel.per_block, resident if per_sm == "resident" else per_sm, resident)
+    waves = model.waves(kernel.elements / kernel.per_block, resident if per_sm == "resident" else per_sm, resident, code.gpu)
     return Counts(function.registers, function.stack, function.local_accesses, resident * model.THREADS, waves, kernel.passes, rows,
                   kernel.tail)
 
