@@ -118,7 +118,7 @@ TEST_P(ArgumentsTest, AResultThatIsTheArgumentMayBeGivenAgain) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(step(first).data(), first.data());
   EXPECT_TRUE(has_values(first, {2}, float32, {16, 16}));
   EXPECT_TRUE(has_values(x, {2}, float32, {2, 2}));
-  auto turned = capture([](const Tensor& a, const Tensor& b) { return std::vector<Tensor>{a, b}; });
+  auto turned = capture([](const Tensor& a, const Tensor& b) { return std::vector<Tensor>{a, b, a + b}; });
   std::vector<Tensor> pair = turned(full({2}, 1, on()), full({2}, 2, on()));
   pair = turned(pair[1], pair[0]);
   EXPECT_TRUE(has_values(pair[0], {2}, float32, {2, 2}));

@@ -53,10 +53,9 @@ StepVersion* Recordings::fitting(bool& alive) const {
 
 void Recordings::record(StepVersion* last) {
   for (const std::unique_ptr<StepVersion>& version : versions_)
-    // compare() finds what `last` worked on and is gone.
-    if (version->changes_leaves())
-      version->forget_leaves();
-    else if (version.get() != last)
+    if (version.get() == last || version->changes_leaves())
+      version->forget_leaves();  // and compare() finds what `last` worked on and is gone
+    else
       version->check_alive();
   LUGE_CHECK(CaptureError, last || versions_.size() < kMostVersions,
              "{}: the step was recorded {} times, from different gradients or leaves each time; call zero_grad within "

@@ -52,7 +52,7 @@ void StepVersion::take(Recording recorded) {
 }
 
 void StepVersion::forget_leaves() {
-  recording.leaves.clear();
+  std::erase_if(recording.leaves, [](const Recording::Leaf& leaf) { return !leaf.needs; });
   held.clear();
   holders.clear();
 }

@@ -37,7 +37,7 @@ class StepVersion {
   /// Whether the step itself freezes or thaws leaves, or leaves their gradients in other memory than it found them in:
   /// a replay would not.
   bool changes_leaves() const { return changes_leaves_; }
-  /// Such a step is not replayed. Leaves that it made are gone when the program lets go of them.
+  /// For one that is not replayed any more: leaves that it made are gone when the program lets go of them.
   void forget_leaves();
   /// Takes what was recorded.
   void take(Recording recorded);
