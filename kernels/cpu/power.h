@@ -48,8 +48,8 @@ LUGE_FN V power(V a, V b) {
   const V r = part.r + lost;
   const V size = scale(fma(fma(polynomial(C::kExp, r), r, one), r, one), part.k);
   const V half = V(0.5) * b;
-  const V negative = select(round(half) == half, size, select(round(b) == b, -size, V(std::numeric_limits<double>::quiet_NaN())));
-  return select(a < zero, negative, size);
+  const V whole = select(round(half) == half, size, -size), nan(std::numeric_limits<double>::quiet_NaN());
+  return select(a < zero, select(round(b) == b, whole, nan), size);
 }
 
 }  // namespace luge::cpu::functions::LUGE_DIALECT

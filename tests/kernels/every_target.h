@@ -21,11 +21,12 @@ void for_every_target(const Test& test) {
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
 }
 
-/// Runs a test with the unary tiles of every instruction set of this machine, by name.
+/// Runs a test with the unary and binary tiles of every instruction set of this machine, by name.
 inline void on_every_target(void (*test)(const cpu::TileTable&, const char*)) {
   for_every_target([test](const char* target) {
     cpu::TileTable table;
     cpu::add_unary_tiles(table);
+    cpu::add_binary_tiles(table);
     test(table, target);
   });
 }

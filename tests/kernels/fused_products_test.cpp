@@ -178,9 +178,10 @@ TEST_F(FusedProducts, BiasAndReluWithoutSets) {
   run(parts);
   const std::vector<float> expected = out.data;
   std::fill(out.data.begin(), out.data.begin() + out.set, 0.0F);
-  cpu::remove_copies(parts);
-  EXPECT_EQ(parts.size(), 2u);
-  cpu::fuse_activations(parts, {c.local()}, 1);
+  std::vector<Plan::Item> items;
+  for (const SetPart& part : parts) items.push_back(part.work);
+  EXPECT_EQ(cpu::fused_parts(items, {}, 1).size(), 2u);  // bias and product; the relu would need c's place
+  parts = cpu::fused_parts(items, {c.local()}, 1);
   EXPECT_EQ(parts.size(), 1u);
   run(parts);
   EXPECT_EQ(std::memcmp(out.data.data(), expected.data(), expected.size() * sizeof(float)), 0);

@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernels/cpu/tile.h"
@@ -253,6 +254,64 @@ void same_on_every_target() {
 TEST(VectorMath, EqualBitsOnAllInstructionSets) {
   same_on_every_target<float>();
   same_on_every_target<double>();
+}
+
+/// Bases and exponents: all pairs of numbers with cases of their own, and random ones whose power is a number.
+std::vector<std::pair<float, float>> powers() {
+  using Limits = std::numeric_limits<float>;
+  std::vector<float> special{Limits::quiet_NaN()};
+  for (const float x : {0.0F, Limits::denorm_min(), Limits::min(), 1e-20F, 0.25F, 0.3F, 0.5F, 0.74999F, 0.75F, 1.0F, 1.0000001F,
+                        1.5F, 2.0F, 2.5F, 3.0F, 4.0F, 5.0F, 127.0F, 128.0F, 149.0F, 150.0F, 1e10F, 8388607.0F, 8388609.0F,
+                        16777215.0F, 16777216.0F, 33554434.0F, Limits::max(), Limits::infinity()}) {
+    special.push_back(x);
+    special.push_back(-x);
+  }
+  std::vector<std::pair<float, float>> result;
+  for (const float base : special)
+    for (const float exponent : special) result.emplace_back(base, exponent);
+  std::mt19937_64 engine(7);
+  std::uniform_real_distribution<double> part(-1, 1);
+  for (int i = 0; i < 200000; ++i) {
+    const double wide = std::exp(85 * part(engine)), narrow = 1 + part(engine) * std::pow(10.0, -6 * std::fabs(part(engine)));
+    const auto base = static_cast<float>(i % 2 == 0 ? wide : narrow);
+    result.emplace_back(base, static_cast<float>(100 * part(engine) / std::log(base)));
+    result.emplace_back(static_cast<float>(10 * part(engine)), static_cast<float>(std::round(20 * part(engine))));
+  }
+  return result;
+}
+
+TEST(VectorMath, PowersWithinTwoUnitsAndEqualOnAllInstructionSets) {
+  static std::vector<float> first;
+  first.clear();
+  on_every_target([](const cpu::TileTable& table, const char* target) {
+    std::vector<float> bases, exponents;
+    for (const auto& [base, exponent] : powers()) {
+      bases.push_back(base);
+      exponents.push_back(exponent);
+    }
+    std::vector<float> found(bases.size());
+    const void* in[] = {bases.data(), exponents.data()};
+    void* out[] = {found.data()};
+    table.forward[static_cast<int>(Op::Pow)][static_cast<int>(float32)](in, out, kParameters, bases.size());
+    double worst = 0;
+    std::size_t where = 0;
+    for (std::size_t i = 0; i < bases.size(); ++i) {
+      const long double exact = std::pow(static_cast<long double>(bases[i]), static_cast<long double>(exponents[i]));
+      const double error = ulps(found[i], exact);
+      if (error > worst) worst = error, where = i;
+      if (found[i] == 0) {
+        EXPECT_EQ(std::signbit(found[i]), std::signbit(exact)) << bases[i] << " to " << exponents[i] << " on " << target;
+      }
+    }
+    EXPECT_LE(worst, 2) << bases[where] << " to " << exponents[where] << " on " << target << ": " << found[where];
+    if (std::getenv("LUGE_TEST_VERBOSE") != nullptr) std::printf("%-8s pow    f32 %.2f ulp\n", target, worst);
+    if (std::string_view(target) == "SCALAR") return;  // it has libm
+    if (first.empty()) first = found;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const bool same = std::isnan(found[i]) ? std::isnan(first[i]) : std::memcmp(&found[i], &first[i], sizeof(float)) == 0;
+      ASSERT_TRUE(same) << bases[i] << " to " << exponents[i] << " on " << target;
+    }
+  });
 }
 
 }  // namespace
