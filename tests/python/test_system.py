@@ -30,12 +30,14 @@ def test_cuda_says_why_not():
         return
     assert len(luge.cuda.why_not()) > 10
     for action in (
-        lambda: luge.zeros(1, device="cuda"), luge.cuda.synchronize, luge.cuda.memory_allocated, luge.cuda.max_memory_allocated,
-        luge.cuda.memory_reserved, luge.cuda.reset_peak_memory_stats, luge.cuda.empty_cache, luge.cuda.get_device_name,
-        lambda: luge.synchronize("cuda"), lambda: luge.cuda.memory_allocated(1),
+        lambda: luge.zeros(1, device="cuda"), luge.cuda.synchronize, luge.cuda.reset_peak_memory_stats, luge.cuda.get_device_name,
+        lambda: luge.synchronize("cuda"), lambda: luge.cuda.memory_allocated(1), lambda: luge.cuda.empty_cache("cuda:0"),
     ):  # fmt: skip
         with pytest.raises(luge.DeviceError):
             action()
+    # As in PyTorch, programs may ask for the memory of a GPU that is not there.
+    assert luge.cuda.memory_allocated() == luge.cuda.max_memory_allocated() == luge.cuda.memory_reserved() == 0
+    assert luge.cuda.empty_cache() is None
 
 
 def test_memory():
