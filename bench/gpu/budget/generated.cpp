@@ -188,7 +188,7 @@ class ModelTaker final : public Observer {
   void forgets_gradient(TensorImpl&) override {}
   void has_effect(HostEffect) override {}
   void seeds(std::uint64_t) override {}
-  void has_checked(const char*, const TensorImpl&, std::int64_t, std::int64_t) override {}
+  void has_checked(const char*, const TensorImpl&, const LabelRange&) override {}
   [[noreturn]] void refuse(const char* op, const char* why, SourceLocation) override {
     throw CaptureError(fmt::format("{}: {}", op, why));
   }
