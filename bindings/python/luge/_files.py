@@ -50,7 +50,7 @@ def save(obj: Any, path: str | os.PathLike[str]) -> None:
         )
     _checked("save", path)
     metadata = None
-    if _nested.is_plain(obj):
+    if isinstance(obj, Mapping) and _nested.is_plain(obj):
         tensors = dict(obj)
     else:
         tensors, text = _nested.taken_apart("save", obj)

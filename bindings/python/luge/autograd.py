@@ -222,10 +222,10 @@ def grad(
         raise ValueError("grad: materialize_grads is True and allow_unused False; zeros stand for the gradients of unused inputs")
     unused = materialize_grads if allow_unused is None else allow_unused
     asked = _tensors(inputs)
-    found = _C._grad(_tensors(outputs), asked, given, retain_graph, create_graph, unused)
-    if materialize_grads:
-        found = tuple(_C.zeros_like(x) if gradient is None else gradient for x, gradient in zip(asked, found))
-    return cast("tuple[Tensor | None, ...]", found)
+    found = cast("tuple[Tensor | None, ...]", _C._grad(_tensors(outputs), asked, given, retain_graph, create_graph, unused))
+    if not materialize_grads:
+        return found
+    return tuple(_C.zeros_like(x) if gradient is None else gradient for x, gradient in zip(asked, found))
 
 
 def _checked(

@@ -302,7 +302,8 @@ LUGE_COMPARE_OPS(LUGE_ROW)
 #define LUGE_ROW(function, Formula, ...)                                                                          \
   Tensor& Tensor::function##_(const Tensor& other) { return in_place(Op::Formula, *this, other, #function "_"); } \
   Tensor& Tensor::function##_(Scalar other) {                                                                     \
-    if constexpr (Op::Formula == Op::Pow) check_exponent("pow_", checked(*this, "pow_", "self").dtype, other);    \
+    if constexpr (Op::Formula == Op::Pow)                                                                         \
+      return in_place(*this, "pow_", [&](const Tensor& x) { return power(x, other); });                           \
     return in_place(Op::Formula, *this, other, #function "_");                                                    \
   }
 LUGE_BINARY_OPS(LUGE_ROW)
