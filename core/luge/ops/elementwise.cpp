@@ -172,14 +172,14 @@ Tensor choose(const Tensor& condition, const A& a, const B& b) {
 }
 
 /// An integer to a negative power is no integer.
-void check_exponent(const char* op_name, DType base, Scalar exponent) {
+void check_exponent(DType base, Scalar exponent) {
   LUGE_CHECK(ValueError, is_floating(base) || exponent.kind() == Scalar::Kind::Float || exponent.to_double() >= 0,
-             "{}: the base is {} and the exponent {}; an integer base allows integer exponents of 0 or more", op_name,
+             "pow: the base is {} and the exponent {}; an integer base allows integer exponents of 0 or more",
              name(base), exponent.to_int64());
 }
 
-/// x^2, x^0.5 and 1 / x have formulas of their own, which are faster and round once. Products give the other small powers,
-/// within 2 units in the last place, but not of halves, which each of them would round.
+/// x^2, x^0.5 and 1 / x have formulas of their own, which are faster and round once. Products give the other small
+/// powers, within 2 units in the last place, but not of halves, which each of them would round.
 Tensor power(const Tensor& x, Scalar exponent) {
   const DType dtype = checked(x, "pow", "a").dtype;
   const double value = exponent.to_double();
@@ -196,7 +196,7 @@ Tensor power(const Tensor& x, Scalar exponent) {
   }
   // A mask has no other power, as in PyTorch 2.15: to false it is true everywhere, to true itself.
   if (dtype == DType::Bool && exponent.kind() == Scalar::Kind::Bool) return value == 0 ? ones_like(x) : x.clone();
-  check_exponent("pow", dtype, exponent);
+  check_exponent(dtype, exponent);
   return binary(Op::Pow, x, exponent);
 }
 
